@@ -1,0 +1,26 @@
+# parley_library(name DEPS lib...): a static library of all *.cc beside the CMakeLists.txt (and in its first-level folders), without *_test.cc and main.cc;
+# the *_test.cc become one test program, name_test.
+function(parley_library name)
+  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cc */*.cc)
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")
+  add_library(${name} STATIC ${sources})
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPS})
+  if(PARLEY_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE ${name} ${ARG_TEST_DEPS} GTest::gmock GTest::gtest_main)
+    add_test(NAME ${name}_test COMMAND ${name}_test)
+  endif()
+endfunction()
+
+# parley_service(name DEPS lib...): library parley_<name> and program parley-<name>.
+function(parley_service name)
+  cmake_parse_arguments(ARG "" "" "DEPS;TEST_DEPS" ${ARGN})
+  parley_library(parley_${name} DEPS ${ARG_DEPS} TEST_DEPS ${ARG_TEST_DEPS})
+  add_executable(parley-${name} main.cc)
+  target_link_libraries(parley-${name} PRIVATE parley_${name})
+  set_target_properties(parley-${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()

@@ -1,0 +1,156 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/log.h"
+#include "libs/net/tls.h"
+#include "libs/rpc/link.h"
+#include "libs/storage/redis.h"
+
+// The one YAML file of all services. Every key has a row in schema.cc: path, type, default, range, meaning, secret
+// environment variable; the reference (docs/configuration.md) is printed from these rows. Unknown keys, wrong types and
+// impossible values are errors that name the line and the remedy.
+namespace parley::config {
+
+using Milliseconds = std::chrono::milliseconds;
+using Seconds = std::chrono::seconds;
+
+// A domain that this cluster serves.
+struct Host {
+  std::string domain;  // prepared
+  std::string certificate_file;
+  std::string key_file;
+  std::string client_ca_file;
+  bool registration = false;                 // XEP-0077
+  bool anonymous = false;                    // SASL ANONYMOUS
+  bool external = false;                     // SASL EXTERNAL
+  bool plain = true;                         // SASL PLAIN (over TLS)
+  std::vector<std::string> admin_addresses;  // XEP-0157: "mailto:..."
+  std::vector<std::string> abuse_addresses;
+  std::vector<std::string> support_addresses;
+};
+
+struct Cluster {
+  std::string instance;              // unique name of this replica; default: the host name
+  std::vector<std::string> routers;  // "host:port", names may resolve to many
+  std::vector<std::string> rosters;
+};
+
+struct Postgres {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 5432;
+  std::string database = "parley";
+  std::string user = "parley";
+  std::string password;  // PARLEY_POSTGRES_PASSWORD
+  std::string tls = "prefer";
+  std::uint32_t connections = 4;
+  std::uint32_t max_queue = 10000;
+  Milliseconds connect_timeout{3000};
+  Milliseconds statement_timeout{5000};
+};
+
+struct C2s {
+  std::vector<std::string> listen{"0.0.0.0:5222"};
+  std::vector<std::string> listen_tls{"0.0.0.0:5223"};
+  std::string admin = "0.0.0.0:9100";  // /metrics, probes
+  bool starttls_required = true;
+  std::string tls_min_version = "1.2";
+  std::string tls_ciphers;
+  std::string tls_cipher_suites;
+  Seconds certificate_check{10};
+  std::string resource_conflict = "replace-old";  // RFC 6120 7.7.2.2: "replace-old", "refuse-new", "new-resource"
+  // Streams
+  std::uint32_t max_stanza_bytes = 262144;
+  std::uint32_t max_unauthenticated_bytes = 65536;
+  std::uint32_t max_depth = 64;
+  std::uint32_t max_attributes = 64;
+  Milliseconds unauthenticated_timeout{30000};
+  Milliseconds idle_ping{120000};    // silence after which the client is pinged (XEP-0199)
+  Milliseconds idle_timeout{60000};  // silence after that ping: gone
+  Milliseconds close_timeout{5000};
+  Milliseconds router_timeout{10000};  // bind and the like
+  Milliseconds auth_timeout{10000};
+  // SASL
+  std::uint32_t max_auth_attempts = 5;  // per connection
+  Milliseconds auth_failure_delay{500};
+  std::uint32_t auth_failures_per_minute_per_address = 30;
+  // Rates: tokens per second and burst; 0: no limit
+  std::uint32_t stanzas_per_second = 50;
+  std::uint32_t stanzas_burst = 500;
+  std::uint32_t bytes_per_second = 65536;
+  std::uint32_t bytes_burst = 1048576;
+  std::uint32_t connections_per_second_per_address = 20;
+  std::uint32_t connections_burst_per_address = 200;
+  std::uint32_t max_connections = 18000;
+  std::uint32_t max_connections_per_address = 10000;
+  std::uint32_t max_unauthenticated = 4000;
+  // Queues
+  std::uint32_t max_outbound_bytes = 1048576;  // per session, for a client that does not read
+  Milliseconds slow_reader_timeout{30000};     // no progress for so long
+  std::uint32_t max_unacknowledged = 128;      // stanzas of a session that the routers have not taken yet
+  // Lease in Redis
+  Milliseconds lease_ttl{4000};
+  Milliseconds lease_refresh{1000};
+  Milliseconds drain_timeout{25000};
+};
+
+struct Router {
+  std::string listen = "0.0.0.0:7400";  // gRPC
+  std::string admin = "0.0.0.0:9100";
+  std::uint32_t max_resources_per_account = 32;
+  std::uint32_t max_accounts_cached = 500000;
+  std::uint32_t max_rosters_cached = 50000;
+  std::uint32_t max_mailbox = 10000;  // stanzas waiting for one account
+  std::uint32_t max_directed = 1000;  // directed-presence targets remembered per session
+  std::uint32_t offline_batch = 100;
+  Milliseconds roster_timeout{5000};
+  Milliseconds delivery_timeout{10000};  // a live edge does not take a stanza
+  Milliseconds lease_poll{500};
+  Milliseconds reap_claim{10000};
+  Milliseconds drain_timeout{20000};
+};
+
+struct Roster {
+  std::string listen = "0.0.0.0:7500";
+  std::string admin = "0.0.0.0:9100";
+  bool migrate = true;  // apply migrations at start
+  std::uint32_t scram_iterations = 4096;
+  std::uint32_t max_items = 1000;
+  std::uint32_t max_groups = 50;  // per item
+  std::uint32_t max_name_bytes = 1023;
+  std::uint32_t max_offline_messages = 100;  // per account
+  std::uint64_t max_offline_bytes = 1048576;
+  std::uint32_t max_pending_in = 1000;
+  std::uint32_t roster_history = 200;  // removals remembered for versioning
+  std::uint32_t write_batch = 200;     // offline messages in one commit
+  Milliseconds drain_timeout{20000};
+};
+
+struct Config {
+  log::Options log;
+  Cluster cluster;
+  std::vector<Host> hosts;
+  storage::RedisOptions redis;  // password: PARLEY_REDIS_PASSWORD
+  Postgres postgres;
+  rpc::LinkOptions link;
+  C2s c2s;
+  Router router;
+  Roster roster;
+
+  const Host* FindHost(std::string_view domain) const;
+};
+
+// Common command line of every service: --config FILE, --set key=value (repeatable), --instance NAME, --check-config,
+// --print-config-reference, --version, --help. Prints one line and exits 2 on a bad config; handles the rest by itself.
+Config LoadOrExit(int argc, char** argv, const std::string& service);
+
+// For tests: throws std::runtime_error with the message that an operator would see.
+Config Parse(const std::string& yaml, const std::vector<std::string>& overrides = {});
+std::string ReferenceMarkdown();
+
+}  // namespace parley::config

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+typedef struct ssl_ctx_st SSL_CTX;
+typedef struct ssl_st SSL;
+
+namespace parley::net {
+
+struct TlsHost {
+  std::string domain;
+  std::string certificate_file;  // PEM chain
+  std::string key_file;
+  std::string client_ca_file;  // not empty: ask clients for a certificate (SASL EXTERNAL)
+};
+
+struct TlsOptions {
+  std::string min_version = "1.2";  // "1.2" or "1.3"
+  std::string ciphers;              // TLS 1.2 list; empty: a sensible default
+  std::string cipher_suites;        // TLS 1.3; empty: OpenSSL's
+  std::uint32_t tickets = 1;        // session tickets sent after a handshake
+  std::string alpn = "xmpp-client";
+};
+
+// What a finished handshake tells.
+struct TlsInfo {
+  std::string version;  // "TLSv1.3"
+  std::string cipher;
+  std::string sni;
+  std::string exporter;                      // tls-exporter channel binding (RFC 9266)
+  std::string end_point;                     // tls-server-end-point (RFC 5929)
+  std::string peer_certificate_der;          // verified against client_ca_file; empty: none
+  std::vector<std::string> peer_xmpp_addrs;  // id-on-xmppAddr of the client certificate (XEP-0178)
+  bool resumed = false;
+};
+
+// The certificates of all hosts, chosen by SNI, then by the host that the stream header named, then the first. Reload()
+// takes changed files for new handshakes and leaves running connections alone; a file that does not load keeps the old
+// certificate and is reported.
+class TlsContexts {
+ public:
+  // Throws std::runtime_error that names the file and the remedy.
+  TlsContexts(std::vector<TlsHost> hosts, TlsOptions options);
+  ~TlsContexts();
+  // Those hosts whose files changed and were reloaded; errors are logged.
+  std::vector<std::string> Reload();
+  SSL_CTX* For(std::string_view host) const;
+  // Unix seconds; for a metric.
+  std::int64_t ExpiresAt(std::string_view domain) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace parley::net

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/rpc/discovery.h"
+#include "libs/rpc/link.h"
+
+namespace parley::rpc {
+
+// Chooses among replicas by rendezvous hashing: the same key goes to the same instance everywhere, and when one comes
+// or goes only its own keys move.
+class Rendezvous {
+ public:
+  void Add(const std::string& instance);
+  void Remove(const std::string& instance);
+  // nullptr when there is none.
+  const std::string* Choose(std::string_view key) const;
+  std::size_t size() const { return members_.size(); }
+
+ private:
+  std::vector<std::pair<std::string, std::uint64_t>> members_;  // instance, its hash
+};
+
+// The links of this process to all replicas of one service (the routers, the rosters), found by Discovery.
+// Sends each envelope to the replica that its key's hash names. When a replica dies, what it had not acknowledged goes,
+// in order and marked `repeat`, to those that take over its keys. When one joins or drains, new envelopes wait until
+// those sent under the old placement are acknowledged (at most `settle_timeout`): the order between two entities holds.
+class Ring {
+ public:
+  struct Options {
+    DiscoveryOptions discovery;
+    LinkOptions link;
+    std::chrono::milliseconds settle_timeout{1000};
+    std::size_t max_waiting = 65536;  // envelopes held while there is no replica at all or placement settles
+    std::chrono::milliseconds no_replica_timeout{
+        5000};  // held that long without any replica, then refused to the owner
+  };
+  class Owner {
+   public:
+    // From a replica to us.
+    virtual void OnEnvelope(Link& link, std::unique_ptr<Envelope> envelope, Receipt receipt) = 0;
+    virtual void OnRequest(Link& link, const std::string& body, LinkHandler::Respond respond) = 0;
+    // There is nobody to give it to (no replica for no_replica_timeout, queue full), or the replica refused it: yours
+    // again.
+    virtual void OnUndeliverable(Held held, RefusalReason reason) = 0;
+    // First replica up, or all gone.
+    virtual void OnAvailability(bool available) = 0;
+    // congested() became false for some keys.
+    virtual void OnWritable() = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // `self_instance`: when this process is one of the replicas itself, envelopes whose key it owns go to `local`
+  // instead.
+  using Local = std::function<void(std::unique_ptr<Envelope>, Receipt)>;
+  Ring(Loop& loop, Self self, Options options, Owner& owner, Local local = {});
+  ~Ring();
+
+  // `key`: a bare JID.
+  void Send(std::string_view key, std::unique_ptr<Envelope> envelope, Receipt receipt);
+  void Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, Link::Done done);
+  // Of the instance that serves `key` now; "" if none.
+  std::string InstanceFor(std::string_view key) const;
+  bool congested(std::string_view key) const;
+  bool available() const;
+  std::vector<Peer> peers() const;
+  // All replicas: finish what we sent, send us nothing new.
+  void AnnounceDraining();
+  std::size_t unacknowledged() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace parley::rpc

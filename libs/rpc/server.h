@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/rpc/link.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace parley::rpc {
+
+// A gRPC server of one process: the Link service and any unary services (callback API, see rpc/unary.h).
+class Server {
+ public:
+  // `listen`: "host:port"; port 0 takes a free one. Throws std::runtime_error if it cannot listen.
+  // `handler` may be null if the process accepts no links. `services` outlive the server.
+  Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, LinkHandler* handler,
+         const std::vector<grpc::Service*>& services);
+  ~Server();
+  int port() const;
+  // Tells all peers that we are about to stop.
+  void AnnounceDraining();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace parley::rpc
