@@ -15,21 +15,24 @@ namespace parley::xmpp {
 
 using link::v1::Envelope;
 
-// Builds the envelope of a client's stanza: kind, type, to, id, payload and the canonical bytes with `from` stamped.
-// Errors are what the sender gets back: jid-malformed for `to`, bad-request for an unknown type, a get or set without
-// an id or without exactly one child (RFC 6120 8.2.3), not-authorized is not judged here (the caller compares `from`).
-// nullopt in `unsupported`: not message, presence or iq in jabber:client (the stream error unsupported-stanza-type).
-struct Parsed {
-  Envelope envelope;
-  std::optional<StanzaError> error;  // envelope then has kind, type, id and from at least, enough to answer
+// What a stanza inherits from the stream that it came on.
+struct StreamContext {
+  const std::vector<xml::NamespaceBinding>* namespaces = nullptr;  // of the client's stream header
+  std::string_view lang;  // its xml:lang, put on stanzas that have none (RFC 6120 8.1.5)
+  std::string_view from;  // full JID of the session, stamped on every stanza
 };
-std::optional<Parsed> ParseStanza(const xml::Child& child, const std::vector<xml::NamespaceBinding>& stream_namespaces,
-                                  std::string_view from);
 
-// Canonical stanza (ARCHITECTURE.md): the root is unprefixed in jabber:client, declares every prefix of the stream
-// header that is used inside, and has `from`. Only differs from the client's bytes where it must.
-std::string Canonical(const xml::Child& child, const std::vector<xml::NamespaceBinding>& stream_namespaces,
-                      std::string_view from);
+// What routing needs of a client's stanza.
+struct ParsedStanza {
+  Envelope envelope;  // kind, type, from, to, id, payload and canonical bytes
+  // What the sender gets back instead: jid-malformed for `to`, bad-request for an unknown presence or iq type, an iq
+  // without id, a get or set without exactly one child (RFC 6120 8.2.3). The envelope then has enough to answer.
+  std::optional<StanzaError> error;
+  std::string_view
+      client_from;  // the `from` as the client wrote it, raw; empty if none. The caller judges it (invalid-from).
+};
+// nullopt: not message, presence or iq in jabber:client (stream error unsupported-stanza-type).
+std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context);
 
 // Sets or replaces one attribute of the root's start tag; the rest stays byte for byte.
 std::string WithAttribute(std::string_view stanza, std::string_view name, std::string_view value);
