@@ -1,0 +1,126 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+#include <set>
+#include <thread>
+
+#include "libs/base/ids.h"
+#include "libs/base/loop.h"
+#include "libs/base/task.h"
+
+namespace parley {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+
+TEST(LoopTest, EndOfTurnRunsAfterWhatIsReady) {
+  Loop loop;
+  std::vector<int> order;
+  loop.Post([&] {
+    loop.AtEndOfTurn([&] { order.push_back(3); });
+    order.push_back(1);
+  });
+  loop.Post([&] { order.push_back(2); });
+  auto stop = loop.After(20ms, [&] { loop.Stop(); });
+  loop.Run();
+  EXPECT_THAT(order, ElementsAre(1, 2, 3));
+}
+
+TEST(LoopTest, EndOfTurnRequestedBeforeRunIsNotForgotten) {
+  Loop loop;
+  loop.AtEndOfTurn([&] { loop.Stop(); });
+  loop.Run();
+}
+
+TEST(LoopTest, DestroyedTimerDoesNotFire) {
+  Loop loop;
+  bool fired = false;
+  auto timer = loop.After(1ms, [&] { fired = true; });
+  auto other = loop.After(1ms, [&] { timer = Loop::Timer(); });
+  timer = loop.After(30ms, [&] { fired = true; });
+  auto stop = loop.After(60ms, [&] { loop.Stop(); });
+  loop.Run();
+  EXPECT_FALSE(fired);
+}
+
+TEST(LoopTest, PeriodicTimerMayCancelItself) {
+  Loop loop;
+  int count = 0;
+  Loop::Timer timer = loop.Every(1ms, [&] {
+    if (++count == 3) {
+      timer.Cancel();
+      loop.Stop();
+    }
+  });
+  loop.Run();
+  EXPECT_EQ(count, 3);
+}
+
+Task<void> Add(int& sum, std::function<void(std::function<void(int)>)> start) { sum += co_await Await<int>(start); }
+
+TEST(TasksTest, AwaitResumesWithValueGivenLaterOrAtOnce) {
+  Loop loop;
+  Tasks tasks(loop);
+  int sum = 0;
+  int running = 2;
+  auto done = [&] {
+    if (--running == 0) loop.Stop();
+  };
+  tasks.Spawn("at_once", Add(sum, [](auto resume) { resume(1); }), done);
+  tasks.Spawn("later", Add(sum, [&](auto resume) { loop.Post([resume] { resume(2); }); }), done);
+  loop.Run();
+  EXPECT_EQ(sum, 3);
+}
+
+TEST(TasksTest, DestroyedTasksNeverResume) {
+  Loop loop;
+  std::function<void(int)> resume;
+  int sum = 0;
+  auto tasks = std::make_unique<Tasks>(loop);
+  tasks->Spawn("waiting", Add(sum, [&](auto given) { resume = given; }));
+  loop.Post([&] {
+    loop.Post([&] {
+      tasks.reset();
+      resume(5);
+      loop.Post([&] { loop.Stop(); });
+    });
+  });
+  loop.Run();
+  ASSERT_TRUE(resume);
+  EXPECT_EQ(sum, 0);
+}
+
+Task<void> Throw() {
+  throw std::runtime_error("expected by the test");
+  co_return;
+}
+
+TEST(TasksTest, EscapedExceptionEndsOnlyThatTask) {
+  Loop loop;
+  Tasks tasks(loop);
+  tasks.Spawn("throws", Throw(), [&] { loop.Stop(); });
+  loop.Run();
+}
+
+TEST(RandomIdTest, IsUniqueAndUrlSafe) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 1000; ++i) {
+    const auto id = RandomId();
+    EXPECT_EQ(id.size(), 15u);
+    EXPECT_EQ(id.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+              std::string::npos);
+    EXPECT_TRUE(seen.insert(id).second);
+  }
+}
+
+// Placement depends on these across releases: a change here is a change of the cluster's protocol.
+TEST(StableHashTest, NeverChanges) {
+  EXPECT_EQ(StableHash(""), 0xf52a15e9a9b5e89bu);
+  EXPECT_NE(StableHash("a@example.com"), StableHash("b@example.com"));
+  EXPECT_NE(StableHash("a", 1), StableHash("a", 2));
+}
+
+}  // namespace
+}  // namespace parley

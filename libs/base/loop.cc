@@ -1,0 +1,124 @@
+#include "libs/base/loop.h"
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace parley {
+namespace {
+
+// Handlers run before the gathered writes leave: bounds both latency and batch size under load.
+constexpr int kMaxHandlersPerTurn = 512;
+
+}  // namespace
+
+struct Loop::State {
+  boost::asio::io_context io{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
+  std::vector<Task> end_of_turn;
+  std::atomic<std::thread::id> thread;
+};
+
+// Shared with the waiting handler, which may already be queued when the Timer goes.
+struct Loop::Timer::State {
+  struct Core {
+    Core(boost::asio::io_context& io, Duration period_, Task task_)
+        : timer(io), period(period_), task(std::move(task_)) {}
+    boost::asio::steady_timer timer;
+    Duration period;  // zero: once
+    Task task;
+    bool armed = true;
+  };
+  std::shared_ptr<Core> core;
+
+  static void Wait(std::shared_ptr<Core> core) {
+    auto& timer = core->timer;
+    timer.async_wait([core = std::move(core)](const boost::system::error_code& error) {
+      if (error || !core->armed) return;
+      if (core->period == Duration::zero()) {
+        core->armed = false;
+        Task task = std::move(core->task);
+        task();
+        return;
+      }
+      core->task();
+      if (!core->armed) return;
+      core->timer.expires_after(core->period);
+      Wait(core);
+    });
+  }
+};
+
+Loop::Loop() : state_(std::make_unique<State>()) {}
+Loop::~Loop() = default;
+
+void Loop::Run() {
+  state_->thread = std::this_thread::get_id();
+  state_->io.restart();
+  while (state_->io.run_one() > 0) {
+    for (int handled = 1; handled < kMaxHandlersPerTurn && state_->io.poll_one() > 0; ++handled) {
+    }
+    // What a task adds belongs to the same turn: gathering must not wait for the next event.
+    while (!state_->end_of_turn.empty()) {
+      auto tasks = std::exchange(state_->end_of_turn, {});
+      for (auto& task : tasks) task();
+    }
+  }
+  state_->thread = std::thread::id();
+}
+
+void Loop::Stop() { state_->io.stop(); }
+
+void Loop::Post(Task task) { boost::asio::post(state_->io, std::move(task)); }
+
+void Loop::AtEndOfTurn(Task task) {
+  // Outside a turn (during construction, in a test) none may follow by itself: make one.
+  if (!on_thread()) boost::asio::post(state_->io, [] {});
+  state_->end_of_turn.push_back(std::move(task));
+}
+
+Loop::Timer Loop::After(Duration delay, Task task) {
+  auto core = std::make_shared<Timer::State::Core>(state_->io, Duration::zero(), std::move(task));
+  core->timer.expires_after(delay);
+  Timer::State::Wait(core);
+  return Timer(std::make_unique<Timer::State>(Timer::State{std::move(core)}));
+}
+
+Loop::Timer Loop::Every(Duration period, Task task) {
+  auto core = std::make_shared<Timer::State::Core>(state_->io, period, std::move(task));
+  core->timer.expires_after(period);
+  Timer::State::Wait(core);
+  return Timer(std::make_unique<Timer::State>(Timer::State{std::move(core)}));
+}
+
+bool Loop::on_thread() const { return state_->thread.load() == std::this_thread::get_id(); }
+boost::asio::io_context& Loop::io() { return state_->io; }
+
+Loop::Timer::Timer() = default;
+Loop::Timer::Timer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Loop::Timer::Timer(Timer&&) noexcept = default;
+Loop::Timer& Loop::Timer::operator=(Timer&& other) noexcept {
+  if (this != &other) {
+    Cancel();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+Loop::Timer::~Timer() { Cancel(); }
+
+void Loop::Timer::Cancel() {
+  if (!state_) return;
+  auto core = std::move(state_->core);
+  state_.reset();
+  core->armed = false;
+  core->timer.cancel();
+}
+
+bool Loop::Timer::armed() const { return state_ && state_->core->armed; }
+
+}  // namespace parley

@@ -1,0 +1,56 @@
+#include "libs/base/task.h"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/system_error.hpp>
+#include <list>
+#include <string>
+
+#include "libs/base/log.h"
+
+namespace parley {
+
+struct Tasks::State {
+  explicit State(Loop& loop_) : loop(loop_) {}
+  Loop& loop;
+  std::list<boost::asio::cancellation_signal> running;
+};
+
+Tasks::Tasks(Loop& loop) : state_(std::make_shared<State>(loop)) {}
+
+Tasks::~Tasks() {
+  auto running = std::move(state_->running);
+  for (auto& signal : running) signal.emit(boost::asio::cancellation_type::terminal);
+  // A signal must outlive what still refers to its slot: leave them with the state, which the completions share.
+  state_->running.splice(state_->running.end(), running);
+}
+
+void Tasks::Spawn(std::string_view name, Task<void> task, std::function<void()> done) {
+  auto at = state_->running.emplace(state_->running.end());
+  auto finished = [state = state_, at, name = std::string(name), done = std::move(done)](std::exception_ptr escaped) {
+    state->running.erase(at);
+    try {
+      if (escaped) std::rethrow_exception(escaped);
+    } catch (const boost::system::system_error& error) {
+      // Cancelled by ~Tasks: whoever would care is gone.
+      if (error.code() == boost::asio::error::operation_aborted) return;
+      log::Error("task_failed", {{"task", name}, {"reason", error.what()}});
+    } catch (const std::exception& error) {
+      log::Error("task_failed", {{"task", name}, {"reason", error.what()}});
+    }
+    if (done) done();
+  };
+  boost::asio::co_spawn(state_->loop.io(), std::move(task),
+                        boost::asio::bind_cancellation_slot(at->slot(), std::move(finished)));
+}
+
+Task<void> SleepFor(Loop::Duration delay) {
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  timer.expires_after(delay);
+  co_await timer.async_wait(boost::asio::use_awaitable);
+}
+
+}  // namespace parley
