@@ -1,0 +1,3 @@
+from parley_dev.cli import main
+
+raise SystemExit(main())

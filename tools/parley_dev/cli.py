@@ -1,0 +1,153 @@
+"""The command line of ./parley."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+from parley_dev import build, cluster
+from parley_dev.cluster import DEMO_USERS, Cluster
+from parley_dev.steps import Failure, Steps
+
+
+def up(arguments):
+    here = Cluster(arguments.dir)
+    previous = here.plan or {"domains": ["localhost"], "settings": []}
+    counts = {
+        service: getattr(arguments, service) or len(here.instances(service) if here.plan else ()) or default
+        for service, default in (("c2s", 2), ("router", 2), ("roster", 1))
+    }
+    domains = arguments.domain or previous["domains"]
+    settings = arguments.set if arguments.set is not None else previous["settings"]
+    here.up(counts, domains, settings)
+    print_welcome(here)
+
+
+def print_welcome(here):
+    domain = here.plan["domains"][0]
+    edges = [here.addresses(name) for name in here.instances("c2s")]
+    romeo, juliet = (f"{name}@{domain}" for name in DEMO_USERS)
+    print(
+        f"""
+Parley is up. Connect a client (STARTTLS; direct TLS in brackets) to any of
+  {', '.join(f"{a['xmpp']} [{a['xmpps']}]" for a in edges)}
+as {romeo} (password {DEMO_USERS['romeo']}) or {juliet} (password {DEMO_USERS['juliet']}).
+The development CA is {here.ca_file}.
+
+Try it:
+  ./parley ctl user list            accounts
+  ./parley ctl sessions list        who is connected, and where
+  ./parley status                   processes;  ./parley logs -f  what they say
+  curl http://{edges[0]['metrics']}/metrics"""
+    )
+    host, port = edges[-1]["xmpp"].split(":")
+    print(f"  tools/try-chat {host} {port}     romeo and juliet exchange a message across two edges\n")
+
+
+def down(arguments):
+    Cluster(arguments.dir).down()
+    print("stopped; accounts and messages are kept, `./parley up` brings them back")
+
+
+def status(arguments):
+    report = Cluster(arguments.dir).status()
+    if arguments.json:
+        print(json.dumps(report, indent=2))
+        return
+    for row in report["services"]:
+        where = "  ".join(f"{name} {address}" for name, address in row["addresses"].items())
+        print(f"{row['instance']:<10} {row['state']:<9} pid {row['pid'] or '-':<8} {where}")
+
+
+def logs(arguments):
+    here = Cluster(arguments.dir)
+    names = arguments.instance or [*here.instances(), "redis", "postgres"]
+    files = [str(here.directory / "log" / f"{name}.log") for name in names]
+    os.execvp("tail", ["tail", "-n", str(arguments.lines), *(["-F"] if arguments.follow else []), *files])
+
+
+def ctl(arguments):
+    command = Cluster(arguments.dir).ctl_command(arguments.arguments)
+    os.execv(command[0], command)
+
+
+def each(action):
+    def run(arguments):
+        here = Cluster(arguments.dir)
+        for name in arguments.instance:
+            action(here, name)
+            print(f"{name}: {here.state(name)}")
+
+    return run
+
+
+def restart(here, name):
+    here.stop(name)
+    here.start(name)
+
+
+def build_all(arguments):
+    steps = Steps(1)
+    steps.begin("Building")
+    build.build(arguments.targets or ["all"], progress=steps.progress)
+    steps.done()
+
+
+def test(arguments):
+    from parley_dev import testing
+
+    return testing.run(arguments.parts, arguments.keyword)
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="parley", description="Build, run and test Parley on this machine.")
+    top.add_argument("--dir", default=cluster.default_directory(), help="the cluster's directory ($PARLEY_DIR; var)")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name, action, text):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(action=action)
+        return command
+
+    starting = add("up", up, "install, build, start a whole cluster, and say how to use it")
+    for service in ("c2s", "router", "roster"):
+        starting.add_argument(f"--{service}", type=int, metavar="N", help=f"how many {service} processes")
+    starting.add_argument("--domain", action="append", help="a domain to serve (repeatable; default localhost)")
+    starting.add_argument("--set", action="append", metavar="KEY=VALUE", help="a configuration key, for all services")
+    add("down", down, "stop the cluster; its data stays")
+    add("status", status, "what runs, where").add_argument("--json", action="store_true")
+    showing = add("logs", logs, "what the processes say")
+    showing.add_argument("instance", nargs="*")
+    showing.add_argument("-f", "--follow", action="store_true")
+    showing.add_argument("-n", "--lines", type=int, default=30)
+    managing = add("ctl", ctl, "parleyctl against this cluster: accounts, sessions, members")
+    managing.add_argument("arguments", nargs=argparse.REMAINDER)
+    for name, action, text in (
+        ("start", Cluster.start, "start instances and wait until they are ready"),
+        ("stop", Cluster.stop, "stop instances (SIGTERM: they drain)"),
+        ("kill", Cluster.kill, "kill instances (SIGKILL)"),
+        ("restart", restart, "stop and start instances"),
+    ):
+        add(name, each(action), text).add_argument("instance", nargs="+")
+    building = add("build", build_all, "build everything")
+    building.add_argument("targets", nargs="*")
+    testing_command = add("test", test, "run the tests; ends in a summary line")
+    testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e; default all")
+    testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
+    add("help", lambda arguments: top.print_help(), "this text")
+    return top
+
+
+def main():
+    arguments = parser().parse_args(sys.argv[1:] or ["help"])
+    try:
+        return arguments.action(arguments) or 0
+    except Failure as failure:
+        print(f"\nparley: {failure}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as error:
+        print(f"\nparley: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130

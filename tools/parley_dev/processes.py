@@ -1,0 +1,119 @@
+"""Background processes that are found again by a later command: a pid file with the process's start time."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from parley_dev.steps import Failure
+
+
+def start_time(pid):
+    """Clock ticks since boot when the process began: with the pid it names one process for ever."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rsplit(")", 1)[1].split()
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+def free_port(preferred=None, host="127.0.0.1"):
+    """`preferred` if nobody has it, else any. Others may take it before its user listens: the user then fails clearly."""
+    for port in ([preferred] if preferred else []) + [0]:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return probe.getsockname()[1]
+    raise Failure(f"no free TCP port on {host}")
+
+
+def wait_until(condition, seconds, what, alive=None):
+    """Waits for a true value and returns it; `alive()` false ends the wait early."""
+    deadline = time.monotonic() + seconds
+    pause = 0.01
+    while True:
+        value = condition()
+        if value:
+            return value
+        if alive is not None and not alive():
+            raise Failure(f"{what}: the process ended")
+        if time.monotonic() > deadline:
+            raise Failure(f"{what}: not within {seconds:.0f} s")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.2)
+
+
+class Process:
+    """One named background process of a cluster directory."""
+
+    def __init__(self, directory, name):
+        self.name = name
+        self.pid_file = Path(directory) / "run" / f"{name}.json"
+        self.log_file = Path(directory) / "log" / f"{name}.log"
+
+    def pid(self):
+        try:
+            known = json.loads(self.pid_file.read_text())
+        except (OSError, ValueError):
+            return None
+        return known["pid"] if start_time(known["pid"]) == known["started"] else None
+
+    def start(self, command, env=None, cwd=None):
+        if self.pid():
+            return
+        self.pid_file.parent.mkdir(parents=True, exist_ok=True)
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log_file, "ab") as log:
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=cwd, start_new_session=True
+            )
+        self.pid_file.write_text(json.dumps({"pid": child.pid, "started": start_time(child.pid)}))
+        # Reaped by init when this command ends; a long-lived caller (tests) reaps here.
+        _children.append(child)
+
+    def signal(self, number):
+        pid = self.pid()
+        if pid:
+            os.kill(pid, number)
+        return pid is not None
+
+    def stop(self, seconds=30):
+        """SIGTERM, then SIGKILL after `seconds`. True if it ended by itself."""
+        if not self.signal(signal.SIGTERM):
+            return True
+        try:
+            wait_until(self._gone, seconds, f"stopping {self.name}")
+            return True
+        except Failure:
+            self.kill()
+            return False
+
+    def kill(self):
+        if self.signal(signal.SIGKILL):
+            wait_until(self._gone, 10, f"killing {self.name}")
+
+    def _gone(self):
+        reap()
+        return self.pid() is None
+
+    def log_tail(self, lines=15):
+        try:
+            return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+
+_children = []
+
+
+def reap():
+    for child in list(_children):
+        if child.poll() is not None:
+            _children.remove(child)

@@ -1,0 +1,154 @@
+"""Every test, and one summary line."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+from parley_dev import build
+from parley_dev.steps import Failure, Steps
+
+# Libraries whose tests run once more under ASan and UBSan: those that handle bytes from outside or own lifetimes.
+SANITIZED = ["base", "xml", "xmpp", "net", "rpc", "storage"]
+SANITIZER_OPTIONS = ["-DPARLEY_SANITIZE=address;undefined", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1 -g1"]
+FUZZ_SECONDS = 10
+
+
+class Tally:
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+        self.skipped = 0
+
+    def add(self, name, passed):
+        if passed:
+            self.passed += 1
+        else:
+            self.failed.append(name)
+
+
+def unit(tally, keyword):
+    _gtests(tally, keyword, "release", (), None)
+
+
+def asan(tally, keyword):
+    _gtests(tally, keyword, "asan", SANITIZER_OPTIONS, SANITIZED)
+
+
+def _gtests(tally, keyword, kind, options, only):
+    steps = Steps(2)
+    steps.begin(f"Building ({kind})")
+    targets = [f"parley_{part}_test" for part in only] if only else ["all"]
+    where = build.build(targets, kind, options, steps.progress)
+    steps.done()
+    steps.begin(f"Unit tests ({kind})")
+    programs = sorted(path for path in where.rglob("*_test") if path.is_file() and os.access(path, os.X_OK))
+    for program in programs:
+        if only and program.name.removeprefix("parley_").removesuffix("_test") not in only:
+            continue
+        steps.progress(program.name)
+        _gtest(tally, program, keyword, kind)
+    steps.done()
+
+
+def _gtest(tally, program, keyword, kind):
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        command = [str(program), f"--gtest_output=json:{report.name}", "--gtest_brief=1"]
+        if keyword:
+            command.append(f"--gtest_filter=*{keyword}*")
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=600)
+            output, code = ran.stdout + ran.stderr, ran.returncode
+        except subprocess.TimeoutExpired as late:
+            output, code = f"{late.stdout!r}\n(not done after {late.timeout:.0f} s)", 1
+        failures = 0
+        try:
+            suites = json.loads(Path(report.name).read_text())["testsuites"]
+        except (ValueError, KeyError):
+            suites = []
+        for suite in suites:
+            for case in suite["testsuite"]:
+                name = f"{kind}:{program.name}:{suite['name']}.{case['name']}"
+                if case["result"] == "SKIPPED" or case["status"] == "NOTRUN":
+                    tally.skipped += case["result"] == "SKIPPED"
+                    continue
+                failures += "failures" in case
+                tally.add(name, "failures" not in case)
+        if code != 0:
+            print(output[-6000:])
+            if not failures:
+                tally.add(f"{kind}:{program.name} (exit {code})", False)
+
+
+def fuzz(tally, keyword):
+    steps = Steps(2)
+    steps.begin("Building fuzzers")
+    options = ["-DPARLEY_FUZZ=ON", "-DPARLEY_TESTS=OFF", "-DCMAKE_CXX_COMPILER=clang++", "-DCMAKE_C_COMPILER=clang"]
+    where = build.build(["fuzzers"], "fuzz", options, steps.progress)
+    steps.done()
+    steps.begin(f"Fuzzing, {FUZZ_SECONDS} s each")
+    for program in sorted((where / "tests" / "fuzz").glob("fuzz_*")):
+        if not os.access(program, os.X_OK) or program.is_dir() or (keyword and keyword not in program.name):
+            continue
+        steps.progress(program.name)
+        kept = build.ROOT / "tests" / "fuzz" / "corpus" / program.name.removeprefix("fuzz_")
+        with tempfile.TemporaryDirectory() as found:
+            ran = subprocess.run(
+                [str(program), f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-print_final_stats=0",
+                 f"-artifact_prefix={found}/", found] + ([str(kept)] if kept.is_dir() else []),
+                capture_output=True, text=True, errors="replace", check=False,
+            )
+            if ran.returncode != 0:
+                print(ran.stderr[-6000:])
+        tally.add(program.name, ran.returncode == 0)
+    steps.done()
+
+
+def e2e(tally, keyword):
+    steps = Steps(2)
+    steps.begin("Building services and clients")
+    build.build(["all"], progress=steps.progress)
+    steps.done()
+    steps.begin("End to end")
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        command = ["/usr/bin/python3", "-m", "pytest", "-q", "-x" if os.environ.get("PARLEY_FAIL_FAST") else "-q"]
+        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}", str(build.ROOT / "tests" / "e2e")]
+        if keyword:
+            command += ["-k", keyword]
+        code = subprocess.run(command, check=False, cwd=build.ROOT).returncode
+        cases = ElementTree.parse(report.name).iter("testcase") if Path(report.name).stat().st_size else []
+        failures = 0
+        for case in cases:
+            bad = case.find("failure") is not None or case.find("error") is not None
+            failures += bad
+            if case.find("skipped") is not None:
+                tally.skipped += 1
+            else:
+                tally.add(f"{case.get('classname')}.{case.get('name')}", not bad)
+        if code not in (0, 5) and not failures:
+            tally.add(f"pytest (exit {code})", False)
+    steps.done()
+
+
+PARTS = {"unit": unit, "asan": asan, "fuzz": fuzz, "e2e": e2e}
+
+
+def run(parts, keyword):
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        raise Failure(f"no such part of the tests: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    tally = Tally()
+    started = time.monotonic()
+    for name in parts or PARTS:
+        print(f"=== {name}", flush=True)
+        PARTS[name](tally, keyword)
+    for name in tally.failed:
+        print(f"FAILED {re.sub(r'[^ -~]', '?', name)}")
+    print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
+    print(f"{tally.passed} passed, {len(tally.failed)} failed, {tally.skipped} skipped")
+    return 1 if tally.failed or not tally.passed else 0
