@@ -1,0 +1,114 @@
+"""One real cluster (two c2s, two routers, one roster, Redis, PostgreSQL) for all tests that do no harm; each test gets
+accounts of its own. Tests that kill or stop processes start a cluster for themselves (`own_cluster`)."""
+
+import asyncio
+import itertools
+import ssl
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from parley_dev.cluster import Cluster  # noqa: E402
+from rawxmpp import Raw  # noqa: E402
+
+DOMAINS = ["localhost", "second.test"]
+PASSWORD = "correct horse"
+ACCOUNTS = 400
+# Tests send faster than a person; the limits have tests of their own.
+NO_LIMITS = [
+    "c2s.stanzas_per_second=0",
+    "c2s.bytes_per_second=0",
+    "c2s.connections_per_second_per_address=0",
+    "c2s.auth_failures_per_minute_per_address=0",
+    "c2s.auth_failure_delay=0ms",
+]
+
+
+class World:
+    """A running cluster as tests see it."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.edges = [cluster.addresses(name) for name in sorted(cluster.instances("c2s"))]
+        self.context = ssl.create_default_context(cafile=cluster.ca_file)
+        self._numbers = itertools.count()
+        lines = [f"user{n}@{domain} {PASSWORD}\n" for domain in DOMAINS for n in range(ACCOUNTS)]
+        made = cluster.ctl("user", "import", "-", stdin="".join(lines))
+        assert made.returncode == 0, made.stderr
+
+    def account(self, domain=DOMAINS[0]):
+        """The bare JID of an account that no other test uses."""
+        number = next(self._numbers)
+        assert number < ACCOUNTS, "raise ACCOUNTS in conftest.py"
+        return f"user{number}@{domain}"
+
+    def accounts(self, count):
+        return [self.account() for _ in range(count)]
+
+    async def login(self, jid, edge=0, resource=None, available=True):
+        raw = await Raw.login(self.edges[edge]["xmpp"], jid, PASSWORD, self.context, resource)
+        if available:
+            await raw.available()
+        return raw
+
+    async def pair(self):
+        """Two available users on different edges."""
+        romeo, juliet = self.accounts(2)
+        return await self.login(romeo, 0), await self.login(juliet, 1)
+
+    async def friends(self):
+        """Two available users on different edges with a mutual subscription, and nothing left to receive."""
+        romeo, juliet = await self.pair()
+        for one, other in ((romeo, juliet), (juliet, romeo)):
+            await one.presence(type="subscribe", to=other.jid.split("/")[0])
+            await other.until(lambda e: e.get("type") == "subscribe")
+            await other.presence(type="subscribed", to=one.jid.split("/")[0])
+            await one.until(lambda e: e.get("type") is None and e.get("from") == other.jid)
+        for one in (romeo, juliet, romeo, juliet):
+            await one.sync()
+        return romeo, juliet
+
+
+def start_cluster(directory, counts=None, settings=()):
+    cluster = Cluster(directory)
+    counts = {"c2s": 2, "router": 2, "roster": 1} | (counts or {})
+    cluster.up(counts, DOMAINS, [*NO_LIMITS, *settings], quiet=True, fixed_ports=False, built=True, demo_users=False)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    cluster = start_cluster(tmp_path_factory.mktemp("cluster"))
+    yield cluster
+    cluster.down()
+
+
+@pytest.fixture(scope="session")
+def world(cluster):
+    return World(cluster)
+
+
+@pytest.fixture
+def own_cluster(tmp_path):
+    """Starts clusters that a test may break: own_cluster(counts, settings) -> World."""
+    started = []
+
+    def start(counts=None, settings=()):
+        cluster = start_cluster(tmp_path / f"cluster{len(started)}", counts, settings)
+        started.append(cluster)
+        return World(cluster)
+
+    yield start
+    for cluster in started:
+        cluster.down()
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if asyncio.iscoroutinefunction(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.asyncio)
