@@ -39,10 +39,10 @@ Try it:
   ./parley ctl user list            accounts
   ./parley ctl sessions list        who is connected, and where
   ./parley status                   processes;  ./parley logs -f  what they say
-  curl http://{edges[0]['metrics']}/metrics"""
+  curl http://{edges[0]['metrics']}/metrics
+  tools/try-chat                    romeo writes to juliet across two edges
+"""
     )
-    host, port = edges[-1]["xmpp"].split(":")
-    print(f"  tools/try-chat {host} {port}     romeo and juliet exchange a message across two edges\n")
 
 
 def down(arguments):
