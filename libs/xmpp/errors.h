@@ -63,5 +63,7 @@ class StreamError {
   std::string text_;
   std::string content_;
 };
+// By a condition's name as peers send it between services; undefined-condition if unknown.
+StreamError StreamErrorFromCondition(std::string_view condition, std::string text = {});
 
 }  // namespace parley::xmpp

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace parley::xmpp {
 
@@ -27,7 +28,8 @@ class Jid {
   Jid Bare() const;
   std::string_view bare() const;                                     // a view into str()
   std::optional<Jid> WithResource(std::string_view resource) const;  // prepared; nullopt if invalid
-  const std::string& str() const { return text_; }
+  const std::string& str() const& { return text_; }
+  std::string str() && { return std::move(text_); }
 
   bool operator==(const Jid& other) const { return text_ == other.text_; }
   auto operator<=>(const Jid& other) const { return text_ <=> other.text_; }

@@ -1,0 +1,191 @@
+#include <algorithm>
+
+#include "libs/xml/element.h"
+#include "libs/xmpp/stanza.h"
+#include "libs/xmpp/stanza_names.h"
+#include "libs/xmpp/start_tag.h"
+
+namespace parley::xmpp {
+namespace {
+
+constexpr std::string_view kClientNs = "jabber:client";
+
+// The value of an attribute as XML means it: white space normalised (XML 1.0 section 3.3.3), entities resolved.
+std::string AttributeValue(std::string_view raw) {
+  if (raw.find_first_of("&\t\n\r") == std::string_view::npos) return std::string(raw);
+  std::string normal;
+  normal.reserve(raw.size());
+  for (std::size_t at = 0; at < raw.size(); ++at) {
+    if (raw[at] == '\n' && at > 0 && raw[at - 1] == '\r') continue;  // one line end (2.11)
+    normal += raw[at] == '\t' || raw[at] == '\n' || raw[at] == '\r' ? ' ' : raw[at];
+  }
+  return xml::Unescape(normal);
+}
+
+void AppendAttribute(std::string& out, std::string_view name, std::string_view value) {
+  out.append(" ").append(name).append("='");
+  xml::AppendEscaped(out, value);
+  out.append("'");
+}
+
+// What the root's start tag says, and how to make it canonical.
+struct Root {
+  std::optional<std::string_view> to;
+  std::optional<std::string_view> id;
+  std::string_view type;
+  std::optional<RawAttribute> from;
+  std::optional<RawAttribute> default_ns;
+  bool has_lang = false;
+  std::size_t name_end = 0;
+};
+
+Root ReadRoot(std::string_view raw) {
+  Root root;
+  StartTagReader reader(raw);
+  root.name_end = reader.name_end();
+  RawAttribute attribute;
+  while (reader.Next(attribute)) {
+    if (attribute.name == "to") {
+      root.to = attribute.value;
+    } else if (attribute.name == "id") {
+      root.id = attribute.value;
+    } else if (attribute.name == "type") {
+      root.type = attribute.value;
+    } else if (attribute.name == "from") {
+      root.from = attribute;
+    } else if (attribute.name == "xml:lang") {
+      root.has_lang = true;
+    } else if (attribute.name == "xmlns") {
+      root.default_ns = attribute;
+    }
+  }
+  return root;
+}
+
+bool DeclaresPrefix(std::string_view raw, std::string_view prefix) {
+  constexpr std::string_view kXmlns = "xmlns:";
+  StartTagReader reader(raw);
+  RawAttribute attribute;
+  while (reader.Next(attribute)) {
+    if (attribute.name.starts_with(kXmlns) && attribute.name.substr(kXmlns.size()) == prefix) return true;
+  }
+  return false;
+}
+
+// Declarations of the stream header's prefixes that the element uses (or seems to: one too many does no harm).
+std::string PrefixDeclarations(std::string_view raw, const StreamContext& context) {
+  std::string out;
+  if (context.namespaces == nullptr) return out;
+  for (const xml::NamespaceBinding& binding : *context.namespaces) {
+    if (binding.prefix.empty() || binding.prefix == "xml") continue;
+    if (raw.find(binding.prefix + ":") == std::string_view::npos || DeclaresPrefix(raw, binding.prefix)) continue;
+    AppendAttribute(out, "xmlns:" + binding.prefix, binding.uri);
+  }
+  return out;
+}
+
+std::string_view StreamDefaultNamespace(const StreamContext& context) {
+  if (context.namespaces == nullptr) return {};
+  const auto found = std::ranges::find(*context.namespaces, std::string_view{}, &xml::NamespaceBinding::prefix);
+  return found == context.namespaces->end() ? std::string_view{} : std::string_view(found->uri);
+}
+
+// The slow path, for a root with a prefix: what has none inside is in the stream's default namespace, and must say so.
+std::optional<std::string> WithoutRootPrefix(std::string_view raw, const StreamContext& context) {
+  std::string declared(raw);
+  declared.insert(StartTagReader(raw).name_end(), PrefixDeclarations(raw, context));
+  const auto element = xml::Element::Parse(declared, StreamDefaultNamespace(context));
+  if (!element) return std::nullopt;
+  return element->ToString(kClientNs);
+}
+
+// ARCHITECTURE.md, "Canonical stanza": no xmlns for jabber:client, our `from`, the stream's language and prefixes.
+std::string Canonical(std::string_view raw, const Root& root, std::string_view declarations,
+                      const StreamContext& context) {
+  std::string out;
+  out.reserve(raw.size() + context.from.size() + context.lang.size() + declarations.size() + 48);
+  out.append(raw.substr(0, root.name_end));
+  AppendAttribute(out, "from", context.from);
+  if (!root.has_lang && !context.lang.empty()) AppendAttribute(out, "xml:lang", context.lang);
+  out.append(declarations);
+  std::size_t at = root.name_end;
+  const auto cut = [&](const RawAttribute& attribute) {
+    out.append(raw.substr(at, attribute.begin - at));
+    at = attribute.end;
+  };
+  const bool swapped = root.from && root.default_ns && root.default_ns->begin < root.from->begin;
+  const auto& first = swapped ? root.default_ns : root.from;
+  const auto& second = swapped ? root.from : root.default_ns;
+  if (first) cut(*first);
+  if (second) cut(*second);
+  out.append(raw.substr(at));
+  return out;
+}
+
+std::optional<StanzaError> CheckIq(const Root& root, link::v1::Type type, std::string_view raw) {
+  if (!root.id || root.id->empty()) return BadRequest("an iq needs an id");
+  const bool is_request = type == link::v1::TYPE_GET || type == link::v1::TYPE_SET;
+  if (is_request && CountChildren(raw, 2) != 1) return BadRequest("an iq of type get or set has exactly one child");
+  return std::nullopt;
+}
+
+// RFC 6120 8.1.1 and 8.2.3.
+std::optional<StanzaError> Check(const Envelope& envelope, const Root& root, std::string_view raw) {
+  if (envelope.type() == link::v1::TYPE_UNSPECIFIED) return BadRequest("unknown stanza type");
+  if (envelope.kind() == link::v1::KIND_IQ) return CheckIq(root, envelope.type(), raw);
+  return std::nullopt;
+}
+
+// Sets the envelope's `to`. What is no JID stays as it was written, for the error to come back from there.
+std::optional<StanzaError> SetTo(Envelope& envelope, std::string_view raw) {
+  std::string value = AttributeValue(raw);
+  auto jid = Jid::Parse(value);
+  if (jid) {
+    envelope.set_to(std::move(*jid).str());
+    return std::nullopt;
+  }
+  envelope.set_to(std::move(value));
+  return JidMalformed();
+}
+
+// In the client's own bytes, which outlive a rewritten root.
+std::string_view ClientFrom(std::string_view raw) {
+  const Root root = ReadRoot(raw);
+  return root.from ? root.from->value : std::string_view{};
+}
+
+}  // namespace
+
+std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context) {
+  const link::v1::Kind kind = KindFromName(child.start.local_name);
+  if (kind == link::v1::KIND_UNSPECIFIED || child.start.ns != kClientNs) return std::nullopt;
+
+  const bool prefixed = child.start.name.size() != child.start.local_name.size();
+  const auto rewritten = prefixed ? WithoutRootPrefix(child.raw, context) : std::nullopt;
+  if (prefixed && !rewritten) return std::nullopt;
+  const std::string_view raw = prefixed ? std::string_view(*rewritten) : child.raw;
+  const Root root = ReadRoot(raw);
+  const bool declare = child.uses_stream_namespaces && !prefixed;
+  const std::string declarations = declare ? PrefixDeclarations(raw, context) : std::string();
+
+  std::optional<ParsedStanza> parsed(std::in_place);
+  Envelope& envelope = parsed->envelope;
+  envelope.set_kind(kind);
+  envelope.set_type(TypeFromName(kind, AttributeValue(root.type)));
+  envelope.set_from(context.from.data(), context.from.size());
+  if (root.id) envelope.set_id(AttributeValue(*root.id));
+  if (kind == link::v1::KIND_IQ) {  // the only kind that is dispatched by what it carries
+    envelope.set_payload_ns(child.payload_ns.data(), child.payload_ns.size());
+    envelope.set_payload_name(child.payload_name.data(), child.payload_name.size());
+  }
+  envelope.set_stanza(Canonical(raw, root, declarations, context));
+  parsed->error = Check(envelope, root, raw);
+  if (root.to) {
+    auto malformed = SetTo(envelope, *root.to);
+    if (malformed) parsed->error = std::move(malformed);
+  }
+  if (root.from) parsed->client_from = prefixed ? ClientFrom(child.raw) : root.from->value;
+  return parsed;
+}
+
+}  // namespace parley::xmpp
