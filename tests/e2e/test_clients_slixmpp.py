@@ -1,0 +1,147 @@
+"""slixmpp (Python), with the library's own TLS, SASL, roster and disco code."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+import slixmpp
+
+from conftest import PASSWORD
+
+SECONDS = 15
+
+
+class Client(slixmpp.ClientXMPP):
+    """Collects what arrives in queues, so that tests can wait for it."""
+
+    def __init__(self, world, jid, mechanism=None):
+        super().__init__(jid, PASSWORD, sasl_mech=mechanism)
+        self.ca_certs = str(world.cluster.ca_file)
+        self.online = asyncio.get_running_loop().create_future()
+        self.messages, self.subscriptions, self.presences = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
+        self.auto_authorize = None
+        self.add_event_handler("session_start", lambda event: self.online.set_result(True))
+        self.add_event_handler("failed_auth", lambda event: self.online.done() or self.online.set_result(False))
+        self.add_event_handler("message", self.messages.put_nowait)
+        self.add_event_handler("presence_subscribe", self.subscriptions.put_nowait)
+        self.add_event_handler("presence_available", self.presences.put_nowait)
+        self.add_event_handler("presence_unavailable", self.presences.put_nowait)
+        for plugin in ("xep_0030", "xep_0092", "xep_0199", "xep_0202", "xep_0077", "xep_0203"):
+            self.register_plugin(plugin)
+
+    async def next(self, queue):
+        return await asyncio.wait_for(queue.get(), SECONDS)
+
+    async def presence_of(self, jid, kind):
+        while True:
+            seen = await self.next(self.presences)
+            if seen["from"].full == jid and seen["type"] == kind:
+                return seen
+
+
+@asynccontextmanager
+async def online(world, jid, edge=0, mechanism=None, direct_tls=False):
+    client = Client(world, jid, mechanism)
+    host, port = world.edges[edge]["xmpps" if direct_tls else "xmpp"].split(":")
+    client.connect((host, int(port)), use_ssl=direct_tls, force_starttls=not direct_tls, disable_starttls=direct_tls)
+    try:
+        assert await asyncio.wait_for(client.online, SECONDS), "authentication failed"
+        yield client
+    finally:
+        await client.disconnect(wait=2)
+
+
+@pytest.mark.parametrize(
+    "mechanism", ["SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "PLAIN", None]
+)
+async def test_logs_in_by_each_mechanism(world, mechanism):
+    async with online(world, world.account(), mechanism=mechanism) as client:
+        assert client.boundjid.resource
+
+
+async def test_logs_in_over_direct_tls(world):
+    async with online(world, world.account(), direct_tls=True) as client:
+        assert client.boundjid.resource
+
+
+async def test_roster_subscription_and_presence_life_cycle(world):
+    romeo_jid, juliet_jid = world.accounts(2)
+    async with online(world, romeo_jid, 0) as romeo, online(world, juliet_jid, 1) as juliet:
+        for client in (romeo, juliet):
+            await client.get_roster()
+            client.send_presence()
+        await romeo.update_roster(juliet_jid, name="Juliet", groups=["Verona"])
+        romeo.send_presence_subscription(juliet_jid)
+        assert (await juliet.next(juliet.subscriptions))["from"].bare == romeo_jid
+        juliet.send_presence_subscription(romeo_jid, ptype="subscribed")
+        await romeo.presence_of(juliet.boundjid.full, "available")
+        item = (await romeo.get_roster())["roster"]["items"][slixmpp.JID(juliet_jid)]
+        assert (item["name"], item["groups"], item["subscription"]) == ("Juliet", ["Verona"], "to")
+        juliet.send_presence(pshow="dnd", pstatus="asleep")
+        assert (await romeo.presence_of(juliet.boundjid.full, "dnd"))["status"] == "asleep"
+        await romeo.del_roster_item(juliet_jid)
+        assert slixmpp.JID(juliet_jid) not in (await romeo.get_roster())["roster"]["items"]
+
+
+async def test_chat_online_offline_and_to_several_resources(world):
+    romeo_jid, juliet_jid = world.accounts(2)
+    async with online(world, romeo_jid) as romeo:
+        romeo.send_message(mto=juliet_jid, mbody="while you were out", mtype="chat")
+        await romeo["xep_0199"].ping(romeo_jid)
+        async with online(world, f"{juliet_jid}/balcony", 1) as balcony:
+            balcony.send_presence()
+            late = await balcony.next(balcony.messages)
+            assert late["body"] == "while you were out" and late["delay"]["stamp"]
+            async with online(world, f"{juliet_jid}/garden", 0) as garden:
+                garden.send_presence()
+                romeo.send_message(mto=f"{juliet_jid}/garden", mbody="in the garden", mtype="chat")
+                assert (await garden.next(garden.messages))["body"] == "in the garden"
+                romeo.send_message(mto=f"{juliet_jid}/balcony", mbody="on the balcony", mtype="chat")
+                assert (await balcony.next(balcony.messages))["body"] == "on the balcony"
+
+
+async def test_services_answer_through_the_library(world):
+    async with online(world, world.account()) as client:
+        info = await client["xep_0030"].get_info(jid="localhost")
+        features = set(info["disco_info"]["features"])
+        assert {"http://jabber.org/protocol/disco#info", "urn:xmpp:ping", "jabber:iq:version", "urn:xmpp:time"} <= features
+        assert ("server", "im") in {(category, kind) for category, kind, *_ in info["disco_info"]["identities"]}
+        assert await client["xep_0199"].ping("localhost") >= 0
+        version = await client["xep_0092"].get_version("localhost")
+        assert version["software_version"]["name"] == "Parley"
+        assert (await client["xep_0202"].get_entity_time("localhost"))["entity_time"]["utc"]
+
+
+async def test_error_is_raised_as_the_librarys_exception(world):
+    async with online(world, world.account()) as client:
+        with pytest.raises(slixmpp.exceptions.IqError) as refused:
+            await client["xep_0199"].send_ping("localhost/no-such", timeout=5)
+        assert refused.value.condition in ("service-unavailable", "item-not-found")
+        with pytest.raises(slixmpp.exceptions.IqError) as refused:
+            await client["xep_0030"].get_info(jid="nobody-there@localhost/x")
+        assert refused.value.condition == "service-unavailable"
+
+
+async def test_account_is_registered_changed_and_removed_in_band(world):
+    jid = "slix-newcomer@localhost"
+    client = Client(world, jid)
+    client["xep_0077"].create_account = True
+    client.plugin["xep_0077"].force_registration = True
+    registered = asyncio.get_running_loop().create_future()
+
+    async def register(form):
+        request = client.Iq()
+        request["type"] = "set"
+        request["register"]["username"] = "slix-newcomer"
+        request["register"]["password"] = PASSWORD
+        await request.send()
+        registered.set_result(True)
+
+    client.add_event_handler("register", register)
+    host, port = world.edges[0]["xmpp"].split(":")
+    client.connect((host, int(port)))
+    assert await asyncio.wait_for(registered, SECONDS) and await asyncio.wait_for(client.online, SECONDS)
+    await client["xep_0077"].change_password("new words", jid="localhost")
+    await client["xep_0077"].cancel_registration(jid="localhost")
+    await client.disconnect(wait=2)
+    assert "slix-newcomer@localhost" not in world.cluster.ctl("user", "list", "localhost").stdout
