@@ -102,10 +102,15 @@ class Scanner {
   Limits limits_;
 };
 
-// Resolves the five entities and character references; normalises attribute white space if asked by the caller's use.
-std::string Unescape(std::string_view raw);
-// Escapes & < > ' " : safe in text and in attributes of either quote.
-std::string Escape(std::string_view text);
-void AppendEscaped(std::string& out, std::string_view text);
+// Where text stands, which decides what becomes of white space in it.
+enum class Use { kText, kAttribute };
+
+// Resolves the five entities and character references, and normalises white space as XML does: line ends (XML 1.0
+// 2.11), and in attributes each literal white space to a space (3.3.3).
+std::string Unescape(std::string_view raw, Use use = Use::kText);
+// Escapes & < > ' " : safe in text and in attributes of either quote. kAttribute also keeps line feeds and tabs from
+// being normalised. Control characters, which XML cannot hold, become U+FFFD.
+std::string Escape(std::string_view text, Use use = Use::kText);
+void AppendEscaped(std::string& out, std::string_view text, Use use = Use::kText);
 
 }  // namespace parley::xml
