@@ -79,7 +79,7 @@ struct C2s {
   std::uint32_t max_auth_attempts = 5;  // per connection
   Milliseconds auth_failure_delay{500};
   std::uint32_t auth_failures_per_minute_per_address = 30;
-  std::uint32_t registrations_per_minute_per_address = 30;  // XEP-0077
+  std::uint32_t registrations_per_minute_per_address = 60;  // XEP-0077
   // Rates: tokens per second and burst; 0: no limit
   std::uint32_t stanzas_per_second = 50;
   std::uint32_t stanzas_burst = 500;
