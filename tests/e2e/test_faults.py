@@ -1,0 +1,234 @@
+"""Processes die, freeze and come back under traffic: what ARCHITECTURE.md promises in its table of faults."""
+
+import asyncio
+import signal
+
+import pytest
+
+from rawxmpp import SASL, Raw, body, condition, is_message, is_presence
+from conftest import PASSWORD
+
+# Longer than c2s.lease_ttl and every retry; only how long a broken build takes to fail.
+PATIENCE = 40
+
+
+async def eventually(attempt):
+    """Repeats until it returns something true; its failures meanwhile are part of the fault."""
+    now = asyncio.get_running_loop().time
+    deadline, problem = now() + PATIENCE, None
+    while now() < deadline:
+        try:
+            result = await attempt()
+            if result:
+                return result
+        except Exception as error:  # whatever a half-dead cluster does to a client
+            problem = error
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"not within {PATIENCE} s; last problem: {problem!r}")
+
+
+async def in_thread(function, *arguments):
+    return await asyncio.to_thread(function, *arguments)
+
+
+class Traffic:
+    """Numbered messages from one to another, until told to stop; then every one must have come, in order, once."""
+
+    def __init__(self, sender, receiver):
+        self.sender, self.receiver = sender, receiver
+        self.sent = 0
+        self.got = []
+        self.stopping = False
+
+    async def _send(self):
+        while not self.stopping:
+            await self.sender.message(self.receiver.jid, str(self.sent))
+            self.sent += 1
+            await asyncio.sleep(0.002)
+
+    async def _receive(self):
+        while not self.stopping or len(self.got) < self.sent:
+            element = await self.receiver.until(is_message)
+            if element.get("type") != "error":
+                self.got.append(int(body(element)))
+
+    async def around(self, fault):
+        tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        await self._reach(50)
+        await fault()
+        await self._reach(self.sent + 200)
+        self.stopping = True
+        await asyncio.gather(*tasks)
+        assert self.got == list(range(self.sent))
+
+    async def _reach(self, count):
+        async def reached():
+            return self.sent > count and self.got and self.got[-1] > count
+
+        await eventually(reached)
+
+
+@pytest.mark.parametrize("router", ["router-1", "router-2"])
+async def test_router_killed_under_traffic_loses_and_repeats_nothing(own_cluster, router):
+    world = own_cluster()
+    traffic = [Traffic(*await world.pair()) for _ in range(4)]
+    restart = None
+
+    def kill_and_bring_back():
+        world.cluster.kill(router)
+        world.cluster.start(router)
+
+    async def once():
+        nonlocal restart
+        restart = restart or asyncio.create_task(in_thread(kill_and_bring_back))
+        await restart
+
+    await asyncio.gather(*(each.around(once) for each in traffic))
+
+
+async def test_router_drained_under_traffic_loses_and_repeats_nothing(own_cluster):
+    world = own_cluster()
+    traffic = Traffic(*await world.pair())
+
+    async def restart_both_in_turn():
+        for router in ("router-1", "router-2"):
+            await in_thread(world.cluster.stop, router)
+            await in_thread(world.cluster.start, router)
+
+    await traffic.around(restart_both_in_turn)
+
+
+async def test_killed_edge_ends_its_sessions_once_and_keeps_their_messages(own_cluster):
+    world = own_cluster()
+    romeo, juliet = await world.friends()  # juliet is on the second edge
+    juliet_bare = juliet.jid.split("/")[0]
+    await in_thread(world.cluster.kill, "c2s-2")
+    await romeo.message(juliet.jid, "to the dead session")
+    await romeo.message(juliet_bare, "to the account")
+    gone = await romeo.until(is_presence)
+    assert (gone.get("from"), gone.get("type")) == (juliet.jid, "unavailable")
+    returned = await world.login(juliet_bare, 0, available=False)
+    await returned.presence()
+    kept = [body(await returned.until(is_message)) for _ in range(2)]
+    assert kept == ["to the dead session", "to the account"]
+    back = await romeo.until(is_presence)
+    assert (back.get("from"), back.get("type")) == (returned.jid, None), "unavailable came twice"
+    assert world.cluster.ctl("sessions", "list", juliet_bare).stdout.count(juliet_bare) == 1
+
+
+async def test_frozen_edge_that_wakes_after_its_lease_does_no_harm(own_cluster):
+    world = own_cluster()
+    romeo, juliet = await world.friends()
+    juliet_bare, resource = juliet.jid.split("/")
+    world.cluster.signal("c2s-2", signal.SIGSTOP)
+    try:
+        gone = await romeo.until(is_presence)
+        assert (gone.get("from"), gone.get("type")) == (juliet.jid, "unavailable")
+        second = await world.login(juliet_bare, 0, resource)
+        assert second.jid == juliet.jid
+    finally:
+        world.cluster.signal("c2s-2", signal.SIGCONT)
+    # Its resource is taken: the late session must end, the new one live.
+    assert condition((await juliet.ended())[-1]) == "conflict"
+    await romeo.message(juliet.jid, "which of you?")
+    assert body(await second.until(is_message)) == "which of you?"
+
+
+async def test_emptied_redis_is_filled_again_by_the_edges(own_cluster):
+    world = own_cluster()
+    romeo, juliet = await world.friends()
+
+    def lose_everything():
+        world.cluster.kill("redis")
+        for file in world.cluster.redis().directory.rglob("*"):
+            if file.is_file():
+                file.unlink()
+        world.cluster.start("redis")
+
+    await in_thread(lose_everything)
+
+    async def listed():
+        return juliet.jid.split("/")[1] in world.cluster.ctl("sessions", "list", juliet.jid.split("/")[0]).stdout
+
+    await eventually(listed)
+    await romeo.message(juliet.jid, "still there?")
+    assert body(await juliet.until(is_message)) == "still there?"
+    newcomer = await eventually(lambda: world.login(world.account(), 1))
+    await newcomer.message(romeo.jid, "hello")
+    assert body(await romeo.until(is_message)) == "hello"
+    assert not [e for e in await romeo.sync() if e.get("type") == "unavailable"], "no session ended"
+
+
+async def test_redis_away_established_sessions_talk_and_binds_are_refused_clearly(own_cluster):
+    world = own_cluster(settings=["c2s.router_timeout=1500ms"])
+    romeo, juliet = await world.pair()
+    await romeo.message(juliet.jid, "before")
+    await juliet.until(is_message)
+    await in_thread(world.cluster.kill, "redis")
+    await romeo.message(juliet.jid, "during")
+    assert body(await juliet.until(is_message)) == "during"
+    newcomer = await Raw.connect(world.edges[0]["xmpp"], "localhost")
+    await newcomer.open()
+    await newcomer.starttls(world.context)
+    await newcomer.open()
+    assert (await newcomer.plain(world.account().split("@")[0], PASSWORD)).tag == f"{{{SASL}}}success"
+    await newcomer.open()
+    refused = await newcomer.iq("set", "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")
+    assert condition(refused) in ("resource-constraint", "internal-server-error")
+    await in_thread(world.cluster.start, "redis")
+    await eventually(lambda: world.login(world.account(), 0))
+
+
+@pytest.mark.parametrize("victim", ["postgres", "roster-1"])
+async def test_accounts_away_online_messages_flow_and_all_else_is_refused_clearly(own_cluster, victim):
+    world = own_cluster(settings=["c2s.auth_timeout=3s", "router.roster_timeout=2s", "postgres.connect_timeout=1s"])
+    romeo, juliet = await world.pair()
+    await romeo.message(juliet.jid, "before")
+    await juliet.until(is_message)
+    await in_thread(world.cluster.kill, victim)
+    await romeo.message(juliet.jid, "during")
+    assert body(await juliet.until(is_message)) == "during"
+    await romeo.message(world.account(), "nobody can keep this")
+    bounced = await romeo.until(lambda e: e.get("type") == "error")
+    assert condition(bounced) in ("resource-constraint", "internal-server-error", "remote-server-timeout")
+    newcomer = await Raw.connect(world.edges[1]["xmpp"], "localhost")
+    await newcomer.open()
+    await newcomer.starttls(world.context)
+    await newcomer.open()
+    assert condition(await newcomer.plain(world.account().split("@")[0], PASSWORD)) == "temporary-auth-failure"
+    await in_thread(world.cluster.start, victim)
+    late = await eventually(lambda: world.login(world.account(), 1))
+    await late.message(romeo.jid, "after")
+    assert body(await romeo.until(is_message)) == "after"
+
+
+async def test_no_router_at_all_is_answered_and_recovers(own_cluster):
+    world = own_cluster()
+    romeo, juliet = await world.pair()
+    for router in ("router-1", "router-2"):
+        await in_thread(world.cluster.kill, router)
+    await romeo.message(juliet.jid, "into the void")
+    bounced = await romeo.until(lambda e: e.get("type") == "error")
+    assert condition(bounced) in ("remote-server-timeout", "resource-constraint")
+    assert world.cluster.http("c2s-1", "/readyz")[0] == 503
+    for router in ("router-1", "router-2"):
+        await in_thread(world.cluster.start, router)
+    await in_thread(world.cluster.wait_ready, "c2s-1")
+
+    async def delivered():
+        await romeo.message(juliet.jid, "and back")
+        return body(await juliet.until(is_message)) == "and back"
+
+    await eventually(delivered)
+
+
+async def test_drained_edge_tells_its_clients_and_leaves_nothing_behind(own_cluster):
+    world = own_cluster()
+    romeo, juliet = await world.friends()
+    stopping = asyncio.create_task(in_thread(world.cluster.stop, "c2s-2"))
+    assert condition((await juliet.ended())[-1]) == "system-shutdown"
+    gone = await romeo.until(is_presence)
+    assert (gone.get("from"), gone.get("type")) == (juliet.jid, "unavailable")
+    assert await stopping, "it had to be killed"
+    bare = juliet.jid.split("/")[0]
+    assert bare not in world.cluster.ctl("sessions", "list", bare).stdout
