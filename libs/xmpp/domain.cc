@@ -103,10 +103,10 @@ bool AppendInternational(std::string& out, std::string_view text) {
   return true;
 }
 
-// RFC 6874: "%25" and a zone's name.
+// RFC 6874 writes "%25" before a zone's name, people write "%".
 bool ValidZone(std::string_view zone) {
   constexpr std::string_view kMarks = "-._~";
-  return !zone.empty() && std::ranges::all_of(zone, [kMarks](char c) {
+  return zone.size() > 1 && std::ranges::all_of(zone.substr(1), [kMarks](char c) {
     return IsLetterOrDigit(Lower(c)) || kMarks.find(c) != std::string_view::npos;
   });
 }
@@ -115,9 +115,9 @@ bool ValidZone(std::string_view zone) {
 bool AppendIpLiteral(std::string& out, std::string_view text) {
   if (text.size() < 4 || text.back() != ']') return false;
   text = text.substr(1, text.size() - 2);
-  const std::size_t percent = text.find("%25");
+  const std::size_t percent = text.find('%');
   const std::string_view zone = percent == std::string_view::npos ? std::string_view{} : text.substr(percent);
-  if (!zone.empty() && !ValidZone(zone.substr(3))) return false;
+  if (!zone.empty() && !ValidZone(zone)) return false;
   in6_addr address;
   std::array<char, INET6_ADDRSTRLEN> written;
   if (inet_pton(AF_INET6, std::string(text.substr(0, percent)).c_str(), &address) != 1) return false;

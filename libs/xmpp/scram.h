@@ -31,6 +31,8 @@ struct ChannelBinding {
 
 enum class Problem { kMalformed, kBadProof, kBindingMismatch, kBindingUnsupported, kDowngrade };
 
+struct ClientFirstMessage;
+
 // One authentication exchange. Single use.
 class Server {
  public:
@@ -52,6 +54,8 @@ class Server {
   Final ClientFinal(std::string_view message);
 
  private:
+  std::optional<Problem> CheckBinding(const ClientFirstMessage& message) const;
+
   Hash hash_;
   bool plus_;
   bool plus_offered_;
