@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,18 +15,21 @@ namespace parley::net {
 // One TCP connection, plain or TLS: OpenSSL on the descriptor itself under Asio's readiness (design: 14 KiB per idle
 // TLS connection instead of 76). A single-threaded object; everything on the loop's thread. The reader gets bytes in a
 // buffer shared by all connections of the loop; nothing is held while the connection is idle.
+//
+// All callbacks come from the loop, never from inside a method of this class. The owner may destroy the connection at
+// any time, also inside any of its callbacks (that ends it at once and silently: no OnClosed, no close_notify).
 class Connection {
  public:
   class Reader {
    public:
-    // Decrypted bytes; valid during the call. Take them all, or pause and keep what is left.
+    // Decrypted bytes; valid during the call. Take them all, or pause and keep what is left. None come after Close().
     virtual void OnBytes(std::string_view bytes) = 0;
     // The TLS handshake is done.
     virtual void OnSecured() = 0;
     // Everything written so far is with the kernel, after queued() was above zero.
     virtual void OnDrained() = 0;
-    // The connection is gone, for this reason: "closed", "reset", "tls: ...", "timeout". Called once, never from inside
-    // Write().
+    // The connection is gone, for this reason: "closed", "reset", "aborted", "tls: ...", "timeout" or the text of an
+    // errno. Called once.
     virtual void OnClosed(std::string_view reason) = 0;
 
    protected:
@@ -35,41 +39,53 @@ class Connection {
   // Takes the descriptor. `reader` outlives the connection.
   Connection(Loop& loop, int fd, Reader& reader);
   ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   void Start();
-  // Server handshake. `initial`: bytes already read (direct TLS: none; STARTTLS: must be none, else the caller
-  // refuses).
+  // Server handshake, after what is queued has left in plain. What the peer sent before is part of the handshake: a
+  // caller that has read more than its own negotiation must refuse instead (STARTTLS injection). Before any byte was
+  // read it is direct TLS, where ALPN must name us (XEP-0368). `contexts` outlives the handshake. `expected_host`
+  // serves clients without SNI.
   void StartTls(const TlsContexts& contexts, std::string_view expected_host);
   // Gathers until the end of the loop turn, then writes as much as the kernel takes; the rest waits for readiness.
   void Write(std::string_view bytes);
   std::size_t queued() const;
-  // Stop and go on reading: the client is slowed down by TCP.
+  // Stop and go on reading: the client is slowed down by TCP. While paused, a vanished peer goes unnoticed until
+  // something is written.
   void PauseReading();
   void ResumeReading();
-  // Writes what is queued, sends close_notify and FIN, then OnClosed; at most `linger`.
+  // Writes what is queued, sends close_notify and FIN, waits for the peer's FIN, then OnClosed; at most `linger`.
   void Close(Loop::Duration linger);
-  // At once.
+  // At once, with a reset: what is queued is lost. OnClosed("aborted") follows.
   void Abort();
 
   bool secure() const;
   std::string address() const;  // "192.0.2.1" or "2001:db8::1"
   const TlsInfo* tls() const;   // nullptr while plain
+  // Frees what tls() tells, half a KiB, once authentication is over.
+  void ForgetTlsInfo();
+  // On the wire, with TLS framing.
   std::uint64_t bytes_in() const;
   std::uint64_t bytes_out() const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  class State;
+  std::shared_ptr<State> state_;
 };
 
 // Accepts connections on one address; pauses when the process runs out of descriptors.
 class Listener {
  public:
-  // Throws std::runtime_error naming the address if it cannot listen.
+  // `listen`: "192.0.2.1:5222", "name:5222", "[::]:5222" (IPv6 only) or "*:5222" (both); port 0 takes a free one.
+  // Throws std::runtime_error naming the address if it cannot listen. `accepted` owns the descriptor (non-blocking).
   Listener(Loop& loop, const std::string& listen, std::function<void(int fd, std::string address)> accepted);
   ~Listener();
   int port() const;
+  // Also safe inside `accepted`.
   void Stop();
+  // Connections closed unserved because no descriptor was left.
+  std::uint64_t refused() const;
 
  private:
   struct State;

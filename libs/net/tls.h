@@ -50,6 +50,9 @@ class TlsContexts {
   // Those hosts whose files changed and were reloaded; errors are logged.
   std::vector<std::string> Reload();
   SSL_CTX* For(std::string_view host) const;
+  // nullptr: no such host.
+  SSL_CTX* Find(std::string_view host) const;
+  const std::string& alpn() const;
   // Unix seconds; for a metric.
   std::int64_t ExpiresAt(std::string_view domain) const;
 

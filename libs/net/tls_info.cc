@@ -1,0 +1,90 @@
+#include "libs/net/tls_info.h"
+
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace parley::net {
+namespace {
+
+std::string ToDer(X509* certificate) {
+  unsigned char* der = nullptr;
+  const int size = i2d_X509(certificate, &der);
+  if (size <= 0) return {};
+  std::string text(reinterpret_cast<char*>(der), static_cast<std::size_t>(size));
+  OPENSSL_free(der);
+  return text;
+}
+
+std::string Exporter(SSL* ssl) {
+  // RFC 9266 4.2: before TLS 1.3 only with the extended master secret.
+  if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1) return {};
+  constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
+  std::string binding(32, '\0');
+  // A context of no bytes, which is not the same as no context before TLS 1.3 (RFC 9266 2).
+  const unsigned char context = 0;
+  const int done = SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(binding.data()), binding.size(),
+                                              kLabel.data(), kLabel.size(), &context, 0, 1);
+  return done == 1 ? binding : std::string();
+}
+
+bool IsXmppAddress(const GENERAL_NAME* name) {
+  return name->type == GEN_OTHERNAME && OBJ_obj2nid(name->d.otherName->type_id) == NID_XmppAddr &&
+         name->d.otherName->value->type == V_ASN1_UTF8STRING;
+}
+
+}  // namespace
+
+TlsInfo DescribeTls(SSL* ssl, std::string sni) {
+  TlsInfo info;
+  info.version = SSL_get_version(ssl);
+  info.cipher = SSL_get_cipher_name(ssl);
+  info.sni = std::move(sni);
+  info.exporter = Exporter(ssl);
+  info.end_point = EndPointBinding(SSL_get_certificate(ssl));
+  info.resumed = SSL_session_reused(ssl) == 1;
+  X509* peer = SSL_get0_peer_certificate(ssl);
+  if (peer != nullptr && SSL_get_verify_result(ssl) == X509_V_OK) {
+    info.peer_certificate_der = ToDer(peer);
+    info.peer_xmpp_addrs = XmppAddresses(peer);
+  }
+  return info;
+}
+
+std::string EndPointBinding(const X509* certificate) {
+  int digest = NID_undef;
+  if (certificate == nullptr ||
+      X509_get_signature_info(const_cast<X509*>(certificate), &digest, nullptr, nullptr, nullptr) != 1 ||
+      digest == NID_undef) {
+    return {};
+  }
+  if (digest == NID_md5 || digest == NID_sha1) digest = NID_sha256;
+  const EVP_MD* algorithm = EVP_get_digestbynid(digest);
+  unsigned char hash[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (algorithm == nullptr || X509_digest(certificate, algorithm, hash, &size) != 1) return {};
+  return std::string(reinterpret_cast<char*>(hash), size);
+}
+
+std::vector<std::string> XmppAddresses(const X509* certificate) {
+  std::vector<std::string> addresses;
+  const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
+      GENERAL_NAMES_free);
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (!IsXmppAddress(name)) continue;
+    const ASN1_UTF8STRING* text = name->d.otherName->value->value.utf8string;
+    addresses.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                           static_cast<std::size_t>(ASN1_STRING_length(text)));
+  }
+  return addresses;
+}
+
+}  // namespace parley::net

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <openssl/types.h>
+
+#include <string>
+#include <vector>
+
+#include "libs/net/tls.h"
+
+namespace parley::net {
+
+// What the finished handshake of a server tells.
+TlsInfo DescribeTls(SSL* ssl, std::string sni);
+
+// tls-server-end-point (RFC 5929 4.1) of a certificate; empty if it is not defined for its signature algorithm.
+std::string EndPointBinding(const X509* certificate);
+
+// id-on-xmppAddr (RFC 6120 13.7.1.4, XEP-0178) in subjectAltName.
+std::vector<std::string> XmppAddresses(const X509* certificate);
+
+}  // namespace parley::net
