@@ -1,0 +1,194 @@
+#include "libs/config/schema.h"
+
+namespace parley::config {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::int64_t kKiB = 1024;
+constexpr std::int64_t kMiB = 1024 * kKiB;
+constexpr std::int64_t kGiB = 1024 * kMiB;
+constexpr std::int64_t kMany = 1'000'000'000;
+
+}  // namespace
+
+// The path of a key is the name of its field; its default is what the field has in config.h.
+#define ROW(member, ...)                                                          \
+  {                                                                               \
+#member, [](Config & config) -> Field { return &config.member; }, __VA_ARGS__ \
+  }
+#define HOST(member, ...)                                                   \
+  {                                                                         \
+#member, [](Host & host) -> Field { return &host.member; }, __VA_ARGS__ \
+  }
+
+const std::vector<Section>& Sections() {
+  static const std::vector<Section> kSections{
+      {"log", "What every service writes to standard error."},
+      {"cluster", "Who this process is and where its peers are."},
+      {"redis", "Where sessions and leases are kept."},
+      {"postgres", "Where accounts, rosters and offline messages are kept. Used by the roster service only."},
+      {"link", "The streams between services."},
+      {"c2s", "The edge that clients connect to."},
+      {"router", "Sessions, presence and delivery."},
+      {"roster", "Accounts, rosters and offline messages."},
+  };
+  return kSections;
+}
+
+const std::vector<Row<Host>>& HostRows() {
+  static const std::vector<Row<Host>> kRows{
+      HOST(domain, Domain(), "The domain, what comes after the @. Required."),
+      HOST(certificate_file, File(),
+           "PEM file with the certificate and its chain. Needed by c2s; watched for changes."),
+      HOST(key_file, File(), "PEM file with the private key."),
+      HOST(client_ca_file, File(), "PEM file with the authorities that client certificates are verified against."),
+      HOST(registration, Flag(), "Whether anybody may create an account in band (XEP-0077)."),
+      HOST(anonymous, Flag(), "Whether SASL ANONYMOUS is offered."),
+      HOST(external, Flag(), "Whether SASL EXTERNAL is offered to clients with a certificate (XEP-0178)."),
+      HOST(plain, Flag(), "Whether SASL PLAIN is offered (only ever over TLS)."),
+      HOST(admin_addresses, Text(), "Contact addresses of the administrators, as URIs (XEP-0157)."),
+      HOST(abuse_addresses, Text(), "Contact addresses for abuse reports."),
+      HOST(support_addresses, Text(), "Contact addresses for support."),
+  };
+  return kRows;
+}
+
+const std::vector<Row<Config>>& Rows() {
+  static const std::vector<Row<Config>> kRows{
+      ROW(log.level, Choice({"debug", "info", "warn", "error"}), "The least important level that is written."),
+      ROW(log.json, Flag(), "One JSON object per line instead of text."),
+
+      ROW(cluster.instance, Name(),
+          "Unique name of this replica. Empty: the name of the machine (in Kubernetes, the pod)."),
+      ROW(cluster.routers, Address(), "Where the routers listen. A name may resolve to many addresses; all are used."),
+      ROW(cluster.rosters, Address(), "Where the roster services listen."),
+
+      ROW(redis.host, Text(), "Name or address of the Redis server."),
+      ROW(redis.port, Number(1, 65535), "Its port."),
+      ROW(redis.unix_socket, File(), "Path of its unix socket, used instead of host and port."),
+      ROW(redis.username, Text(), "User (Redis ACL); empty: the default user."),
+      ROW(redis.password, Text(), "Password; empty: none is sent.", "PARLEY_REDIS_PASSWORD"),
+      ROW(redis.database, Number(0, 1'000'000), "Number of the database."),
+      ROW(redis.connect_timeout, Duration(milliseconds(10), minutes(1)), "Longest wait for a connection."),
+      ROW(redis.command_timeout, Duration(milliseconds(10), minutes(1)),
+          "Longest wait for a reply, after which the connection is given up."),
+      ROW(redis.reconnect_min, Duration(milliseconds(1), minutes(1)), "First wait before connecting again."),
+      ROW(redis.reconnect_max, Duration(milliseconds(1), minutes(10)), "Longest wait before connecting again."),
+      ROW(redis.max_pending, Number(1, kMany), "Commands that may await their replies; more fail at once."),
+
+      ROW(postgres.host, Text(), "Name or address of the server, or the directory of its unix socket."),
+      ROW(postgres.port, Number(1, 65535), "Its port."),
+      ROW(postgres.database, Text(), "Name of the database."),
+      ROW(postgres.user, Text(), "User."),
+      ROW(postgres.password, Text(), "Password; empty: none is sent.", "PARLEY_POSTGRES_PASSWORD"),
+      ROW(postgres.tls, Choice({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}),
+          "libpq's sslmode."),
+      ROW(postgres.connections, Number(1, 1000), "Connections of each roster process."),
+      ROW(postgres.max_queue, Number(1, kMany), "Jobs that may wait for a connection; more fail at once."),
+      ROW(postgres.connect_timeout, Duration(seconds(1), minutes(10)), "Longest wait for a connection."),
+      ROW(postgres.statement_timeout, Duration(milliseconds(10), hours(1)), "Longest run of a statement."),
+
+      ROW(link.window, Number(1, kMany), "Stanzas that a peer may have unacknowledged with us."),
+      ROW(link.window_bytes, Bytes(64 * kKiB, 64 * kGiB), "Their bytes."),
+      ROW(link.batch, Number(1, 100'000), "Most stanzas in one gRPC message."),
+      ROW(link.batch_bytes, Bytes(kKiB, 2 * kMiB), "Bytes after which a gRPC message is closed."),
+      ROW(link.ack_delay, Duration(milliseconds(0), seconds(1)),
+          "How long an acknowledgement may wait for company when nothing else is to be sent."),
+      ROW(link.max_asks, Number(1, kMany), "Requests that may await their replies on one stream; more fail at once."),
+      ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)), "Longest wait for a peer to introduce itself."),
+      ROW(link.keepalive, Duration(milliseconds(100), hours(1)), "Silence after which a peer is pinged."),
+      ROW(link.keepalive_timeout, Duration(milliseconds(100), hours(1)),
+          "Wait for the answer, after which the peer counts as dead."),
+      ROW(link.reconnect_min, Duration(milliseconds(1), minutes(1)), "First wait before dialling again."),
+      ROW(link.reconnect_max, Duration(milliseconds(1), minutes(10)), "Longest wait before dialling again."),
+
+      ROW(c2s.listen, Address(), "Where clients connect in the clear and go on with STARTTLS."),
+      ROW(c2s.listen_tls, Address(), "Where clients connect with TLS at once (XEP-0368)."),
+      ROW(c2s.admin, Address(), "HTTP for /metrics, /livez and /readyz."),
+      ROW(c2s.starttls_required, Flag(), "Whether nothing but STARTTLS is possible before TLS."),
+      ROW(c2s.tls_min_version, Choice({"1.2", "1.3"}), "The oldest version of TLS that is accepted."),
+      ROW(c2s.tls_ciphers, Text(), "TLS 1.2 ciphers as an OpenSSL list; empty: a sensible default."),
+      ROW(c2s.tls_cipher_suites, Text(), "TLS 1.3 cipher suites as an OpenSSL list; empty: OpenSSL's default."),
+      ROW(c2s.certificate_check, Duration(seconds(1), hours(24)),
+          "How often certificate files are looked at for changes."),
+      ROW(c2s.resource_conflict, Choice({"replace-old", "refuse-new", "new-resource"}),
+          "What happens when a resource is bound twice (RFC 6120 7.7.2.2)."),
+      // RFC 6120 13.12: no smaller than 10000 bytes.
+      ROW(c2s.max_stanza_bytes, Bytes(10'000, 64 * kMiB), "Largest stanza of a client that has authenticated."),
+      ROW(c2s.max_unauthenticated_bytes, Bytes(4 * kKiB, 64 * kMiB), "Largest element before that."),
+      ROW(c2s.max_depth, Number(8, 10'000), "How deep elements may nest."),
+      ROW(c2s.max_attributes, Number(8, 10'000), "Attributes of one element."),
+      ROW(c2s.unauthenticated_timeout, Duration(seconds(1), hours(1)), "Time to authenticate and bind a resource."),
+      ROW(c2s.idle_ping, Duration(seconds(1), hours(24)), "Silence after which a client is pinged (XEP-0199)."),
+      ROW(c2s.idle_timeout, Duration(seconds(1), hours(24)), "Silence after that ping, after which its session ends."),
+      ROW(c2s.close_timeout, Duration(milliseconds(100), minutes(10)), "Wait for a client to close its stream, too."),
+      ROW(c2s.router_timeout, Duration(milliseconds(100), minutes(10)), "Wait for a router to bind a resource."),
+      ROW(c2s.auth_timeout, Duration(milliseconds(100), minutes(10)),
+          "Wait for the roster service to give a credential."),
+      ROW(c2s.max_auth_attempts, Number(1, 1000), "Failed logins of one connection, after which it is closed."),
+      ROW(c2s.auth_failure_delay, Duration(milliseconds(0), minutes(1)), "How long a failed login is held back."),
+      ROW(c2s.auth_failures_per_minute_per_address, Number(0, kMany),
+          "Failed logins of one address, after which more are refused for a while; 0: no limit."),
+      ROW(c2s.registrations_per_minute_per_address, Number(0, kMany),
+          "Accounts that one address may register (XEP-0077); 0: no limit."),
+      ROW(c2s.stanzas_per_second, Number(0, kMany), "Stanzas of one session; beyond, it is slowed down. 0: no limit."),
+      ROW(c2s.stanzas_burst, Number(1, kMany), "Stanzas that it may send at once."),
+      ROW(c2s.bytes_per_second, Bytes(0, kGiB), "Bytes of one connection; beyond, it is slowed down. 0: no limit."),
+      ROW(c2s.bytes_burst, Bytes(kKiB, kGiB), "Bytes that it may send at once."),
+      ROW(c2s.connections_per_second_per_address, Number(0, kMany), "New connections of one address; 0: no limit."),
+      ROW(c2s.connections_burst_per_address, Number(1, kMany), "New connections of one address at once."),
+      ROW(c2s.max_connections, Number(1, kMany),
+          "Connections of this process; must be well below its limit of open files."),
+      ROW(c2s.max_connections_per_address, Number(1, kMany), "Connections of one address."),
+      ROW(c2s.max_unauthenticated, Number(1, kMany), "Connections that have not authenticated yet."),
+      ROW(c2s.max_outbound_bytes, Bytes(64 * kKiB, 4 * kGiB), "What may wait for a client that does not read."),
+      ROW(c2s.slow_reader_timeout, Duration(seconds(1), hours(1)),
+          "Time without progress, after which a client that does not read is cut off."),
+      ROW(c2s.max_unacknowledged, Number(1, 1'000'000),
+          "Stanzas of one session that no router has taken yet; then its connection is not read."),
+      ROW(c2s.lease_ttl, Duration(milliseconds(500), minutes(10)),
+          "Time after which an edge that is not heard of counts as dead. Routers use it, too: the same everywhere."),
+      ROW(c2s.lease_refresh, Duration(milliseconds(50), minutes(5)), "How often an edge refreshes its lease."),
+      ROW(c2s.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),
+
+      ROW(router.listen, Address(), "Where routers are reached by gRPC."),
+      ROW(router.admin, Address(), "HTTP for /metrics, /livez and /readyz."),
+      ROW(router.max_resources_per_account, Number(1, 10'000), "Sessions of one account at a time."),
+      ROW(router.max_accounts_cached, Number(100, kMany), "Accounts kept in memory."),
+      ROW(router.max_rosters_cached, Number(10, kMany), "Rosters kept in memory."),
+      ROW(router.max_mailbox, Number(10, kMany), "Stanzas that may wait for one account."),
+      ROW(router.max_directed, Number(1, 1'000'000), "Targets of directed presence remembered for a session."),
+      ROW(router.offline_batch, Number(1, 10'000), "Offline messages delivered at a time."),
+      ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)), "Wait for the roster service."),
+      ROW(router.delivery_timeout, Duration(milliseconds(50), minutes(10)), "Wait for a living edge to take a stanza."),
+      ROW(router.lease_poll, Duration(milliseconds(50), minutes(1)), "How often the leases of the edges are read."),
+      ROW(router.reap_claim, Duration(milliseconds(500), minutes(10)),
+          "How long one router has the claim to end the sessions of a dead edge."),
+      ROW(router.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),
+
+      ROW(roster.listen, Address(), "Where roster services are reached by gRPC."),
+      ROW(roster.admin, Address(), "HTTP for /metrics, /livez and /readyz."),
+      ROW(roster.migrate, Flag(), "Whether the schema is brought up to date at the start."),
+      // RFC 5802 5.1 asks for at least 4096.
+      ROW(roster.scram_iterations, Number(4096, 10'000'000), "PBKDF2 iterations of new passwords."),
+      ROW(roster.max_items, Number(1, 1'000'000), "Contacts of one account."),
+      ROW(roster.max_groups, Number(1, 10'000), "Groups of one contact."),
+      ROW(roster.max_name_bytes, Bytes(1, 64 * kKiB), "Length of a contact's or a group's name."),
+      ROW(roster.max_offline_messages, Number(0, 1'000'000), "Offline messages of one account; 0: none are kept."),
+      ROW(roster.max_offline_bytes, Bytes(0, kGiB), "Their bytes."),
+      ROW(roster.max_pending_in, Number(1, 1'000'000), "Subscription requests that wait for one account's answer."),
+      ROW(roster.roster_history, Number(0, 1'000'000), "Removed contacts remembered for roster versioning."),
+      ROW(roster.write_batch, Number(1, 10'000), "Offline messages written in one transaction."),
+      ROW(roster.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),
+  };
+  return kRows;
+}
+
+#undef ROW
+#undef HOST
+
+}  // namespace parley::config
