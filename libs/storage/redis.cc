@@ -130,8 +130,7 @@ void Redis::State::Connect(std::vector<RedisConnection::Words> setup) {
   RedisConnection::Events events;
   events.ready = [this] { OnReady(); };
   events.closed = [this](const std::string& reason) { OnClosed(reason); };
-  connection =
-      std::make_unique<RedisConnection>(loop, options, std::move(setup), std::move(events), counters);
+  connection = std::make_unique<RedisConnection>(loop, options, std::move(setup), std::move(events), counters);
 }
 
 void Redis::State::OnReady() {
@@ -222,7 +221,7 @@ void Redis::State::Evaluate(std::shared_ptr<Evaluation> evaluation) {
   ++counters.commands;
   counters.scripts_sent += evaluation->in_full;
   const auto words = evaluation->in_full ? Views("EVAL", *evaluation->source, evaluation->arguments)
-                           : Views("EVALSHA", evaluation->sha1, evaluation->arguments);
+                                         : Views("EVALSHA", evaluation->sha1, evaluation->arguments);
   connection->Send(words, [self = shared_from_this(), evaluation](Result<Reply> reply) {
     self->OnEvaluated(evaluation, std::move(reply));
   });

@@ -158,13 +158,12 @@ void RedisConnection::State::Flush() {
 }
 
 void RedisConnection::State::Read() {
-  socket.async_read_some(asio::buffer(buffer),
-                         [self = shared_from_this()](const error_code& error, std::size_t bytes) {
-                           if (self->closed) return;
-                           if (error) return self->Close(error.message());
-                           self->OnRead(bytes);
-                           if (!self->closed) self->Read();
-                         });
+  socket.async_read_some(asio::buffer(buffer), [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+    if (self->closed) return;
+    if (error) return self->Close(error.message());
+    self->OnRead(bytes);
+    if (!self->closed) self->Read();
+  });
 }
 
 void RedisConnection::State::OnRead(std::size_t bytes) {
@@ -206,7 +205,8 @@ void RedisConnection::State::Check() {
   if (!sent.empty()) return Watch(sent.front().deadline);
   if (now - last_heard >= kPingAfter) {
     static constexpr std::string_view kPing[] = {"PING"};
-    Send(kPing, [](const Result<Reply>&) {}, options.command_timeout);
+    Send(
+        kPing, [](const Result<Reply>&) {}, options.command_timeout);
     return Watch(sent.front().deadline);
   }
   Watch(last_heard + kPingAfter);
