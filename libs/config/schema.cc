@@ -181,8 +181,11 @@ const std::vector<Row<Config>>& Rows() {
       ROW(roster.max_offline_messages, Number(0, 1'000'000), "Offline messages of one account; 0: none are kept."),
       ROW(roster.max_offline_bytes, Bytes(0, kGiB), "Their bytes."),
       ROW(roster.max_pending_in, Number(1, 1'000'000), "Subscription requests that wait for one account's answer."),
+      ROW(roster.max_pending_bytes, Bytes(1024, kGiB), "Bytes of one subscription request that is kept."),
       ROW(roster.roster_history, Number(0, 1'000'000), "Removed contacts remembered for roster versioning."),
       ROW(roster.write_batch, Number(1, 10'000), "Offline messages written in one transaction."),
+      ROW(roster.repeat_memory, Duration(seconds(1), hours(24)),
+          "How long a delivered offline message is remembered, so that a late repeat of it is not stored."),
       ROW(roster.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),
   };
   return kRows;
