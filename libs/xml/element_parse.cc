@@ -59,7 +59,7 @@ class Builder {
   }
 
   Element Started() {
-    Element element(std::string(reader_.name().Local(data_)), std::string(reader_.ns(data_)));
+    Element element(std::string(reader_.name().Local(data_)), std::string(reader_.ns(data_).uri));
     for (const AttributeSpan& attribute : reader_.attributes()) {
       if (IsDeclaration(attribute.name, data_)) continue;
       std::string ns;

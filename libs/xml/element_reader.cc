@@ -40,9 +40,8 @@ Event ElementReader::Next(std::string_view data) {
   return Event::kMore;
 }
 
-std::string_view ElementReader::ns(std::string_view data) const {
-  const auto found = namespaces_.Resolve(name().Prefix(data), data);
-  return found ? found->uri : std::string_view();
+Namespaces::Found ElementReader::ns(std::string_view data) const {
+  return *namespaces_.Resolve(name().Prefix(data), data);  // Start() has seen that it is declared
 }
 
 std::size_t ElementReader::memory() const {
@@ -90,7 +89,7 @@ bool ElementReader::UsePrefix(std::string_view prefix, std::string_view data) {
     fault_ = Fault::kBadNamespacePrefix;
     return false;
   }
-  uses_around_ = uses_around_ || found->outer;
+  uses_around_ = uses_around_ || found->place == Namespaces::Place::kAround;
   return true;
 }
 

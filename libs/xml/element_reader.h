@@ -35,8 +35,9 @@ class ElementReader {
   const NameSpan& name() const { return tokenizer_.name(); }
   std::vector<AttributeSpan>& attributes() { return tokenizer_.attributes(); }
   const Span& text() const { return tokenizer_.text(); }
-  // Of the element that starts. Valid until the next call.
-  std::string_view ns(std::string_view data) const;
+  // The namespace of the element that starts. Valid until the next call.
+  Namespaces::Found ns(std::string_view data) const;
+  bool is_empty_tag() const { return ends_at_once_; }  // that of the element that starts
   const Namespaces& namespaces() const { return namespaces_; }
   // A prefix was used that is declared around the element.
   bool uses_around() const { return uses_around_; }

@@ -47,15 +47,17 @@ bool Namespaces::Declare(const AttributeSpan& attribute, std::string_view data) 
 
 std::optional<Namespaces::Found> Namespaces::Resolve(std::string_view prefix, std::string_view data) const {
   for (auto binding = bindings_.rbegin(); binding != bindings_.rend(); ++binding) {
-    if (binding->prefix.In(data) == prefix) return Found{UriOf(*binding, data), false};
-  }
-  if (prefix == "xml") return Found{kXmlNamespace, false};
-  if (around_ != nullptr) {
-    for (const NamespaceBinding& binding : *around_) {
-      if (binding.prefix == prefix) return Found{binding.uri, true};
+    if (binding->prefix.In(data) == prefix) {
+      return Found{UriOf(*binding, data), binding->verbatim ? Place::kElement : Place::kArena};
     }
   }
-  if (prefix.empty()) return Found{{}, true};
+  if (prefix == "xml") return Found{kXmlNamespace, Place::kFixed};
+  if (around_ != nullptr) {
+    for (const NamespaceBinding& binding : *around_) {
+      if (binding.prefix == prefix) return Found{binding.uri, Place::kAround};
+    }
+  }
+  if (prefix.empty()) return Found{{}, Place::kFixed};
   return std::nullopt;
 }
 

@@ -21,9 +21,15 @@ std::string_view DeclaredPrefix(const NameSpan& name, std::string_view data);
 // The declarations in scope at one place of an element, inside of those around it (Namespaces in XML 1.0).
 class Namespaces {
  public:
+  enum class Place : std::uint8_t {
+    kElement,  // the name is in the element's own bytes
+    kArena,    // the name was written with references: valid until the declaration goes
+    kAround,   // declared around the element
+    kFixed,    // nobody needs to declare it
+  };
   struct Found {
     std::string_view uri;
-    bool outer = false;  // declared around the element
+    Place place;
   };
 
   // `around` outlives the use; null: none.

@@ -9,8 +9,8 @@
 
 // A strict incremental scanner for XMPP's subset of XML (RFC 6120 section 11): it finds where each child of the stream
 // element ends, proves it well-formed and namespace-well-formed, and hands out its own bytes. Refuses at least what
-// expat refuses (see tests/fuzz), and besides: comments, processing instructions, DTDs, CDATA is allowed,
-// entities other than the five, non-UTF-8.
+// expat refuses (see tests/fuzz), and besides: comments, processing instructions, DTDs, entities other than the five,
+// all that is not UTF-8 (also a byte order mark, RFC 6120 11.6), and text other than white space between stanzas.
 namespace parley::xml {
 
 struct Limits {
@@ -27,7 +27,7 @@ enum class Fault {
   kUnsupportedEncoding,  // bytes that are not UTF-8, or an XML declaration that says something else
   kTooLarge,             // max_stanza_bytes, max_header_bytes
   kTooDeep,
-  kTooManyAttributes,
+  kTooManyAttributes,  // of one element, or namespace declarations in scope
 };
 
 // An attribute as written; `value` is raw (entities not resolved; see Unescape).
@@ -62,6 +62,7 @@ struct Child {
   bool uses_stream_namespaces;
 };
 
+// Must not feed or destroy the scanner that calls it; may stop and restart it.
 class Handler {
  public:
   virtual void OnStreamOpen(const StartTag& header) = 0;  // name and namespace are not judged here
@@ -81,8 +82,9 @@ class Scanner {
   ~Scanner();
 
   // Takes bytes as they come, one or many. Calls the handler for all that is complete. kStopped: the handler called
-  // Stop() (before a stream restart, or to stop reading for a while); `consumed` says how many bytes were taken, give
-  // the rest again later. kFault is final.
+  // Stop() (before a stream restart, or to stop reading for a while); `consumed` says how many bytes were taken: up to
+  // the end of what the handler was called for. Give the rest again later. kMore: all were taken. kFault is final,
+  // until Restart(). After OnStreamClose() only white space may follow.
   Status Feed(std::string_view bytes, Handler& handler, std::size_t& consumed);
   // From inside a callback.
   void Stop();
