@@ -11,6 +11,8 @@
 
 namespace parley::telemetry {
 
+class ProcessMetrics;
+
 // The process's metrics. Make a component's metrics once, at construction, and keep the references: looking one up
 // takes a lock. Names `parley_<service>_<what>[_<unit>][_total]`; labels from small fixed sets, never a JID.
 class Metrics {
@@ -27,6 +29,7 @@ class Metrics {
 
  private:
   std::shared_ptr<prometheus::Registry> registry_;
+  std::shared_ptr<ProcessMetrics> process_;
 };
 
 }  // namespace parley::telemetry
