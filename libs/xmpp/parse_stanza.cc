@@ -10,21 +10,11 @@ namespace {
 
 constexpr std::string_view kClientNs = "jabber:client";
 
-// The value of an attribute as XML means it: white space normalised (XML 1.0 section 3.3.3), entities resolved.
-std::string AttributeValue(std::string_view raw) {
-  if (raw.find_first_of("&\t\n\r") == std::string_view::npos) return std::string(raw);
-  std::string normal;
-  normal.reserve(raw.size());
-  for (std::size_t at = 0; at < raw.size(); ++at) {
-    if (raw[at] == '\n' && at > 0 && raw[at - 1] == '\r') continue;  // one line end (2.11)
-    normal += raw[at] == '\t' || raw[at] == '\n' || raw[at] == '\r' ? ' ' : raw[at];
-  }
-  return xml::Unescape(normal);
-}
+std::string AttributeValue(std::string_view raw) { return xml::Unescape(raw, xml::Use::kAttribute); }
 
 void AppendAttribute(std::string& out, std::string_view name, std::string_view value) {
   out.append(" ").append(name).append("='");
-  xml::AppendEscaped(out, value);
+  xml::AppendEscaped(out, value, xml::Use::kAttribute);
   out.append("'");
 }
 

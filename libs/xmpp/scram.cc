@@ -34,6 +34,7 @@ Keys Derive(Hash hash, std::string_view password, std::string_view salt, std::ui
 }
 
 bool Verify(const Keys& keys, std::string_view password) {
+  if (keys.iterations == 0) return false;  // no keys at all
   const Keys derived = Derive(keys.hash, password, keys.salt, keys.iterations);
   return EqualSecrets(derived.stored_key, keys.stored_key);
 }

@@ -12,7 +12,7 @@ using link::v1::Type;
 
 void AppendAttribute(std::string& out, std::string_view name, std::string_view value) {
   out.append(" ").append(name).append("='");
-  xml::AppendEscaped(out, value);
+  xml::AppendEscaped(out, value, xml::Use::kAttribute);
   out.append("'");
 }
 
