@@ -7,6 +7,7 @@
 #include <memory>
 #include <pqxx/pqxx>
 #include <string>
+#include <vector>
 
 #include "libs/base/loop.h"
 #include "libs/base/result.h"
@@ -26,13 +27,30 @@ struct PostgresOptions {
   std::chrono::milliseconds statement_timeout{5000};
 };
 
-// Threads that each own a connection and run jobs on it. A job that fails because the connection broke is run once more
-// on a new one if it has not begun to commit; otherwise its error is returned. Other exceptions become errors too.
+// For metrics; only ever rise.
+struct PostgresCounters {
+  std::uint64_t jobs = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t rejected = 0;  // max_queue
+  std::uint64_t retries = 0;   // jobs that were run once more
+  std::uint64_t timeouts = 0;  // jobs cut off because the server fell silent
+  std::uint64_t connects = 0;  // successful ones
+};
+
+// A connection with the limits of `options`. Throws pqxx::failure; blocks up to connect_timeout.
+std::unique_ptr<pqxx::connection> ConnectPostgres(const PostgresOptions& options);
+
+// Threads that each own a connection and run jobs on it. A job is one transaction. If its connection broke before it
+// began to commit, or the server rolled it back for a deadlock, it is run once more; otherwise its error is returned.
+// Other exceptions become errors too. A job that writes does so in a pqxx::work (its commit is what tells the two
+// apart), never in a nontransaction. While the server is away jobs fail at once, and one that gets no answer for twice
+// the statement timeout is cut off.
 class Postgres {
  public:
   // Prepares statements on each new connection.
   using Prepare = std::function<void(pqxx::connection&)>;
   Postgres(Loop& loop, PostgresOptions options, Prepare prepare);
+  // Waits for jobs under way; what is still queued is forgotten. No callback comes after it.
   ~Postgres();
 
   // `job` runs on a pool thread, `done` on the loop's thread.
@@ -41,15 +59,18 @@ class Postgres {
 
   bool up() const;  // the last attempt to use the database worked
   std::size_t queued() const;
+  PostgresCounters counters() const;
+
+  struct State;
 
  private:
-  struct State;
-  void Submit(std::function<void(pqxx::connection&)> work, std::function<void(const Error&)> failed);
+  // `done(nullptr)` when `work` ran to its end.
+  void Submit(std::function<void(pqxx::connection&)> work, std::function<void(const Error*)> done);
   std::shared_ptr<State> state_;
 };
 
 // Numbered migrations, each in a transaction, under an advisory lock, recorded in table `parley_migrations`: safe to
-// run from many processes at once.
+// run from many processes at once. Throws on failure, and if the database knows a number by another name.
 struct Migration {
   int number;
   std::string name;

@@ -1,0 +1,285 @@
+#include "libs/storage/postgres.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/storage/postgres_connection.h"
+
+namespace parley::storage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// After a failed attempt to connect jobs fail at once for so long.
+constexpr milliseconds kRetryConnect{500};
+// An idle thread looks so often whether its connection still is one.
+constexpr milliseconds kIdleCheck{500};
+
+struct Job {
+  std::function<void(pqxx::connection&)> work;
+  std::function<void(const Error*)> done;
+};
+
+std::string FirstLine(const char* text) {
+  const std::string_view whole(text);
+  return std::string(whole.substr(0, whole.find('\n')));
+}
+
+// What a pool thread has in hand; the watchdog looks at it. Guarded by the pool's mutex.
+struct Worker {
+  std::unique_ptr<PostgresConnection> connection;           // replaced by the thread alone
+  Clock::time_point cut_off_at = Clock::time_point::max();  // while a job runs
+  bool was_cut_off = false;
+  std::thread thread;
+};
+
+enum class Outcome { kDone, kFailed, kRunAgain };
+
+}  // namespace
+
+struct Postgres::State : std::enable_shared_from_this<State> {
+  State(Loop& loop_, PostgresOptions options_, Prepare prepare_)
+      : loop(loop_), options(std::move(options_)), prepare(std::move(prepare_)) {}
+
+  Loop& loop;
+  const PostgresOptions options;
+  const Prepare prepare;
+
+  mutable std::mutex mutex;
+  std::condition_variable work_or_stop;
+  std::condition_variable job_ended;
+  std::deque<Job> queue;
+  std::vector<Worker> workers;
+  PostgresCounters counters;
+  std::string last_failure;
+  Clock::time_point next_connect;
+  bool stopping = false;
+  std::atomic<bool> up = false;
+  std::atomic<bool> gone = false;
+  Loop::Timer watchdog;
+
+  void Work(Worker& worker);
+  bool NextJob(Worker& worker, Job& job);
+  void KeepConnected(Worker& worker, std::unique_lock<std::mutex>& lock);
+  bool Connect(Worker& worker, std::unique_lock<std::mutex>& lock);
+  void Disconnect(Worker& worker, std::unique_lock<std::mutex>& lock);
+  template <class Step>
+  void Guarded(Worker& worker, std::unique_lock<std::mutex>& lock, Step step);
+  void Execute(Worker& worker, Job job);
+  Outcome Attempt(Worker& worker, const Job& job, std::string& failure);
+  void Finish(Job job, std::optional<Error> error);
+  void CutOffLate();
+  bool Busy() const;
+};
+
+void Postgres::State::Work(Worker& worker) {
+  for (Job job; NextJob(worker, job);) Execute(worker, std::exchange(job, {}));
+}
+
+// False: the pool stops.
+bool Postgres::State::NextJob(Worker& worker, Job& job) {
+  std::unique_lock lock(mutex);
+  while (!stopping && queue.empty()) {
+    KeepConnected(worker, lock);
+    if (queue.empty()) work_or_stop.wait_for(lock, kIdleCheck, [this] { return stopping || !queue.empty(); });
+  }
+  if (stopping) return false;
+  job = std::move(queue.front());
+  queue.pop_front();
+  return true;
+}
+
+// So that up() tells the truth without a job to find out.
+void Postgres::State::KeepConnected(Worker& worker, std::unique_lock<std::mutex>& lock) {
+  if (worker.connection && !worker.connection->Quiet()) {
+    up = false;
+    Disconnect(worker, lock);
+  }
+  if (!worker.connection && Clock::now() >= next_connect) Connect(worker, lock);
+}
+
+bool Postgres::State::Connect(Worker& worker, std::unique_lock<std::mutex>& lock) {
+  std::string failure;
+  lock.unlock();
+  try {
+    auto connection = std::make_unique<PostgresConnection>(options);
+    lock.lock();
+    worker.connection = std::move(connection);
+    Guarded(worker, lock, [&] { worker.connection->Prepare(options, prepare); });
+  } catch (const std::exception& error) {
+    failure = FirstLine(error.what());
+    if (!lock.owns_lock()) lock.lock();
+    Disconnect(worker, lock);
+  }
+  up = failure.empty();
+  counters.connects += up;
+  if (up && !last_failure.empty()) log::Info("postgres_connected", {{"host", options.host}});
+  if (!up && failure != last_failure) log::Warn("postgres_connect_failed", {{"reason", failure}});
+  if (!up) next_connect = Clock::now() + kRetryConnect;
+  last_failure = failure;
+  return up;
+}
+
+// Runs `step`, which waits for the server, without the lock and under the watchdog.
+template <class Step>
+void Postgres::State::Guarded(Worker& worker, std::unique_lock<std::mutex>& lock, Step step) {
+  worker.was_cut_off = false;
+  worker.cut_off_at = Clock::now() + 2 * options.statement_timeout;
+  lock.unlock();
+  try {
+    step();
+  } catch (...) {
+    lock.lock();
+    worker.cut_off_at = Clock::time_point::max();
+    throw;
+  }
+  lock.lock();
+  worker.cut_off_at = Clock::time_point::max();
+}
+
+void Postgres::State::Disconnect(Worker& worker, std::unique_lock<std::mutex>& lock) {
+  auto connection = std::move(worker.connection);
+  lock.unlock();  // saying goodbye may block
+  connection.reset();
+  lock.lock();
+}
+
+// The rule of the header: at most twice.
+void Postgres::State::Execute(Worker& worker, Job job) {
+  std::string failure;
+  Outcome outcome = Attempt(worker, job, failure);
+  if (outcome == Outcome::kRunAgain) {
+    log::Info("postgres_job_repeated", {{"reason", failure}});
+    {
+      const std::lock_guard lock(mutex);
+      ++counters.retries;
+    }
+    outcome = Attempt(worker, job, failure);
+  }
+  if (outcome == Outcome::kDone) return Finish(std::move(job), std::nullopt);
+  Finish(std::move(job), Error("postgres: " + failure));
+}
+
+Outcome Postgres::State::Attempt(Worker& worker, const Job& job, std::string& failure) {
+  std::unique_lock lock(mutex);
+  if (!worker.connection && (Clock::now() < next_connect || !Connect(worker, lock))) {
+    failure = last_failure;
+    return Outcome::kFailed;
+  }
+  bool may_run_again = false;
+  bool done = false;
+  try {
+    Guarded(worker, lock, [&] { job.work(worker.connection->get()); });
+    done = true;
+  } catch (const pqxx::in_doubt_error& error) {
+    failure = FirstLine(error.what());
+  } catch (const pqxx::deadlock_detected& error) {
+    failure = FirstLine(error.what());
+    may_run_again = true;
+  } catch (const pqxx::serialization_failure& error) {
+    failure = FirstLine(error.what());
+    may_run_again = true;
+  } catch (const std::exception& error) {
+    failure = FirstLine(error.what());
+    may_run_again = !worker.connection->Alive();
+  }
+  if (worker.was_cut_off) failure = "no answer in time";
+  const bool broken = !worker.connection->Alive();
+  up = !broken;
+  if (broken) Disconnect(worker, lock);
+  job_ended.notify_all();
+  if (done) return Outcome::kDone;
+  return may_run_again && !worker.was_cut_off ? Outcome::kRunAgain : Outcome::kFailed;
+}
+
+void Postgres::State::Finish(Job job, std::optional<Error> error) {
+  if (error) {
+    const std::lock_guard lock(mutex);
+    ++counters.errors;
+  }
+  loop.Post([weak = weak_from_this(), done = std::move(job.done), error = std::move(error)] {
+    const auto self = weak.lock();
+    if (self && !self->gone) done(error ? &*error : nullptr);
+  });
+}
+
+void Postgres::State::CutOffLate() {
+  const std::lock_guard lock(mutex);
+  for (Worker& worker : workers) {
+    if (worker.was_cut_off || Clock::now() < worker.cut_off_at) continue;
+    worker.was_cut_off = true;
+    ++counters.timeouts;
+    worker.connection->CutOff();
+    log::Warn("postgres_job_cut_off");
+  }
+}
+
+bool Postgres::State::Busy() const {
+  for (const Worker& worker : workers) {
+    if (worker.cut_off_at != Clock::time_point::max()) return true;
+  }
+  return false;
+}
+
+Postgres::Postgres(Loop& loop, PostgresOptions options, Prepare prepare)
+    : state_(std::make_shared<State>(loop, std::move(options), std::move(prepare))) {
+  State& state = *state_;
+  state.workers.resize(state.options.connections);
+  for (Worker& worker : state.workers) worker.thread = std::thread([&state, &worker] { state.Work(worker); });
+  const auto period = std::max(state.options.statement_timeout / 4, milliseconds(10));
+  state.watchdog = loop.Every(period, [&state] { state.CutOffLate(); });
+}
+
+Postgres::~Postgres() {
+  State& state = *state_;
+  state.gone = true;
+  state.watchdog.Cancel();
+  {
+    std::unique_lock lock(state.mutex);
+    state.stopping = true;
+    state.queue.clear();
+    state.work_or_stop.notify_all();
+    const auto limit = state.options.statement_timeout;
+    if (!state.job_ended.wait_for(lock, limit, [&state] { return !state.Busy(); })) {
+      for (Worker& worker : state.workers) {
+        if (worker.connection) worker.connection->CutOff();
+      }
+    }
+  }
+  for (Worker& worker : state.workers) worker.thread.join();
+}
+
+void Postgres::Submit(std::function<void(pqxx::connection&)> work, std::function<void(const Error*)> done) {
+  Job job{std::move(work), std::move(done)};
+  {
+    const std::lock_guard lock(state_->mutex);
+    ++state_->counters.jobs;
+    if (state_->queue.size() < state_->options.max_queue) {
+      state_->queue.push_back(std::move(job));
+      state_->work_or_stop.notify_one();
+      return;
+    }
+    ++state_->counters.rejected;
+  }
+  state_->Finish(std::move(job), Error("postgres: too many jobs are waiting"));
+}
+
+bool Postgres::up() const { return state_->up; }
+
+std::size_t Postgres::queued() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->queue.size();
+}
+
+PostgresCounters Postgres::counters() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->counters;
+}
+
+}  // namespace parley::storage
