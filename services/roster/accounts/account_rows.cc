@@ -1,0 +1,151 @@
+#include "services/roster/accounts/account_rows.h"
+
+#include <map>
+
+#include "services/roster/sql.h"
+
+namespace parley::roster::rows {
+namespace {
+
+struct Statement {
+  const char* name;
+  const char* sql;
+};
+
+constexpr Statement kReadKeys = {
+    "account_keys",
+    "SELECT k.hash, k.salt, k.iterations, k.stored_key, k.server_key "
+    "FROM accounts a JOIN hosts h ON h.id = a.host_id JOIN scram_keys k ON k.account_id = a.id "
+    "WHERE h.domain = $1 AND a.localpart = $2 ORDER BY k.hash"};
+// In one order, so that two imports of the same accounts cannot deadlock.
+constexpr Statement kInsert = {
+    "account_insert",
+    "WITH made AS ("
+    "  INSERT INTO accounts (host_id, localpart) "
+    "  SELECT h.id, k.localpart FROM unnest($1::text[], $2::text[]) AS k(domain, localpart) "
+    "  JOIN hosts h ON h.domain = k.domain ORDER BY h.id, k.localpart "
+    "  ON CONFLICT (host_id, localpart) DO NOTHING RETURNING id, host_id, localpart) "
+    "SELECT made.id, made.localpart, h.domain FROM made JOIN hosts h ON h.id = made.host_id"};
+constexpr Statement kInsertKeys = {
+    "account_insert_keys",
+    "INSERT INTO scram_keys (account_id, hash, salt, iterations, stored_key, server_key) "
+    "SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::integer[], $5::bytea[], $6::bytea[])"};
+constexpr Statement kDeleteKeys = {"account_delete_keys", "DELETE FROM scram_keys WHERE account_id = $1"};
+constexpr Statement kLock = {
+    "account_lock",
+    "SELECT a.id FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE h.domain = $1 AND a.localpart = $2 "
+    "FOR UPDATE OF a"};
+// What has no foreign key goes by hand, what has one goes along.
+constexpr Statement kDeleteMessages = {"account_delete_offline", "DELETE FROM offline_messages WHERE account_id = $1"};
+constexpr Statement kDeleteTaken = {"account_delete_taken", "DELETE FROM offline_taken WHERE account_id = $1"};
+constexpr Statement kDelete = {"account_delete", "DELETE FROM accounts WHERE id = $1"};
+constexpr Statement kExists = {
+    "account_exists",
+    "SELECT FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE h.domain = $1 AND a.localpart = $2"};
+// A page of each host, by its index; the outer limit cuts. $1: domain or empty, $2 and $3: the last of the page before.
+constexpr Statement kList = {
+    "account_list",
+    "SELECT a.localpart, h.domain, floor(extract(epoch FROM a.created_at) * 1000)::bigint "
+    "FROM hosts h CROSS JOIN LATERAL ("
+    "  SELECT * FROM accounts o WHERE o.host_id = h.id "
+    "  AND o.localpart > CASE WHEN h.domain = $2 THEN $3 ELSE '' END ORDER BY o.localpart LIMIT $4) a "
+    "WHERE h.domain >= $2 AND ($1 = '' OR h.domain = $1) ORDER BY h.domain, a.localpart LIMIT $4"};
+
+constexpr Statement kStatements[] = {kReadKeys, kInsert,         kInsertKeys,  kDeleteKeys, kLock,
+                                     kExists,   kDeleteMessages, kDeleteTaken, kDelete,     kList};
+
+xmpp::scram::Keys KeysOf(const pqxx::row& row) {
+  xmpp::scram::Keys keys;
+  keys.hash = xmpp::scram::HashName(xmpp::scram::Hash::kSha1) == row["hash"].c_str() ? xmpp::scram::Hash::kSha1
+                                                                                     : xmpp::scram::Hash::kSha256;
+  keys.salt = sql::FromBytes(row["salt"]);
+  keys.iterations = row["iterations"].as<std::uint32_t>();
+  keys.stored_key = sql::FromBytes(row["stored_key"]);
+  keys.server_key = sql::FromBytes(row["server_key"]);
+  return keys;
+}
+
+}  // namespace
+
+void PrepareAccounts(pqxx::connection& connection) {
+  for (const auto& statement : kStatements) connection.prepare(statement.name, statement.sql);
+}
+
+ScramKeys ReadKeys(pqxx::transaction_base& tx, std::string_view jid) {
+  ScramKeys keys;
+  for (const auto& row : tx.exec_prepared(kReadKeys.name, sql::Domain(jid), sql::Local(jid))) {
+    keys.push_back(KeysOf(row));
+  }
+  return keys;
+}
+
+std::vector<std::int64_t> InsertAccounts(pqxx::transaction_base& tx, const std::vector<std::string_view>& jids) {
+  std::vector<std::string_view> domains, localparts;
+  for (const auto jid : jids) {
+    domains.push_back(xmpp::DomainOf(jid));
+    localparts.push_back(xmpp::LocalOf(jid));
+  }
+  std::map<std::string, std::int64_t, std::less<>> made;
+  for (const auto& row : tx.exec_prepared(kInsert.name, sql::TextArray(domains), sql::TextArray(localparts))) {
+    made[std::string(row[1].c_str()) + "@" + row[2].c_str()] = row[0].as<std::int64_t>();
+  }
+  std::vector<std::int64_t> ids;
+  for (const auto jid : jids) {
+    const auto found = made.find(jid);
+    ids.push_back(found == made.end() ? 0 : found->second);
+  }
+  return ids;
+}
+
+void InsertKeys(pqxx::transaction_base& tx, const std::vector<OwnedKeys>& owned) {
+  std::vector<std::int64_t> accounts;
+  std::vector<std::string_view> hashes, salts, stored_keys, server_keys;
+  std::vector<std::uint32_t> iterations;
+  for (const auto& [account, keys] : owned) {
+    for (const auto& key : *keys) {
+      accounts.push_back(account);
+      hashes.push_back(xmpp::scram::HashName(key.hash));
+      salts.push_back(key.salt);
+      iterations.push_back(key.iterations);
+      stored_keys.push_back(key.stored_key);
+      server_keys.push_back(key.server_key);
+    }
+  }
+  tx.exec_prepared(kInsertKeys.name, sql::NumberArray(accounts), sql::TextArray(hashes), sql::BytesArray(salts),
+                   sql::NumberArray(iterations), sql::BytesArray(stored_keys), sql::BytesArray(server_keys));
+}
+
+void DeleteKeys(pqxx::transaction_base& tx, std::int64_t account) { tx.exec_prepared(kDeleteKeys.name, account); }
+
+std::optional<std::int64_t> LockAccount(pqxx::transaction_base& tx, std::string_view jid) {
+  const auto found = tx.exec_prepared(kLock.name, sql::Domain(jid), sql::Local(jid));
+  if (found.empty()) return std::nullopt;
+  return found.front()[0].as<std::int64_t>();
+}
+
+void DeleteAccount(pqxx::transaction_base& tx, std::int64_t account) {
+  tx.exec_prepared(kDeleteMessages.name, account);
+  tx.exec_prepared(kDeleteTaken.name, account);
+  tx.exec_prepared(kDelete.name, account);
+}
+
+bool AccountExists(pqxx::transaction_base& tx, std::string_view jid) {
+  return !tx.exec_prepared(kExists.name, sql::Domain(jid), sql::Local(jid)).empty();
+}
+
+AccountPage ListAccounts(pqxx::transaction_base& tx, const std::string& domain, const std::string& after,
+                         std::uint32_t limit) {
+  AccountPage page;
+  const auto found = tx.exec_prepared(kList.name, domain, sql::Domain(after), sql::Local(after), limit + 1);
+  for (const auto& row : found) {
+    page.more = page.rows.size() == limit;
+    if (page.more) break;
+    accounts::v1::AccountRow account;
+    account.set_jid(std::string(row[0].c_str()) + "@" + row[1].c_str());
+    account.set_created_at(row[2].as<std::int64_t>());
+    page.rows.push_back(std::move(account));
+  }
+  return page;
+}
+
+}  // namespace parley::roster::rows

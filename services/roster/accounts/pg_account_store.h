@@ -1,0 +1,24 @@
+#pragma once
+
+#include "services/roster/accounts/account_store.h"
+#include "services/roster/database.h"
+
+namespace parley::roster {
+
+class PgAccountStore final : public AccountStore {
+ public:
+  explicit PgAccountStore(Database& database) : database_(database) {}
+
+  void Keys(const std::string& jid, Reply<ScramKeys> reply) override;
+  void Create(std::vector<NewAccount> accounts, Reply<std::vector<bool>> reply) override;
+  void SetKeys(const std::string& jid, ScramKeys keys, Reply<Ok> reply) override;
+  void Delete(const std::string& jid, Reply<Ok> reply) override;
+  void Exists(const std::string& jid, Reply<bool> reply) override;
+  void List(const std::string& domain, const std::string& after, std::uint32_t limit,
+            Reply<AccountPage> reply) override;
+
+ private:
+  Database& database_;
+};
+
+}  // namespace parley::roster

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <pqxx/pqxx>
+#include <string>
+#include <string_view>
+
+#include "parley/roster/v1/roster.pb.h"
+#include "services/roster/contacts/roster_rules.h"
+
+// The SQL of rosters: statements, and how rows read and write. On the pool's threads.
+namespace parley::roster::rows {
+
+void PrepareRoster(pqxx::connection& connection);
+
+// An account whose row is locked until the transaction ends.
+struct LockedAccount {
+  std::int64_t id = 0;
+  std::int64_t version = 0;
+  RosterCounts counts;
+  // The last change was this very ask: its answer.
+  std::optional<std::string> first_answer;
+};
+std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view owner, const std::string& ask_key);
+void Save(pqxx::transaction_base& tx, const LockedAccount& account, const std::string& ask_key,
+          const std::string& answer);
+
+v1::Item ReadItem(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid);
+void WriteItem(pqxx::transaction_base& tx, std::int64_t account, const v1::Item& item, std::int64_t version);
+void DeleteItem(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid);
+void KeepRequest(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid, std::string_view stanza);
+void DropRequest(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid);
+// Remembers that the item went with this version; forgets all but the newest `history`.
+void Bury(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid, std::int64_t version,
+          std::uint32_t history);
+void Unbury(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid);
+
+// nullopt: no such account.
+std::optional<v1::Roster> ReadRoster(pqxx::transaction_base& tx, std::string_view owner, const std::string& known);
+std::optional<v1::Pending> ReadPending(pqxx::transaction_base& tx, std::string_view owner);
+v1::Account ReadAccount(pqxx::transaction_base& tx, std::string_view owner);
+
+}  // namespace parley::roster::rows

@@ -1,0 +1,40 @@
+#include "services/roster/database.h"
+
+#include "libs/base/log.h"
+#include "services/roster/accounts/account_rows.h"
+#include "services/roster/contacts/roster_rows.h"
+#include "services/roster/offline/offline_rows.h"
+
+namespace parley::roster {
+namespace {
+
+void PrepareSession(pqxx::connection& connection) {
+  pqxx::nontransaction session(connection);
+  session.exec("SET bytea_output = 'hex'");
+  // What is answered as stored is on disk, also where the database's default is laxer; stricter settings stay.
+  session.exec(
+      "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'");
+}
+
+}  // namespace
+
+void PrepareConnection(pqxx::connection& connection) {
+  PrepareSession(connection);
+  rows::PrepareAccounts(connection);
+  rows::PrepareRoster(connection);
+  rows::PrepareOffline(connection);
+}
+
+Database::Database(storage::Postgres& postgres, telemetry::Metrics& metrics)
+    : postgres_(postgres),
+      failures_(metrics.Counter("parley_roster_store_failures_total", "Transactions that PostgreSQL did not do")) {}
+
+void Database::Failed(const Error& error) {
+  failures_.Increment();
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last_logged_ < std::chrono::seconds(1)) return;
+  last_logged_ = now;
+  log::Warn("store_failed", {{"reason", error.message()}, {"failures", failures_.Value()}});
+}
+
+}  // namespace parley::roster

@@ -1,0 +1,117 @@
+#include "services/roster/foundation.h"
+
+#include <openssl/rand.h>
+
+#include <stdexcept>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "services/roster/schema.h"
+#include "services/roster/sql.h"
+
+namespace parley::roster {
+namespace {
+
+constexpr std::size_t kSecretBytes = 32;
+
+std::string NewSecret() {
+  std::string secret(kSecretBytes, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(secret.data()), static_cast<int>(secret.size())) != 1) {
+    throw std::runtime_error("no random bytes");
+  }
+  return secret;
+}
+
+void CheckSchema(pqxx::connection& connection) {
+  pqxx::nontransaction tx(connection);
+  const bool any = !tx.exec1("SELECT to_regclass('parley_migrations')")[0].is_null();
+  const auto applied = any ? tx.exec1("SELECT count(*) FROM parley_migrations")[0].as<std::size_t>() : 0;
+  if (applied >= Migrations().size()) return;
+  throw std::runtime_error(
+      "the database's schema is older than this program: run parley-roster --migrate-only, or set "
+      "roster.migrate to true");
+}
+
+void AddHosts(pqxx::transaction_base& tx, const std::set<std::string>& domains) {
+  tx.exec_params("INSERT INTO hosts (domain) SELECT * FROM unnest($1::text[]) ON CONFLICT DO NOTHING",
+                 sql::TextArray(std::vector<std::string>(domains.begin(), domains.end())));
+}
+
+// The first to come makes it, for all.
+std::string ClusterSecret(pqxx::transaction_base& tx) {
+  tx.exec_params("INSERT INTO settings (key, value) VALUES ('secret', $1) ON CONFLICT DO NOTHING",
+                 sql::Bytes(NewSecret()));
+  return sql::FromBytes(tx.exec1("SELECT value FROM settings WHERE key = 'secret'")[0]);
+}
+
+}  // namespace
+
+std::string LayFoundation(pqxx::connection& connection, const FoundationOptions& options) {
+  if (options.migrate) {
+    storage::Migrate(connection, Migrations());
+  } else {
+    CheckSchema(connection);
+  }
+  pqxx::work tx(connection);
+  AddHosts(tx, options.domains);
+  auto secret = ClusterSecret(tx);
+  tx.commit();
+  return secret;
+}
+
+Foundation::Foundation(Loop& loop, storage::Postgres& postgres, telemetry::Metrics& metrics, FoundationOptions options,
+                       std::function<void(std::string)> laid)
+    : postgres_(postgres),
+      options_(std::move(options)),
+      laid_(std::move(laid)),
+      up_(metrics.Gauge("parley_roster_postgres_up", "Whether PostgreSQL answers")),
+      queued_(metrics.Gauge("parley_roster_postgres_queue", "Transactions waiting for a connection")),
+      timer_(loop.Every(options_.period, [this] { Look(); })) {
+  Look();
+}
+
+std::string Foundation::Missing() const { return problem_; }
+
+void Foundation::Look() {
+  queued_.Set(static_cast<double>(postgres_.queued()));
+  if (looking_) return;
+  looking_ = true;
+  is_laid_ ? Probe() : Lay();
+}
+
+void Foundation::Lay() {
+  std::function<std::string(pqxx::connection&)> job = [options = options_](pqxx::connection& connection) {
+    return LayFoundation(connection, options);
+  };
+  postgres_.Run<std::string>(std::move(job), [this](Result<std::string> secret) {
+    if (!secret) return Report(&secret.error());
+    is_laid_ = true;
+    log::Info("database_ready", {{"migrations", Migrations().size()}});
+    laid_(std::move(*secret));
+    Report(nullptr);
+  });
+}
+
+void Foundation::Probe() {
+  std::function<Ok(pqxx::connection&)> job = [](pqxx::connection& connection) {
+    pqxx::nontransaction(connection).exec("SELECT 1");
+    return Ok{};
+  };
+  postgres_.Run<Ok>(std::move(job), [this](Result<Ok> answer) { Report(answer ? nullptr : &answer.error()); });
+}
+
+void Foundation::Report(const Error* problem) {
+  looking_ = false;
+  const std::string now = problem == nullptr ? "" : "postgres: " + problem->message();
+  if (now.empty() != problem_.empty()) {
+    if (now.empty()) {
+      log::Info("database_up");
+    } else {
+      log::Warn("database_down", {{"reason", now}});
+    }
+  }
+  problem_ = now;
+  up_.Set(problem == nullptr ? 1 : 0);
+}
+
+}  // namespace parley::roster

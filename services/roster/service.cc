@@ -1,0 +1,51 @@
+#include "services/roster/service.h"
+
+#include <memory>
+#include <utility>
+
+#include "libs/base/ids.h"
+#include "services/roster/settings.h"
+
+namespace parley::roster {
+namespace {
+
+constexpr std::chrono::seconds kForgetPeriod{30};
+constexpr std::chrono::milliseconds kDrainCheck{100};
+constexpr int kQuietChecks = 5;  // what was on its way when we said that we stop has arrived by then
+
+rpc::LinkOptions WithMetrics(rpc::LinkOptions options, telemetry::Metrics& metrics) {
+  options.metrics = &metrics;
+  return options;
+}
+
+}  // namespace
+
+Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& metrics)
+    : postgres_(loop, PostgresOf(config.postgres), PrepareConnection),
+      database_(postgres_, metrics),
+      rosters_(database_, RosterLimitsOf(config.roster)),
+      offline_(database_, OfflineLimitsOf(config.roster)),
+      writer_(loop, offline_, WriterOf(config), metrics),
+      forgetter_(loop, offline_, config.roster.repeat_memory, kForgetPeriod),
+      account_store_(database_),
+      keys_(loop, KeyPoolOf(config.roster), metrics),
+      accounts_(account_store_, keys_, AccountsOf(config)),
+      foundation_(loop, postgres_, metrics, FoundationOf(config),
+                  [this](std::string secret) { accounts_.SetSecret(std::move(secret)); }),
+      asks_(rosters_, offline_, writer_, metrics),
+      accounts_service_(loop, accounts_, metrics),
+      server_(loop, rpc::Self{"roster", config.cluster.instance, RandomId()}, config.roster.listen,
+              WithMetrics(config.link, metrics), &asks_, {accounts_service_.service()}),
+      loop_(loop) {}
+
+void Service::Drain(std::function<void()> done) {
+  server_.AnnounceDraining();
+  const auto quiet = std::make_shared<int>(0);
+  drain_timer_ = loop_.Every(kDrainCheck, [this, quiet, done = std::move(done)] {
+    const bool idle = asks_.under_way() == 0 && accounts_service_.under_way() == 0;
+    *quiet = idle ? *quiet + 1 : 0;
+    if (*quiet == kQuietChecks) done();
+  });
+}
+
+}  // namespace parley::roster

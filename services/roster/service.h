@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "libs/base/loop.h"
+#include "libs/config/config.h"
+#include "libs/rpc/server.h"
+#include "libs/telemetry/metrics.h"
+#include "services/roster/accounts/accounts_service.h"
+#include "services/roster/accounts/pg_account_store.h"
+#include "services/roster/asks.h"
+#include "services/roster/contacts/pg_roster_store.h"
+#include "services/roster/foundation.h"
+#include "services/roster/offline/forgetter.h"
+#include "services/roster/offline/pg_offline_store.h"
+
+namespace parley::roster {
+
+// The whole service in one process, without its command line and signals.
+class Service {
+ public:
+  // Throws std::runtime_error if it cannot listen.
+  Service(Loop& loop, const config::Config& config, telemetry::Metrics& metrics);
+
+  int port() const { return server_.port(); }
+  // For readiness: what is missing; empty if nothing is.
+  std::string Missing() const { return foundation_.Missing(); }
+  // Tells the routers, and calls `done` when what they asked is answered.
+  void Drain(std::function<void()> done);
+
+ private:
+  storage::Postgres postgres_;
+  Database database_;
+  PgRosterStore rosters_;
+  PgOfflineStore offline_;
+  OfflineWriter writer_;
+  Forgetter forgetter_;
+  PgAccountStore account_store_;
+  KeyPool keys_;
+  Accounts accounts_;
+  Foundation foundation_;
+  Asks asks_;
+  AccountsService accounts_service_;
+  rpc::Server server_;
+  Loop& loop_;
+  Loop::Timer drain_timer_;
+};
+
+}  // namespace parley::roster
