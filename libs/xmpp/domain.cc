@@ -19,8 +19,19 @@ constexpr std::size_t kMaxLabel = 63;
 
 enum class Plain { kYes, kNo, kInternational };
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
-bool IsLetterOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+// What an ASCII byte of a name becomes; 0: may not stand there.
+constexpr std::array<char, 128> MakeNameTable() {
+  std::array<char, 128> table{};
+  for (std::size_t c = 'a'; c <= 'z'; ++c) {
+    table[c] = static_cast<char>(c);
+    table[c - ('a' - 'A')] = static_cast<char>(c);
+  }
+  for (std::size_t c = '0'; c <= '9'; ++c) table[c] = static_cast<char>(c);
+  table['-'] = '-';
+  table['.'] = '.';
+  return table;
+}
+constexpr std::array<char, 128> kNameTable = MakeNameTable();
 
 // RFC 5890 2.3.1: an NR-LDH label. One with hyphens at 3 and 4 may be an A-label: that is for ICU to say.
 Plain JudgeLabel(std::string_view label) {
@@ -28,31 +39,28 @@ Plain JudgeLabel(std::string_view label) {
   return label.size() >= 4 && label[2] == '-' && label[3] == '-' ? Plain::kInternational : Plain::kYes;
 }
 
+Plain JudgeLabels(std::string_view name) {
+  if (name.size() > kMaxName) return Plain::kNo;
+  Plain verdict = Plain::kYes;
+  for (std::size_t at = 0, dot = 0; dot != std::string_view::npos; at = dot + 1) {
+    dot = name.find('.', at);
+    const Plain label = JudgeLabel(name.substr(at, dot - at));
+    if (label == Plain::kNo) return label;
+    if (label == Plain::kInternational) verdict = label;
+  }
+  return verdict;
+}
+
 // The usual case: ASCII letters, digits, hyphens and dots, appended in lower case.
 Plain AppendPlain(std::string& out, std::string_view text) {
-  if (text.empty()) return Plain::kNo;
   const std::size_t start = out.size();
-  std::size_t label_at = start;
-  Plain verdict = Plain::kYes;
-  auto end_label = [&] {
-    const Plain label = JudgeLabel(std::string_view(out).substr(label_at));
-    if (label != Plain::kYes) verdict = label;
-    label_at = out.size() + 1;
-    return label != Plain::kNo;
-  };
-  for (const char raw : text) {
-    const char c = Lower(raw);
-    if (c == '.') {
-      if (!end_label()) return Plain::kNo;
-    } else if (static_cast<unsigned char>(c) >= 0x80) {
-      return Plain::kInternational;
-    } else if (!IsLetterOrDigit(c) && c != '-') {
-      return Plain::kNo;
-    }
-    out += c;
+  out.append(text);
+  for (std::size_t at = start; at < out.size(); ++at) {
+    if (static_cast<unsigned char>(out[at]) >= kNameTable.size()) return Plain::kInternational;
+    out[at] = kNameTable[static_cast<unsigned char>(out[at])];
+    if (out[at] == 0) return Plain::kNo;
   }
-  if (!end_label()) return Plain::kNo;
-  return out.size() - start > kMaxName ? Plain::kNo : verdict;
+  return JudgeLabels(std::string_view(out).substr(start));
 }
 
 const UIDNA* Idna() {
@@ -105,10 +113,9 @@ bool AppendInternational(std::string& out, std::string_view text) {
 
 // RFC 6874 writes "%25" before a zone's name, people write "%".
 bool ValidZone(std::string_view zone) {
-  constexpr std::string_view kMarks = "-._~";
-  return zone.size() > 1 && std::ranges::all_of(zone.substr(1), [kMarks](char c) {
-    return IsLetterOrDigit(Lower(c)) || kMarks.find(c) != std::string_view::npos;
-  });
+  constexpr std::string_view kUnreserved =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";  // RFC 3986 2.3
+  return zone.size() > 1 && zone.find_first_not_of(kUnreserved, 1) == std::string_view::npos;
 }
 
 // RFC 3986 IP-literal: "[" IPv6 address "]", written as RFC 5952 says.

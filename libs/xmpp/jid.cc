@@ -41,14 +41,15 @@ bool AppendInternationalLocal(std::string& out, std::string_view text) {
 bool AppendLocal(std::string& out, std::string_view text) {
   if (text.empty() || text.size() > kMaxRawPart) return false;
   const std::size_t start = out.size();
-  for (const char raw : text) {
-    const char c = kLocalTable[static_cast<unsigned char>(raw)];
+  out.append(text);
+  for (std::size_t at = start; at < out.size(); ++at) {
+    const char c = kLocalTable[static_cast<unsigned char>(out[at])];
     if (c == 0) {
       if (!std::ranges::any_of(text, IsNotAscii)) return false;
       out.resize(start);
       return AppendInternationalLocal(out, text);
     }
-    out += c;
+    out[at] = c;
   }
   return text.size() <= kMaxPart;
 }

@@ -10,7 +10,13 @@ namespace {
 
 constexpr std::string_view kClientNs = "jabber:client";
 
-std::string AttributeValue(std::string_view raw) { return xml::Unescape(raw, xml::Use::kAttribute); }
+// Almost always the raw one; `storage` holds it where it is not.
+std::string_view AttributeValue(std::string_view raw, std::string& storage) {
+  const bool plain = std::ranges::none_of(raw, [](char c) { return c == '&' || (c >= 0 && c < ' '); });
+  if (plain) return raw;
+  storage = xml::Unescape(raw, xml::Use::kAttribute);
+  return storage;
+}
 
 void AppendAttribute(std::string& out, std::string_view name, std::string_view value) {
   out.append(" ").append(name).append("='");
@@ -128,42 +134,34 @@ std::optional<StanzaError> Check(const Envelope& envelope, const Root& root, std
 
 // Sets the envelope's `to`. What is no JID stays as it was written, for the error to come back from there.
 std::optional<StanzaError> SetTo(Envelope& envelope, std::string_view raw) {
-  std::string value = AttributeValue(raw);
+  std::string storage;
+  const std::string_view value = AttributeValue(raw, storage);
   auto jid = Jid::Parse(value);
   if (jid) {
     envelope.set_to(std::move(*jid).str());
     return std::nullopt;
   }
-  envelope.set_to(std::move(value));
+  envelope.set_to(value.data(), value.size());
   return JidMalformed();
 }
 
-// In the client's own bytes, which outlive a rewritten root.
-std::string_view ClientFrom(std::string_view raw) {
-  const Root root = ReadRoot(raw);
-  return root.from ? root.from->value : std::string_view{};
+void SetTypeAndId(Envelope& envelope, const Root& root) {
+  std::string storage;
+  envelope.set_type(TypeFromName(envelope.kind(), AttributeValue(root.type, storage)));
+  if (!root.id) return;
+  const std::string_view id = AttributeValue(*root.id, storage);
+  envelope.set_id(id.data(), id.size());
 }
 
-}  // namespace
-
-std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context) {
-  const link::v1::Kind kind = KindFromName(child.start.local_name);
-  if (kind == link::v1::KIND_UNSPECIFIED || child.start.ns != kClientNs) return std::nullopt;
-
-  const bool prefixed = child.start.name.size() != child.start.local_name.size();
-  const auto rewritten = prefixed ? WithoutRootPrefix(child.raw, context) : std::nullopt;
-  if (prefixed && !rewritten) return std::nullopt;
-  const std::string_view raw = prefixed ? std::string_view(*rewritten) : child.raw;
+// `raw` is the child's own bytes or, where its root had a prefix, those that stand for it.
+std::optional<ParsedStanza> Parse(link::v1::Kind kind, std::string_view raw, std::string_view declarations,
+                                  const xml::Child& child, const StreamContext& context) {
   const Root root = ReadRoot(raw);
-  const bool declare = child.uses_stream_namespaces && !prefixed;
-  const std::string declarations = declare ? PrefixDeclarations(raw, context) : std::string();
-
   std::optional<ParsedStanza> parsed(std::in_place);
   Envelope& envelope = parsed->envelope;
   envelope.set_kind(kind);
-  envelope.set_type(TypeFromName(kind, AttributeValue(root.type)));
   envelope.set_from(context.from.data(), context.from.size());
-  if (root.id) envelope.set_id(AttributeValue(*root.id));
+  SetTypeAndId(envelope, root);
   if (kind == link::v1::KIND_IQ) {  // the only kind that is dispatched by what it carries
     envelope.set_payload_ns(child.payload_ns.data(), child.payload_ns.size());
     envelope.set_payload_name(child.payload_name.data(), child.payload_name.size());
@@ -174,8 +172,30 @@ std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamCon
     auto malformed = SetTo(envelope, *root.to);
     if (malformed) parsed->error = std::move(malformed);
   }
-  if (root.from) parsed->client_from = prefixed ? ClientFrom(child.raw) : root.from->value;
+  if (root.from) parsed->client_from = root.from->value;
   return parsed;
+}
+
+std::optional<ParsedStanza> ParsePrefixed(link::v1::Kind kind, const xml::Child& child, const StreamContext& context) {
+  const auto raw = WithoutRootPrefix(child.raw, context);
+  if (!raw) return std::nullopt;
+  auto parsed = Parse(kind, *raw, {}, child, context);
+  // A view of what lives on: the client's own bytes.
+  const Root root = ReadRoot(child.raw);
+  if (root.from) parsed->client_from = root.from->value;
+  return parsed;
+}
+
+}  // namespace
+
+std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context) {
+  const link::v1::Kind kind = KindFromName(child.start.local_name);
+  if (kind == link::v1::KIND_UNSPECIFIED || child.start.ns != kClientNs) return std::nullopt;
+  const bool prefixed = child.start.name.size() != child.start.local_name.size();
+  if (prefixed) return ParsePrefixed(kind, child, context);
+  const std::string declarations =
+      child.uses_stream_namespaces ? PrefixDeclarations(child.raw, context) : std::string();
+  return Parse(kind, child.raw, declarations, child, context);
 }
 
 }  // namespace parley::xmpp
