@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/base/loop.h"
@@ -26,8 +27,9 @@ class NodeLease {
             std::function<void(const std::string& epoch)> changed);
   ~NodeLease();
   const std::string& epoch() const;  // "" before the first
+  // By our own clock: false from the moment on that nobody can take us for alive any more.
   bool held() const;
-  // On a clean stop: the lease ends now.
+  // On a clean stop: the lease ends now and is not taken again. `done` comes also if Redis is away.
   void Release(std::function<void()> done);
 
  private:
@@ -40,8 +42,8 @@ class NodeTable {
  public:
   enum class Verdict {
     kAlive,
-    kLapsed,   // Redis answers, and there is no such lease
-    kUnknown,  // Redis is away, or came back less than a ttl ago: do not judge
+    kLapsed,   // Redis answers, and there was no such lease at the last poll (it may be younger than that)
+    kUnknown,  // Redis is away, or came back or lost its data less than a ttl ago: do not judge
   };
   struct Node {
     std::string instance;
@@ -60,6 +62,7 @@ class NodeTable {
 };
 
 // Names of keys.
+inline constexpr char kNodesKey[] = "parley:nodes";
 std::string SessionsKey(std::string_view bare_jid);                              // parley:s:{user@host}
 std::string NodeSessionsKey(std::string_view instance, std::string_view epoch);  // parley:n:<instance>/<epoch>
 

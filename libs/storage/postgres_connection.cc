@@ -1,10 +1,11 @@
+#include "libs/storage/postgres_connection.h"
+
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "libs/base/log.h"
-#include "libs/storage/postgres_connection.h"
 
 namespace parley::storage {
 namespace {

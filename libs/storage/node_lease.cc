@@ -1,0 +1,122 @@
+#include <utility>
+
+#include "libs/base/ids.h"
+#include "libs/base/log.h"
+#include "libs/storage/lease.h"
+
+namespace parley::storage {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// ARGV: member, ttl in ms, "take" or "keep". A lease that lapsed is not kept: somebody may have acted on it.
+const Script& HoldScript() {
+  static const Script script(R"(
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    if ARGV[3] == 'keep' then
+      local lapses = redis.call('ZSCORE', KEYS[1], ARGV[1])
+      if not lapses or tonumber(lapses) <= now then return 0 end
+    end
+    redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+    return 1)");
+  return script;
+}
+
+// Left in place as lapsed: a lease that is missing before its time looks like lost data.
+const Script& ReleaseScript() {
+  static const Script script(R"(
+    local time = redis.call('TIME')
+    return redis.call('ZADD', KEYS[1], 'XX', time[1] * 1000 + math.floor(time[2] / 1000) - 1, ARGV[1]))");
+  return script;
+}
+
+}  // namespace
+
+struct NodeLease::State : std::enable_shared_from_this<State> {
+  State(Loop& loop_, Redis& redis_, std::string instance_, LeaseOptions options_,
+        std::function<void(const std::string&)> changed_)
+      : loop(loop_), redis(redis_), instance(std::move(instance_)), options(options_), changed(std::move(changed_)) {}
+
+  Loop& loop;
+  Redis& redis;
+  const std::string instance;
+  const LeaseOptions options;
+  std::function<void(const std::string&)> changed;
+  std::string epoch;
+  std::string next_epoch = RandomId();  // the same until it is taken: an attempt that seemed to fail may have worked
+  Clock::time_point held_until;         // not later than what Redis has
+  bool asking = false;
+  bool stopped = false;
+  Loop::Timer timer;
+
+  bool Held() const { return Clock::now() < held_until; }
+  void Hold();
+  void Send(const std::string& wanted);
+  void OnAnswer(const std::string& wanted, Clock::time_point asked, const Result<Reply>& reply);
+};
+
+void NodeLease::State::Hold() {
+  if (stopped || asking || !redis.up()) return;
+  // After our own clock says that it lapsed, even an answer that it still stands would come too late.
+  Send(Held() ? epoch : next_epoch);
+}
+
+void NodeLease::State::Send(const std::string& wanted) {
+  asking = true;
+  const std::string member = instance + "/" + wanted;
+  const std::string ttl = std::to_string(options.ttl.count());
+  redis.Eval(HoldScript(), {kNodesKey}, {member, ttl, wanted == epoch ? "keep" : "take"},
+             [weak = weak_from_this(), wanted, asked = Clock::now()](const Result<Reply>& reply) {
+               if (const auto self = weak.lock()) self->OnAnswer(wanted, asked, reply);
+             });
+}
+
+void NodeLease::State::OnAnswer(const std::string& wanted, Clock::time_point asked, const Result<Reply>& reply) {
+  asking = false;
+  if (stopped) return;
+  if (!reply) {
+    log::Warn("lease_refresh_failed", {{"reason", reply.error().message()}});
+    return;
+  }
+  if (reply->integer == 0) {
+    log::Warn("lease_lapsed", {{"epoch", wanted}});
+    held_until = {};
+    return Send(next_epoch);
+  }
+  held_until = asked + options.ttl;
+  if (wanted == epoch) return;
+  log::Info("lease_taken", {{"epoch", wanted}, {"before", epoch}});
+  epoch = std::exchange(next_epoch, RandomId());
+  changed(epoch);
+}
+
+NodeLease::NodeLease(Loop& loop, Redis& redis, std::string instance, LeaseOptions options,
+                     std::function<void(const std::string& epoch)> changed)
+    : state_(std::make_shared<State>(loop, redis, std::move(instance), options, std::move(changed))) {
+  state_->timer = loop.Every(options.refresh, [state = state_.get()] { state->Hold(); });
+  redis.OnState([weak = std::weak_ptr(state_)](bool up) {
+    if (const auto state = weak.lock(); state && up) state->Hold();
+  });
+}
+
+NodeLease::~NodeLease() {
+  state_->stopped = true;
+  state_->timer.Cancel();
+}
+
+const std::string& NodeLease::epoch() const { return state_->epoch; }
+bool NodeLease::held() const { return state_->Held(); }
+
+void NodeLease::Release(std::function<void()> done) {
+  state_->stopped = true;
+  state_->timer.Cancel();
+  state_->held_until = {};
+  const std::string member = state_->instance + "/" + state_->epoch;
+  state_->redis.Eval(ReleaseScript(), {kNodesKey}, {member}, [done = std::move(done)](const Result<Reply>& reply) {
+    if (!reply) log::Warn("lease_release_failed", {{"reason", reply.error().message()}});
+    done();
+  });
+}
+
+}  // namespace parley::storage
