@@ -6,14 +6,15 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/base/loop.h"
 #include "libs/base/result.h"
 #include "parley/link/v1/link.pb.h"
 
-namespace grpc {
-class Server;
+namespace parley::telemetry {
+class Metrics;
 }
 
 // The stream between two services (proto/parley/link/v1/link.proto has the contract). No gRPC and no Asio in this
@@ -32,25 +33,62 @@ struct Peer {
 };
 
 // Responsibility for an inbound envelope. Copies share it; when the last one goes, the envelope is acknowledged to its
-// sender. Pass it along with whatever the envelope caused; drop it when nothing more is to be done. Loop's thread only.
+// sender. Pass it along with whatever the envelope caused; drop it when nothing more is to be done. Once the link that
+// the envelope came by is gone, dropping it does nothing. Loop's thread only: the count is not atomic.
 class Receipt {
  public:
+  // What is owed for one envelope.
+  class Debt {
+   public:
+    Debt() = default;
+    Debt(const Debt&) = delete;
+    Debt& operator=(const Debt&) = delete;
+    virtual ~Debt() = default;
+
+   private:
+    friend class Receipt;
+    // Called once: REFUSAL_REASON_UNSPECIFIED means acknowledged.
+    virtual void Settle(RefusalReason refusal) = 0;
+
+    std::uint32_t copies_ = 1;
+    bool abandoned_ = false;
+    RefusalReason refusal_ = link::v1::REFUSAL_REASON_UNSPECIFIED;
+  };
+
   Receipt() = default;  // nothing is owed
-  // `settle(refusal)` is called once: REFUSAL_REASON_UNSPECIFIED means acknowledged.
   explicit Receipt(std::function<void(RefusalReason)> settle);
-  // Gives the envelope back to its sender instead.
+  explicit Receipt(std::unique_ptr<Debt> debt) : debt_(debt.release()) {}
+  Receipt(const Receipt& other) : debt_(other.debt_) {
+    if (debt_ != nullptr) ++debt_->copies_;
+  }
+  Receipt(Receipt&& other) noexcept : debt_(std::exchange(other.debt_, nullptr)) {}
+  Receipt& operator=(Receipt other) noexcept {
+    std::swap(debt_, other.debt_);
+    return *this;
+  }
+  ~Receipt() {
+    if (debt_ != nullptr) Release();
+  }
+
+  // Gives the envelope back to its sender instead, as soon as the other copies are gone too (whoever has one may still
+  // be at work on the envelope).
   void Refuse(RefusalReason reason);
-  explicit operator bool() const { return state_ != nullptr; }
+  // Neither acknowledges nor refuses, whatever other copies say: the process is going, and the sender will find out.
+  void Abandon();
+  explicit operator bool() const { return debt_ != nullptr; }
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  void Release();
+
+  Debt* debt_ = nullptr;
 };
 
 // An envelope that we are still responsible for, with what we owe for it.
 struct Held {
   std::unique_ptr<Envelope> envelope;
   Receipt receipt;
+  // The sender's own mark, kept for it (the ring: hash of the key). Not transmitted.
+  std::uint64_t mark = 0;
 };
 
 class Link;
@@ -81,11 +119,16 @@ struct LinkOptions {
   std::uint64_t window_bytes = 16 << 20;
   std::uint32_t batch = 256;  // envelopes in one gRPC message
   std::uint32_t batch_bytes = 65536;
-  std::chrono::milliseconds hello_timeout{5000};
+  // An acknowledgement waits so long for a frame that goes anyway.
+  std::chrono::milliseconds ack_delay{3};
+  std::chrono::milliseconds hello_timeout{5000};  // from dialling to the peer's Hello
   std::chrono::milliseconds keepalive{2000};  // HTTP/2 ping when nothing comes
   std::chrono::milliseconds keepalive_timeout{3000};
   std::chrono::milliseconds reconnect_min{50};
   std::chrono::milliseconds reconnect_max{2000};
+  std::uint32_t max_asks = 65536;  // requests waiting for a reply on one link; more fail at once
+  // Where the counters go (parley_link_*), if anywhere.
+  telemetry::Metrics* metrics = nullptr;
 };
 
 // One end of a stream. Writes adaptively: one gRPC write in flight, what gathers meanwhile is the next batch; flushed
@@ -96,6 +139,7 @@ class Link {
   virtual const Peer& peer() const = 0;
   // Never fails and never blocks: queued until the peer's window has room. The caller minds congested().
   virtual void Send(std::unique_ptr<Envelope> envelope, Receipt receipt) = 0;
+  virtual void SendHeld(Held held) { Send(std::move(held.envelope), std::move(held.receipt)); }
   // More is queued or unacknowledged than the peer's window takes: stop reading from whoever feeds it.
   virtual bool congested() const = 0;
   virtual std::size_t unacknowledged() const = 0;
@@ -103,11 +147,14 @@ class Link {
   // `done` gets the reply's body, or an Error after `timeout` or when the link breaks. Loop's thread.
   virtual void Ask(std::string body, std::chrono::milliseconds timeout, Done done) = 0;
   virtual void AnnounceDraining() = 0;
+  // What gathered is still written; OnDown follows, later.
   virtual void Close() = 0;
+  // Calls back, later, once all that was sent until now is acknowledged or given back; never if the link breaks first.
+  virtual void WhenSettled(std::function<void()> settled) { (void)settled; }
 };
 
-// Counts that both kinds of endpoint keep; the owner exports them.
-struct LinkMetrics;
+// The Error of an Ask whose link broke before the reply: another replica may be asked.
+inline constexpr char kLinkBroken[] = "the link broke";
 
 // What this process says of itself in each Hello.
 struct Self {
@@ -119,7 +166,9 @@ struct Self {
 // Dials one address and keeps dialling when the stream breaks (with jittered backoff), until destroyed.
 class LinkClient {
  public:
-  LinkClient(Loop& loop, Self self, std::string address, LinkOptions options, LinkHandler& handler);
+  // `service`: what the peer must call itself; empty: anything.
+  LinkClient(Loop& loop, Self self, std::string address, LinkOptions options, LinkHandler& handler,
+             std::string service = {});
   ~LinkClient();
   const std::string& address() const;
 
@@ -127,8 +176,5 @@ class LinkClient {
   struct State;
   std::shared_ptr<State> state_;
 };
-
-// Accepts streams. Further gRPC services (unary, callback API) can be served beside it: see rpc/server.h.
-class LinkService;
 
 }  // namespace parley::rpc

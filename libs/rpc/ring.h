@@ -1,10 +1,13 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libs/rpc/discovery.h"
@@ -20,7 +23,10 @@ class Rendezvous {
   void Remove(const std::string& instance);
   // nullptr when there is none.
   const std::string* Choose(std::string_view key) const;
+  // The same for a key's hash (StableHash).
+  const std::string* ChooseHash(std::uint64_t hash) const;
   std::size_t size() const { return members_.size(); }
+  bool operator==(const Rendezvous& other) const = default;
 
  private:
   std::vector<std::pair<std::string, std::uint64_t>> members_;  // instance, its hash
@@ -37,16 +43,18 @@ class Ring {
     LinkOptions link;
     std::chrono::milliseconds settle_timeout{1000};
     std::size_t max_waiting = 65536;  // envelopes held while there is no replica at all or placement settles
-    std::chrono::milliseconds no_replica_timeout{
-        5000};  // held that long without any replica, then refused to the owner
+    // Held that long without any replica, then the owner's again.
+    std::chrono::milliseconds no_replica_timeout{5000};
+    // What the replicas call themselves ("router"); empty: whoever answers.
+    std::string service;
   };
   class Owner {
    public:
     // From a replica to us.
     virtual void OnEnvelope(Link& link, std::unique_ptr<Envelope> envelope, Receipt receipt) = 0;
     virtual void OnRequest(Link& link, const std::string& body, LinkHandler::Respond respond) = 0;
-    // There is nobody to give it to (no replica for no_replica_timeout, queue full), or the replica refused it: yours
-    // again.
+    // There is nobody to give it to (UNSPECIFIED: no replica for no_replica_timeout; OVERLOADED: too many wait), or the
+    // replica refused it: yours again. Never from inside Send().
     virtual void OnUndeliverable(Held held, RefusalReason reason) = 0;
     // First replica up, or all gone.
     virtual void OnAvailability(bool available) = 0;
@@ -57,8 +65,8 @@ class Ring {
     ~Owner() = default;
   };
 
-  // `self_instance`: when this process is one of the replicas itself, envelopes whose key it owns go to `local`
-  // instead.
+  // When this process is one of the replicas itself, envelopes whose key it owns go to `local` instead, and asks to
+  // OnRequest, both later, in order.
   using Local = std::function<void(std::unique_ptr<Envelope>, Receipt)>;
   Ring(Loop& loop, Self self, Options options, Owner& owner, Local local = {});
   ~Ring();

@@ -1,0 +1,42 @@
+#include "libs/rpc/asks.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace parley::rpc {
+
+link::v1::Request Asks::Add(std::string body, std::chrono::milliseconds timeout, Link::Done done) {
+  link::v1::Request request;
+  if (waiting_.size() >= max_) {
+    loop_.Post([done = std::move(done)] { done(Error("too many requests wait for this peer")); });
+    return request;
+  }
+  const std::uint64_t id = ++last_id_;
+  request.set_id(id);
+  request.set_body(std::move(body));
+  request.set_timeout_ms(static_cast<std::uint32_t>(std::max<std::int64_t>(timeout.count(), 1)));
+  auto timer = loop_.After(timeout, [this, id] {
+    auto late = waiting_.extract(id);
+    if (!late.empty()) late.mapped().done(Error("no reply in time"));
+  });
+  waiting_.emplace(id, Waiting{std::move(done), std::move(timer)});
+  return request;
+}
+
+bool Asks::Answer(link::v1::Reply& reply) {
+  auto waiting = waiting_.extract(reply.id());
+  if (waiting.empty()) return false;
+  if (reply.failure().empty()) {
+    waiting.mapped().done(std::move(*reply.mutable_body()));
+  } else {
+    waiting.mapped().done(Error(reply.failure()));
+  }
+  return true;
+}
+
+void Asks::FailAll(const Error& error) {
+  auto waiting = std::exchange(waiting_, {});
+  for (auto& [id, ask] : waiting) ask.done(error);
+}
+
+}  // namespace parley::rpc

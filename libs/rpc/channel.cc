@@ -1,0 +1,66 @@
+#include "libs/rpc/channel.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace parley::rpc {
+namespace {
+
+constexpr int kLookaheadBytes = 4 << 20;
+
+int Milliseconds(std::chrono::milliseconds duration) { return static_cast<int>(duration.count()); }
+
+using Arguments = std::vector<std::pair<const char*, int>>;
+
+Arguments Common(const LinkOptions& options) {
+  return {
+      {GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive)},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout)},
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+      {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
+      // The windows of the link bound what is under way; HTTP/2's should not interfere, nor be measured by pings.
+      {GRPC_ARG_HTTP2_BDP_PROBE, 0},
+      {GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes},
+      {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, kMaxFrameBytes},
+      {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
+  };
+}
+
+// gRPC should not resolve what is an address already.
+std::string Target(const std::string& address) {
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos) return address;
+  std::string host = address.substr(0, colon);
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return "ipv4:" + address;
+  if (!host.empty() && host.front() == '[') return "ipv6:" + address;
+  return address;
+}
+
+}  // namespace
+
+void SetServerArguments(const LinkOptions& options, grpc::ServerBuilder& builder) {
+  for (const auto& [name, value] : Common(options)) builder.AddChannelArgument(name, value);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  // A second process on the same port is a mistake.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(kMaxFrameBytes);
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const LinkOptions& options, const std::string& address) {
+  grpc::ChannelArguments arguments;
+  for (const auto& [name, value] : Common(options)) arguments.SetInt(name, value);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  // Also the limit of one attempt to connect.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, std::max(Milliseconds(options.hello_timeout), 100));
+  return grpc::CreateCustomChannel(Target(address), grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace parley::rpc

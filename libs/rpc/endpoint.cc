@@ -1,0 +1,338 @@
+#include "libs/rpc/endpoint.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/log.h"
+
+namespace parley::rpc {
+namespace {
+
+using link::v1::Frame;
+using link::v1::Hello;
+
+constexpr std::chrono::milliseconds kCloseTimeout{1000};
+
+}  // namespace
+
+Endpoint::Endpoint(Loop& loop, std::shared_ptr<const Role> role, LinkHandler& handler, Ended ended)
+    : loop_(loop),
+      role_(std::move(role)),
+      handler_(&handler),
+      ended_(std::move(ended)),
+      inbox_(role_->options.window, role_->options.window_bytes, [this] { ScheduleFlush(); }),
+      asks_(loop, role_->options.max_asks) {
+  deadline_ = loop_.After(role_->options.hello_timeout, [this] {
+    if (transport_ != nullptr) transport_->Abort("no hello in time");
+  });
+}
+
+Endpoint::~Endpoint() { Disown(); }
+
+void Endpoint::Disown() {
+  handler_ = nullptr;
+  ended_ = nullptr;
+  stage_ = Stage::kBroken;
+  deadline_.Cancel();
+  ack_timer_.Cancel();
+  inbox_.Sever();
+  if (transport_ != nullptr) std::exchange(transport_, nullptr)->Detach();
+  for (auto& held : outbox_.TakeAll()) held.receipt.Abandon();
+}
+
+// ---- greeting
+
+void Endpoint::OnOpen(const std::string& remote_address) {
+  peer_.address = remote_address;
+  stage_ = Stage::kGreeting;
+  Greet();
+}
+
+void Endpoint::Greet() {
+  Frame greeting;
+  Hello& hello = *greeting.mutable_hello();
+  hello.set_protocol(kProtocol);
+  hello.set_service(role_->self.service);
+  hello.set_instance(role_->self.instance);
+  hello.set_epoch(role_->self.epoch);
+  hello.set_window(role_->options.window);
+  hello.set_window_bytes(role_->options.window_bytes);
+  writing_ = true;
+  transport_->Write(greeting);
+}
+
+std::string Endpoint::CheckHello(const Hello& hello) const {
+  // One higher: the newer of the two speaks as the older does.
+  if (hello.protocol() + 1 < kProtocol || hello.protocol() > kProtocol + 1 || hello.protocol() == 0) {
+    return "it speaks protocol " + std::to_string(hello.protocol()) + ", we " + std::to_string(kProtocol);
+  }
+  if (hello.service().empty() || hello.instance().empty() || hello.epoch().empty()) return "it does not say who it is";
+  if (!role_->expected_service.empty() && hello.service() != role_->expected_service) {
+    return "it is a " + hello.service() + ", not a " + role_->expected_service;
+  }
+  if (hello.window() == 0 || hello.window_bytes() == 0) return "it takes nothing";
+  return {};
+}
+
+void Endpoint::OnHello(const Frame& frame) {
+  if (!frame.has_hello()) return Violation("the first frame is no hello");
+  const Hello& hello = frame.hello();
+  if (const auto problem = CheckHello(hello); !problem.empty()) return Violation(problem);
+  peer_.service = hello.service();
+  peer_.instance = hello.instance();
+  peer_.epoch = hello.epoch();
+  outbox_.SetWindow(hello.window(), hello.window_bytes());
+  deadline_.Cancel();
+  stage_ = Stage::kUp;
+  was_up_ = true;
+  log::Info("link_up", {{"peer", peer_.instance}, {"service", peer_.service}, {"address", peer_.address}});
+  handler_->OnUp(*this);
+}
+
+// ---- what the peer says
+
+void Endpoint::OnFrame(Frame& frame) {
+  const auto self = shared_from_this();  // a handler may drop the owner
+  if (stage_ == Stage::kGreeting) return OnHello(frame);
+  if (!alive()) return;
+  if (frame.has_hello()) return Violation("a second hello");
+  OnAcks(frame);
+  OnRefusals(frame);
+  // Before envelopes: what follows an answer may depend on it.
+  OnReplies(frame);
+  OnEnvelopes(frame);
+  OnRequests(frame);
+  if (frame.draining() && stage_ == Stage::kUp && !std::exchange(peer_draining_, true)) handler_->OnDraining(*this);
+}
+
+void Endpoint::OnGarbage() {
+  const auto self = shared_from_this();
+  Violation("what came is no frame");
+}
+
+void Endpoint::OnAcks(const Frame& frame) {
+  for (const std::uint64_t seq : frame.acks()) {
+    if (!alive()) return;
+    if (!outbox_.Settle(seq)) return Violation("an acknowledgement of " + std::to_string(seq));
+  }
+  if (!frame.acks().empty()) AfterSettling();
+}
+
+void Endpoint::OnRefusals(const Frame& frame) {
+  for (const auto& refusal : frame.refusals()) {
+    if (!alive()) return;
+    auto held = outbox_.Settle(refusal.seq());
+    if (!held) return Violation("a refusal of " + std::to_string(refusal.seq()));
+    handler_->OnRefused(*this, std::move(*held), refusal.reason());
+  }
+  if (!frame.refusals().empty()) AfterSettling();
+}
+
+void Endpoint::AfterSettling() {
+  if (!alive()) return;
+  while (!settling_.empty() && settling_.front().last < outbox_.oldest()) {
+    auto settled = std::move(settling_.front().settled);
+    settling_.pop_front();
+    settled();
+  }
+  if (outbox_.ready()) ScheduleFlush();
+  if (alive() && outbox_.Relieve()) handler_->OnWritable(*this);
+}
+
+void Endpoint::OnReplies(Frame& frame) {
+  for (auto& reply : *frame.mutable_replies()) {
+    if (!alive()) return;
+    asks_.Answer(reply);
+  }
+}
+
+void Endpoint::OnEnvelopes(Frame& frame) {
+  const int count = frame.envelopes_size();
+  // While we close nothing new is taken: it is not acknowledged, so the peer sends it elsewhere.
+  if (count == 0 || stage_ != Stage::kUp) return;
+  arrived_.resize(count);
+  frame.mutable_envelopes()->UnsafeArenaExtractSubrange(0, count, arrived_.data());
+  for (Envelope* bare : arrived_) {
+    std::unique_ptr<Envelope> envelope(bare);
+    if (stage_ != Stage::kUp) continue;
+    if (const auto problem = inbox_.Check(*envelope); !problem.empty()) {
+      Violation(problem);
+      continue;
+    }
+    Receipt receipt = inbox_.Owe(*envelope);
+    handler_->OnEnvelope(*this, std::move(envelope), std::move(receipt));
+  }
+}
+
+void Endpoint::OnRequests(Frame& frame) {
+  for (const auto& request : frame.requests()) {
+    if (stage_ != Stage::kUp) return;
+    handler_->OnRequest(*this, request.body(), [weak = weak_from_this(), id = request.id()](Result<std::string> answer) {
+      if (const auto self = weak.lock()) self->Respond(id, std::move(answer));
+    });
+  }
+}
+
+void Endpoint::Respond(std::uint64_t id, Result<std::string> answer) {
+  if (!alive()) return;
+  auto& reply = replies_.emplace_back();
+  reply.set_id(id);
+  if (answer) {
+    reply.set_body(*std::move(answer));
+  } else {
+    reply.set_failure(answer.error().message().empty() ? "failed" : answer.error().message());
+  }
+  ScheduleFlush();
+}
+
+void Endpoint::Violation(const std::string& reason) {
+  if (stage_ == Stage::kBroken) return;
+  log::Error("link_violation", {{"peer", peer_.instance}, {"address", peer_.address}, {"reason", reason}});
+  // Up until the stream is really gone: what it settled so far counts.
+  if (stage_ == Stage::kUp) stage_ = Stage::kClosing;
+  if (transport_ != nullptr) transport_->Abort(reason);
+}
+
+// ---- what we say
+
+void Endpoint::Send(std::unique_ptr<Envelope> envelope, Receipt receipt) {
+  SendHeld({std::move(envelope), std::move(receipt)});
+}
+
+void Endpoint::SendHeld(Held held) {
+  if (!alive()) {
+    // OnDown has given everything back already; nobody would give this one back.
+    held.receipt.Refuse(link::v1::REFUSAL_REASON_DRAINING);
+    return;
+  }
+  outbox_.Push(std::move(held));
+  ScheduleFlush();
+}
+
+void Endpoint::Ask(std::string body, std::chrono::milliseconds timeout, Done done) {
+  if (!alive()) {
+    loop_.Post([done = std::move(done)] { done(Error(kLinkBroken)); });
+    return;
+  }
+  auto request = asks_.Add(std::move(body), timeout, std::move(done));
+  if (request.id() == 0) return;
+  requests_.push_back(std::move(request));
+  ScheduleFlush();
+}
+
+void Endpoint::AnnounceDraining() {
+  announce_draining_ = true;
+  ScheduleFlush();
+}
+
+void Endpoint::WhenSettled(std::function<void()> settled) {
+  if (!alive()) return;
+  if (outbox_.oldest() > outbox_.last()) {
+    loop_.Post(std::move(settled));
+    return;
+  }
+  settling_.push_back({outbox_.last(), std::move(settled)});
+}
+
+void Endpoint::Close() {
+  if (stage_ == Stage::kClosing || stage_ == Stage::kBroken) return;
+  if (stage_ != Stage::kUp) {
+    if (transport_ != nullptr) transport_->Abort("closed");
+    return;
+  }
+  stage_ = Stage::kClosing;
+  deadline_ = loop_.After(kCloseTimeout, [this] {
+    if (transport_ != nullptr) transport_->Abort("closed");
+  });
+  ScheduleFlush();
+}
+
+void Endpoint::ScheduleFlush() {
+  if (flush_scheduled_ || writing_ || !alive()) return;
+  flush_scheduled_ = true;
+  loop_.AtEndOfTurn([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Flush();
+  });
+}
+
+void Endpoint::Flush() {
+  flush_scheduled_ = false;
+  if (writing_ || !alive() || transport_ == nullptr) return;
+  if (Gather()) return Write();
+  if (stage_ == Stage::kClosing) transport_->Finish();
+}
+
+template <class Queue, class Field>
+bool Endpoint::GatherMessages(Queue& queue, Field& field, std::uint64_t& room) {
+  while (!queue.empty() && room > 0) {
+    room -= std::min<std::uint64_t>(room, queue.front().ByteSizeLong());
+    field.Add(std::move(queue.front()));
+    queue.pop_front();
+  }
+  return queue.empty();
+}
+
+bool Endpoint::Gather() {
+  std::uint64_t room = role_->options.batch_bytes;
+  const bool all_replies = GatherMessages(replies_, *frame_.mutable_replies(), room);
+  GatherMessages(requests_, *frame_.mutable_requests(), room);
+  // An envelope must not overtake a reply that was given before it.
+  if (all_replies && room > 0 && stage_ == Stage::kUp) outbox_.Lend(frame_, role_->options.batch, room);
+  if (std::exchange(announce_draining_, false)) frame_.set_draining(true);
+  const bool more = !frame_.envelopes().empty() || !frame_.replies().empty() || !frame_.requests().empty() ||
+                    frame_.draining();
+  if (inbox_.untold() == 0) return more;
+  if (!more && !acks_due_ && !inbox_.urgent() && stage_ == Stage::kUp) {
+    DelayAcks();
+    return false;
+  }
+  inbox_.Tell(frame_);
+  return true;
+}
+
+// Alone, an acknowledgement costs as much as a full batch; most often something else is about to go.
+void Endpoint::DelayAcks() {
+  if (ack_timer_.armed()) return;
+  ack_timer_ = loop_.After(role_->options.ack_delay, [this] {
+    acks_due_ = true;
+    ScheduleFlush();
+  });
+}
+
+void Endpoint::Write() {
+  if (inbox_.untold() == 0) {
+    acks_due_ = false;
+    ack_timer_.Cancel();
+  }
+  writing_ = true;
+  transport_->Write(frame_);
+  Outbox::TakeBack(frame_);
+  frame_.Clear();
+}
+
+void Endpoint::OnWritten() {
+  writing_ = false;
+  ScheduleFlush();
+}
+
+// ---- the end
+
+void Endpoint::OnBroken(const std::string& reason) {
+  const auto self = shared_from_this();
+  const bool was_up = alive();
+  stage_ = Stage::kBroken;
+  transport_ = nullptr;
+  deadline_.Cancel();
+  ack_timer_.Cancel();
+  inbox_.Sever();
+  settling_.clear();
+  if (was_up) {
+    log::Info("link_down", {{"peer", peer_.instance}, {"address", peer_.address}, {"reason", reason}});
+    handler_->OnDown(*this, outbox_.TakeAll());
+    // After the handler knows, so that who asks again asks another.
+    asks_.FailAll(Error(kLinkBroken));
+  }
+  if (ended_) ended_(reason);
+}
+
+}  // namespace parley::rpc

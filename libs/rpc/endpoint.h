@@ -1,0 +1,115 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/rpc/asks.h"
+#include "libs/rpc/inbox.h"
+#include "libs/rpc/link.h"
+#include "libs/rpc/link_metrics.h"
+#include "libs/rpc/outbox.h"
+#include "libs/rpc/transport.h"
+
+namespace parley::rpc {
+
+// Raised when a peer of the previous release could misunderstand (link.proto, "Compatibility").
+inline constexpr std::uint32_t kProtocol = 1;
+
+// The protocol of one end of a link, over any transport: the same for who dials and who accepts. The single place that
+// knows the contract in link.proto. Nothing here knows gRPC.
+class Endpoint final : public Link, public TransportEvents, public std::enable_shared_from_this<Endpoint> {
+ public:
+  struct Role {
+    Self self;
+    LinkOptions options;
+    std::string expected_service;  // of the peer; empty: any
+    std::shared_ptr<LinkMetrics> metrics;
+  };
+  // `ended` is called once, last, when the stream is gone; never after Disown().
+  using Ended = std::function<void(const std::string& reason)>;
+  Endpoint(Loop& loop, std::shared_ptr<const Role> role, LinkHandler& handler, Ended ended);
+  ~Endpoint();
+  // The owner goes: no more calls to the handler or the owner, what is held is abandoned.
+  void Disown();
+
+  // Hellos were exchanged.
+  bool was_up() const { return was_up_; }
+
+  const Peer& peer() const override { return peer_; }
+  void Send(std::unique_ptr<Envelope> envelope, Receipt receipt) override;
+  void SendHeld(Held held) override;
+  bool congested() const override { return outbox_.congested(); }
+  std::size_t unacknowledged() const override { return outbox_.size(); }
+  void Ask(std::string body, std::chrono::milliseconds timeout, Done done) override;
+  void AnnounceDraining() override;
+  void Close() override;
+  void WhenSettled(std::function<void()> settled) override;
+
+  // Before it opens, so that the hello's deadline covers that too.
+  void Attach(Transport& transport) { transport_ = &transport; }
+  void OnOpen(const std::string& remote_address) override;
+  void OnFrame(link::v1::Frame& frame) override;
+  void OnGarbage() override;
+  void OnWritten() override;
+  void OnBroken(const std::string& reason) override;
+
+ private:
+  enum class Stage { kConnecting, kGreeting, kUp, kClosing, kBroken };
+
+  void Greet();
+  void OnHello(const link::v1::Frame& frame);
+  std::string CheckHello(const link::v1::Hello& hello) const;
+  void OnAcks(const link::v1::Frame& frame);
+  void OnRefusals(const link::v1::Frame& frame);
+  void OnReplies(link::v1::Frame& frame);
+  void OnEnvelopes(link::v1::Frame& frame);
+  void OnRequests(link::v1::Frame& frame);
+  void AfterSettling();
+  void Respond(std::uint64_t id, Result<std::string> answer);
+  void Violation(const std::string& reason);
+  bool alive() const { return stage_ == Stage::kUp || stage_ == Stage::kClosing; }
+
+  void ScheduleFlush();
+  void Flush();
+  // What the next frame carries; false: nothing that should go now.
+  bool Gather();
+  template <class Queue, class Field>
+  bool GatherMessages(Queue& queue, Field& field, std::uint64_t& room);
+  void Write();
+  void DelayAcks();
+
+  Loop& loop_;
+  std::shared_ptr<const Role> role_;
+  LinkHandler* handler_;
+  Ended ended_;
+  Transport* transport_ = nullptr;
+  Stage stage_ = Stage::kConnecting;
+  bool was_up_ = false;
+  Peer peer_;
+  Loop::Timer deadline_;  // of the greeting, of closing
+
+  Outbox outbox_;
+  Inbox inbox_;
+  Asks asks_;
+  std::deque<link::v1::Request> requests_;
+  std::deque<link::v1::Reply> replies_;
+  bool announce_draining_ = false;
+  bool peer_draining_ = false;
+  struct Settling {
+    std::uint64_t last;
+    std::function<void()> settled;
+  };
+  std::deque<Settling> settling_;
+
+  bool flush_scheduled_ = false;
+  bool writing_ = false;
+  bool acks_due_ = false;
+  Loop::Timer ack_timer_;
+  link::v1::Frame frame_;
+  std::vector<Envelope*> arrived_;
+};
+
+}  // namespace parley::rpc

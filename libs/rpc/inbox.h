@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libs/rpc/link.h"
+
+namespace parley::rpc {
+
+// One direction of a link, the receiver's end: checks that the sender keeps the contract, makes receipts, and gathers
+// what they settle.
+class Inbox {
+ public:
+  // `settled` is called when there is something new to tell the sender.
+  Inbox(std::uint32_t window, std::uint64_t window_bytes, std::function<void()> settled);
+  ~Inbox();
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
+  // Why the sender may not send this envelope now; empty: it may, and Owe() comes next.
+  std::string Check(const Envelope& envelope) const;
+  Receipt Owe(const Envelope& envelope);
+  // From now on receipts do nothing.
+  void Sever();
+
+  // Acknowledgements and refusals that have not been told.
+  std::size_t untold() const { return acks_.size() + refusals_.size(); }
+  // They should not wait: the sender may be running out of window.
+  bool urgent() const;
+  void Tell(link::v1::Frame& frame);
+  // Of the sender's window.
+  std::size_t outstanding() const { return outstanding_; }
+
+ private:
+  struct Anchor;
+  class Debt;
+  void OnSettled(std::uint64_t seq, std::uint64_t bytes, RefusalReason refusal);
+
+  const std::uint32_t window_;
+  const std::uint64_t window_bytes_;
+  std::function<void()> settled_;
+  Anchor* anchor_;
+  std::uint64_t last_ = 0;
+  std::size_t outstanding_ = 0;
+  std::uint64_t outstanding_bytes_ = 0;
+  std::uint64_t untold_bytes_ = 0;
+  std::vector<std::uint64_t> acks_;
+  std::vector<link::v1::Refusal> refusals_;
+};
+
+}  // namespace parley::rpc

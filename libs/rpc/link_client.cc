@@ -1,0 +1,78 @@
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/endpoint.h"
+#include "libs/rpc/grpc_stream.h"
+
+namespace parley::rpc {
+
+struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
+  State(Loop& loop_, std::string address_, std::shared_ptr<Endpoint::Role> role_, LinkHandler& handler_)
+      : loop(loop_), address(std::move(address_)), role(std::move(role_)), handler(handler_) {}
+
+  void Dial();
+  void OnEnded(const std::string& reason);
+
+  Loop& loop;
+  const std::string address;
+  std::shared_ptr<Endpoint::Role> role;
+  LinkHandler& handler;
+  std::shared_ptr<Poller> poller;
+  std::shared_ptr<Endpoint> endpoint;
+  Loop::Timer retry;
+  std::chrono::milliseconds backoff{0};
+  std::string last_reason;
+  std::minstd_rand random{std::random_device{}()};
+};
+
+void LinkClient::State::Dial() {
+  // Not earlier: a server that this process starts brings the loop's poller.
+  if (!poller) poller = Poller::Of(loop);
+  endpoint = std::make_shared<Endpoint>(loop, role, handler, [weak = weak_from_this()](const std::string& reason) {
+    if (const auto self = weak.lock()) self->OnEnded(reason);
+  });
+  auto channel = MakeChannel(role->options, address);
+  endpoint->Attach(ClientStream::Dial(*poller, std::move(channel), address, *endpoint));
+}
+
+void LinkClient::State::OnEnded(const std::string& reason) {
+  const auto& options = role->options;
+  const bool was_up = endpoint && endpoint->was_up();
+  if (was_up) backoff = std::chrono::milliseconds(0);
+  endpoint.reset();
+  if (!was_up && reason != last_reason) {
+    log::Warn("link_failed", {{"address", address}, {"reason", reason}});
+    last_reason = reason;
+  }
+  if (was_up) last_reason.clear();
+  if (!was_up && role->metrics) role->metrics->failed_dials.Increment();
+  backoff = std::clamp(backoff * 2, options.reconnect_min, options.reconnect_max);
+  // Many lose the same peer at the same moment.
+  std::uniform_int_distribution<std::int64_t> jitter(backoff.count() / 2, backoff.count());
+  retry = loop.After(std::chrono::milliseconds(jitter(random)), [this] { Dial(); });
+}
+
+LinkClient::LinkClient(Loop& loop, Self self, std::string address, LinkOptions options, LinkHandler& handler,
+                       std::string service) {
+  auto role = std::make_shared<Endpoint::Role>();
+  role->metrics = LinkMetrics::Make(options.metrics, service.empty() ? "peer" : service);
+  role->self = std::move(self);
+  role->options = options;
+  role->expected_service = std::move(service);
+  state_ = std::make_shared<State>(loop, std::move(address), std::move(role), handler);
+  loop.Post([weak = std::weak_ptr(state_)] {
+    if (const auto state = weak.lock()) state->Dial();
+  });
+}
+
+LinkClient::~LinkClient() {
+  state_->retry.Cancel();
+  if (state_->endpoint) state_->endpoint->Disown();
+}
+
+const std::string& LinkClient::address() const { return state_->address; }
+
+}  // namespace parley::rpc

@@ -1,0 +1,91 @@
+#include "libs/rpc/poller.h"
+
+#include <map>
+
+namespace parley::rpc {
+namespace {
+
+constexpr std::size_t kMaxEvents = 256;
+
+// Which poller serves which loop: so that a Ring and a Server of one process find the same one without being told.
+struct Registry {
+  std::mutex mutex;
+  std::map<Loop*, std::weak_ptr<Poller>> pollers;
+};
+
+Registry& TheRegistry() {
+  static Registry registry;
+  return registry;
+}
+
+}  // namespace
+
+std::shared_ptr<Poller> Poller::Of(Loop& loop) {
+  {
+    auto& registry = TheRegistry();
+    std::lock_guard lock(registry.mutex);
+    const auto known = registry.pollers.find(&loop);
+    if (known != registry.pollers.end()) {
+      if (auto poller = known->second.lock()) return poller;
+    }
+  }
+  return Make(loop, std::make_unique<grpc::CompletionQueue>());
+}
+
+std::shared_ptr<Poller> Poller::Make(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue) {
+  auto poller = std::make_shared<Poller>(loop, std::move(queue));
+  auto& registry = TheRegistry();
+  std::lock_guard lock(registry.mutex);
+  std::erase_if(registry.pollers, [](const auto& entry) { return entry.second.expired(); });
+  registry.pollers[&loop] = poller;
+  return poller;
+}
+
+Poller::Poller(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue)
+    : loop_(loop), queue_(std::move(queue)), thread_([this] { Run(); }) {}
+
+Poller::~Poller() {
+  arrivals_->closed = true;
+  for (auto& [call, owned] : calls_) call->Cancel();
+  queue_->Shutdown();
+  thread_.join();
+}
+
+void Poller::Run() {
+  std::vector<Event> events;
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_->Next(&tag, &ok)) {
+    events.push_back({static_cast<Tag*>(tag), ok});
+    while (events.size() < kMaxEvents &&
+           queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) == grpc::CompletionQueue::GOT_EVENT) {
+      events.push_back({static_cast<Tag*>(tag), ok});
+    }
+    Deliver(events);
+  }
+}
+
+void Poller::Deliver(std::vector<Event>& events) {
+  bool first = false;
+  {
+    std::lock_guard lock(arrivals_->mutex);
+    first = arrivals_->events.empty();
+    arrivals_->events.insert(arrivals_->events.end(), events.begin(), events.end());
+  }
+  events.clear();
+  if (first) loop_.Post([arrivals = arrivals_] { Handle(arrivals); });
+}
+
+void Poller::Handle(const std::shared_ptr<Arrivals>& arrivals) {
+  std::vector<Event> events;
+  {
+    std::lock_guard lock(arrivals->mutex);
+    events.swap(arrivals->events);
+  }
+  for (const Event& event : events) {
+    if (arrivals->closed) return;
+    event.tag->Complete(event.ok);
+  }
+}
+
+}  // namespace parley::rpc

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <grpcpp/completion_queue.h>
+
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "libs/base/loop.h"
+
+namespace parley::rpc {
+
+// What a completion queue gives back: one operation of a call has ended. On the loop's thread.
+class Tag {
+ public:
+  virtual void Complete(bool ok) = 0;
+
+ protected:
+  ~Tag() = default;
+};
+
+// A tag that calls a member function.
+template <class Owner>
+class Operation final : public Tag {
+ public:
+  using Method = void (Owner::*)(bool ok);
+  Operation(Owner* owner, Method method) : owner_(owner), method_(method) {}
+  void Complete(bool ok) override { (owner_->*method_)(ok); }
+
+ private:
+  Owner* owner_;
+  Method method_;
+};
+
+// One gRPC call in whatever direction. Lives until all of its operations have completed.
+class Call {
+ public:
+  virtual ~Call() = default;
+  virtual void Cancel() = 0;
+};
+
+// The thread that waits at a completion queue, and the way of its events to the loop: what has gathered goes in one
+// post, so that one wake-up of the loop serves many events. All links of a loop share one poller: in gRPC's epoll
+// engine every thread that polls takes events of all descriptors, and handing them to the right thread costs a wake-up.
+class Poller {
+ public:
+  // The loop's poller: the server's, if it has one, or one that is made now.
+  static std::shared_ptr<Poller> Of(Loop& loop);
+  // For a server's queue. From now on it is the loop's.
+  Poller(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue);
+  static std::shared_ptr<Poller> Make(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue);
+  // Cancels the calls that are left, and waits for their operations. A server must have been shut down before.
+  ~Poller();
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+
+  grpc::CompletionQueue& queue() { return *queue_; }
+  template <class Kind>
+  Kind& Adopt(std::unique_ptr<Kind> call) {
+    Kind& kept = *call;
+    calls_.emplace(&kept, std::move(call));
+    return kept;
+  }
+  // All of its operations have completed.
+  void Release(Call* call) { calls_.erase(call); }
+
+ private:
+  struct Event {
+    Tag* tag;
+    bool ok;
+  };
+  // Shared with what is posted to the loop.
+  struct Arrivals {
+    std::mutex mutex;
+    std::vector<Event> events;
+    bool closed = false;  // loop's thread only
+  };
+  void Run();
+  void Deliver(std::vector<Event>& events);
+  static void Handle(const std::shared_ptr<Arrivals>& arrivals);
+
+  Loop& loop_;
+  std::unique_ptr<grpc::CompletionQueue> queue_;
+  std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
+  std::unordered_map<Call*, std::unique_ptr<Call>> calls_;
+  std::thread thread_;
+};
+
+}  // namespace parley::rpc
