@@ -94,6 +94,7 @@ struct C2s {
   std::uint32_t max_outbound_bytes = 1048576;  // per session, for a client that does not read
   Milliseconds slow_reader_timeout{30000};     // no progress for so long
   std::uint32_t max_unacknowledged = 128;      // stanzas of a session that the routers have not taken yet
+  Milliseconds order_timeout{2000};  // a presence waits for messages, and the other way round, to keep their order
   // Lease in Redis
   Milliseconds lease_ttl{4000};
   Milliseconds lease_refresh{1000};

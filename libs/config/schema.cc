@@ -150,6 +150,8 @@ const std::vector<Row<Config>>& Rows() {
           "Time without progress, after which a client that does not read is cut off."),
       ROW(c2s.max_unacknowledged, Number(1, 1'000'000),
           "Stanzas of one session that no router has taken yet; then its connection is not read."),
+      ROW(c2s.order_timeout, Duration(milliseconds(0), minutes(1)),
+          "How long a session's presence waits for its messages to be taken, or they for it, to keep their order."),
       ROW(c2s.lease_ttl, Duration(milliseconds(500), minutes(10)),
           "Time after which an edge that is not heard of counts as dead. Routers use it, too: the same everywhere."),
       ROW(c2s.lease_refresh, Duration(milliseconds(50), minutes(5)), "How often an edge refreshes its lease."),
