@@ -58,22 +58,6 @@ Token Tokenizer::Step() {
   return Token::kFault;
 }
 
-Token Tokenizer::Go(State state, const char* p) {
-  state_ = state;
-  pos_ = OffsetOf(p);
-  return Token::kNone;
-}
-
-Token Tokenizer::Suspend(const char* p) {
-  pos_ = OffsetOf(p);
-  return Token::kMore;
-}
-
-Token Tokenizer::Fail(Fault fault) {
-  fault_ = fault;
-  return Token::kFault;
-}
-
 Token Tokenizer::Content() {
   const char* p = at(pos_);
   for (;;) {
@@ -102,6 +86,11 @@ Token Tokenizer::Content() {
 
 Token Tokenizer::TakeCharacter(const char*& p) {
   if (IsAscii(*p)) return Fail(Fault::kNotWellFormed);  // a control character
+  const char* const common = SkipCommonCharacters(p, end());
+  if (common != p) {
+    p = common;
+    return Token::kNone;
+  }
   const Decoded character = DecodeUtf8(p, end());
   if (character.state == Decoded::State::kIncomplete) return Suspend(p);
   if (character.state == Decoded::State::kInvalid) return Fail(Fault::kUnsupportedEncoding);

@@ -93,9 +93,19 @@ class Tokenizer {
   const char* end() const { return data_.data() + data_.size(); }
   std::uint32_t OffsetOf(const char* p) const { return static_cast<std::uint32_t>(p - data_.data()); }
   Span SpanFrom(std::uint32_t start, const char* p) const { return {start, OffsetOf(p) - start}; }
-  Token Go(State state, const char* p);
-  Token Suspend(const char* p);
-  Token Fail(Fault fault);
+  Token Go(State state, const char* p) {
+    state_ = state;
+    pos_ = OffsetOf(p);
+    return Token::kNone;
+  }
+  Token Suspend(const char* p) {
+    pos_ = OffsetOf(p);
+    return Token::kMore;
+  }
+  Token Fail(Fault fault) {
+    fault_ = fault;
+    return Token::kFault;
+  }
   void BeginName(const char* p, State state);
 
   std::string_view data_;

@@ -11,8 +11,9 @@ namespace parley::xml {
 using Token = Tokenizer::Token;
 
 bool Tokenizer::SkipSpace() {
+  if (!IsSpace(*at(pos_))) return true;
   const char* const p = SkipWhile(at(pos_), end(), kSpaceByte);
-  if (p != at(pos_)) spaced_ = true;
+  spaced_ = true;
   pos_ = OffsetOf(p);
   return p != end();
 }
@@ -42,7 +43,8 @@ Token Tokenizer::TakeName() {
   }
   pos_ = OffsetOf(p);
   name_ = {SpanFrom(mark_, p), colon_ == 0 ? 0 : colon_ - mark_};
-  if (!CheckName()) return Fail(Fault::kNotWellFormed);
+  const bool usual = colon_ == 0 && p != at(mark_) && Is(*at(mark_), kNameStartByte);
+  if (!usual && !CheckName()) return Fail(Fault::kNotWellFormed);
   spaced_ = false;
   return Token::kNone;
 }
@@ -59,7 +61,8 @@ bool Tokenizer::CheckName() const {
 
 Token Tokenizer::StartName() {
   if (const Token token = TakeName(); token != Token::kNone) return token;
-  return Go(State::kInTag, at(pos_));
+  state_ = State::kInTag;
+  return InTag();
 }
 
 Token Tokenizer::InTag() {
@@ -73,7 +76,7 @@ Token Tokenizer::InTag() {
   if (*p == '/') return Go(State::kSlash, p + 1);
   if (!spaced_) return Fail(Fault::kNotWellFormed);
   BeginName(p, State::kAttributeName);
-  return Token::kNone;
+  return AttributeName();
 }
 
 Token Tokenizer::AttributeName() {
@@ -83,6 +86,10 @@ Token Tokenizer::AttributeName() {
   if (token != Token::kNone) return token;
   if (attributes_.size() == max_attributes_) return Fail(Fault::kTooManyAttributes);
   attributes_.push_back({attribute, {}, true});
+  if (end() - at(pos_) >= 2 && *at(pos_) == '=' && !IsSpace(*at(pos_ + 1))) {  // the usual case
+    ++pos_;
+    return Quote();
+  }
   return Go(State::kEquals, at(pos_));
 }
 
@@ -98,7 +105,7 @@ Token Tokenizer::Quote() {
   if (quote_ != '\'' && quote_ != '"') return Fail(Fault::kNotWellFormed);
   Go(State::kValue, at(pos_) + 1);
   attributes_.back().value.at = pos_;
-  return Token::kNone;
+  return Value();
 }
 
 Token Tokenizer::Value() {
@@ -138,7 +145,8 @@ Token Tokenizer::Slash() {
 
 Token Tokenizer::EndName() {
   if (const Token token = TakeName(); token != Token::kNone) return token;
-  return Go(State::kEndSpace, at(pos_));
+  state_ = State::kEndSpace;
+  return EndSpace();
 }
 
 Token Tokenizer::EndSpace() {

@@ -35,6 +35,23 @@ inline Decoded DecodeUtf8(const char* p, const char* end) {
   return {Decoded::State::kValid, size, code};
 }
 
+// Over characters beyond ASCII, as far as a look at two or three bytes shows that they are valid and XML's; what it
+// stops at wants DecodeUtf8.
+inline const char* SkipCommonCharacters(const char* p, const char* end) {
+  const auto is_tail = [](char c) { return static_cast<signed char>(c) < -0x40; };  // 0x80 to 0xBF
+  for (; end - p >= 4;) {
+    const auto lead = static_cast<unsigned char>(*p);
+    if (lead >= 0xC2 && lead < 0xE0 && is_tail(p[1])) {
+      p += 2;
+    } else if (lead > 0xE0 && lead < 0xEF && lead != 0xED && is_tail(p[1]) && is_tail(p[2])) {
+      p += 3;
+    } else {
+      break;
+    }
+  }
+  return p;
+}
+
 // XML 1.0 production 2 (Char).
 inline bool IsXmlChar(char32_t code) {
   if (code < 0x20) return code == '\t' || code == '\n' || code == '\r';
