@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "libs/storage/postgres.h"
+#include "tests/support/child_process.h"
+
+namespace parley::test {
+
+// A private PostgreSQL on a unix socket, without durability, as user postgres if the test runs as root.
+class PostgresServer {
+ public:
+  // One for the whole test process, made at the first use; started again if a test left it stopped.
+  static PostgresServer& Get();
+
+  PostgresServer();
+  ~PostgresServer();
+
+  // In good order (connections are ended), or as a crash. Start() again has the data of before.
+  void Stop();
+  void Kill();
+  void Start();
+  // SIGSTOP and SIGCONT to all of its processes.
+  void Pause();
+  void Resume();
+
+  // Options for a new, empty database.
+  storage::PostgresOptions NewDatabase();
+  // Runs SQL as another client would.
+  pqxx::result Execute(const std::string& database, const std::string& sql) const;
+
+ private:
+  std::string ConnectionString(const std::string& database) const;
+  void Initialize();
+  ChildProcess::Options Program(const std::string& name) const;
+
+  TemporaryDirectory directory_;
+  std::string programs_;
+  std::string data_;
+  std::string log_;
+  uid_t user_ = 0;
+  gid_t group_ = 0;
+  int databases_ = 0;
+  bool paused_ = false;
+  std::unique_ptr<ChildProcess> process_;
+};
+
+}  // namespace parley::test
