@@ -85,13 +85,18 @@ std::optional<std::string> Convert(Conversion conversion, std::string_view text)
   return std::string(buffer.data(), static_cast<std::size_t>(length));
 }
 
-// UTS 46 lets symbols through that IDNA2008 does not; the identifier class draws the same line (RFC 5892, RFC 8264).
+// RFC 5892 2.4, IgnorableBlocks: marks for symbols and for music.
+bool IsInIgnorableBlock(char32_t c) { return (c >= 0x20D0 && c <= 0x20FF) || (c >= 0x1D100 && c <= 0x1D24F); }
+
+// UTS 46 lets symbols through that IDNA2008 does not; but for those blocks, the identifier class draws the same line
+// (RFC 5892, RFC 8264).
 bool LabelsAllowed(std::u32string_view name) {
   while (true) {
     const std::size_t dot = name.find(U'.');
     const std::u32string_view label = name.substr(0, dot);
     const bool ascii = std::ranges::all_of(label, [](char32_t c) { return c < 0x80; });
     if (!ascii && !precis::InClass(label, precis::StringClass::kIdentifier)) return false;
+    if (std::ranges::any_of(label, IsInIgnorableBlock)) return false;
     if (dot == std::u32string_view::npos) return true;
     name.remove_prefix(dot + 1);
   }

@@ -44,6 +44,8 @@ const std::vector<Valid> kValid = {
     {"e\u0301mile@example.com/e\u0301", "\u00E9mile", "example.com", "\u00E9"},
     {"\uFF21\uFF42\uFF43@example.com", "abc", "example.com", ""},
     {"\uFF76@example.com", "\u30AB", "example.com", ""},
+    {"\u1112\u1161\u11AB@example.com/\u1112\u1161\u11AB", "\uD55C", "example.com", "\uD55C"},
+    {"\u212A@example.com", "k", "example.com", ""},
     {"a@example.com/\uFF21", "a", "example.com", "\uFF21"},
     {"a@example.com/b\u00A0c\u3000d", "a", "example.com", "b c d"},
     // Domains.
@@ -98,6 +100,7 @@ TEST(JidTest, InvalidAddressesAreRefused) {
       "a@-b.c", "a@b-.c", "a@b..c", "a@.b", "a@b..", "a@b_c", "a@b c", "a@b!c", "a@ab--c", "a@xn--a", "a@\u2603.net",
       "a@[::1", "a@::1", "a@[1.2.3.4]", "a@[]", "a@[::1]x", "a@[fe80::1%]", "a@[::g]", "a@\u0301b.c",
       "a@\u05D0a.example", "a@l\u00B7x.example", "a@\uFF20.example", "a@b\u00ADc:d",
+      "a@b\u20D0.c",
       // Contextual rules that do not hold, mixed digits, joiners without cause.
       "a\u00B7b@h", "\u0375a@h", "a\u05F3@h", "a\u30FB@h", "a\u200D@h", "a\u200Cb@h", "\u0628\u0661\u06F1@h",
       "h/a\u200D", "h/a\u00B7b",

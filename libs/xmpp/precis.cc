@@ -162,14 +162,13 @@ std::optional<std::string> Compose(const icu::UnicodeString& text) {
   return utf8;
 }
 
+// The rules in the order of RFC 8264 section 7: what the class says is asked of the result, so that what is canonically
+// the same text (Hangul as jamo, say) is taken or refused in all its forms.
 std::optional<std::string> UsernameOnce(std::string_view utf8) {
-  const auto decoded = Decode(utf8);
-  if (!decoded) return std::nullopt;
-  const std::u32string text = MapWidth(*decoded);
-  if (text.empty() || !InClass(text, StringClass::kIdentifier)) return std::nullopt;
-  auto result = Compose(ToIcu(text).toLower(icu::Locale::getRoot()));
-  if (!result) return std::nullopt;
-  const auto mapped = Decode(*result);
+  const auto text = Decode(utf8);
+  if (!text || text->empty()) return std::nullopt;
+  auto result = Compose(ToIcu(MapWidth(*text)).toLower(icu::Locale::getRoot()));
+  const auto mapped = result ? Decode(*result) : std::nullopt;
   if (!mapped || !InClass(*mapped, StringClass::kIdentifier) || !BidiRule(*mapped)) return std::nullopt;
   return result;
 }
@@ -180,10 +179,8 @@ std::optional<std::string> OpaqueOnce(std::string_view utf8) {
   for (char32_t& c : *text) {
     if (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_ZS_MASK) c = U' ';
   }
-  if (!InClass(*text, StringClass::kFreeform)) return std::nullopt;
   auto result = Compose(ToIcu(*text));
-  if (!result) return std::nullopt;
-  const auto composed = Decode(*result);
+  const auto composed = result ? Decode(*result) : std::nullopt;
   if (!composed || !InClass(*composed, StringClass::kFreeform)) return std::nullopt;
   return result;
 }
