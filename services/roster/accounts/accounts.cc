@@ -44,11 +44,13 @@ pb::GetCredentialResponse ToResponse(const ScramKeys& all) {
 struct Accounts::ImportBatch {
   pb::ImportProgress progress;
   std::vector<NewAccount> accounts;
+  std::vector<int> indexes;  // of each account in the request
   std::size_t underived = 0;
   Reply<pb::ImportProgress> reply;
 
-  void Fail(const std::string& jid, AccountProblem problem) {
+  void Fail(int index, const std::string& jid, AccountProblem problem) {
     auto& failure = *progress.add_failures();
+    failure.set_index(index);
     failure.set_jid(jid);
     failure.set_problem(problem);
   }
@@ -150,15 +152,17 @@ void Accounts::Import(const pb::ImportRequest& request, Reply<pb::ImportProgress
   batch->reply = std::move(reply);
   batch->accounts.reserve(request.accounts_size());
   std::vector<std::string> passwords;
-  for (const auto& account : request.accounts()) {
+  for (int i = 0; i < request.accounts_size(); ++i) {
+    const auto& account = request.accounts(i);
     const auto jid = Address(account.jid());
     auto password = Password(account.password());
     if (!jid || !password) {
-      batch->Fail(account.jid(), !jid ? jid.error() : pb::PROBLEM_INVALID);
+      batch->Fail(i, account.jid(), !jid ? jid.error() : pb::PROBLEM_INVALID);
     } else if (batch->accounts.size() >= options_.max_import) {
-      batch->Fail(account.jid(), pb::PROBLEM_INVALID);
+      batch->Fail(i, account.jid(), pb::PROBLEM_INVALID);
     } else {
       batch->accounts.push_back({*jid, {}});
+      batch->indexes.push_back(i);
       passwords.push_back(std::move(*password));
     }
   }
@@ -174,15 +178,21 @@ void Accounts::Import(const pb::ImportRequest& request, Reply<pb::ImportProgress
 }
 
 void Accounts::CreateDerived(std::shared_ptr<ImportBatch> batch) {
-  // Those that found no room among the waiting passwords.
-  const auto end = std::stable_partition(batch->accounts.begin(), batch->accounts.end(),
-                                         [](const NewAccount& account) { return !account.keys.empty(); });
-  for (auto it = end; it != batch->accounts.end(); ++it) batch->Fail(it->jid, pb::PROBLEM_STORE);
-  batch->accounts.erase(end, batch->accounts.end());
-  store_.Create(batch->accounts, [batch](Result<std::vector<bool>, AccountProblem> created) {
-    for (std::size_t i = 0; i < batch->accounts.size(); ++i) {
+  std::vector<NewAccount> derived;
+  std::vector<std::size_t> places;  // of each in the batch
+  for (std::size_t i = 0; i < batch->accounts.size(); ++i) {
+    auto& account = batch->accounts[i];
+    if (account.keys.empty()) {  // no room among the waiting passwords
+      batch->Fail(batch->indexes[i], account.jid, pb::PROBLEM_STORE);
+      continue;
+    }
+    derived.push_back({account.jid, std::move(account.keys)});
+    places.push_back(i);
+  }
+  store_.Create(std::move(derived), [batch, places](Result<std::vector<bool>, AccountProblem> created) {
+    for (std::size_t i = 0; i < places.size(); ++i) {
       if (!created) {
-        batch->Fail(batch->accounts[i].jid, created.error());
+        batch->Fail(batch->indexes[places[i]], batch->accounts[places[i]].jid, created.error());
       } else if ((*created)[i]) {
         batch->progress.set_created(batch->progress.created() + 1);
       } else {

@@ -1,0 +1,27 @@
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <map>
+
+#include "services/ctl/cluster.h"
+#include "services/ctl/failure.h"
+#include "services/ctl/options.h"
+#include "services/ctl/users.h"
+
+int main(int argc, char** argv) {
+  using namespace parley::ctl;
+  static const std::map<std::string, std::function<void(const Options&)>> kCommands = {
+      {"user add", AddUser},           {"user del", DeleteUser},     {"user list", ListUsers},
+      {"user passwd", SetPassword},    {"user import", ImportUsers}, {"sessions list", ListSessions},
+      {"sessions kick", KickSessions}, {"members", ListMembers},
+  };
+  setenv("GRPC_VERBOSITY", "NONE", 0);  // our own messages say what is wrong
+  const Options options = ParseCommandLine(argc, argv);
+  try {
+    kCommands.at(options.command)(options);
+    return kDone;
+  } catch (const Failure& failure) {
+    std::cerr << "parleyctl: " << failure.what() << std::endl;
+    return failure.code();
+  }
+}

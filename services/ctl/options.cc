@@ -1,0 +1,73 @@
+#include "services/ctl/options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "services/ctl/failure.h"
+
+namespace parley::ctl {
+namespace {
+
+constexpr char kFooter[] =
+    "Exit status: 0 done, 1 refused, 2 wrong usage, 3 the cluster cannot be reached.\n"
+    "Without --password, passwords are asked for, or read from standard input if that is no terminal.";
+
+CLI::App* Command(CLI::App& parent, Options& options, const std::string& name, const std::string& what) {
+  auto* command = parent.add_subcommand(name, what);
+  const std::string path = parent.get_parent() == nullptr ? name : parent.get_name() + " " + name;
+  command->fallthrough()->callback([&options, path] { options.command = path; });
+  return command;
+}
+
+CLI::App* Group(CLI::App& parent, const std::string& name, const std::string& what) {
+  auto* group = parent.add_subcommand(name, what);
+  group->require_subcommand(1)->fallthrough();
+  return group;
+}
+
+void AddUserCommands(CLI::App& app, Options& options) {
+  auto& user = *Group(app, "user", "accounts");
+  auto* add = Command(user, options, "add", "create an account");
+  auto* del = Command(user, options, "del", "end an account's sessions and delete it with all it owns");
+  auto* list = Command(user, options, "list", "list accounts");
+  auto* passwd = Command(user, options, "passwd", "set an account's password");
+  auto* import = Command(user, options, "import", "create accounts from a file");
+  for (auto* command : {add, del, passwd}) command->add_option("jid", options.jid, "user@domain")->required();
+  for (auto* command : {add, passwd}) command->add_option("--password", options.password, "the new password");
+  list->add_option("domain", options.domain, "only this domain's");
+  import->add_option("file", options.file, "lines of a bare JID, white space and a password; - for standard input")
+      ->required();
+}
+
+void AddSessionCommands(CLI::App& app, Options& options) {
+  auto& sessions = *Group(app, "sessions", "who is connected");
+  auto* list = Command(sessions, options, "list", "list sessions");
+  list->add_option("jid", options.jid, "only this account's (user@domain), session's (with /resource) or domain's");
+  list->add_option("--limit", options.limit, "at most so many");
+  auto* kick = Command(sessions, options, "kick", "end the sessions of an account, or one of them");
+  kick->add_option("jid", options.jid, "user@domain or user@domain/resource")->required();
+}
+
+}  // namespace
+
+Options ParseCommandLine(int argc, char** argv) {
+  Options options;
+  CLI::App app("Manages a Parley cluster", "parleyctl");
+  app.require_subcommand(1)->footer(kFooter);
+  app.add_option("--config", options.config_file, "the cluster's configuration (default: /etc/parley/parley.yaml)");
+  app.add_option("--router", options.routers, "host:port of a router, instead of the configuration's")->expected(1);
+  app.add_option("--roster", options.rosters, "host:port of a roster service, instead of the configuration's")
+      ->expected(1);
+  app.add_flag("--json", options.json, "JSON instead of tables");
+  AddUserCommands(app, options);
+  AddSessionCommands(app, options);
+  Command(app, options, "members", "list the cluster's processes");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::exit(app.exit(error) == 0 ? kDone : kUsage);
+  }
+  return options;
+}
+
+}  // namespace parley::ctl

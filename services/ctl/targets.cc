@@ -1,0 +1,48 @@
+#include "services/ctl/targets.h"
+
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+#include "libs/config/config.h"
+#include "services/ctl/failure.h"
+
+namespace parley::ctl {
+namespace {
+
+constexpr char kDefaultFile[] = "/etc/parley/parley.yaml";
+
+config::Cluster ClusterOf(const Options& options) {
+  const std::string file = options.config_file.empty() ? kDefaultFile : options.config_file;
+  std::ifstream in(file, std::ios::binary);
+  const std::string yaml{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  if (!in) {
+    throw Failure(kUsage, file + " cannot be read: say where the cluster is, with --config FILE or with " +
+                              "--router HOST:PORT and --roster HOST:PORT");
+  }
+  try {
+    return config::Parse(yaml).cluster;
+  } catch (const std::runtime_error& error) {
+    throw Failure(kUsage, file + ": " + error.what());
+  }
+}
+
+std::vector<std::string> Known(const std::vector<std::string>& targets, const std::string& key,
+                               const std::string& option) {
+  if (!targets.empty()) return targets;
+  throw Failure(kUsage, key + " is empty in the configuration: name one with " + option + " HOST:PORT");
+}
+
+}  // namespace
+
+std::vector<std::string> Routers(const Options& options) {
+  if (!options.routers.empty()) return options.routers;
+  return Known(ClusterOf(options).routers, "cluster.routers", "--router");
+}
+
+std::vector<std::string> Rosters(const Options& options) {
+  if (!options.rosters.empty()) return options.rosters;
+  return Known(ClusterOf(options).rosters, "cluster.rosters", "--roster");
+}
+
+}  // namespace parley::ctl

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "services/ctl/options.h"
+
+namespace parley::ctl {
+
+// Where a command's service is: from the command line, else from the configuration. Throws Failure.
+std::vector<std::string> Routers(const Options& options);
+std::vector<std::string> Rosters(const Options& options);
+
+}  // namespace parley::ctl
