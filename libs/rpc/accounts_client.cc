@@ -52,31 +52,35 @@ void AccountsClient::GetCredential(const std::string& jid, std::function<void(Re
 }
 
 template <class Response, class Request>
-void AccountsClient::Change(const char* method, const Request& request, Done done) {
-  client_.Call<Response>(method, request, timeout_, [done = std::move(done)](Result<Response> response) {
+void AccountsClient::Change(const char* method, const Request& request, UnaryClient::InDoubt in_doubt, Done done) {
+  const auto answered = [done = std::move(done)](Result<Response> response) {
     if (!response) return done(response.error());
     done(FromProto(response->problem()));
-  });
+  };
+  client_.Call<Response>(method, request, timeout_, answered, in_doubt);
 }
 
 void AccountsClient::Create(const std::string& jid, const std::string& password, Done done) {
   pb::CreateRequest request;
   request.set_jid(jid);
   request.set_password(password);
-  Change<pb::CreateResponse>("/parley.accounts.v1.Accounts/Create", request, std::move(done));
+  Change<pb::CreateResponse>("/parley.accounts.v1.Accounts/Create", request, UnaryClient::InDoubt::kFail,
+                             std::move(done));
 }
 
 void AccountsClient::SetPassword(const std::string& jid, const std::string& password, Done done) {
   pb::SetPasswordRequest request;
   request.set_jid(jid);
   request.set_password(password);
-  Change<pb::SetPasswordResponse>("/parley.accounts.v1.Accounts/SetPassword", request, std::move(done));
+  Change<pb::SetPasswordResponse>("/parley.accounts.v1.Accounts/SetPassword", request, UnaryClient::InDoubt::kRepeat,
+                                  std::move(done));
 }
 
 void AccountsClient::Delete(const std::string& jid, Done done) {
   pb::DeleteRequest request;
   request.set_jid(jid);
-  Change<pb::DeleteResponse>("/parley.accounts.v1.Accounts/Delete", request, std::move(done));
+  Change<pb::DeleteResponse>("/parley.accounts.v1.Accounts/Delete", request, UnaryClient::InDoubt::kFail,
+                             std::move(done));
 }
 
 void AccountsClient::Exists(const std::string& jid, std::function<void(Result<Existence>)> done) {

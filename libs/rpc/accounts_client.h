@@ -64,7 +64,7 @@ class AccountsClient {
 
  private:
   template <class Response, class Request>
-  void Change(const char* method, const Request& request, Done done);
+  void Change(const char* method, const Request& request, UnaryClient::InDoubt in_doubt, Done done);
 
   UnaryClient client_;
   std::chrono::milliseconds timeout_;

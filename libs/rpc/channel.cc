@@ -58,6 +58,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const LinkOptions& options, const std
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, std::max(Milliseconds(options.reconnect_min), 100));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, std::max(Milliseconds(options.reconnect_max), 100));
   // Also the limit of one attempt to connect.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, std::max(Milliseconds(options.hello_timeout), 100));
   return grpc::CreateCustomChannel(Target(address), grpc::InsecureChannelCredentials(), arguments);

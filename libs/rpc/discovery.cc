@@ -136,7 +136,10 @@ Discovery::Discovery(Loop& loop, DiscoveryOptions options, std::function<void(co
     }
   }
   state_->answers["fixed"] = fixed;
-  if (targets.empty()) return State::Tell(state_, fixed);
+  if (targets.empty()) {
+    State::Tell(state_, fixed);
+    return;
+  }
   // Not joined: a resolver may block for long, and nobody should wait for that at the end.
   std::thread([state = state_, targets] { State::Watch(state, targets); }).detach();
 }

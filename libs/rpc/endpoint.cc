@@ -234,6 +234,12 @@ void Endpoint::WhenSettled(std::function<void()> settled) {
   settling_.push_back({outbox_.last(), std::move(settled)});
 }
 
+std::vector<Held> Endpoint::Reclaim() {
+  auto held = outbox_.TakeAll();
+  Close();
+  return held;
+}
+
 void Endpoint::Close() {
   if (stage_ == Stage::kClosing || stage_ == Stage::kBroken) return;
   if (stage_ != Stage::kUp) {

@@ -46,6 +46,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void Ask(std::string body, std::chrono::milliseconds timeout, Done done) override;
   void AnnounceDraining() override;
   void Close() override;
+  std::vector<Held> Reclaim() override;
   void WhenSettled(std::function<void()> settled) override;
 
   // Before it opens, so that the hello's deadline covers that too.

@@ -149,6 +149,9 @@ class Link {
   virtual void AnnounceDraining() = 0;
   // What gathered is still written; OnDown follows, later.
   virtual void Close() = 0;
+  // Everything that is not settled, in the order sent; the link is of no more use. For an owner that knows before the
+  // stream that the peer is gone.
+  virtual std::vector<Held> Reclaim() { return {}; }
   // Calls back, later, once all that was sent until now is acknowledged or given back; never if the link breaks first.
   virtual void WhenSettled(std::function<void()> settled) { (void)settled; }
 };

@@ -33,7 +33,16 @@ std::shared_ptr<Poller> Poller::Of(Loop& loop) {
 }
 
 std::shared_ptr<Poller> Poller::Make(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue) {
-  auto poller = std::make_shared<Poller>(loop, std::move(queue));
+  // The last user may go while an event is handled, and the poller has the call that the event is about.
+  const auto dispose = [](Poller* poller) {
+    if (!poller->arrivals_->handling) {
+      delete poller;
+    } else {
+      poller->arrivals_->closed = true;
+      poller->loop_.Post([poller] { delete poller; });
+    }
+  };
+  std::shared_ptr<Poller> poller(new Poller(loop, std::move(queue)), dispose);
   auto& registry = TheRegistry();
   std::lock_guard lock(registry.mutex);
   std::erase_if(registry.pollers, [](const auto& entry) { return entry.second.expired(); });
@@ -82,10 +91,12 @@ void Poller::Handle(const std::shared_ptr<Arrivals>& arrivals) {
     std::lock_guard lock(arrivals->mutex);
     events.swap(arrivals->events);
   }
+  arrivals->handling = true;
   for (const Event& event : events) {
-    if (arrivals->closed) return;
+    if (arrivals->closed) break;
     event.tag->Complete(event.ok);
   }
+  arrivals->handling = false;
 }
 
 }  // namespace parley::rpc

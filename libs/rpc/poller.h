@@ -50,7 +50,6 @@ class Poller {
   // The loop's poller: the server's, if it has one, or one that is made now.
   static std::shared_ptr<Poller> Of(Loop& loop);
   // For a server's queue. From now on it is the loop's.
-  Poller(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue);
   static std::shared_ptr<Poller> Make(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue);
   // Cancels the calls that are left, and waits for their operations. A server must have been shut down before.
   ~Poller();
@@ -76,8 +75,11 @@ class Poller {
   struct Arrivals {
     std::mutex mutex;
     std::vector<Event> events;
-    bool closed = false;  // loop's thread only
+    // Loop's thread only.
+    bool handling = false;
+    bool closed = false;
   };
+  Poller(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue);
   void Run();
   void Deliver(std::vector<Event>& events);
   static void Handle(const std::shared_ptr<Arrivals>& arrivals);

@@ -83,8 +83,9 @@ class Ring {
   void AnnounceDraining();
   std::size_t unacknowledged() const;
 
- private:
   struct State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

@@ -27,13 +27,17 @@ class UnaryClient {
   UnaryClient(const UnaryClient&) = delete;
   UnaryClient& operator=(const UnaryClient&) = delete;
 
+  // When it is not known whether a replica that went away has done it.
+  enum class InDoubt { kRepeat, kFail };
+
   // `method`: "/package.Service/Method". `done` runs once, later, on the loop's thread.
   template <class Response, class Request>
   void Call(const std::string& method, const Request& request, std::chrono::milliseconds timeout,
-            std::function<void(Result<Response>)> done);
+            std::function<void(Result<Response>)> done, InDoubt in_doubt = InDoubt::kRepeat);
 
   using Done = std::function<void(Result<std::string>)>;
-  void CallRaw(const std::string& method, std::string body, std::chrono::milliseconds timeout, Done done);
+  void CallRaw(const std::string& method, std::string body, std::chrono::milliseconds timeout, InDoubt in_doubt,
+               Done done);
   // Some replica is known (not: reachable).
   bool available() const;
 
@@ -44,8 +48,8 @@ class UnaryClient {
 
 template <class Response, class Request>
 void UnaryClient::Call(const std::string& method, const Request& request, std::chrono::milliseconds timeout,
-                       std::function<void(Result<Response>)> done) {
-  CallRaw(method, request.SerializeAsString(), timeout, [done = std::move(done)](Result<std::string> body) {
+                       std::function<void(Result<Response>)> done, InDoubt in_doubt) {
+  CallRaw(method, request.SerializeAsString(), timeout, in_doubt, [done = std::move(done)](Result<std::string> body) {
     if (!body) return done(body.error());
     Response response;
     if (!response.ParseFromString(*body)) return done(Error("the answer does not parse"));

@@ -1,0 +1,186 @@
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/rpc/ring_state.h"
+
+// Who the ring's members are, and what happens when that changes.
+namespace parley::rpc {
+
+void Ring::State::OnDiscovered(const std::vector<std::string>& addresses) {
+  const std::set<std::string> found(addresses.begin(), addresses.end());
+  for (const auto& address : found) {
+    auto& replica = replicas[address];
+    if (replica) {
+      replica->set_listed(true);
+      Reconsider(*replica);
+      continue;
+    }
+    replica = std::make_unique<Replica>(*this, address);
+    replica->Dial();
+  }
+  std::vector<Replica*> gone;
+  for (const auto& [address, replica] : replicas) {
+    if (!found.contains(address)) gone.push_back(replica.get());
+  }
+  for (Replica* replica : gone) {
+    // It may only be unready: it finishes what it has, and sends to us, as long as its link is up.
+    replica->set_listed(false);
+    Reconsider(*replica);
+    if (replica->link() == nullptr) Forget(*replica);
+  }
+  ReconsiderLocal();
+}
+
+Replica* Ring::State::FindInstance(const std::string& instance) {
+  for (const auto& [address, replica] : replicas) {
+    if (replica->link() != nullptr && replica->link()->peer().instance == instance) return replica.get();
+  }
+  return nullptr;
+}
+
+void Ring::State::OnUp(Replica& replica) {
+  const Peer peer = replica.link()->peer();
+  if (local && peer.instance == self.instance) {
+    const bool ourselves = peer.epoch == self.epoch;
+    replica.HangUp(self.instance);
+    if (ourselves) return ReconsiderLocal();
+    log::Warn("ring_name_taken", {{"instance", peer.instance}, {"address", replica.address()}});
+    replica.HangUp({});
+    return replica.DialLater(options.link.reconnect_max);
+  }
+  const auto known = links.find(peer.instance);
+  if (known != links.end() && known->second != replica.link()) {
+    // One replica with two addresses.
+    if (known->second->peer().epoch == peer.epoch) return replica.HangUp(peer.instance);
+    // A new incarnation; the link to the former one has not noticed yet.
+    for (const auto& [address, other] : replicas) {
+      if (other->link() != known->second) continue;
+      OnDown(*other, peer, other->Strip());
+      other->Dial();
+      break;
+    }
+  }
+  if (draining) replica.link()->AnnounceDraining();
+  links[peer.instance] = replica.link();
+  Reconsider(replica);
+}
+
+void Ring::State::OnDown(Replica& replica, const Peer& peer, std::vector<Held> held) {
+  // All in one go: nothing may be sent for its keys before what it had.
+  placement.Remove(peer.instance);
+  placement.Lost(peer.instance);
+  links.erase(peer.instance);
+  replica.set_placed(false);
+  for (auto& one : held) one.envelope->set_repeat(true);
+  auto& returned = replica.returned();
+  std::move(returned.begin(), returned.end(), std::back_inserter(held));
+  returned.clear();
+  std::sort(held.begin(), held.end(),
+            [](const Held& a, const Held& b) { return a.envelope->seq() < b.envelope->seq(); });
+  WaitFirst(std::move(held));
+  if (!replica.listed()) Forget(replica);
+  RedialAliases(peer.instance);
+  TellAvailability();
+  Pump();
+}
+
+void Ring::State::Forget(Replica& replica) {
+  // Later: it may be its own link that is telling.
+  loop.Post([still = alive, address = replica.address()] {
+    if (*still == nullptr) return;
+    auto& replicas = (*still)->replicas;
+    const auto found = replicas.find(address);
+    if (found != replicas.end() && !found->second->listed() && found->second->link() == nullptr) replicas.erase(found);
+  });
+}
+
+void Ring::State::RedialAliases(const std::string& instance) {
+  for (const auto& [address, replica] : replicas) {
+    if (replica->alias_of() == instance) replica->Dial();
+  }
+}
+
+void Ring::State::Reconsider(Replica& replica) {
+  if (replica.link() == nullptr) return;
+  const bool should = replica.listed() && !replica.draining();
+  if (should == replica.placed()) return;
+  replica.set_placed(should);
+  const std::string instance = replica.link()->peer().instance;
+  log::Info(should ? "ring_joined" : "ring_left", {{"instance", instance}, {"address", replica.address()}});
+  should ? Enter(instance) : Leave(instance);
+}
+
+void Ring::State::ReconsiderLocal() {
+  if (!local) return;
+  const bool listed = std::any_of(replicas.begin(), replicas.end(), [&](const auto& entry) {
+    return entry.second->listed() && entry.second->alias_of() == self.instance;
+  });
+  const bool should = listed && !draining;
+  if (should == std::exchange(local_placed, should)) return;
+  links[self.instance] = local.get();
+  should ? Enter(self.instance) : Leave(self.instance);
+}
+
+void Ring::State::Enter(const std::string& instance) {
+  auto before = placement.current();
+  placement.Add(instance);
+  Settle(std::move(before));
+}
+
+void Ring::State::Leave(const std::string& instance) {
+  auto before = placement.current();
+  placement.Remove(instance);
+  Settle(std::move(before));
+}
+
+void Ring::State::Settle(Rendezvous before) {
+  std::set<std::string> busy;
+  for (const auto& [instance, link] : links) {
+    if (link->unacknowledged() > 0) busy.insert(instance);
+  }
+  const std::uint64_t change = placement.BeginSettling(std::move(before), busy);
+  for (const auto& instance : busy) {
+    links[instance]->WhenSettled([still = alive, change, instance] {
+      if (*still != nullptr) (*still)->OnSettled(change, instance);
+    });
+  }
+  if (!busy.empty()) {
+    std::erase_if(settle_timers, [](const Loop::Timer& timer) { return !timer.armed(); });
+    settle_timers.push_back(loop.After(options.settle_timeout, [this, change] { OnSettleTimeout(change); }));
+  }
+  TellAvailability();
+  Pump();
+}
+
+void Ring::State::OnSettled(std::uint64_t change, const std::string& instance) {
+  placement.Settled(change, instance);
+  if (Replica* replica = FindInstance(instance)) Redirect(*replica);
+  Pump();
+}
+
+void Ring::State::OnSettleTimeout(std::uint64_t change) {
+  placement.Expire(change);
+  for (const auto& [address, replica] : replicas) Redirect(*replica);
+  Pump();
+}
+
+void Ring::State::OnReturned(Replica& replica) {
+  Reconsider(replica);
+  Redirect(replica);
+  Pump();
+}
+
+// What the replica gave back goes elsewhere, once nothing older is left with it.
+void Ring::State::Redirect(Replica& replica) {
+  if (replica.returned().empty()) return;
+  if (replica.link() != nullptr && placement.Awaited(replica.link()->peer().instance)) return;
+  auto returned = std::exchange(replica.returned(), {});
+  std::sort(returned.begin(), returned.end(),
+            [](const Held& a, const Held& b) { return a.envelope->seq() < b.envelope->seq(); });
+  WaitFirst(std::move(returned));
+}
+
+}  // namespace parley::rpc

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "libs/rpc/local_link.h"
+#include "libs/rpc/placement.h"
+#include "libs/rpc/ring.h"
+
+namespace parley::rpc {
+
+// A place where a replica may be, and our link to it.
+class Replica final : public LinkHandler {
+ public:
+  Replica(Ring::State& ring, std::string address) : ring_(ring), address_(std::move(address)) {}
+
+  void Dial();
+  void DialLater(std::chrono::milliseconds delay);
+  // Something else already serves what answered here: no link, for now.
+  void HangUp(std::string alias_of);
+  // Out of service: what was under way to it, in order. No OnDown follows.
+  std::vector<Held> Strip();
+
+  const std::string& address() const { return address_; }
+  Link* link() const { return link_; }
+  const std::string& alias_of() const { return alias_of_; }
+  bool listed() const { return listed_; }
+  void set_listed(bool listed) { listed_ = listed; }
+  bool draining() const { return draining_; }
+  void set_draining() { draining_ = true; }
+  bool placed() const { return placed_; }
+  void set_placed(bool placed) { placed_ = placed; }
+  // Given back because the replica stops: they go elsewhere, in order, once it has settled the rest.
+  std::vector<Held>& returned() { return returned_; }
+
+  void OnUp(Link& link) override;
+  void OnEnvelope(Link& link, std::unique_ptr<Envelope> envelope, Receipt receipt) override;
+  void OnRefused(Link& link, Held held, RefusalReason reason) override;
+  void OnRequest(Link& link, const std::string& body, Respond respond) override;
+  void OnDraining(Link& link) override;
+  void OnWritable(Link& link) override;
+  void OnDown(Link& link, std::vector<Held> held) override;
+
+ private:
+  Ring::State& ring_;
+  const std::string address_;
+  std::unique_ptr<LinkClient> client_;
+  Link* link_ = nullptr;
+  std::string alias_of_;
+  bool listed_ = true;
+  bool draining_ = false;
+  bool placed_ = false;
+  std::vector<Held> returned_;
+  Loop::Timer redial_;
+};
+
+struct Ring::State {
+  State(Loop& loop, Self self, Options options, Owner& owner, Local local);
+  ~State();
+
+  // Replicas.
+  void OnDiscovered(const std::vector<std::string>& addresses);
+  void OnUp(Replica& replica);
+  void OnDown(Replica& replica, const Peer& peer, std::vector<Held> held);
+  void Forget(Replica& replica);
+  // In service or not, by what is known of it now.
+  void Reconsider(Replica& replica);
+  void ReconsiderLocal();
+  void Enter(const std::string& instance);
+  void Leave(const std::string& instance);
+  void Settle(Rendezvous before);
+  void OnSettled(std::uint64_t change, const std::string& instance);
+  void OnSettleTimeout(std::uint64_t change);
+  // The replica gave something back because it stops.
+  void OnReturned(Replica& replica);
+  void Redirect(Replica& replica);
+  Replica* FindInstance(const std::string& instance);
+  void RedialAliases(const std::string& instance);
+
+  // Envelopes.
+  void Send(Held held);
+  Link* Route(std::uint64_t key) const;
+  void Wait(Held held);
+  // Older than what waits.
+  void WaitFirst(std::vector<Held> held);
+  void Pump();
+  void GiveUpOld();
+  void GiveBack(Held held, RefusalReason reason);
+  void TellAvailability();
+
+  // Asks.
+  struct Asking {
+    std::uint64_t key;
+    std::string body;
+    std::chrono::steady_clock::time_point deadline;
+    Link::Done done;
+    bool tried_again = false;
+    Loop::Timer timer;  // while it waits for a replica
+  };
+  void Ask(const std::shared_ptr<Asking>& asking);
+  void AskLater(const std::shared_ptr<Asking>& asking);
+
+  struct Waiting {
+    Held held;
+    std::chrono::steady_clock::time_point since;
+  };
+
+  Loop& loop;
+  const Self self;
+  const Options options;
+  Owner& owner;
+  std::unique_ptr<LocalLink> local;  // null: this process is no replica
+  bool local_placed = false;
+  bool draining = false;
+  bool available = false;
+  std::map<std::string, std::unique_ptr<Replica>> replicas;  // by address
+  std::unordered_map<std::string, Link*> links;              // by instance: those in service or leaving
+  Placement placement;
+  std::vector<Loop::Timer> settle_timers;
+  std::deque<Waiting> waiting;
+  Loop::Timer waiting_timer;
+  std::list<std::shared_ptr<Asking>> asking_later;
+  // What is posted does nothing once this is gone.
+  std::shared_ptr<State*> alive;
+  std::unique_ptr<Discovery> discovery;
+};
+
+}  // namespace parley::rpc

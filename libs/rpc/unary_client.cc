@@ -1,0 +1,190 @@
+#include "libs/rpc/unary_client.h"
+
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "libs/rpc/channel.h"
+#include "libs/rpc/poller.h"
+
+namespace parley::rpc {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Between two rounds over all replicas.
+constexpr std::chrono::milliseconds kRoundPause{100};
+
+// One call to one replica.
+class UnaryCall final : public Call {
+ public:
+  using Finished = std::function<void(const grpc::Status&, std::string)>;
+  static void Start(Poller& poller, std::shared_ptr<grpc::Channel> channel, const std::string& method,
+                    const std::string& body, std::chrono::milliseconds timeout, Finished finished) {
+    auto& call = poller.Adopt(std::make_unique<UnaryCall>(poller, std::move(channel), std::move(finished)));
+    call.context_.set_deadline(std::chrono::system_clock::now() + timeout);
+    grpc::Slice slice(body);
+    call.reader_ =
+        call.stub_.PrepareUnaryCall(&call.context_, method, grpc::ByteBuffer(&slice, 1), &poller.queue());
+    call.reader_->StartCall();
+    call.reader_->Finish(&call.response_, &call.status_, &call.finish_);
+  }
+  UnaryCall(Poller& poller, std::shared_ptr<grpc::Channel> channel, Finished finished)
+      : poller_(poller), channel_(std::move(channel)), stub_(channel_), finished_(std::move(finished)) {}
+  void Cancel() override { context_.TryCancel(); }
+
+ private:
+  void OnFinished(bool) {
+    std::string body;
+    std::vector<grpc::Slice> slices;
+    if (status_.ok() && response_.Dump(&slices).ok()) {
+      for (const auto& slice : slices) body.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    }
+    finished_(status_, std::move(body));
+    poller_.Release(this);
+  }
+
+  Poller& poller_;
+  // Before the call, which uses it.
+  std::shared_ptr<grpc::Channel> channel_;
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;
+  Operation<UnaryCall> finish_{this, &UnaryCall::OnFinished};
+  Finished finished_;
+  grpc::ByteBuffer response_;
+  grpc::Status status_;
+};
+
+// It failed before the request left.
+bool NeverSent(const grpc::Status& status) {
+  return status.error_message().starts_with("failed to connect") ||
+         status.error_message().find("connections to all backends failing") != std::string::npos;
+}
+
+}  // namespace
+
+struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
+  struct Question {
+    std::string method;
+    std::string body;
+    std::chrono::milliseconds timeout;
+    Clock::time_point deadline;
+    InDoubt in_doubt;
+    Done done;
+    std::size_t tried = 0;  // in this round
+    Error last_error{"no replica is known"};
+    Loop::Timer pause;
+  };
+  using Asked = std::shared_ptr<Question>;
+
+  State(Loop& loop_, Options options_) : loop(loop_), options(std::move(options_)) {}
+  void OnDiscovered(const std::vector<std::string>& addresses);
+  void Try(const Asked& question);
+  void Pause(const Asked& question);
+  void OnFinished(const Asked& question, const grpc::Status& status, std::string body);
+  void Answer(const Asked& question, Result<std::string> answer);
+  std::chrono::milliseconds AttemptTimeout(const Question& question) const;
+
+  Loop& loop;
+  const Options options;
+  std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
+  std::size_t turn = 0;
+  std::uint32_t pending = 0;
+  bool closed = false;
+  std::shared_ptr<Poller> poller;
+  std::unique_ptr<Discovery> discovery;
+};
+
+void UnaryClient::State::OnDiscovered(const std::vector<std::string>& addresses) {
+  std::map<std::string, std::shared_ptr<grpc::Channel>> current;
+  for (const auto& address : addresses) {
+    const auto known = channels.find(address);
+    current[address] = known != channels.end() ? known->second : MakeChannel(LinkOptions(), address);
+  }
+  channels = std::move(current);
+}
+
+std::chrono::milliseconds UnaryClient::State::AttemptTimeout(const Question& question) const {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(question.deadline - Clock::now());
+  // A replica that hangs should leave time for another.
+  if (channels.size() < 2 || question.in_doubt == InDoubt::kFail) return left;
+  return std::min(left, std::max(question.timeout / 2, std::chrono::milliseconds(200)));
+}
+
+void UnaryClient::State::Try(const Asked& question) {
+  if (question->deadline <= Clock::now()) return Answer(question, question->last_error);
+  if (question->tried >= channels.size()) return Pause(question);
+  ++question->tried;
+  const auto channel = std::next(channels.begin(), static_cast<std::ptrdiff_t>(turn++ % channels.size()));
+  if (!poller) poller = Poller::Of(loop);
+  UnaryCall::Start(*poller, channel->second, question->method, question->body, AttemptTimeout(*question),
+                   [weak = weak_from_this(), question](const grpc::Status& status, std::string body) {
+                     const auto self = weak.lock();
+                     if (self && !self->closed) self->OnFinished(question, status, std::move(body));
+                   });
+}
+
+void UnaryClient::State::Pause(const Asked& question) {
+  question->tried = 0;
+  question->pause = loop.After(kRoundPause, [weak = weak_from_this(), question] {
+    const auto self = weak.lock();
+    if (self && !self->closed) self->Try(question);
+  });
+}
+
+void UnaryClient::State::OnFinished(const Asked& question, const grpc::Status& status, std::string body) {
+  if (status.ok()) return Answer(question, std::move(body));
+  question->last_error = Error(status.error_message().empty() ? "the call failed" : status.error_message());
+  const bool gone = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                    status.error_code() == grpc::StatusCode::CANCELLED ||
+                    status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  if (gone && (question->in_doubt == InDoubt::kRepeat || NeverSent(status))) return Try(question);
+  Answer(question, question->last_error);
+}
+
+void UnaryClient::State::Answer(const Asked& question, Result<std::string> answer) {
+  --pending;
+  question->done(std::move(answer));
+}
+
+UnaryClient::UnaryClient(Loop& loop, Options options)
+    : state_(std::make_shared<State>(loop, std::move(options))) {
+  state_->discovery = std::make_unique<Discovery>(
+      loop, state_->options.discovery,
+      [state = state_.get()](const std::vector<std::string>& addresses) { state->OnDiscovered(addresses); });
+}
+
+UnaryClient::~UnaryClient() {
+  state_->closed = true;
+  state_->discovery.reset();
+}
+
+void UnaryClient::CallRaw(const std::string& method, std::string body, std::chrono::milliseconds timeout,
+                          InDoubt in_doubt, Done done) {
+  if (state_->pending >= state_->options.max_pending) {
+    state_->loop.Post([done = std::move(done)] { done(Error("too many calls are under way")); });
+    return;
+  }
+  ++state_->pending;
+  auto question = std::make_shared<State::Question>();
+  question->method = method;
+  question->body = std::move(body);
+  question->timeout = timeout;
+  question->deadline = Clock::now() + timeout;
+  question->in_doubt = in_doubt;
+  question->done = std::move(done);
+  // Never from inside this call.
+  state_->loop.Post([weak = std::weak_ptr(state_), question] {
+    const auto state = weak.lock();
+    if (state && !state->closed) state->Try(question);
+  });
+}
+
+bool UnaryClient::available() const { return !state_->channels.empty(); }
+
+}  // namespace parley::rpc
