@@ -67,12 +67,30 @@ CertificatePtr NewCertificate(const std::string& common_name, std::chrono::secon
   return certificate;
 }
 
-std::string SubjectAltName(const CertificateRequest& request) {
-  std::string value;
-  const auto add = [&value](const std::string& name) { value += (value.empty() ? "" : ",") + name; };
-  for (const auto& name : request.dns_names) add("DNS:" + name);
-  for (const auto& address : request.xmpp_addresses) add("otherName:1.3.6.1.5.5.7.8.5;UTF8:" + address);
-  return value;
+GENERAL_NAME* DnsName(const std::string& name) {
+  ASN1_IA5STRING* text = ASN1_IA5STRING_new();
+  ASN1_STRING_set(text, name.data(), static_cast<int>(name.size()));
+  GENERAL_NAME* general = GENERAL_NAME_new();
+  GENERAL_NAME_set0_value(general, GEN_DNS, text);
+  return general;
+}
+
+GENERAL_NAME* XmppAddress(const std::string& address) {
+  ASN1_UTF8STRING* text = ASN1_UTF8STRING_new();
+  ASN1_STRING_set(text, address.data(), static_cast<int>(address.size()));
+  ASN1_TYPE* value = ASN1_TYPE_new();
+  ASN1_TYPE_set(value, V_ASN1_UTF8STRING, text);
+  GENERAL_NAME* general = GENERAL_NAME_new();
+  GENERAL_NAME_set0_othername(general, OBJ_nid2obj(NID_XmppAddr), value);
+  return general;
+}
+
+void AddNames(X509* certificate, const CertificateRequest& request) {
+  const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> names(sk_GENERAL_NAME_new_null(), GENERAL_NAMES_free);
+  for (const auto& name : request.dns_names) sk_GENERAL_NAME_push(names.get(), DnsName(name));
+  for (const auto& address : request.xmpp_addresses) sk_GENERAL_NAME_push(names.get(), XmppAddress(address));
+  if (sk_GENERAL_NAME_num(names.get()) == 0) return;
+  Check(X509_add1_ext_i2d(certificate, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) == 1);
 }
 
 }  // namespace
@@ -109,8 +127,7 @@ Certificate CertificateAuthority::Issue(const CertificateRequest& request) const
   const KeyPtr key = NewKey(request.rsa);
   const CertificatePtr certificate = NewCertificate(request.common_name, request.valid_for, key.get());
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate_.get()));
-  const std::string names = SubjectAltName(request);
-  if (!names.empty()) AddExtension(certificate.get(), NID_subject_alt_name, names);
+  AddNames(certificate.get(), request);
   Check(X509_sign(certificate.get(), key_.get(), EVP_sha256()) > 0);
   return {ToPem(certificate.get()), ToPem(key.get())};
 }

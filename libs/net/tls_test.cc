@@ -1,0 +1,647 @@
+// TLS against OpenSSL's client, over sockets.
+#include "libs/net/tls.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include <filesystem>
+
+#include "libs/net/connection_harness.h"
+
+namespace parley::net::test {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+class TlsTest : public ::testing::Test {
+ protected:
+  // Direct TLS, then echo.
+  std::function<void(ServerEnd&)> Direct(const TlsContexts& contexts) {
+    return [&contexts](ServerEnd& end) {
+      end.on_bytes = [&end](std::string_view bytes) { end.connection->Write(bytes); };
+      end.connection->Start();
+      end.connection->StartTls(contexts, "");
+    };
+  }
+
+  // Plain until the client sends "starttls", then as above.
+  std::function<void(ServerEnd&)> Upgrade(const TlsContexts& contexts, const std::string& host) {
+    return [&contexts, host](ServerEnd& end) {
+      end.on_bytes = [&, host](std::string_view bytes) {
+        end.connection->Write(bytes == "starttls" ? "proceed" : bytes);
+        if (bytes == "starttls") end.connection->StartTls(contexts, host);
+      };
+      end.connection->Start();
+    };
+  }
+
+  static std::string Echo(TlsClient& client, const std::string& text) {
+    return client.Send(text) ? client.ReceiveExactly(text.size()) : "";
+  }
+
+  Hosts hosts_;
+};
+
+TEST_F(TlsTest, DirectTlsWithAlpn) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.sni = "example.org", .alpn = {"h2", "xmpp-client"}, .ca_pem = hosts_.ca().pem()}))
+        << client.error();
+    EXPECT_EQ(client.alpn(), "xmpp-client");
+    EXPECT_EQ(client.version(), "TLSv1.3");
+    EXPECT_EQ(Echo(client, "hello"), "hello");
+  });
+  EXPECT_TRUE(server.end().connection->secure());
+  EXPECT_EQ(server.end().secured, 1);
+  EXPECT_EQ(server.end().tls.version, "TLSv1.3");
+  EXPECT_EQ(server.end().tls.sni, "example.org");
+  EXPECT_THAT(server.end().tls.cipher, StartsWith("TLS_"));
+  EXPECT_THAT(server.end().tls.peer_certificate_der, IsEmpty());
+}
+
+TEST_F(TlsTest, DirectTlsWithoutAlpnIsServed) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls()) << client.error();
+    EXPECT_EQ(Echo(client, "hello"), "hello");
+  });
+}
+
+TEST_F(TlsTest, DirectTlsForAnotherProtocolIsRefused) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    EXPECT_FALSE(client.StartTls({.alpn = {"http/1.1"}}));
+    EXPECT_THAT(client.error(), HasSubstr("no application protocol"));
+    EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
+  });
+  EXPECT_THAT(server.end().close_reason, StartsWith("tls: "));
+}
+
+TEST_F(TlsTest, StartTlsUpgradesAndIgnoresOtherAlpn) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Upgrade(contexts, "example.org"));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    EXPECT_EQ(Echo(client, "plain"), "plain");
+    client.Send("starttls");
+    EXPECT_EQ(client.ReceiveExactly(7), "proceed");
+    ASSERT_TRUE(client.StartTls({.alpn = {"http/1.1"}, .ca_pem = hosts_.ca().pem()})) << client.error();
+    EXPECT_EQ(client.alpn(), "");
+    EXPECT_EQ(Echo(client, "secret"), "secret");
+  });
+  EXPECT_EQ(server.end().received, "plainstarttlssecret");
+}
+
+// What is written between StartTls() and the end of the handshake is for after it.
+TEST_F(TlsTest, WritesDuringTheHandshakeAreProtected) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server([&](ServerEnd& end) {
+    end.on_bytes = [&](std::string_view) {
+      end.connection->Write("proceed");
+      end.connection->StartTls(contexts, "");
+      end.connection->Write("welcome");
+    };
+    end.connection->Start();
+  });
+  server.Serve([&] {
+    TlsClient client(server.port());
+    client.Send("starttls");
+    EXPECT_EQ(client.ReceiveExactly(7), "proceed");
+    ASSERT_TRUE(client.StartTls()) << client.error();
+    EXPECT_EQ(client.ReceiveExactly(7), "welcome");
+  });
+}
+
+// Bytes in clear behind the request (injection) must not come out of the protected stream.
+TEST_F(TlsTest, PlainBytesBeforeTheHandshakeBreakIt) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Upgrade(contexts, "example.org"));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    client.Send("starttls");
+    EXPECT_EQ(client.ReceiveExactly(7), "proceed");
+    client.Send("<message>injected</message>");
+    EXPECT_FALSE(client.StartTls());
+    EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
+  });
+  EXPECT_EQ(server.end().received, "starttls");
+  EXPECT_THAT(server.end().close_reason, StartsWith("tls: "));
+}
+
+TEST_F(TlsTest, CertificateFollowsSniThenTheStreamHeaderThenTheFirst) {
+  const TlsContexts contexts({hosts_.Add("one.example"), hosts_.Add("two.example"), hosts_.Add("bücher.example")}, {});
+  Server server(Upgrade(contexts, "two.example"));
+  const auto name_for = [&](const std::string& sni) {
+    TlsClient client(server.port());
+    client.Send("starttls");
+    client.ReceiveExactly(7);
+    EXPECT_TRUE(client.StartTls({.sni = sni})) << client.error();
+    return client.common_name();
+  };
+  server.Serve([&] {
+    EXPECT_EQ(name_for("one.example"), "one.example");
+    EXPECT_EQ(name_for("ONE.Example"), "one.example");
+    EXPECT_EQ(name_for("two.example"), "two.example");
+    EXPECT_EQ(name_for("xn--bcher-kva.example"), "bücher.example");
+    EXPECT_EQ(name_for("other.example"), "two.example");
+    EXPECT_EQ(name_for(""), "two.example");
+  });
+  Server direct(Direct(contexts));
+  direct.Serve([&] {
+    TlsClient client(direct.port());
+    EXPECT_TRUE(client.StartTls({.sni = "other.example"}));
+    EXPECT_EQ(client.common_name(), "one.example");
+  });
+}
+
+class TlsVersionTest : public TlsTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(TlsVersionTest, ServesAndBindsChannels) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  std::string exporter;
+  std::string end_point;
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    exporter = client.exporter();
+    end_point = client.end_point();
+    EXPECT_EQ(Echo(client, "hello"), "hello");
+  });
+  EXPECT_EQ(server.end().tls.version, GetParam() == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2");
+  EXPECT_EQ(server.end().tls.exporter.size(), 32u);
+  EXPECT_EQ(server.end().tls.exporter, exporter);
+  EXPECT_EQ(server.end().tls.end_point, end_point);
+}
+
+TEST_P(TlsVersionTest, ResumesByTicketAlsoAfterReload) {
+  const TlsHost host = hosts_.Add("example.org");
+  TlsContexts contexts({hosts_.Add("first.example"), host}, {});
+  Server server(Direct(contexts));
+  std::shared_ptr<SSL_SESSION> session;
+  server.Serve([&] {
+    {
+      TlsClient client(server.port());
+      ASSERT_TRUE(client.StartTls({.sni = "example.org", .version = GetParam()})) << client.error();
+      Echo(client, "x");
+      session = client.session();
+      client.SendEnd();  // OpenSSL forgets the sessions of connections that were cut off
+      client.ReceiveAll();
+    }
+    hosts_.Renew("example.org", "renewed");
+    EXPECT_THAT(server.OnLoop([&] { return contexts.Reload(); }), ElementsAre("example.org"));
+    TlsClient again(server.port());
+    ASSERT_TRUE(again.StartTls({.sni = "example.org", .version = GetParam(), .resume = session.get()}))
+        << again.error();
+    EXPECT_TRUE(again.resumed());
+    EXPECT_EQ(Echo(again, "y"), "y");
+  });
+  EXPECT_FALSE(server.end(0).tls.resumed);
+  EXPECT_TRUE(server.end(1).tls.resumed);
+  EXPECT_NE(server.end(0).tls.exporter, server.end(1).tls.exporter);
+}
+
+TEST_P(TlsVersionTest, ATicketOfOneHostIsNotValidAtAnother) {
+  const TlsContexts contexts({hosts_.Add("one.example"), hosts_.Add("two.example")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    std::shared_ptr<SSL_SESSION> session;
+    {
+      TlsClient client(server.port());
+      ASSERT_TRUE(client.StartTls({.sni = "one.example", .version = GetParam()}));
+      Echo(client, "x");
+      session = client.session();
+      client.SendEnd();
+      client.ReceiveAll();
+    }
+    TlsClient other(server.port());
+    ASSERT_TRUE(other.StartTls({.sni = "two.example", .version = GetParam(), .resume = session.get()}))
+        << other.error();
+    EXPECT_FALSE(other.resumed());
+    EXPECT_EQ(other.common_name(), "two.example");
+  });
+}
+
+TEST_P(TlsVersionTest, LargeWritesToASlowReader) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  std::string large(32 << 20, '\0');  // more than the kernel holds for a connection
+  for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 31 + i / 255);
+  Server server([&](ServerEnd& end) {
+    end.on_bytes = [&](std::string_view) {
+      end.connection->Write(large);
+      // More while a record is half sent.
+      end.on_bytes = [&](std::string_view bytes) { end.connection->Write(bytes); };
+    };
+    end.connection->Start();
+    end.connection->StartTls(contexts, "");
+  });
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    client.Send("?");
+    ASSERT_TRUE(server.Eventually([&] { return server.end().connection->queued() > 0; }));
+    client.Send("and more");
+    ASSERT_TRUE(server.Eventually([&] { return server.end().received == "?and more"; }));
+    EXPECT_EQ(client.ReceiveExactly(large.size() + 8), large + "and more");
+    EXPECT_TRUE(server.Eventually([&] { return server.end().drained == 1; }));
+  });
+}
+
+TEST_P(TlsVersionTest, LargeInputInManyRecords) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server([&](ServerEnd& end) {
+    end.connection->Start();
+    end.connection->StartTls(contexts, "");
+  });
+  const std::string large(3 << 20, 'x');
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    client.Send(large);
+    for (int i = 0; i < 1000; ++i) client.Send("small");
+    EXPECT_TRUE(server.Eventually([&] { return server.end().received.size() == large.size() + 5000; }));
+  });
+}
+
+// The second record is inside OpenSSL, decrypted or not, when the reader pauses: no readiness will tell of it.
+TEST_P(TlsVersionTest, ResumedReadingGetsWhatOpenSslHolds) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server([&](ServerEnd& end) {
+    end.on_bytes = [&](std::string_view) { end.connection->PauseReading(); };
+    end.connection->Start();
+    end.connection->StartTls(contexts, "");
+  });
+  const std::string large(200000, 'x');
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    client.Send(large);
+    std::size_t seen = 0;
+    while (seen < large.size()) {
+      const std::size_t before = seen;
+      ASSERT_TRUE(server.Eventually([&] { return server.end().received.size() > before; })) << "stuck at " << before;
+      seen = server.OnLoop([&] {
+        const std::size_t now = server.end().received.size();
+        server.end().connection->ResumeReading();
+        return now;
+      });
+    }
+  });
+}
+
+TEST_P(TlsVersionTest, CloseSendsQueueCloseNotifyAndEnd) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  const std::string large(1 << 20, 'x');
+  Server server([&](ServerEnd& end) {
+    end.on_bytes = [&](std::string_view) {
+      end.connection->Write(large);
+      end.connection->Close(seconds(10));
+    };
+    end.connection->Start();
+    end.connection->StartTls(contexts, "");
+  });
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    client.Send("?");
+    EXPECT_EQ(client.ReceiveAll().size(), large.size());
+    EXPECT_TRUE(client.ended_cleanly());
+    client.SendEnd();
+    EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
+  });
+  EXPECT_EQ(server.end().close_reason, "closed");
+}
+
+TEST_P(TlsVersionTest, AnEndWithoutCloseNotifyIsAnEnd) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    Echo(client, "x");
+    client.Close();
+    EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
+  });
+  EXPECT_EQ(server.end().close_reason, "closed");
+}
+
+TEST_P(TlsVersionTest, CloseNotifyAloneIsAnsweredAndEnds) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    EXPECT_EQ(Echo(client, "x"), "x");
+    client.SendCloseNotify();
+    EXPECT_EQ(client.ReceiveAll(), "");
+    EXPECT_TRUE(client.ended_cleanly());
+    client.Close();
+    EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, TlsVersionTest, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
+                         [](const auto& version) { return version.param == TLS1_3_VERSION ? "Tls13" : "Tls12"; });
+
+TEST_F(TlsTest, MinimumVersionIsKept) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {.min_version = "1.3"});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    EXPECT_FALSE(client.StartTls({.version = TLS1_2_VERSION}));
+    EXPECT_THAT(client.error(), HasSubstr("protocol version"));
+  });
+}
+
+TEST_F(TlsTest, KeyUpdatesAreAnswered) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = TLS1_3_VERSION}));
+    ASSERT_EQ(SSL_key_update(client.ssl(), SSL_KEY_UPDATE_REQUESTED), 1);
+    EXPECT_EQ(Echo(client, "new keys"), "new keys");
+  });
+}
+
+TEST_F(TlsTest, RenegotiationIsRefused) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.version = TLS1_2_VERSION}));
+    EXPECT_EQ(Echo(client, "x"), "x");
+    SSL_renegotiate(client.ssl());
+    EXPECT_NE(SSL_do_handshake(client.ssl()), 1);
+  });
+}
+
+TEST_F(TlsTest, ClientCertificatesTellTheirXmppAddresses) {
+  const CertificateAuthority client_ca("Client CA");
+  const Certificate certificate = client_ca.Issue({.common_name = "juliet",
+                                                   .dns_names = {"unrelated.example"},
+                                                   .xmpp_addresses = {"juliet@example.org", "jülia@example.org"}});
+  const TlsContexts contexts({hosts_.Add("plain.example"), hosts_.Add("example.org", client_ca.pem())}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls({.sni = "example.org", .certificate = certificate})) << client.error();
+    EXPECT_EQ(Echo(client, "x"), "x");
+    TlsClient unasked(server.port());
+    ASSERT_TRUE(unasked.StartTls({.sni = "plain.example", .certificate = certificate})) << unasked.error();
+    EXPECT_EQ(Echo(unasked, "x"), "x");
+    TlsClient without(server.port());
+    ASSERT_TRUE(without.StartTls({.sni = "example.org"})) << without.error();
+    EXPECT_EQ(Echo(without, "x"), "x");
+  });
+  EXPECT_FALSE(server.end(0).tls.peer_certificate_der.empty());
+  EXPECT_THAT(server.end(0).tls.peer_xmpp_addrs, ElementsAre("juliet@example.org", "jülia@example.org"));
+  EXPECT_THAT(server.end(1).tls.peer_certificate_der, IsEmpty());
+  EXPECT_THAT(server.end(2).tls.peer_certificate_der, IsEmpty());
+}
+
+TEST_F(TlsTest, CertificatesThatDoNotVerifyCountAsNone) {
+  const CertificateAuthority client_ca("Client CA");
+  const CertificateAuthority stranger("Stranger");
+  const Certificate forged = stranger.Issue({.common_name = "x", .xmpp_addresses = {"juliet@example.org"}});
+  const Certificate expired = client_ca.Issue(
+      {.common_name = "x", .xmpp_addresses = {"juliet@example.org"}, .valid_for = std::chrono::seconds(-60)});
+  const TlsContexts contexts({hosts_.Add("example.org", client_ca.pem())}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    for (const auto& certificate : {forged, expired}) {
+      TlsClient client(server.port());
+      ASSERT_TRUE(client.StartTls({.certificate = certificate})) << client.error();
+      EXPECT_EQ(Echo(client, "x"), "x");
+    }
+  });
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(server.end(i).secured, 1);
+    EXPECT_THAT(server.end(i).tls.peer_certificate_der, IsEmpty());
+    EXPECT_THAT(server.end(i).tls.peer_xmpp_addrs, IsEmpty());
+  }
+}
+
+TEST_F(TlsTest, GarbageInsteadOfAHandshakeEndsTheConnection) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  const std::vector<std::string> garbage = {"GET / HTTP/1.1\r\n\r\n", "<?xml version='1.0'?><stream:stream>",
+                                            std::string(20000, '\xff'),
+                                            std::string("\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", 10)};
+  server.Serve([&] {
+    for (std::size_t i = 0; i < garbage.size(); ++i) {
+      TlsClient client(server.port());
+      client.Send(garbage[i]);
+      EXPECT_TRUE(server.Eventually([&] { return server.ends() == i + 1 && server.end(i).closed == 1; })) << i;
+      EXPECT_THAT(server.OnLoop([&] { return server.end(i).close_reason; }), StartsWith("tls: ")) << i;
+    }
+  });
+}
+
+TEST_F(TlsTest, AClientThatLeavesDuringTheHandshake) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    {
+      TlsClient client(server.port());
+      client.Send(std::string("\x16\x03\x01", 3));
+    }
+    EXPECT_TRUE(server.Eventually([&] { return server.ends() == 1 && server.end(0).closed == 1; }));
+    TlsClient client(server.port());
+    client.Send(std::string("\x16\x03\x01", 3));
+    ASSERT_TRUE(server.Eventually([&] { return server.ends() == 2; }));
+    client.Reset();
+    EXPECT_TRUE(server.Eventually([&] { return server.end(1).closed == 1; }));
+  });
+  EXPECT_EQ(server.end(0).close_reason, "closed");
+  EXPECT_EQ(server.end(0).secured, 0);
+}
+
+TEST_F(TlsTest, AbortAndCloseDuringTheHandshake) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient first(server.port());
+    TlsClient second(server.port());
+    TlsClient third(server.port());
+    for (auto* client : {&first, &second, &third}) client->Send(std::string("\x16\x03\x01", 3));
+    ASSERT_TRUE(server.Eventually([&] { return server.ends() == 3; }));
+    server.OnLoop([&] {
+      server.end(0).connection->Abort();
+      server.end(1).connection->Write("for later");
+      server.end(1).connection->Close(milliseconds(50));
+      server.end(2).connection.reset();
+    });
+    EXPECT_TRUE(server.Eventually([&] { return server.end(0).closed == 1 && server.end(1).closed == 1; }));
+    EXPECT_EQ(second.ReceiveAll(), "");
+  });
+  EXPECT_EQ(server.end(0).close_reason, "aborted");
+  EXPECT_EQ(server.end(2).closed, 0);
+}
+
+TEST_F(TlsTest, ConnectionsMayBeDestroyedInOnSecured) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server([&](ServerEnd& end) {
+    end.on_secured = [&] { end.connection.reset(); };
+    end.connection->Start();
+    end.connection->StartTls(contexts, "");
+  });
+  server.Serve([&] {
+    TlsClient client(server.port());
+    client.StartTls();
+    client.Send("x");
+    EXPECT_TRUE(server.Eventually([&] { return server.end().connection == nullptr; }));
+  });
+  EXPECT_EQ(server.end().closed, 0);
+}
+
+TEST_F(TlsTest, InfoCanBeForgotten) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.StartTls());
+    server.Eventually([&] { return server.end().secured == 1; });
+    EXPECT_NE(server.OnLoop([&] { return server.end().connection->tls(); }), nullptr);
+    server.OnLoop([&] { server.end().connection->ForgetTlsInfo(); });
+    EXPECT_EQ(server.OnLoop([&] { return server.end().connection->tls(); }), nullptr);
+    EXPECT_EQ(Echo(client, "x"), "x");
+  });
+}
+
+TEST_F(TlsTest, ManyTlsConnections) {
+  constexpr int kConnections = 100;
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    std::vector<std::unique_ptr<TlsClient>> clients;
+    for (int i = 0; i < kConnections; ++i) {
+      clients.push_back(std::make_unique<TlsClient>(server.port()));
+      ASSERT_TRUE(clients.back()->StartTls()) << clients.back()->error();
+    }
+    for (int round = 0; round < 3; ++round) {
+      for (auto& client : clients) client->Send("ping");
+      for (auto& client : clients) EXPECT_EQ(client->ReceiveExactly(4), "ping");
+    }
+  });
+}
+
+TEST_F(TlsTest, ReloadServesTheNewCertificateAndLeavesConnectionsAlone) {
+  TlsContexts contexts({hosts_.Add("example.org"), hosts_.Add("other.example")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    TlsClient before(server.port());
+    ASSERT_TRUE(before.StartTls({.sni = "example.org"}));
+    EXPECT_EQ(before.common_name(), "example.org");
+    TlsClient during(server.port());  // connected, handshake after the reload
+    hosts_.Renew("example.org", "renewed");
+    EXPECT_THAT(server.OnLoop([&] { return contexts.Reload(); }), ElementsAre("example.org"));
+    EXPECT_THAT(server.OnLoop([&] { return contexts.Reload(); }), IsEmpty());
+    ASSERT_TRUE(during.StartTls({.sni = "example.org"})) << during.error();
+    EXPECT_EQ(during.common_name(), "renewed");
+    EXPECT_EQ(Echo(before, "still here"), "still here");
+  });
+}
+
+TEST_F(TlsTest, AReloadThatFailsKeepsTheOldCertificateAndIsTriedAgainAfterAChange) {
+  TlsContexts contexts({hosts_.Add("example.org")}, {});
+  Server server(Direct(contexts));
+  server.Serve([&] {
+    const std::string file = hosts_.File("example.org", "crt");
+    const Certificate other = hosts_.ca().Issue({.common_name = "halfway", .dns_names = {"example.org"}});
+    hosts_.files().Write("example.org.crt", other.certificate);  // its key follows later
+    EXPECT_THAT(server.OnLoop([&] { return contexts.Reload(); }), IsEmpty());
+    TlsClient meanwhile(server.port());
+    ASSERT_TRUE(meanwhile.StartTls());
+    EXPECT_EQ(meanwhile.common_name(), "example.org");
+    hosts_.files().Write("example.org.key", other.key);
+    EXPECT_THAT(server.OnLoop([&] { return contexts.Reload(); }), ElementsAre("example.org"));
+    std::filesystem::remove(file);
+    EXPECT_THAT(server.OnLoop([&] { return contexts.Reload(); }), IsEmpty());
+    TlsClient after(server.port());
+    ASSERT_TRUE(after.StartTls());
+    EXPECT_EQ(after.common_name(), "halfway");
+  });
+}
+
+// Kubernetes changes a mounted secret by turning a symbolic link to a new directory.
+TEST_F(TlsTest, ReloadSeesExchangedLinks) {
+  TlsHost host = hosts_.Add("example.org");
+  const std::string link = hosts_.files().path() + "/current";
+  const auto turn_to = [&](const std::string& name) {
+    const std::string directory = hosts_.files().path() + "/" + name;
+    std::filesystem::create_directory(directory);
+    const Certificate issued = hosts_.ca().Issue({.common_name = name, .dns_names = {"example.org"}});
+    hosts_.files().Write(name + "/tls.crt", issued.certificate);
+    hosts_.files().Write(name + "/tls.key", issued.key);
+    std::filesystem::create_symlink(directory, link + ".new");
+    std::filesystem::rename(link + ".new", link);
+  };
+  turn_to("v1");
+  host.certificate_file = link + "/tls.crt";
+  host.key_file = link + "/tls.key";
+  TlsContexts contexts({host}, {});
+  EXPECT_THAT(contexts.Reload(), IsEmpty());
+  turn_to("v2");
+  EXPECT_THAT(contexts.Reload(), ElementsAre("example.org"));
+}
+
+TEST_F(TlsTest, ExpiryIsKnown) {
+  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  const auto now = std::chrono::duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  EXPECT_NEAR(static_cast<double>(contexts.ExpiresAt("example.org") - now), 24 * 3600, 60);
+}
+
+class TlsErrorTest : public TlsTest {
+ protected:
+  static std::string ErrorOf(const TlsHost& host, const TlsOptions& options = {}) {
+    try {
+      const TlsContexts contexts({host}, options);
+      return "";
+    } catch (const std::runtime_error& error) {
+      return error.what();
+    }
+  }
+};
+
+TEST_F(TlsErrorTest, ErrorsNameTheFileAndTheRemedy) {
+  const TlsHost good = hosts_.Add("example.org");
+  TlsHost host = good;
+  host.certificate_file = "";
+  EXPECT_THAT(ErrorOf(host), AllOf(HasSubstr("example.org"), HasSubstr("set certificate_file")));
+  host.certificate_file = "/nonexistent/tls.crt";
+  EXPECT_THAT(ErrorOf(host), AllOf(HasSubstr("/nonexistent/tls.crt"), HasSubstr("No such file")));
+  host.certificate_file = good.key_file;
+  EXPECT_THAT(ErrorOf(host), AllOf(HasSubstr(good.key_file), HasSubstr("PEM")));
+  host = good;
+  host.key_file = good.certificate_file;
+  EXPECT_THAT(ErrorOf(host), AllOf(HasSubstr("key file " + good.certificate_file), HasSubstr("private key")));
+  host.key_file = hosts_.Add("other.example").key_file;
+  EXPECT_THAT(ErrorOf(host), AllOf(HasSubstr(host.key_file), HasSubstr("does not belong to")));
+  host = good;
+  host.client_ca_file = good.key_file;
+  EXPECT_THAT(ErrorOf(host), AllOf(HasSubstr("client CA file " + good.key_file), HasSubstr("CA certificates")));
+}
+
+TEST_F(TlsErrorTest, ErrorsNameImpossibleOptions) {
+  const TlsHost host = hosts_.Add("example.org");
+  EXPECT_THAT(ErrorOf(host, {.min_version = "1.1"}), HasSubstr("\"1.1\""));
+  EXPECT_THAT(ErrorOf(host, {.ciphers = "ROT13"}), HasSubstr("\"ROT13\""));
+  EXPECT_THAT(ErrorOf(host, {.cipher_suites = "TLS_ROT13"}), HasSubstr("\"TLS_ROT13\""));
+}
+
+}  // namespace
+}  // namespace parley::net::test
