@@ -167,7 +167,8 @@ void Redis::State::OnClosed(const std::string& reason) {
   for (auto& command : commands) {
     Fail(std::move(command.evaluation ? command.evaluation->done : command.done), "redis: " + reason);
   }
-  if (was_up || reason != last_failure) log::Warn("redis_lost", {{"reason", reason}, {"was_up", was_up}});
+  // Not each attempt of a long outage.
+  if (was_up || reason != last_failure) log::Warn(was_up ? "redis_lost" : "redis_connect_failed", {{"reason", reason}});
   last_failure = reason;
   const auto limit = std::min(options.reconnect_max, options.reconnect_min * (1 << std::min(attempts++, 16)));
   // Between half and all of it, so that processes that lost the same Redis do not come back in step.
