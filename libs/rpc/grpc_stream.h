@@ -94,8 +94,10 @@ class ClientStream final : public GrpcStream {
   grpc::Status status_;
 };
 
-// Takes the calls of one server. It may close while calls are on their way from the poller.
+// One gRPC server and who takes its calls. It may close while calls are on their way from the poller; its streams keep it,
+// for they operate through the server to their end.
 struct Acceptor {
+  std::unique_ptr<grpc::Server> server;
   grpc::AsyncGenericService service;
   grpc::ServerCompletionQueue* queue = nullptr;
   // Who gets the events of a new stream. Empty: closed.

@@ -234,7 +234,7 @@ TEST_F(LinkTest, RequestWithoutReplyTimesOutAndTheLateReplyIsIgnored) {
   RunUntil(loop_, [&] { return !failure.empty(); });
   EXPECT_NE(failure, kLinkBroken);
   ASSERT_EQ(server_side_.responds.size(), 1u);
-  server_side_.responds[0]("late");
+  server_side_.responds[0](std::string("late"));
   bool answered = false;
   server_side_.respond_at_once = true;
   up().Ask("!", 5s, [&](Result<std::string>) { answered = true; });

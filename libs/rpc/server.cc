@@ -28,10 +28,9 @@ struct Server::State {
   std::shared_ptr<Endpoint::Role> role = std::make_shared<Endpoint::Role>();
   int port = 0;
   bool draining = false;
-  std::shared_ptr<Acceptor> acceptor = std::make_shared<Acceptor>();
+  // Goes after the server: it has its queue.
   std::shared_ptr<Poller> poller;
-  // Goes first: the poller has its queue.
-  std::unique_ptr<grpc::Server> server;
+  std::shared_ptr<Acceptor> acceptor = std::make_shared<Acceptor>();
   std::unordered_map<Endpoint*, std::shared_ptr<Endpoint>> endpoints;
 };
 
@@ -45,8 +44,8 @@ void Server::State::Start(const std::string& listen, const std::vector<grpc::Ser
     builder.RegisterAsyncGenericService(&acceptor->service);
     queue = builder.AddCompletionQueue();
   }
-  server = builder.BuildAndStart();
-  if (!server || port == 0) throw std::runtime_error("cannot listen on " + listen);
+  acceptor->server = builder.BuildAndStart();
+  if (!acceptor->server || port == 0) throw std::runtime_error("cannot listen on " + listen);
   if (!queue) return;
   acceptor->queue = queue.get();
   acceptor->accept = [this](Transport& stream) { return Accept(stream); };
@@ -69,7 +68,7 @@ TransportEvents* Server::State::Accept(Transport& stream) {
 Server::State::~State() {
   acceptor->accept = nullptr;
   for (auto& [key, endpoint] : endpoints) endpoint->Disown();
-  if (server) server->Shutdown(std::chrono::system_clock::now());
+  if (acceptor->server) acceptor->server->Shutdown(std::chrono::system_clock::now());
 }
 
 Server::Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, LinkHandler* handler,
