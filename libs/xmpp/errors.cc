@@ -114,9 +114,7 @@ StanzaError NotAuthorized(std::string text) { return FromCondition("not-authoriz
 StanzaError PolicyViolation(std::string text) { return FromCondition("policy-violation", std::move(text)); }
 StanzaError RecipientUnavailable(std::string text) { return FromCondition("recipient-unavailable", std::move(text)); }
 StanzaError RegistrationRequired(std::string text) { return FromCondition("registration-required", std::move(text)); }
-StanzaError RemoteServerNotFound(std::string text) {
-  return FromCondition("remote-server-not-found", std::move(text));
-}
+StanzaError RemoteServerNotFound(std::string text) { return FromCondition("remote-server-not-found", std::move(text)); }
 StanzaError RemoteServerTimeout(std::string text) { return FromCondition("remote-server-timeout", std::move(text)); }
 StanzaError ResourceConstraint(std::string text) { return FromCondition("resource-constraint", std::move(text)); }
 StanzaError ServiceUnavailable(std::string text) { return FromCondition("service-unavailable", std::move(text)); }

@@ -164,11 +164,4 @@ std::optional<std::string> PrepareLocal(std::string_view text) { return Prepared
 std::optional<std::string> PrepareDomain(std::string_view text) { return Prepared(AppendDomainPart, text); }
 std::optional<std::string> PrepareResource(std::string_view text) { return Prepared(AppendResource, text); }
 
-std::optional<std::string> PreparePassword(std::string_view text) {
-  if (!text.empty() && std::ranges::all_of(text, [](char c) { return c >= 0x20 && c <= 0x7E; })) {
-    return std::string(text);
-  }
-  return precis::OpaqueString(text);
-}
-
 }  // namespace parley::xmpp

@@ -50,7 +50,8 @@ std::string_view LocalOf(std::string_view prepared);
 std::optional<std::string> PrepareLocal(std::string_view text);
 std::optional<std::string> PrepareDomain(std::string_view text);
 std::optional<std::string> PrepareResource(std::string_view text);
-// OpaqueString (RFC 8265 section 4), for passwords; what SCRAM calls SASLprep elsewhere.
+// For passwords: SASLprep (RFC 4013), because SCRAM's clients do so (RFC 5802 section 5.1: both sides must arrive at
+// the same bytes); what it refuses but OpaqueString (RFC 8265 section 4) takes is prepared by that.
 std::optional<std::string> PreparePassword(std::string_view text);
 
 }  // namespace parley::xmpp

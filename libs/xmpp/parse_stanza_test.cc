@@ -78,8 +78,9 @@ TEST(ParseStanzaTest, EntitiesInAttributesAreResolved) {
   EXPECT_EQ(reading.envelope().to(), "a@b/it's");
   EXPECT_EQ(reading.envelope().id(), "<A& ");
   EXPECT_EQ(reading.envelope().type(), link::v1::TYPE_CHAT);
-  EXPECT_EQ(reading.stanza(),
-            "<message from='romeo@example.net/orchard' to='a&#x40;b/it&apos;s' id='&lt;&#x41;&amp;\t' type='&#x63;hat'/>");
+  EXPECT_EQ(
+      reading.stanza(),
+      "<message from='romeo@example.net/orchard' to='a&#x40;b/it&apos;s' id='&lt;&#x41;&amp;\t' type='&#x63;hat'/>");
 }
 
 TEST(ParseStanzaTest, PrefixedAttributesAreNotOurs) {
@@ -94,8 +95,9 @@ TEST(ParseStanzaTest, PrefixedAttributesAreNotOurs) {
 }
 
 TEST(ParseStanzaTest, PrefixesOfTheHeaderComeAlong) {
-  EXPECT_EQ(Reading("<message><amp:a><x:b/></amp:a></message>").stanza(),
-            "<message from='romeo@example.net/orchard' xmlns:x='urn:x' xmlns:amp='a&amp;b'><amp:a><x:b/></amp:a></message>");
+  EXPECT_EQ(
+      Reading("<message><amp:a><x:b/></amp:a></message>").stanza(),
+      "<message from='romeo@example.net/orchard' xmlns:x='urn:x' xmlns:amp='a&amp;b'><amp:a><x:b/></amp:a></message>");
   // One that the stanza declares itself is not declared twice.
   EXPECT_EQ(Reading("<message xmlns:x='urn:y'><x:b/><stream:c/></message>").stanza(),
             "<message from='romeo@example.net/orchard' xmlns:stream='http://etherx.jabber.org/streams' xmlns:x='urn:y'>"
@@ -115,7 +117,8 @@ TEST(ParseStanzaTest, LanguageOfTheStreamIsTheDefault) {
 
 // A stream whose default namespace is another (RFC 6120 4.8.3 allows it): its stanzas have a prefix.
 TEST(ParseStanzaTest, PrefixedRootsAreRewritten) {
-  const std::string_view header = "<stream xmlns='http://etherx.jabber.org/streams' xmlns:c='jabber:client' xmlns:x='urn:x'>";
+  const std::string_view header =
+      "<stream xmlns='http://etherx.jabber.org/streams' xmlns:c='jabber:client' xmlns:x='urn:x'>";
   const Reading reading("<c:message to='a@b' from='me@here' type='chat'><c:body x:y='1'>hi</c:body><odd/></c:message>",
                         header, "en");
   EXPECT_EQ(reading.envelope().to(), "a@b");
@@ -180,8 +183,8 @@ TEST(ParseStanzaTest, Types) {
     EXPECT_EQ(reading.envelope().type(), expected) << kind << " " << type;
     EXPECT_EQ(reading.condition(), "") << kind << " " << type;
   }
-  for (const std::string stanza : {"<presence type='available'/>", "<presence type='chat'/>",
-                                   "<iq id='1'><a/></iq>", "<iq id='1' type='chat'><a/></iq>"}) {
+  for (const std::string stanza : {"<presence type='available'/>", "<presence type='chat'/>", "<iq id='1'><a/></iq>",
+                                   "<iq id='1' type='chat'><a/></iq>"}) {
     const Reading reading(stanza);
     EXPECT_EQ(reading.condition(), "bad-request") << stanza;
     EXPECT_TRUE(MakeError(reading.envelope(), *reading.parsed->error));

@@ -78,8 +78,7 @@ Server::Final Server::ClientFinal(std::string_view message) {
   if (!EqualSecrets(parsed->binding, expected)) return {.problem = Problem::kBindingMismatch};
   if (!EqualSecrets(parsed->nonce, nonce_)) return {.problem = Problem::kBadProof};
 
-  const std::string auth_message =
-      client_first_bare_ + "," + server_first + "," + std::string(parsed->without_proof);
+  const std::string auth_message = client_first_bare_ + "," + server_first + "," + std::string(parsed->without_proof);
   const std::string client_key = Xor(parsed->proof, Hmac(hash_, keys_.stored_key, auth_message));
   // A proof of another length leaves a key of another length, and so another digest.
   if (!EqualSecrets(Digest(hash_, client_key), keys_.stored_key)) return {.problem = Problem::kBadProof};

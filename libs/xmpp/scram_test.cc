@@ -72,12 +72,36 @@ TEST(ScramTest, ClientFirstGivesNamesUnescaped) {
 }
 
 TEST(ScramTest, MalformedClientFirstIsRefused) {
-  for (const std::string& message : std::vector<std::string>{
-           "", "n", "n,", "n,,", "x,,n=u,r=x", ",,n=u,r=x", "n,n=u,r=x", "n,,n=u", "n,,n=,r=x", "n,,n=u,r=",
-           "n,,r=x,n=u", "n,,n=u=,r=x", "n,,n=u=2c,r=x", "n,,n=u=2,r=x", "n,,n=u=41,r=x", "n,,m=a,n=u,r=x",
-           "n,,n=u,r=x,m=a", "n,,n=u,r=x y", "n,,n=u,r=x\x7F", "n,,n=u,r=x,", "n,,n=u,r=x,1=2", "n,,n=u,r=x,ee",
-           "n,,n=u,r=x,e=", "n,a=,n=u,r=x", "n,b=c,n=u,r=x", "n,a=x=,n=u,r=x", "N,,n=u,r=x", "nn,,n=u,r=x",
-           "p=tls-exporter,,n=u,r=x", std::string("n,,n=u\0v,r=x", 12)}) {
+  for (const std::string& message : std::vector<std::string>{"",
+                                                             "n",
+                                                             "n,",
+                                                             "n,,",
+                                                             "x,,n=u,r=x",
+                                                             ",,n=u,r=x",
+                                                             "n,n=u,r=x",
+                                                             "n,,n=u",
+                                                             "n,,n=,r=x",
+                                                             "n,,n=u,r=",
+                                                             "n,,r=x,n=u",
+                                                             "n,,n=u=,r=x",
+                                                             "n,,n=u=2c,r=x",
+                                                             "n,,n=u=2,r=x",
+                                                             "n,,n=u=41,r=x",
+                                                             "n,,m=a,n=u,r=x",
+                                                             "n,,n=u,r=x,m=a",
+                                                             "n,,n=u,r=x y",
+                                                             "n,,n=u,r=x\x7F",
+                                                             "n,,n=u,r=x,",
+                                                             "n,,n=u,r=x,1=2",
+                                                             "n,,n=u,r=x,ee",
+                                                             "n,,n=u,r=x,e=",
+                                                             "n,a=,n=u,r=x",
+                                                             "n,b=c,n=u,r=x",
+                                                             "n,a=x=,n=u,r=x",
+                                                             "N,,n=u,r=x",
+                                                             "nn,,n=u,r=x",
+                                                             "p=tls-exporter,,n=u,r=x",
+                                                             std::string("n,,n=u\0v,r=x", 12)}) {
     Server server(Hash::kSha256, false, false, {});
     EXPECT_EQ(server.ClientFirst(message), Problem::kMalformed) << message;
   }
@@ -145,8 +169,7 @@ TEST(ScramTest, FinalMessageMustFit) {
   EXPECT_FALSE(Exchange().server.ClientFinal(ClientFinal("n=u,r=x", Exchange().first, "n,,", ",z=1")).problem);
   EXPECT_EQ(Exchange().server.ClientFinal(ClientFinal("n=u,r=x", Exchange().first, "y,,")).problem,
             Problem::kBindingMismatch);
-  EXPECT_EQ(Exchange().server.ClientFinal(ClientFinal("n=v,r=x", Exchange().first, "n,,")).problem,
-            Problem::kBadProof);
+  EXPECT_EQ(Exchange().server.ClientFinal(ClientFinal("n=v,r=x", Exchange().first, "n,,")).problem, Problem::kBadProof);
   EXPECT_EQ(Exchange().server.ClientFinal("c=biws,r=xz,p=AAAA").problem, Problem::kBadProof);
   EXPECT_EQ(Exchange().server.ClientFinal("c=biws,r=x,p=AAAA").problem, Problem::kBadProof);
   EXPECT_EQ(Exchange().server.ClientFinal("c=biws,r=xy,p=AAAA").problem, Problem::kBadProof);
@@ -189,7 +212,8 @@ TEST(Base64Test, RoundTripsAndIsStrict) {
     EXPECT_EQ(Base64Decode(text), bytes);
   }
   EXPECT_EQ(Base64Encode(std::string("\0\xFF\xFE", 3)), "AP/+");
-  for (const std::string text : {"Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zh==", "Zm9=", "Zm 9v", "Zm9v\n", "Zm9-"}) {
+  for (const std::string text :
+       {"Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zh==", "Zm9=", "Zm 9v", "Zm9v\n", "Zm9-"}) {
     EXPECT_FALSE(Base64Decode(text)) << text;
   }
 }

@@ -73,8 +73,9 @@ TEST(MakeErrorTest, StanzaWithoutToIsAnsweredWithoutFrom) {
 }
 
 TEST(MakeStanzaTest, WritesWhatTheServerSays) {
-  EXPECT_EQ(MakeResult(EnvelopeOf(link::v1::KIND_IQ, link::v1::TYPE_GET), "<q/>").stanza(),
-            "<iq type='result' id='a&lt;b' from='juliet@example.com/a&apos;b' to='romeo@example.net/orchard'><q/></iq>");
+  EXPECT_EQ(
+      MakeResult(EnvelopeOf(link::v1::KIND_IQ, link::v1::TYPE_GET), "<q/>").stanza(),
+      "<iq type='result' id='a&lt;b' from='juliet@example.com/a&apos;b' to='romeo@example.net/orchard'><q/></iq>");
   const Envelope set = MakeIqSet("", "a@b/c", "1", "<q/>");
   EXPECT_EQ(set.stanza(), "<iq type='set' id='1' to='a@b/c'><q/></iq>");
   EXPECT_EQ(set.type(), link::v1::TYPE_SET);

@@ -20,7 +20,8 @@ StartTagReader::StartTagReader(std::string_view element) : element_(element), na
 bool StartTagReader::Next(RawAttribute& attribute) {
   std::size_t name_at = at_;
   while (name_at < element_.size() && IsSpace(element_[name_at])) ++name_at;
-  if (name_at == at_ || name_at >= element_.size() || element_[name_at] == '/' || element_[name_at] == '>') return false;
+  if (name_at == at_ || name_at >= element_.size() || element_[name_at] == '/' || element_[name_at] == '>')
+    return false;
   std::size_t name_end = name_at;
   while (name_end < element_.size() && element_[name_end] != '=' && !IsSpace(element_[name_end])) ++name_end;
   std::size_t quote_at = name_end;

@@ -33,9 +33,8 @@ std::vector<Element::Attr> ClientAttributes(const Element& element) {
     const bool ours = attr.ns.empty() ? attr.name == "from" : attr.ns == Element::kXmlNs && attr.name == "lang";
     if (!ours) attributes.push_back(attr);
   }
-  std::ranges::sort(attributes, [](const auto& a, const auto& b) {
-    return a.ns != b.ns ? a.ns < b.ns : a.name < b.name;
-  });
+  std::ranges::sort(attributes,
+                    [](const auto& a, const auto& b) { return a.ns != b.ns ? a.ns < b.ns : a.name < b.name; });
   return attributes;
 }
 
@@ -69,8 +68,8 @@ struct Reader final : parley::xml::Handler {
   void OnStreamOpen(const parley::xml::StartTag&) override {}
   void OnStreamClose() override {}
   void OnChild(const parley::xml::Child& child) override {
-    const auto parsed = parley::xmpp::ParseStanza(
-        child, {.namespaces = &scanner.stream_namespaces(), .lang = "en", .from = kFrom});
+    const auto parsed =
+        parley::xmpp::ParseStanza(child, {.namespaces = &scanner.stream_namespaces(), .lang = "en", .from = kFrom});
     const auto original = Original(child);
     if (parsed && original) CheckStanza(*parsed, *original);
   }
