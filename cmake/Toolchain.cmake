@@ -25,6 +25,12 @@ if(PARLEY_SANITIZE)
     add_link_options(-fsanitize=${sanitizer})
   endforeach()
 endif()
+if(PARLEY_FUZZ)
+  # clang 14 cannot compile -fsanitize=function into coroutines. Warnings are g++'s business; what clang thinks of all libraries must not keep a fuzzer from running.
+  add_compile_options(-Wno-error -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+                      -fno-sanitize=function)
+  add_link_options(-fsanitize=address,undefined)
+endif()
 find_program(LLD ld.lld)
 if(LLD)
   add_link_options(-fuse-ld=lld)

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view kSeeds[] = {
     "<?xml version='1.0'?><s:s xmlns='c' xmlns:s='u'><m to='a@b' id='1'><b>hi &amp; you</b><x xmlns='v'/></m></s:s>",
     "<s:s xmlns:s='s' xmlns:p='u' xmlns='c'><p:a p:x='1' x='2'><b xmlns:p='&#118;'><p:c/></b></p:a><s:d/></s:s>",
+    "<s xmlns='c' xmlns:p='u'><a><b xmlns='v' xmlns:p='w&amp;'><p:c/></b><d/><p:d/><e p:f='1'/></a></s>",
     "<s><a><![CDATA[<&]]]]>]] ></a> <b c=\"'\" d='\"'/></s>",
     " <s:s xmlns:s='u' >  <a b = 'c' ></a ><a\n/></s:s > ",
     "<s xmlns:p='u' xmlns:q='v'><a p:b='' q:b='' b='' xml:lang='de'/>",
