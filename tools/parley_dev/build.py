@@ -40,7 +40,11 @@ def build(targets, kind="release", options=(), progress=lambda text: None):
 
 
 def _run(command, on_line):
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    # Compiler results are shared between checkouts: paths below the root do not count.
+    env = {**os.environ, "CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1"}
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=env
+    )
     tail = []
     for line in child.stdout:
         tail = (tail + [line.rstrip()])[-60:]
