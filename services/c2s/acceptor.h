@@ -1,0 +1,48 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/net/connection.h"
+#include "services/c2s/context.h"
+#include "services/c2s/streams.h"
+
+namespace parley::c2s {
+
+// Listens, and turns connections into streams as fast as admission lets it.
+class Acceptor {
+ public:
+  // Throws std::runtime_error if an address cannot be had.
+  explicit Acceptor(Context& context);
+  ~Acceptor();
+
+  bool listening() const { return !listeners_.empty(); }
+  std::vector<int> ports(Streams::Kind kind) const;
+  void Stop();
+
+ private:
+  struct Listening {
+    Streams::Kind kind;
+    std::unique_ptr<net::Listener> listener;
+  };
+  // Came too soon: slowed down rather than cut off.
+  struct Waiting {
+    int fd;
+    std::string address;
+    Streams::Kind kind;
+  };
+  void Listen(const std::string& address, Streams::Kind kind);
+  void OnAccepted(int fd, const std::string& address, Streams::Kind kind);
+  void Retry();
+  void Refuse(int fd, Streams::Kind kind);
+
+  Context& context_;
+  std::vector<Listening> listeners_;
+  std::deque<Waiting> waiting_;
+  Loop::Timer retrying_;
+};
+
+}  // namespace parley::c2s

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "libs/base/loop.h"
+#include "libs/config/config.h"
+#include "services/c2s/metrics.h"
+#include "services/c2s/token_bucket.h"
+
+namespace parley::c2s {
+
+// Who may connect, and how often one address may connect, fail to log in and register. An IPv6 client is its /64.
+class Admission {
+ public:
+  enum class Verdict { kAdmit, kLater, kRefuse };
+
+  Admission(Loop& loop, const config::C2s& config, Metrics& metrics);
+
+  // kAdmit must be followed by a Ticket for the address.
+  Verdict Judge(std::string_view address);
+
+ private:
+  struct Address;
+
+ public:
+  // Counts a connection as long as it lives.
+  class Ticket {
+   public:
+    Ticket(Admission& admission, std::string_view address);
+    ~Ticket();
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+
+    // It is no longer one of those that have not logged in.
+    void Authenticated();
+    // The address has failed too often lately: do not even try.
+    bool MayAuthenticate();
+    void AuthenticationFailed();
+    bool MayRegister();
+
+   private:
+    Admission& admission_;
+    Address& address_;
+    bool authenticated_ = false;
+  };
+
+  std::uint32_t connections() const { return connections_; }
+
+ private:
+  struct Address {
+    std::uint32_t connections = 0;
+    TokenBucket connecting;
+    TokenBucket failures;
+    TokenBucket registrations;
+  };
+  // Forgets addresses that have no connection and owe nothing.
+  void Sweep();
+  void Count(std::string_view limit);
+
+  const config::C2s& config_;
+  Metrics& metrics_;
+  const Rate connecting_;
+  const Rate failing_;
+  const Rate registering_;
+  std::uint32_t connections_ = 0;
+  std::uint32_t unauthenticated_ = 0;
+  std::unordered_map<std::string, Address> addresses_;
+  Loop::Timer sweeping_;
+};
+
+// "192.0.2.1" as it is; of "2001:db8:1:2:3:4:5:6" the first 64 bits; an IPv4-mapped address as IPv4.
+std::string AddressGroup(std::string_view address);
+
+}  // namespace parley::c2s

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <functional>
+
+#include "services/c2s/context.h"
+
+namespace parley::c2s {
+
+// The end of an edge (SIGTERM): its clients are told to go elsewhere at a bounded pace, and the routers are given what
+// is still on its way, before the lease ends.
+class Drain {
+ public:
+  explicit Drain(Context& context) : context_(context) {}
+  void Start(std::function<void()> done);
+
+ private:
+  void Step();
+  void Finish();
+
+  Context& context_;
+  std::function<void()> done_;
+  std::size_t per_step_ = 1;
+  Loop::Timer stepping_;
+};
+
+}  // namespace parley::c2s

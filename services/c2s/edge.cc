@@ -1,0 +1,112 @@
+#include "services/c2s/edge.h"
+
+#include <chrono>
+
+#include "libs/base/ids.h"
+#include "libs/base/log.h"
+
+namespace parley::c2s {
+namespace {
+
+constexpr std::size_t kPasswordThreads = 2;
+constexpr std::size_t kMaxPasswordsQueued = 1000;
+constexpr std::chrono::seconds kMeasurePeriod{5};
+
+std::vector<net::TlsHost> TlsHosts(const config::Config& config) {
+  std::vector<net::TlsHost> hosts;
+  for (const auto& host : config.hosts) {
+    net::TlsHost tls;
+    tls.domain = host.domain;
+    tls.certificate_file = host.certificate_file;
+    tls.key_file = host.key_file;
+    if (host.external) tls.client_ca_file = host.client_ca_file;
+    hosts.push_back(std::move(tls));
+  }
+  return hosts;
+}
+
+net::TlsOptions TlsSettings(const config::C2s& config) {
+  net::TlsOptions options;
+  options.min_version = config.tls_min_version;
+  options.ciphers = config.tls_ciphers;
+  options.cipher_suites = config.tls_cipher_suites;
+  return options;
+}
+
+rpc::AccountsClient::Options AccountsOptions(const config::Config& config) {
+  rpc::AccountsClient::Options options;
+  options.rosters.targets = config.cluster.rosters;
+  options.timeout = config.c2s.auth_timeout;
+  return options;
+}
+
+rpc::Ring::Options RingOptions(const config::Config& config) {
+  rpc::Ring::Options options;
+  options.discovery.targets = config.cluster.routers;
+  options.link = config.link;
+  return options;
+}
+
+rpc::Self SelfOf(const config::Config& config) { return rpc::Self{"c2s", config.cluster.instance, RandomId()}; }
+
+storage::LeaseOptions LeaseTimes(const config::C2s& config) {
+  storage::LeaseOptions options;
+  options.ttl = config.lease_ttl;
+  options.refresh = config.lease_refresh;
+  return options;
+}
+
+}  // namespace
+
+Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics, telemetry::Admin& admin)
+    : config_(config),
+      admin_(admin),
+      metrics_(metrics),
+      wheel_(loop),
+      workers_(loop, kPasswordThreads, kMaxPasswordsQueued),
+      redis_(loop, config.redis),
+      tls_(TlsHosts(config), TlsSettings(config.c2s)),
+      accounts_(loop, AccountsOptions(config)),
+      admission_(loop, config.c2s, metrics_),
+      streams_(loop),
+      node_(loop, redis_, config.cluster.instance, LeaseTimes(config.c2s), sessions_, routers_, metrics_),
+      routers_(loop, SelfOf(config), RingOptions(config), sessions_, metrics_),
+      context_{loop,      config,     metrics_, wheel_,    workers_, tls_,
+               accounts_, admission_, streams_, sessions_, routers_, node_},
+      acceptor_(context_),
+      drain_(context_),
+      measuring_(loop.Every(kMeasurePeriod, [this] { Measure(); })),
+      reloading_(loop.Every(config.c2s.certificate_check, [this] { ReloadCertificates(); })) {
+  AddReadyChecks();
+}
+
+void Edge::AddReadyChecks() {
+  admin_.AddReadyCheck("listeners", [this] { return acceptor_.listening() ? "" : "not listening"; });
+  admin_.AddReadyCheck("routers", [this] { return routers_.available() ? "" : "no router is reachable"; });
+  admin_.AddReadyCheck("lease", [this] {
+    if (node_.held()) return "";
+    // Without Redis nobody can log in anywhere: taking every edge out of service would only cut off those who are in.
+    const bool serving = !redis_.up() && sessions_.size() > 0;
+    return serving ? "" : "no lease in Redis";
+  });
+}
+
+void Edge::Drain(std::function<void()> done) {
+  admin_.SetStopping();
+  acceptor_.Stop();
+  drain_.Start(std::move(done));
+}
+
+void Edge::ReloadCertificates() {
+  for (const auto& domain : tls_.Reload()) {
+    metrics_.certificate_reloads.Increment();
+    log::Info("certificate_reloaded", {{"domain", domain}});
+  }
+}
+
+void Edge::Measure() {
+  metrics_.unacknowledged.Set(static_cast<double>(routers_.unacknowledged()));
+  metrics_.outbound_bytes.Set(static_cast<double>(streams_.queued_bytes()));
+}
+
+}  // namespace parley::c2s

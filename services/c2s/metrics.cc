@@ -1,0 +1,110 @@
+#include "services/c2s/metrics.h"
+
+namespace parley::c2s {
+namespace {
+
+const std::vector<std::string> kStreamErrors = {"bad-format",
+                                                "bad-namespace-prefix",
+                                                "conflict",
+                                                "connection-timeout",
+                                                "host-gone",
+                                                "host-unknown",
+                                                "improper-addressing",
+                                                "internal-server-error",
+                                                "invalid-from",
+                                                "invalid-namespace",
+                                                "invalid-xml",
+                                                "not-authorized",
+                                                "not-well-formed",
+                                                "policy-violation",
+                                                "remote-connection-failed",
+                                                "reset",
+                                                "resource-constraint",
+                                                "restricted-xml",
+                                                "see-other-host",
+                                                "system-shutdown",
+                                                "undefined-condition",
+                                                "unsupported-encoding",
+                                                "unsupported-feature",
+                                                "unsupported-stanza-type",
+                                                "unsupported-version"};
+
+const std::vector<std::string> kLimits = {"auth_attempts",
+                                          "auth_failures",
+                                          "bytes_rate",
+                                          "connection_rate",
+                                          "connections",
+                                          "deferred",
+                                          "idle",
+                                          "outbound_bytes",
+                                          "connections_address",
+                                          "password_queue",
+                                          "registration_rate",
+                                          "slow_reader",
+                                          "stanza_rate",
+                                          "stanza_size",
+                                          "unacknowledged",
+                                          "unauthenticated",
+                                          "unauthenticated_bytes",
+                                          "unauthenticated_time",
+                                          "order"};
+
+}  // namespace
+
+CounterFamily::CounterFamily(telemetry::Metrics& metrics, const std::string& name, const std::string& help,
+                             const std::string& label, const std::vector<std::string>& values) {
+  for (const auto& value : values) counters_[value] = &metrics.Counter(name, help, {{label, value}});
+  counters_["other"] = &metrics.Counter(name, help, {{label, "other"}});
+}
+
+void CounterFamily::Add(std::string_view value, double by) {
+  auto found = counters_.find(value);
+  if (found == counters_.end()) found = counters_.find("other");
+  found->second->Increment(by);
+}
+
+StanzaCounters::StanzaCounters(telemetry::Metrics& metrics, const std::string& name, const std::string& help) {
+  static constexpr std::array kKinds = {"other", "message", "presence", "iq"};
+  for (std::size_t i = 0; i < kKinds.size(); ++i) counters_[i] = &metrics.Counter(name, help, {{"kind", kKinds[i]}});
+}
+
+void LoginCounters::Add(std::string_view mechanism, std::string_view outcome) {
+  std::string key = std::string(mechanism) + "/" + std::string(outcome);
+  auto& counter = counters_[key];
+  if (!counter) {
+    counter = &metrics_.Counter("parley_c2s_logins_total", "SASL exchanges by mechanism and outcome",
+                                {{"mechanism", std::string(mechanism)}, {"outcome", std::string(outcome)}});
+  }
+  counter->Increment();
+}
+
+Metrics::Metrics(telemetry::Metrics& m)
+    : connections(m.Counter("parley_c2s_connections_total", "TCP connections admitted")),
+      streams_negotiating(m.Gauge("parley_c2s_streams", "Streams by state", {{"state", "negotiating"}})),
+      sessions_bound(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "bound"}})),
+      sessions_ending(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "ending"}})),
+      bytes_in(m.Counter("parley_c2s_bytes_in_total", "XML bytes received")),
+      bytes_out(m.Counter("parley_c2s_bytes_out_total", "XML bytes sent")),
+      stanzas_in(m, "parley_c2s_stanzas_in_total", "Stanzas from clients"),
+      stanzas_out(m, "parley_c2s_stanzas_out_total", "Stanzas to clients"),
+      logins(m),
+      binds(m, "parley_c2s_binds_total", "Resource bindings by outcome", "outcome",
+            {"bound", "conflict", "resource-constraint", "not-allowed", "internal-server-error", "bad-request",
+             "unanswered"}),
+      stream_errors(m, "parley_c2s_stream_errors_total", "Stream errors sent", "condition", kStreamErrors),
+      stream_ends(m, "parley_c2s_stream_ends_total", "Streams ended, by who or what ended them", "reason",
+                  {"client", "error", "connection", "timeout"}),
+      tls(m, "parley_c2s_tls_handshakes_total", "TLS handshakes completed", "version", {"TLSv1.2", "TLSv1.3"}),
+      tls_resumed(m.Counter("parley_c2s_tls_resumed_total", "TLS handshakes resumed by a ticket")),
+      limits(m, "parley_c2s_limits_total", "A limit was reached", "limit", kLimits),
+      unacknowledged(m.Gauge("parley_c2s_unacknowledged_stanzas", "Clients' stanzas that the routers have not taken")),
+      outbound_bytes(m.Gauge("parley_c2s_outbound_queue_bytes", "Bytes waiting for clients to read")),
+      deferred(m.Gauge("parley_c2s_deferred_stanzas", "Stanzas kept for a router to come back")),
+      deliveries_refused(m, "parley_c2s_deliveries_refused_total", "Deliveries given back to the router", "reason",
+                         {"no_session", "overloaded"}),
+      repeats_dropped(m.Counter("parley_c2s_repeats_dropped_total", "Deliveries recognised as repeats")),
+      undeliverable(m.Counter("parley_c2s_undeliverable_total", "Clients' stanzas that no router took")),
+      restores(m.Counter("parley_c2s_sessions_restored_total", "Sessions put back after a lease or Redis was lost")),
+      certificate_reloads(m.Counter("parley_c2s_certificate_reloads_total", "Certificates reloaded")) {}
+
+}  // namespace parley::c2s

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "libs/telemetry/metrics.h"
+#include "parley/link/v1/link.pb.h"
+
+namespace parley::c2s {
+
+// Counters that share a name and differ in one label, from a set fixed at construction; anything else counts as
+// "other".
+class CounterFamily {
+ public:
+  CounterFamily(telemetry::Metrics& metrics, const std::string& name, const std::string& help, const std::string& label,
+                const std::vector<std::string>& values);
+  void Add(std::string_view value, double by = 1);
+
+ private:
+  std::map<std::string, prometheus::Counter*, std::less<>> counters_;
+};
+
+// By kind of stanza, an array access on the hot path.
+class StanzaCounters {
+ public:
+  StanzaCounters(telemetry::Metrics& metrics, const std::string& name, const std::string& help);
+  void Add(link::v1::Kind kind) { counters_[kind <= link::v1::KIND_IQ ? kind : 0]->Increment(); }
+
+ private:
+  std::array<prometheus::Counter*, link::v1::KIND_IQ + 1> counters_;
+};
+
+// Logins have two labels: mechanism and outcome ("success" or the failure's condition).
+class LoginCounters {
+ public:
+  explicit LoginCounters(telemetry::Metrics& metrics) : metrics_(metrics) {}
+  // Both from fixed tables.
+  void Add(std::string_view mechanism, std::string_view outcome);
+
+ private:
+  telemetry::Metrics& metrics_;
+  std::map<std::string, prometheus::Counter*, std::less<>> counters_;
+};
+
+struct Metrics {
+  explicit Metrics(telemetry::Metrics& metrics);
+
+  prometheus::Counter& connections;
+  prometheus::Gauge& streams_negotiating;
+  prometheus::Gauge& sessions_bound;
+  prometheus::Gauge& sessions_ending;
+  prometheus::Counter& bytes_in;
+  prometheus::Counter& bytes_out;
+  StanzaCounters stanzas_in;
+  StanzaCounters stanzas_out;
+  LoginCounters logins;
+  CounterFamily binds;
+  CounterFamily stream_errors;
+  CounterFamily stream_ends;
+  CounterFamily tls;
+  prometheus::Counter& tls_resumed;
+  // A limit was reached: which one.
+  CounterFamily limits;
+  prometheus::Gauge& unacknowledged;
+  prometheus::Gauge& outbound_bytes;
+  prometheus::Gauge& deferred;
+  // Deliveries that were not taken, or were taken before.
+  CounterFamily deliveries_refused;
+  prometheus::Counter& repeats_dropped;
+  prometheus::Counter& undeliverable;
+  prometheus::Counter& restores;
+  prometheus::Counter& certificate_reloads;
+};
+
+}  // namespace parley::c2s

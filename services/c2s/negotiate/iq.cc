@@ -1,0 +1,42 @@
+#include "services/c2s/negotiate/iq.h"
+
+#include "libs/xml/scanner.h"
+
+namespace parley::c2s {
+namespace {
+
+std::string Start(std::string_view type, std::string_view id) {
+  std::string xml = "<iq type='";
+  xml.append(type).append("' id='");
+  xml::AppendEscaped(xml, id);
+  xml += "'";
+  return xml;
+}
+
+}  // namespace
+
+std::optional<IqRequest> ReadIq(std::string_view raw) {
+  const auto iq = xml::Element::Parse(raw);
+  if (!iq) return std::nullopt;
+  const auto type = iq->attr("type");
+  const auto id = iq->attr("id");
+  const auto children = iq->children();
+  if (!id || children.size() != 1 || (type != "get" && type != "set")) return std::nullopt;
+  IqRequest request;
+  request.set = type == "set";
+  request.id = *id;
+  request.payload = *children.front();
+  return request;
+}
+
+std::string IqResult(std::string_view id, std::string_view payload_xml) {
+  std::string xml = Start("result", id);
+  if (payload_xml.empty()) return xml + "/>";
+  return xml.append(">").append(payload_xml).append("</iq>");
+}
+
+std::string IqError(std::string_view id, const xmpp::StanzaError& error) {
+  return Start("error", id) + ">" + error.ToXml() + "</iq>";
+}
+
+}  // namespace parley::c2s

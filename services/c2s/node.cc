@@ -1,0 +1,82 @@
+#include "services/c2s/node.h"
+
+#include <utility>
+
+#include "libs/base/log.h"
+#include "parley/session/v1/session.pb.h"
+#include "services/c2s/routers.h"
+#include "services/c2s/session/session.h"
+#include "services/c2s/session/session_table.h"
+
+namespace parley::c2s {
+namespace {
+
+constexpr std::size_t kMaxAsking = 64;
+constexpr std::chrono::milliseconds kTimeout{5000};
+constexpr std::chrono::milliseconds kRetryDelay{500};
+
+}  // namespace
+
+Node::Node(Loop& loop, storage::Redis& redis, std::string instance, storage::LeaseOptions options,
+           SessionTable& sessions, Routers& routers, Metrics& metrics)
+    : loop_(loop),
+      instance_(std::move(instance)),
+      sessions_(sessions),
+      routers_(routers),
+      metrics_(metrics),
+      lease_(loop, redis, instance_, options, [this](const std::string& epoch) { OnLease(epoch); }) {}
+
+void Node::OnLease(const std::string& epoch) {
+  log::Info("lease_held", {{"epoch", epoch}, {"sessions", sessions_.size()}});
+  if (!std::exchange(had_lease_, true)) return;
+  waiting_.clear();
+  for (auto& session : sessions_.All()) waiting_.push_back(std::move(session));
+  Pump();
+}
+
+void Node::Bound(const std::shared_ptr<Session>& session, const std::string& epoch) {
+  if (epoch == lease_.epoch()) return;
+  waiting_.push_back(session);
+  Pump();
+}
+
+void Node::Pump() {
+  while (!retry_.armed() && asking_ < kMaxAsking && !waiting_.empty()) {
+    const auto session = waiting_.front().lock();
+    waiting_.pop_front();
+    // One that is being bound is looked at when it is (see Bound).
+    if (session && session->state() == Session::State::kBound) Restore(session);
+  }
+}
+
+void Node::Restore(const std::shared_ptr<Session>& session) {
+  ++asking_;
+  session::v1::Ask ask;
+  ask.mutable_restore()->set_account(std::string(session->jid().bare()));
+  *ask.mutable_restore()->mutable_record() = session->ToRecord();
+  routers_.Ask(session->jid().bare(), ask.SerializeAsString(), kTimeout,
+               [this, asked = std::weak_ptr(session)](const Result<std::string>& body) {
+                 --asking_;
+                 OnAnswer(asked, body);
+                 Pump();
+               });
+}
+
+void Node::OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::string>& body) {
+  const auto session = asked.lock();
+  if (!session) return;
+  session::v1::Answer answer;
+  if (!body || !answer.ParseFromString(*body) || !answer.has_restored()) {
+    waiting_.push_back(session);
+    // Not at once: whatever is wrong needs a moment.
+    if (!retry_.armed()) retry_ = loop_.After(kRetryDelay, [this] { Pump(); });
+    return;
+  }
+  if (answer.restored().ok()) return metrics_.restores.Increment();
+  link::v1::Disconnect conflict;
+  conflict.set_condition("conflict");
+  conflict.set_text("another client took the resource while this node was cut off");
+  session->Disconnect(conflict);
+}
+
+}  // namespace parley::c2s

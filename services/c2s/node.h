@@ -1,0 +1,49 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "libs/storage/lease.h"
+#include "services/c2s/metrics.h"
+
+namespace parley::c2s {
+
+class Routers;
+class Session;
+class SessionTable;
+
+// This edge as the routers know it: its lease in Redis, and the way back after the lease or Redis' data was lost, when
+// every session is put back under the new epoch, a bounded number at a time.
+class Node {
+ public:
+  Node(Loop& loop, storage::Redis& redis, std::string instance, storage::LeaseOptions options, SessionTable& sessions,
+       Routers& routers, Metrics& metrics);
+
+  const std::string& instance() const { return instance_; }
+  const std::string& epoch() const { return lease_.epoch(); }
+  bool held() const { return lease_.held(); }
+  // A bind was answered. If the epoch changed meanwhile, the session is under one that is gone.
+  void Bound(const std::shared_ptr<Session>& session, const std::string& epoch);
+  void Release(std::function<void()> done) { lease_.Release(std::move(done)); }
+
+ private:
+  void OnLease(const std::string& epoch);
+  void Pump();
+  void Restore(const std::shared_ptr<Session>& session);
+  void OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::string>& body);
+
+  Loop& loop_;
+  const std::string instance_;
+  SessionTable& sessions_;
+  Routers& routers_;
+  Metrics& metrics_;
+  std::deque<std::weak_ptr<Session>> waiting_;
+  std::size_t asking_ = 0;
+  bool had_lease_ = false;
+  Loop::Timer retry_;
+  storage::NodeLease lease_;
+};
+
+}  // namespace parley::c2s

@@ -1,0 +1,144 @@
+#include "services/c2s/routers.h"
+
+#include <utility>
+
+#include "libs/base/log.h"
+#include "libs/xmpp/errors.h"
+#include "services/c2s/session/route.h"
+#include "services/c2s/session/session.h"
+#include "services/c2s/session/session_table.h"
+
+namespace parley::c2s {
+namespace {
+
+constexpr std::size_t kRepeatsRemembered = 200000;
+constexpr std::chrono::seconds kRepeatsPeriod{60};
+constexpr std::size_t kMaxDeferred = 65536;
+constexpr std::chrono::seconds kDeferredRetry{1};
+
+xmpp::StanzaError ErrorFor(rpc::RefusalReason reason) {
+  if (reason == link::v1::REFUSAL_REASON_OVERLOADED) return xmpp::ResourceConstraint("the server is busy");
+  return xmpp::RemoteServerTimeout("the server cannot route this now");
+}
+
+// Presence and controls have nobody who would understand an error, and are wanted late rather than never.
+bool WorthKeeping(const rpc::Envelope& envelope) {
+  return envelope.kind() == link::v1::KIND_CONTROL || envelope.kind() == link::v1::KIND_PRESENCE;
+}
+
+}  // namespace
+
+Routers::Routers(Loop& loop, rpc::Self self, rpc::Ring::Options options, SessionTable& sessions, Metrics& metrics)
+    : sessions_(sessions),
+      metrics_(metrics),
+      repeats_(kRepeatsRemembered, kRepeatsPeriod),
+      ring_(loop, std::move(self), std::move(options), *this),
+      retrying_(loop.Every(kDeferredRetry, [this] { SendDeferred(); })) {}
+
+Routers::~Routers() = default;
+
+// Towards the routers
+
+void Routers::Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  ring_.Send(key, std::move(envelope), std::move(receipt));
+}
+
+void Routers::Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, rpc::Link::Done done) {
+  ring_.Ask(key, std::move(body), timeout, std::move(done));
+}
+
+bool Routers::congested(std::string_view key) const { return !ring_.available() || ring_.congested(key); }
+bool Routers::available() const { return ring_.available(); }
+void Routers::AnnounceDraining() { ring_.AnnounceDraining(); }
+std::size_t Routers::unacknowledged() const { return ring_.unacknowledged() + deferred_.size(); }
+void Routers::WaitWritable(std::shared_ptr<Session> session) { waiting_.push_back(std::move(session)); }
+void Routers::OnWritable() { WakeWaiting(); }
+
+void Routers::WakeWaiting() {
+  for (const auto& waiting : std::exchange(waiting_, {})) {
+    if (const auto session = waiting.lock()) session->uplink().OnWritable();
+  }
+}
+
+void Routers::OnAvailability(bool available) {
+  log::Info(available ? "routers_available" : "routers_gone");
+  if (!available) return;
+  SendDeferred();
+  WakeWaiting();
+}
+
+void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
+  metrics_.undeliverable.Increment();
+  const auto& envelope = *held.envelope;
+  auto* session = sessions_.Find(envelope.origin());
+  // A router that stops does not know our stanza, another will.
+  const bool elsewhere = reason == link::v1::REFUSAL_REASON_DRAINING && ring_.available();
+  if (!session || WorthKeeping(envelope) || elsewhere) return Defer(std::move(held));
+  session->OnUndeliverable(envelope, ErrorFor(reason));
+}
+
+void Routers::Defer(rpc::Held held) {
+  if (deferred_.size() >= kMaxDeferred) {
+    metrics_.limits.Add("deferred");
+    log::Error("stanza_dropped", {{"session", held.envelope->origin()}, {"reason", "too many are kept already"}});
+    return;
+  }
+  deferred_.push_back(std::move(held));
+  metrics_.deferred.Set(static_cast<double>(deferred_.size()));
+}
+
+void Routers::SendDeferred() {
+  if (!ring_.available() || deferred_.empty()) return;
+  for (auto& held : std::exchange(deferred_, {})) {
+    if (Obsolete(*held.envelope)) continue;
+    const std::string key(KeyOf(*held.envelope));
+    ring_.Send(key, std::move(held.envelope), std::move(held.receipt));
+  }
+  metrics_.deferred.Set(static_cast<double>(deferred_.size()));
+}
+
+// The client has said something else since, or its SessionEnded says it all.
+bool Routers::Obsolete(const rpc::Envelope& envelope) const {
+  if (envelope.kind() != link::v1::KIND_PRESENCE || !envelope.to().empty()) return false;
+  const auto* session = sessions_.Find(envelope.origin());
+  return !session || !session->IsLatestPresence(envelope.origin_seq());
+}
+
+// From the routers
+
+void Routers::OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  if (envelope->has_disconnect()) {
+    if (auto* session = sessions_.Find(envelope->session())) session->Disconnect(envelope->disconnect());
+    return;
+  }
+  if (envelope->leg() == link::v1::LEG_DELIVER) return Deliver(*envelope, std::move(receipt));
+  log::Warn("envelope_not_understood", {{"peer", link.peer().instance}});
+}
+
+void Routers::Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt) {
+  auto* session = sessions_.Find(envelope.session());
+  if (!session) {
+    metrics_.deliveries_refused.Add("no_session");
+    return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  }
+  const auto now = Repeats::Clock::now();
+  const bool numbered = !envelope.origin().empty() && envelope.answers() == 0;
+  if (numbered && envelope.repeat() &&
+      repeats_.Seen(envelope.origin(), envelope.session(), envelope.origin_seq(), now)) {
+    metrics_.repeats_dropped.Increment();
+    return;
+  }
+  const auto refusal = session->Deliver(envelope);
+  if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
+    if (numbered) repeats_.Note(envelope.origin(), envelope.session(), envelope.origin_seq(), now);
+    return;
+  }
+  metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
+  receipt.Refuse(refusal);
+}
+
+void Routers::OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond respond) {
+  respond(Error("an edge answers no requests"));
+}
+
+}  // namespace parley::c2s

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/rpc/ring.h"
+#include "services/c2s/metrics.h"
+#include "services/c2s/session/repeats.h"
+
+namespace parley::c2s {
+
+class Session;
+class SessionTable;
+
+// The edge's side of the links to all routers: gives them clients' stanzas, takes deliveries, and keeps for later what
+// no router took and nobody can be told about.
+class Routers final : private rpc::Ring::Owner {
+ public:
+  Routers(Loop& loop, rpc::Self self, rpc::Ring::Options options, SessionTable& sessions, Metrics& metrics);
+  ~Routers();
+
+  // `key`: a bare JID.
+  void Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  void Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, rpc::Link::Done done);
+  bool congested(std::string_view key) const;
+  bool available() const;
+  // Tells the session's uplink once there is room again.
+  void WaitWritable(std::shared_ptr<Session> session);
+
+  // Before the end: no new deliveries, please.
+  void AnnounceDraining();
+  std::size_t unacknowledged() const;
+
+ private:
+  void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;
+  void OnRequest(rpc::Link& link, const std::string& body, rpc::LinkHandler::Respond respond) override;
+  void OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) override;
+  void OnAvailability(bool available) override;
+  void OnWritable() override;
+
+  void Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  void WakeWaiting();
+  void Defer(rpc::Held held);
+  void SendDeferred();
+  bool Obsolete(const rpc::Envelope& envelope) const;
+
+  SessionTable& sessions_;
+  Metrics& metrics_;
+  Repeats repeats_;
+  std::vector<std::weak_ptr<Session>> waiting_;
+  std::deque<rpc::Held> deferred_;
+  rpc::Ring ring_;
+  Loop::Timer retrying_;
+};
+
+}  // namespace parley::c2s

@@ -1,0 +1,69 @@
+#include "services/c2s/session/established.h"
+
+#include <utility>
+
+#include "libs/xmpp/stanza.h"
+#include "services/c2s/metrics.h"
+#include "services/c2s/session/ping.h"
+#include "services/c2s/session/session.h"
+#include "services/c2s/stream/stream.h"
+
+namespace parley::c2s {
+namespace {
+
+constexpr std::string_view kBindNs = "urn:ietf:params:xml:ns:xmpp-bind";
+constexpr std::string_view kSessionNs = "urn:ietf:params:xml:ns:xmpp-session";
+
+}  // namespace
+
+Established::Established(Stream& stream, std::shared_ptr<Session> session)
+    : stream_(stream), session_(std::move(session)) {}
+
+void Established::OnChild(const xml::Child& child) {
+  xmpp::StreamContext context;
+  context.namespaces = &stream_.namespaces();
+  context.lang = stream_.lang();
+  context.from = session_->jid().str();
+  auto stanza = xmpp::ParseStanza(child, context);
+  if (!stanza) return stream_.Fail(xmpp::StreamError("unsupported-stanza-type"));
+  stream_.context().metrics.stanzas_in.Add(stanza->envelope.kind());
+  if (!IsOwn(stanza->client_from)) return stream_.Fail(xmpp::StreamError("invalid-from"));
+  stanza->envelope.set_origin_seq(session_->uplink().Number());
+  if (Answer(*stanza)) return;
+  session_->Submit(std::move(stanza->envelope));
+}
+
+// RFC 6120 8.1.2.1: none, or the full or bare JID of the client.
+bool Established::IsOwn(std::string_view client_from) const {
+  if (client_from.empty() || client_from == session_->jid().str()) return true;
+  const auto from = xmpp::Jid::Parse(xml::Unescape(client_from));
+  return from && (*from == session_->jid() || from->str() == session_->jid().bare());
+}
+
+bool Established::Answer(const xmpp::ParsedStanza& stanza) {
+  const auto& envelope = stanza.envelope;
+  if (stanza.error) {
+    if (const auto error = xmpp::MakeError(envelope, *stanza.error)) session_->Write(error->stanza());
+    return true;
+  }
+  if (envelope.kind() != link::v1::KIND_IQ) return false;
+  if (IsPong(envelope, stream_.host().domain)) return true;
+  const bool ours = envelope.to().empty() || envelope.to() == stream_.host().domain;
+  if (!ours || envelope.type() != link::v1::TYPE_SET) return false;
+  if (envelope.payload_ns() == kBindNs) {
+    // RFC 6120 7.1: one resource per stream.
+    const auto error = xmpp::MakeError(envelope, xmpp::NotAllowed("a resource is bound already"));
+    session_->Write(error->stanza());
+    return true;
+  }
+  if (envelope.payload_ns() == kSessionNs) {
+    // RFC 3921 section 3: nothing is left to do.
+    session_->Write(xmpp::MakeResult(envelope, {}).stanza());
+    return true;
+  }
+  return false;
+}
+
+void Established::OnEnd(std::string_view reason) { session_->End(reason); }
+
+}  // namespace parley::c2s

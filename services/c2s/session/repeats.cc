@@ -1,0 +1,38 @@
+#include "services/c2s/session/repeats.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+namespace parley::c2s {
+
+bool Repeats::Seen(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
+  Age(now);
+  const Key key = KeyFor(origin, session);
+  for (const auto* generation : {&young_, &old_}) {
+    const auto found = generation->find(key);
+    if (found != generation->end()) return seq <= found->second;
+  }
+  return false;
+}
+
+void Repeats::Note(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
+  Age(now);
+  auto& highest = young_[KeyFor(origin, session)];
+  highest = std::max(highest, seq);
+}
+
+Repeats::Key Repeats::KeyFor(std::string_view origin, std::string_view session) {
+  const std::hash<std::string_view> hash;
+  return Key{hash(origin), hash(session)};
+}
+
+void Repeats::Age(Clock::time_point now) {
+  if (young_.size() < max_entries_ && now - born_ < period_) return;
+  // Both are too old when nothing came for long.
+  if (now - born_ >= 2 * period_) young_.clear();
+  old_ = std::exchange(young_, {});
+  born_ = now;
+}
+
+}  // namespace parley::c2s

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+namespace parley::c2s {
+
+// Recognises deliveries that came before: after a router died, the sender's edge sends again what may have arrived.
+// Remembers the highest number seen from each origin for each session, for at least a period and at most two, and no
+// more than so many.
+class Repeats {
+ public:
+  using Clock = std::chrono::steady_clock;
+  Repeats(std::size_t max_entries, Clock::duration period) : max_entries_(max_entries / 2), period_(period) {}
+
+  // Numbers of one origin come to one session in rising order. True: this one, or a later one, was noted before.
+  bool Seen(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
+  void Note(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
+  std::size_t size() const { return young_.size() + old_.size(); }
+
+ private:
+  // Two 64-bit hashes: ids are random, a clash is out of reach.
+  struct Key {
+    std::uint64_t origin;
+    std::uint64_t session;
+    bool operator==(const Key&) const = default;
+  };
+  struct Hash {
+    std::size_t operator()(const Key& key) const { return key.origin ^ (key.session * 0x9e3779b97f4a7c15ull); }
+  };
+  using Generation = std::unordered_map<Key, std::uint64_t, Hash>;
+  static Key KeyFor(std::string_view origin, std::string_view session);
+  void Age(Clock::time_point now);
+
+  const std::size_t max_entries_;
+  const Clock::duration period_;
+  Generation young_;
+  Generation old_;
+  Clock::time_point born_;  // of young_
+};
+
+}  // namespace parley::c2s

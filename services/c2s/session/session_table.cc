@@ -1,0 +1,37 @@
+#include "services/c2s/session/session_table.h"
+
+#include "services/c2s/session/session.h"
+
+namespace parley::c2s {
+
+SessionTable::SessionTable() = default;
+SessionTable::~SessionTable() = default;
+
+void SessionTable::Add(std::shared_ptr<Session> session) {
+  const std::string_view id = session->id();
+  sessions_.emplace(id, std::move(session));
+}
+
+void SessionTable::Remove(const Session& session) {
+  const auto found = sessions_.find(session.id());
+  if (found == sessions_.end()) return;
+  // The key goes before what it is a view into.
+  ending_.emplace(&session, std::move(found->second));
+  sessions_.erase(found);
+}
+
+void SessionTable::Forget(const Session& session) { ending_.erase(&session); }
+
+Session* SessionTable::Find(std::string_view id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+std::vector<std::weak_ptr<Session>> SessionTable::All() const {
+  std::vector<std::weak_ptr<Session>> all;
+  all.reserve(sessions_.size());
+  for (const auto& [id, session] : sessions_) all.emplace_back(session);
+  return all;
+}
+
+}  // namespace parley::c2s

@@ -1,0 +1,137 @@
+#include "services/c2s/session/uplink.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/c2s/alive.h"
+#include "services/c2s/metrics.h"
+#include "services/c2s/routers.h"
+#include "services/c2s/session/session.h"
+
+namespace parley::c2s {
+
+using link::v1::Envelope;
+
+Uplink::Uplink(Session& session, Context& context)
+    : session_(session), context_(context), patience_(&Uplink::StopWaiting, this) {}
+
+bool Uplink::full() const { return pending_.size() >= context_.config.c2s.max_unacknowledged; }
+
+// ARCHITECTURE.md, "Order": what goes to other accounts by one way waits until what went by the other has arrived.
+bool Uplink::Blocked(Route::Path path) const {
+  switch (path) {
+    case Route::Path::kDirect:
+      return spreading_ > 0;
+    case Route::Path::kSpreading:
+      return direct_ > 0;
+    case Route::Path::kOther:
+      break;
+  }
+  return false;
+}
+
+void Uplink::Send(std::unique_ptr<Envelope> envelope) {
+  const Route route = RouteOf(*envelope, context_.config);
+  envelope->set_leg(route.leg);
+  if (waiting_.empty() && !Blocked(route.path)) return Forward(std::move(envelope), route);
+  if (waiting_.empty()) context_.wheel.Arm(patience_, context_.config.c2s.order_timeout);
+  waiting_.push_back(std::move(envelope));
+}
+
+void Uplink::Forward(std::unique_ptr<Envelope> envelope, const Route& route) {
+  const auto seq = envelope->origin_seq();
+  pending_.push_back(Pending{seq, route.path, false});
+  ++CountOf(route.path);
+  if (full() && !std::exchange(limit_counted_, true)) context_.metrics.limits.Add("unacknowledged");
+  const std::string key(route.key);
+  auto settle = [weak = session_.weak_from_this(), seq](rpc::RefusalReason) {
+    if (const auto session = weak.lock()) session->OnSettled(seq);
+  };
+  rpc::Receipt receipt(std::move(settle));
+  context_.routers.Send(key, std::move(envelope), std::move(receipt));
+  if (congested_ || !context_.routers.congested(key)) return;
+  congested_ = true;
+  context_.routers.WaitWritable(session_.shared_from_this());
+}
+
+void Uplink::Settle(std::uint64_t seq) {
+  const auto found = Find(seq);
+  if (found == pending_.end()) return;
+  const bool was_ready = ready();
+  --CountOf(found->path);
+  pending_.erase(found);
+  if (pending_.empty()) std::vector<Pending>().swap(pending_);
+  limit_counted_ = false;
+  // Not from here: the ring is in the middle of taking acknowledgements.
+  if (!waiting_.empty()) {
+    context_.loop.AtEndOfTurn(WhileAlive(session_.shared_from_this(), [](Session& self) { self.uplink().Pump(); }));
+  }
+  Changed(was_ready);
+}
+
+void Uplink::Pump() {
+  const bool was_ready = ready();
+  std::size_t sent = 0;
+  for (; sent < waiting_.size(); ++sent) {
+    const Route route = RouteOf(*waiting_[sent], context_.config);
+    if (Blocked(route.path)) break;
+    Forward(std::move(waiting_[sent]), route);
+  }
+  waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(sent));
+  if (!waiting_.empty()) {
+    if (sent > 0) context_.wheel.Arm(patience_, context_.config.c2s.order_timeout);
+    return;
+  }
+  std::vector<std::unique_ptr<Envelope>>().swap(waiting_);
+  patience_.Cancel();
+  Changed(was_ready);
+}
+
+bool Uplink::TakeAnswer(std::uint64_t seq) {
+  const auto found = Find(seq);
+  return found != pending_.end() && !std::exchange(found->answered, true);
+}
+
+void Uplink::OnWritable() {
+  const bool was_ready = ready();
+  congested_ = false;
+  Changed(was_ready);
+}
+
+void Uplink::Changed(bool was_ready) {
+  if (!was_ready && ready()) session_.OnUplinkReady();
+}
+
+std::vector<Uplink::Pending>::iterator Uplink::Find(std::uint64_t seq) {
+  auto before = [](const Pending& pending, std::uint64_t number) { return pending.seq < number; };
+  const auto found = std::lower_bound(pending_.begin(), pending_.end(), seq, before);
+  return found != pending_.end() && found->seq == seq ? found : pending_.end();
+}
+
+std::uint32_t& Uplink::CountOf(Route::Path path) {
+  switch (path) {
+    case Route::Path::kDirect:
+      return direct_;
+    case Route::Path::kSpreading:
+      return spreading_;
+    case Route::Path::kOther:
+      break;
+  }
+  return other_;
+}
+
+// A recipient that cannot be reached now must not stop the conversation with all others. Order could only suffer
+// towards that one.
+void Uplink::StopWaiting(void* self) {
+  auto& uplink = *static_cast<Uplink*>(self);
+  const auto keep = uplink.session_.shared_from_this();
+  const bool was_ready = uplink.ready();
+  uplink.context_.metrics.limits.Add("order");
+  for (auto& envelope : std::exchange(uplink.waiting_, {})) {
+    const Route route = RouteOf(*envelope, uplink.context_.config);
+    uplink.Forward(std::move(envelope), route);
+  }
+  uplink.Changed(was_ready);
+}
+
+}  // namespace parley::c2s

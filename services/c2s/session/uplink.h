@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "parley/link/v1/link.pb.h"
+#include "services/c2s/context.h"
+#include "services/c2s/session/route.h"
+#include "services/c2s/wheel.h"
+
+namespace parley::c2s {
+
+class Session;
+
+// What a session sent: numbers it, sends it in order, and knows what the routers have not taken yet.
+// Holds nothing on the heap while nothing is under way.
+class Uplink {
+ public:
+  Uplink(Session& session, Context& context);
+
+  // Each stanza of the client gets a number, also one that goes no further.
+  std::uint64_t Number() { return ++last_; }
+  // Sends it now, or when order allows. Its number is its origin_seq.
+  void Send(std::unique_ptr<link::v1::Envelope> envelope);
+  // False: give no more until OnReady of the session.
+  bool ready() const { return waiting_.empty() && !full() && !congested_; }
+
+  // A router took responsibility for number `seq`, or it was answered here.
+  void Settle(std::uint64_t seq);
+  // An answer to number `seq` came. False: it had been answered before.
+  bool TakeAnswer(std::uint64_t seq);
+  // The ring has room again, or there is no use in waiting.
+  void OnWritable();
+  // Sends what order does not hold back any more.
+  void Pump();
+
+  // All up to this number are handled, as XEP-0198 counts.
+  std::uint64_t handled() const { return pending_.empty() ? last_ : pending_.front().seq - 1; }
+  bool idle() const { return pending_.empty() && waiting_.empty(); }
+
+ private:
+  struct Pending {
+    std::uint64_t seq;
+    Route::Path path;
+    bool answered;
+  };
+  bool full() const;
+  bool Blocked(Route::Path path) const;
+  void Forward(std::unique_ptr<link::v1::Envelope> envelope, const Route& route);
+  void Changed(bool was_ready);
+  std::vector<Pending>::iterator Find(std::uint64_t seq);
+  std::uint32_t& CountOf(Route::Path path);
+  static void StopWaiting(void* self);
+
+  Session& session_;
+  Context& context_;
+  std::uint64_t last_ = 0;
+  std::vector<Pending> pending_;                              // by number
+  std::vector<std::unique_ptr<link::v1::Envelope>> waiting_;  // for order, see Blocked()
+  Wheel::Timer patience_;
+  std::uint32_t direct_ = 0;  // of the pending ones
+  std::uint32_t spreading_ = 0;
+  std::uint32_t other_ = 0;
+  bool congested_ = false;
+  bool limit_counted_ = false;
+};
+
+}  // namespace parley::c2s

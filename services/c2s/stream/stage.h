@@ -1,0 +1,19 @@
+#pragma once
+
+#include <string_view>
+
+#include "libs/xml/scanner.h"
+
+namespace parley::c2s {
+
+// Where a stream is in its life: what is done with the children of the stream element now.
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  // A complete child; its views are valid during the call.
+  virtual void OnChild(const xml::Child& child) = 0;
+  // The stream is over, for this reason ("closed", "error", "timeout", "lost"). Called once, before the stage goes.
+  virtual void OnEnd(std::string_view reason) = 0;
+};
+
+}  // namespace parley::c2s
