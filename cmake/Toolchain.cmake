@@ -26,7 +26,8 @@ if(PARLEY_SANITIZE)
   endforeach()
 endif()
 if(PARLEY_FUZZ)
-  # clang 14 cannot compile -fsanitize=function into coroutines. Warnings are g++'s business; what clang thinks of all libraries must not keep a fuzzer from running.
+  # Warnings are g++'s business; what clang thinks of all libraries must not keep a fuzzer from running. clang 14 cannot
+  # compile -fsanitize=function into coroutines.
   add_compile_options(-Wno-error -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
                       -fno-sanitize=function)
   add_link_options(-fsanitize=address,undefined)
