@@ -174,6 +174,7 @@ TEST_F(RingTest, WhatADeadReplicaHadGoesToTheNextInOrderMarked) {
 
 TEST_F(RingTest, JoiningReplicaWaitsForWhatTheFormerOneHas) {
   MakeRouters(2);
+  options_.settle_timeout = 10s;
   MakeRing({&router(0)});
   router(0).hold = true;
   Rendezvous later;
@@ -187,7 +188,6 @@ TEST_F(RingTest, JoiningReplicaWaitsForWhatTheFormerOneHas) {
   Send(moves, 1);
   Send(stays, 1);
   RunUntil(loop_, [&] { return router(0).receipts.size() == 2; });
-  options_.settle_timeout = 10s;
   router(1).Start();
   RunUntil(loop_, [&] { return ring_->peers().size() == 2; });
   EXPECT_EQ(ring_->InstanceFor(moves), "router-2");
@@ -507,14 +507,12 @@ TEST_F(RingTest, NothingIsLostOrReorderedWhileReplicasComeAndGo) {
   RunUntil(loop_, [&] { return next > kEach; }, 60s);
   for (int i = 0; i < kRouters; ++i) {
     if (!running[i]) router(i).Start();
-    router(i).on_envelope = [original = router(i).on_envelope](Link& link, std::unique_ptr<Envelope> envelope, Receipt receipt) {
-      original(link, std::move(envelope), std::move(receipt));
-    };
   }
-  RunUntil(loop_, [&] {
+  const auto all_acknowledged = [&] {
     for (auto& router : routers_) router->receipts.clear();
     return ring_->unacknowledged() == 0;
-  }, 60s);
+  };
+  RunUntil(loop_, all_acknowledged, 60s);
   EXPECT_EQ(gaps, 0);
   EXPECT_EQ(unmarked_repeats, 0);
   for (int key = 0; key < kKeys; ++key) EXPECT_EQ(seen["user" + std::to_string(key) + "@home"], kEach);

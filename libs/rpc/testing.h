@@ -15,8 +15,9 @@
 // For tests only: peers that write down what happens to them.
 namespace parley::rpc::testing {
 
-// Turns the loop until `done`; fails after ten seconds.
-inline void RunUntil(Loop& loop, const std::function<bool()>& done, std::chrono::milliseconds limit = std::chrono::seconds(20)) {
+// Turns the loop until `done`; fails after `limit`.
+inline void RunUntil(Loop& loop, const std::function<bool()>& done,
+                     std::chrono::milliseconds limit = std::chrono::seconds(20)) {
   bool late = false;
   const auto deadline = loop.After(limit, [&] {
     late = true;

@@ -1,0 +1,333 @@
+#include "libs/rpc/endpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "libs/rpc/testing.h"
+
+// What a peer may do wrong, and what we answer; no gRPC.
+namespace parley::rpc {
+namespace {
+
+using namespace std::chrono_literals;
+using link::v1::Frame;
+using testing::MakeEnvelope;
+using testing::Recorder;
+using testing::RunFor;
+using testing::RunUntil;
+
+// Keeps what is written; a write ends when the test says so.
+class FakeTransport : public Transport {
+ public:
+  explicit FakeTransport(Loop& loop) : loop_(loop) {}
+  void Write(const Frame& frame) override {
+    Frame copy;
+    copy.ParseFromString(frame.SerializeAsString());
+    written.push_back(std::move(copy));
+    if (stuck) return;
+    loop_.Post([this] {
+      if (events != nullptr) events->OnWritten();
+    });
+  }
+  void Finish() override { finished = true; }
+  void Abort(const std::string& reason) override {
+    if (!aborted) aborted = reason;
+  }
+  void Detach() override { events = nullptr; }
+
+  // All envelopes, acks and so on that were written.
+  Frame All() const {
+    Frame all;
+    for (const auto& frame : written) all.MergeFrom(frame);
+    return all;
+  }
+
+  TransportEvents* events = nullptr;
+  std::vector<Frame> written;
+  bool stuck = false;
+  bool finished = false;
+  std::optional<std::string> aborted;
+
+ private:
+  Loop& loop_;
+};
+
+class EndpointTest : public ::testing::Test {
+ protected:
+  void Open(LinkOptions options = {}, const std::string& expected_service = {}) {
+    auto role = std::make_shared<Endpoint::Role>();
+    role->self = {"router", "router-1", "e1"};
+    role->options = options;
+    role->expected_service = expected_service;
+    endpoint_ = std::make_shared<Endpoint>(loop_, role, handler_, [this](const std::string&) { ended_ = true; });
+    transport_.events = endpoint_.get();
+    endpoint_->Attach(transport_);
+    endpoint_->OnOpen("here");
+  }
+  static Frame Hello(std::uint32_t protocol = kProtocol, std::uint32_t window = 100) {
+    Frame frame;
+    auto& hello = *frame.mutable_hello();
+    hello.set_protocol(protocol);
+    hello.set_service("c2s");
+    hello.set_instance("c2s-1");
+    hello.set_epoch("e2");
+    hello.set_window(window);
+    hello.set_window_bytes(1 << 20);
+    return frame;
+  }
+  void Up(LinkOptions options = {}, std::uint32_t window = 100) {
+    Open(options);
+    Receive(Hello(kProtocol, window));
+    ASSERT_EQ(handler_.links.size(), 1u);
+  }
+  void Receive(Frame frame) { endpoint_->OnFrame(frame); }
+  static Frame WithEnvelopes(std::uint64_t first, int count) {
+    Frame frame;
+    for (int i = 0; i < count; ++i) {
+      auto envelope = MakeEnvelope("romeo@home", first + i);
+      envelope->set_seq(first + i);
+      frame.mutable_envelopes()->AddAllocated(envelope.release());
+    }
+    return frame;
+  }
+  static Frame WithAck(std::uint64_t seq) {
+    Frame frame;
+    frame.add_acks(seq);
+    return frame;
+  }
+
+  Loop loop_;
+  Recorder handler_;
+  FakeTransport transport_{loop_};
+  std::shared_ptr<Endpoint> endpoint_;
+  bool ended_ = false;
+};
+
+TEST_F(EndpointTest, HelloIsTheFirstFrameAndAlone) {
+  Open();
+  ASSERT_EQ(transport_.written.size(), 1u);
+  const auto& hello = transport_.written[0].hello();
+  EXPECT_EQ(hello.protocol(), kProtocol);
+  EXPECT_EQ(hello.service(), "router");
+  EXPECT_EQ(hello.window(), LinkOptions().window);
+}
+
+TEST_F(EndpointTest, NothingIsSentBeforeThePeersHello) {
+  Open();
+  RunFor(loop_, 10ms);
+  EXPECT_EQ(transport_.written.size(), 1u);
+  EXPECT_TRUE(handler_.links.empty());
+}
+
+TEST_F(EndpointTest, PeerWithoutHelloInTimeIsHungUpOn) {
+  LinkOptions options;
+  options.hello_timeout = 20ms;
+  Open(options);
+  RunUntil(loop_, [&] { return transport_.aborted.has_value(); });
+}
+
+TEST_F(EndpointTest, FirstFrameMustBeAHello) {
+  Open();
+  Receive(WithEnvelopes(1, 1));
+  EXPECT_TRUE(transport_.aborted);
+  EXPECT_TRUE(handler_.got.empty());
+}
+
+TEST_F(EndpointTest, NeighbouringProtocolsAreAccepted) {
+  Open();
+  Receive(Hello(kProtocol + 1));
+  EXPECT_FALSE(transport_.aborted);
+  EXPECT_EQ(handler_.links.size(), 1u);
+}
+
+TEST_F(EndpointTest, FarProtocolIsHungUpOn) {
+  Open();
+  Receive(Hello(kProtocol + 2));
+  EXPECT_TRUE(transport_.aborted);
+  EXPECT_TRUE(handler_.links.empty());
+}
+
+TEST_F(EndpointTest, HelloWithoutANameIsHungUpOn) {
+  Open();
+  Frame hello = Hello();
+  hello.mutable_hello()->clear_instance();
+  Receive(hello);
+  EXPECT_TRUE(transport_.aborted);
+}
+
+TEST_F(EndpointTest, WrongServiceIsHungUpOn) {
+  Open({}, "roster");
+  Receive(Hello());
+  EXPECT_TRUE(transport_.aborted);
+}
+
+TEST_F(EndpointTest, SecondHelloIsAViolation) {
+  Up();
+  Receive(Hello());
+  EXPECT_TRUE(transport_.aborted);
+}
+
+TEST_F(EndpointTest, GarbageIsAViolation) {
+  Up();
+  endpoint_->OnGarbage();
+  EXPECT_TRUE(transport_.aborted);
+}
+
+TEST_F(EndpointTest, AcknowledgementOfWhatWasNeverSentIsAViolation) {
+  Up();
+  Receive(WithAck(1));
+  EXPECT_TRUE(transport_.aborted);
+}
+
+TEST_F(EndpointTest, SecondAcknowledgementIsAViolation) {
+  Up();
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), {});
+  RunUntil(loop_, [&] { return transport_.All().envelopes_size() == 1; });
+  Receive(WithAck(1));
+  EXPECT_FALSE(transport_.aborted);
+  Receive(WithAck(1));
+  EXPECT_TRUE(transport_.aborted);
+}
+
+TEST_F(EndpointTest, AcknowledgementOfWhatStillWaitsIsAViolation) {
+  Up({}, 1);
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), {});
+  endpoint_->Send(MakeEnvelope("juliet@home", 2), {});
+  RunUntil(loop_, [&] { return transport_.All().envelopes_size() == 1; });
+  Receive(WithAck(2));
+  EXPECT_TRUE(transport_.aborted);
+}
+
+TEST_F(EndpointTest, GapInTheNumbersIsAViolation) {
+  Up();
+  Receive(WithEnvelopes(1, 2));
+  Receive(WithEnvelopes(4, 1));
+  EXPECT_TRUE(transport_.aborted);
+  EXPECT_EQ(handler_.got.size(), 2u);
+}
+
+TEST_F(EndpointTest, NothingIsTakenAfterAViolationUntilTheStreamIsGone) {
+  Up();
+  Receive(WithEnvelopes(2, 1));
+  ASSERT_TRUE(transport_.aborted);
+  Receive(WithEnvelopes(1, 1));
+  EXPECT_TRUE(handler_.got.empty());
+  EXPECT_EQ(handler_.downs, 0);
+  endpoint_->OnBroken("cancelled");
+  EXPECT_EQ(handler_.downs, 1);
+  EXPECT_TRUE(ended_);
+}
+
+TEST_F(EndpointTest, MoreThanTheWindowIsAViolation) {
+  LinkOptions options;
+  options.window = 3;
+  handler_.hold = true;
+  Up(options);
+  Receive(WithEnvelopes(1, 4));
+  EXPECT_TRUE(transport_.aborted);
+  EXPECT_EQ(handler_.got.size(), 3u);
+}
+
+TEST_F(EndpointTest, ToldAcknowledgementsOpenTheWindow) {
+  LinkOptions options;
+  options.window = 3;
+  Up(options);
+  Receive(WithEnvelopes(1, 3));
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 3; });
+  Receive(WithEnvelopes(4, 3));
+  EXPECT_FALSE(transport_.aborted);
+  EXPECT_EQ(handler_.got.size(), 6u);
+}
+
+TEST_F(EndpointTest, AcknowledgementRidesWithTheNextFrame) {
+  LinkOptions options;
+  options.ack_delay = 10s;
+  Up(options);
+  Receive(WithEnvelopes(1, 1));
+  RunFor(loop_, 20ms);
+  EXPECT_EQ(transport_.All().acks_size(), 0);
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), {});
+  RunUntil(loop_, [&] { return transport_.All().envelopes_size() == 1; });
+  EXPECT_EQ(transport_.written.back().acks_size(), 1);
+}
+
+TEST_F(EndpointTest, ManyAcknowledgementsDoNotWait) {
+  LinkOptions options;
+  options.ack_delay = 10s;
+  Up(options);
+  Receive(WithEnvelopes(1, 64));
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 64; });
+}
+
+TEST_F(EndpointTest, WhatGathersDuringAWriteIsTheNextBatch) {
+  Up();
+  RunFor(loop_, 5ms);
+  transport_.stuck = true;
+  const auto before = transport_.written.size();
+  for (int i = 1; i <= 10; ++i) {
+    endpoint_->Send(MakeEnvelope("juliet@home", i), {});
+    RunFor(loop_, 1ms);
+  }
+  ASSERT_EQ(transport_.written.size(), before + 1);
+  transport_.stuck = false;
+  endpoint_->OnWritten();
+  RunUntil(loop_, [&] { return transport_.written.size() == before + 2; });
+  EXPECT_EQ(transport_.written.back().envelopes_size(), 9);
+}
+
+TEST_F(EndpointTest, BatchHasALimit) {
+  LinkOptions options;
+  options.batch = 4;
+  Up(options);
+  for (int i = 1; i <= 10; ++i) endpoint_->Send(MakeEnvelope("juliet@home", i), {});
+  RunUntil(loop_, [&] { return transport_.All().envelopes_size() == 10; });
+  for (const auto& frame : transport_.written) EXPECT_LE(frame.envelopes_size(), 4);
+}
+
+TEST_F(EndpointTest, LateAcknowledgementAmongManyIsFound) {
+  Up({}, 10);
+  bool settled = false;
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), Receipt([&](RefusalReason) { settled = true; }));
+  for (std::uint64_t i = 2; i <= 1000; ++i) {
+    endpoint_->Send(MakeEnvelope("juliet@home", i), {});
+    RunUntil(loop_, [&] { return transport_.written.back().envelopes_size() > 0 &&
+                                 transport_.written.back().envelopes().rbegin()->seq() == i; });
+    Receive(WithAck(i));
+    ASSERT_FALSE(transport_.aborted);
+  }
+  EXPECT_FALSE(settled);
+  EXPECT_EQ(endpoint_->unacknowledged(), 1u);
+  Receive(WithAck(1));
+  EXPECT_TRUE(settled);
+}
+
+TEST_F(EndpointTest, SentAfterTheEndIsRefused) {
+  Up();
+  endpoint_->OnBroken("gone");
+  RefusalReason reason = link::v1::REFUSAL_REASON_UNSPECIFIED;
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), Receipt([&](RefusalReason refusal) { reason = refusal; }));
+  EXPECT_EQ(reason, link::v1::REFUSAL_REASON_DRAINING);
+}
+
+TEST_F(EndpointTest, TooManyRequestsFailAtOnce) {
+  LinkOptions options;
+  options.max_asks = 1;
+  Up(options);
+  int failed = 0;
+  const auto count = [&](Result<std::string> answer) { failed += answer ? 0 : 1; };
+  endpoint_->Ask("one", 10s, count);
+  endpoint_->Ask("two", 10s, count);
+  RunUntil(loop_, [&] { return failed == 1; });
+}
+
+TEST_F(EndpointTest, ReplyToNoRequestIsIgnored) {
+  Up();
+  Frame frame;
+  frame.add_replies()->set_id(77);
+  Receive(frame);
+  EXPECT_FALSE(transport_.aborted);
+}
+
+}  // namespace
+}  // namespace parley::rpc
