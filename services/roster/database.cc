@@ -34,7 +34,7 @@ void Database::Failed(const Error& error) {
   const auto now = std::chrono::steady_clock::now();
   if (now - last_logged_ < std::chrono::seconds(1)) return;
   last_logged_ = now;
-  log::Warn("store_failed", {{"reason", error.message()}, {"failures", failures_.Value()}});
+  log::Warn("store_failed", {{"reason", error.message()}, {"failures", static_cast<std::uint64_t>(failures_.Value())}});
 }
 
 }  // namespace parley::roster

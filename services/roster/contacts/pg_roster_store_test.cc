@@ -1,0 +1,279 @@
+#include "services/roster/contacts/pg_roster_store.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "services/roster/test_database.h"
+
+namespace parley::roster {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using Direction = v1::ApplySubscription;
+
+constexpr char kJuliet[] = "juliet@home.example";
+constexpr char kRomeo[] = "romeo@other.example";
+
+class PgRosterStoreTest : public testing::Test {
+ protected:
+  PgRosterStoreTest() { db.AddAccount("juliet"); }
+
+  template <class Answer, class Ask>
+  Outcome<Answer> Do(void (PgRosterStore::*call)(const Ask&, RosterStore::Reply<Answer>), const Ask& ask) {
+    return db.Wait<Outcome<Answer>>([&](auto reply) { (store.*call)(ask, reply); });
+  }
+  Outcome<v1::Roster> Get(const std::string& known = "", const std::string& owner = kJuliet) {
+    v1::GetRoster ask;
+    ask.set_owner(owner);
+    ask.set_known_version(known);
+    return Do(&PgRosterStore::Get, ask);
+  }
+  Outcome<v1::ItemChange> Set(const std::string& jid, const std::string& name = "",
+                              const std::vector<std::string>& groups = {}) {
+    v1::SetItem ask;
+    ask.set_owner(kJuliet);
+    ask.mutable_item()->set_jid(jid);
+    ask.mutable_item()->set_name(name);
+    for (const auto& group : groups) ask.mutable_item()->add_groups(group);
+    return Do(&PgRosterStore::Set, ask);
+  }
+  Outcome<v1::ItemChange> Remove(const std::string& jid, std::uint64_t seq = 0) {
+    v1::RemoveItem ask;
+    ask.set_owner(kJuliet);
+    ask.set_jid(jid);
+    if (seq != 0) ask.set_origin("session-1");
+    ask.set_origin_seq(seq);
+    return Do(&PgRosterStore::Remove, ask);
+  }
+  Outcome<v1::SubscriptionChange> Apply(Direction::Direction direction, Direction::Verb verb,
+                                        const std::string& contact = kRomeo, const std::string& stanza = "",
+                                        std::uint64_t seq = 0) {
+    v1::ApplySubscription ask;
+    ask.set_owner(kJuliet);
+    ask.set_contact(contact);
+    ask.set_direction(direction);
+    ask.set_verb(verb);
+    ask.set_stanza(stanza);
+    if (seq != 0) ask.set_origin("session-1");
+    ask.set_origin_seq(seq);
+    return Do(&PgRosterStore::Apply, ask);
+  }
+  std::vector<std::string> PendingStanzas() {
+    v1::PendingSubscriptions ask;
+    ask.set_owner(kJuliet);
+    const auto pending = Do(&PgRosterStore::Pending, ask);
+    EXPECT_TRUE(pending);
+    return {pending->stanzas().begin(), pending->stanzas().end()};
+  }
+  std::string Counts() {
+    return db.SqlValue("SELECT roster_items || ' ' || pending_in FROM accounts WHERE localpart = 'juliet'");
+  }
+
+  TestDatabase db;
+  RosterLimits limits{.max_items = 5, .max_groups = 3, .max_pending_in = 2, .history = 2};
+  PgRosterStore store{db.database, limits};
+};
+
+TEST_F(PgRosterStoreTest, NewAccountHasAnEmptyRosterWithAVersion) {
+  const auto roster = Get();
+  ASSERT_TRUE(roster);
+  EXPECT_FALSE(roster->version().empty());
+  EXPECT_FALSE(roster->unchanged());
+  EXPECT_THAT(roster->items(), IsEmpty());
+}
+
+TEST_F(PgRosterStoreTest, SetItemIsReadBackWholeWithAnyCharacters) {
+  const auto change = Set(kRomeo, "Ro'm\"eo \\ {é}", {"a,b", "\"q\" \\", "null", "{}"});
+  ASSERT_FALSE(change) << "more than three groups";
+  const auto set = Set(kRomeo, "Ro'm\"eo \\ {é}", {"a,b", "\"q\" \\", "NULL"});
+  ASSERT_TRUE(set);
+  const auto roster = Get();
+  ASSERT_TRUE(roster);
+  EXPECT_EQ(roster->version(), set->version());
+  ASSERT_EQ(roster->items_size(), 1);
+  EXPECT_EQ(roster->items(0).name(), "Ro'm\"eo \\ {é}");
+  EXPECT_THAT(roster->items(0).groups(), ElementsAre("a,b", "\"q\" \\", "NULL"));
+  EXPECT_TRUE(roster->items(0).in_roster());
+  EXPECT_EQ(Counts(), "1 0");
+}
+
+TEST_F(PgRosterStoreTest, VersionChangesExactlyWhenTheRosterDoes) {
+  const std::string first = Set(kRomeo, "Romeo")->version();
+  EXPECT_EQ(Set(kRomeo, "Romeo")->version(), first);
+  EXPECT_TRUE(Get(first)->unchanged());
+  EXPECT_THAT(Get(first)->items(), IsEmpty());
+  const std::string second = Set(kRomeo, "Montague")->version();
+  EXPECT_NE(second, first);
+  EXPECT_FALSE(Get(first)->unchanged());
+  EXPECT_EQ(Get(first)->items_size(), 1);
+  ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE));
+  EXPECT_TRUE(Get(second)->unchanged()) << "a request does not show in the roster";
+}
+
+TEST_F(PgRosterStoreTest, AccountMadeAnewHasAnotherVersion) {
+  const std::string before = Get()->version();
+  db.Sql("DELETE FROM accounts");
+  db.AddAccount("juliet");
+  EXPECT_FALSE(Get(before)->unchanged());
+}
+
+TEST_F(PgRosterStoreTest, RemoveItemTellsWhatItWas) {
+  ASSERT_TRUE(Set(kRomeo, "Romeo", {"Friends"}));
+  ASSERT_TRUE(Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE));
+  ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBED));
+  const auto removed = Remove(kRomeo);
+  ASSERT_TRUE(removed);
+  EXPECT_TRUE(removed->removed());
+  EXPECT_EQ(removed->item().name(), "Romeo");
+  EXPECT_EQ(removed->item().subscription(), v1::SUBSCRIPTION_TO);
+  EXPECT_EQ(Get()->version(), removed->version());
+  EXPECT_THAT(Get()->items(), IsEmpty());
+  EXPECT_EQ(Counts(), "0 0");
+  EXPECT_EQ(Remove(kRomeo).error(), v1::PROBLEM_NO_ITEM);
+}
+
+TEST_F(PgRosterStoreTest, RemovalIsRememberedUntilTheItemIsBackAndForAWhile) {
+  for (const char* jid : {"a@x.example", "b@x.example", "c@x.example"}) {
+    ASSERT_TRUE(Set(jid));
+    ASSERT_TRUE(Remove(jid));
+  }
+  const auto removed = [&] { return db.SqlValue("SELECT string_agg(jid, ' ' ORDER BY jid) FROM roster_removed"); };
+  EXPECT_EQ(removed(), "b@x.example c@x.example");
+  ASSERT_TRUE(Set("b@x.example"));
+  EXPECT_EQ(removed(), "c@x.example");
+}
+
+TEST_F(PgRosterStoreTest, RepeatOfTheLastChangeGetsTheFirstAnswer) {
+  ASSERT_TRUE(Set(kRomeo, "Romeo"));
+  const auto first = Remove(kRomeo, 7);
+  ASSERT_TRUE(first);
+  const auto again = Remove(kRomeo, 7);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->SerializeAsString(), first->SerializeAsString());
+  EXPECT_EQ(Remove(kRomeo, 8).error(), v1::PROBLEM_NO_ITEM) << "another stanza is another question";
+
+  const auto asked = Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE, kRomeo, "", 9);
+  ASSERT_TRUE(asked);
+  EXPECT_TRUE(asked->push());
+  EXPECT_EQ(Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE, kRomeo, "", 9)->SerializeAsString(),
+            asked->SerializeAsString());
+  EXPECT_FALSE(Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE, kRomeo, "", 10)->push());
+}
+
+TEST_F(PgRosterStoreTest, RequestIsKeptWholeUntilAnswered) {
+  const std::string stanza("<presence type='subscribe'><x>\0\x01\xff</x></presence>", 49);
+  const auto asked = Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE, kRomeo, stanza);
+  ASSERT_TRUE(asked);
+  EXPECT_FALSE(asked->item().in_roster());
+  EXPECT_THAT(PendingStanzas(), ElementsAre(stanza));
+  EXPECT_EQ(Counts(), "0 1");
+  ASSERT_EQ(Get()->items_size(), 1);
+  EXPECT_TRUE(Get()->items(0).pending_in());
+  EXPECT_EQ(Remove(kRomeo).error(), v1::PROBLEM_NO_ITEM) << "it is not part of the roster";
+
+  const auto answered = Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBED);
+  ASSERT_TRUE(answered);
+  EXPECT_TRUE(answered->push());
+  EXPECT_EQ(answered->item().subscription(), v1::SUBSCRIPTION_FROM);
+  EXPECT_THAT(PendingStanzas(), IsEmpty());
+  EXPECT_EQ(Counts(), "1 0");
+}
+
+TEST_F(PgRosterStoreTest, DeclinedRequestLeavesNothing) {
+  ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE, kRomeo, "<presence/>"));
+  const auto declined = Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_UNSUBSCRIBED);
+  ASSERT_TRUE(declined);
+  EXPECT_TRUE(declined->forward());
+  EXPECT_FALSE(declined->push());
+  EXPECT_EQ(db.SqlValue("SELECT count(*) FROM roster_items"), "0");
+  EXPECT_EQ(Counts(), "0 0");
+}
+
+TEST_F(PgRosterStoreTest, RequestOutlivesTheRemovalOfTheItem) {
+  ASSERT_TRUE(Set(kRomeo, "Romeo"));
+  ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE, kRomeo, "<presence/>"));
+  ASSERT_TRUE(Remove(kRomeo));
+  EXPECT_THAT(PendingStanzas(), ElementsAre("<presence/>"));
+  EXPECT_EQ(Counts(), "0 1");
+}
+
+TEST_F(PgRosterStoreTest, LimitsRefuseAndChangeNothing) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Set("c" + std::to_string(i) + "@x.example"));
+  const std::string version = Get()->version();
+  EXPECT_EQ(Set("c5@x.example").error(), v1::PROBLEM_TOO_MANY);
+  EXPECT_EQ(Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE).error(), v1::PROBLEM_TOO_MANY);
+  EXPECT_TRUE(Set("c4@x.example", "renamed"));
+  for (const char* jid : {"p1@x.example", "p2@x.example"}) {
+    ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE, jid));
+  }
+  EXPECT_EQ(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE, "p3@x.example").error(),
+            v1::PROBLEM_TOO_MANY);
+  EXPECT_EQ(Set(kRomeo, "", {"", "x"}).error(), v1::PROBLEM_INVALID);
+  EXPECT_EQ(Counts(), "5 2");
+  EXPECT_NE(Get()->version(), version);
+}
+
+TEST_F(PgRosterStoreTest, UnknownAccountIsToldBySoMuch) {
+  EXPECT_EQ(Get("", "nobody@home.example").error(), v1::PROBLEM_NO_ACCOUNT);
+  EXPECT_EQ(Get("", "juliet@other.example").error(), v1::PROBLEM_NO_ACCOUNT);
+  v1::AccountInfo ask;
+  ask.set_owner("nobody@home.example");
+  EXPECT_FALSE(Do(&PgRosterStore::Account, ask)->exists());
+  ask.set_owner(kJuliet);
+  const auto account = Do(&PgRosterStore::Account, ask);
+  EXPECT_TRUE(account->exists());
+  EXPECT_GT(account->created_at(), 1'600'000'000'000);
+  v1::PendingSubscriptions pending;
+  pending.set_owner("nobody@home.example");
+  EXPECT_EQ(Do(&PgRosterStore::Pending, pending).error(), v1::PROBLEM_NO_ACCOUNT);
+}
+
+// Many changes of one account at once, on all connections of the pool: none is lost, each has its own version.
+TEST_F(PgRosterStoreTest, ConcurrentChangesOfOneRosterAllCount) {
+  PgRosterStore many(db.database, {.max_items = 1000});
+  constexpr int kChanges = 60;
+  std::set<std::string> versions;
+  int answers = 0;
+  for (int i = 0; i < kChanges; ++i) {
+    v1::SetItem ask;
+    ask.set_owner(kJuliet);
+    ask.mutable_item()->set_jid("c" + std::to_string(i) + "@x.example");
+    many.Set(ask, [&](Outcome<v1::ItemChange> change) {
+      ASSERT_TRUE(change);
+      versions.insert(change->version());
+      ++answers;
+    });
+  }
+  test::RunUntil(db.loop, [&] { return answers == kChanges; });
+  EXPECT_EQ(versions.size(), static_cast<std::size_t>(kChanges));
+  EXPECT_EQ(Get()->items_size(), kChanges);
+  EXPECT_EQ(Counts(), "60 0");
+}
+
+// The limit holds when its last places are fought for.
+TEST_F(PgRosterStoreTest, ConcurrentChangesDoNotPassTheLimit) {
+  int taken = 0, refused = 0;
+  for (int i = 0; i < 20; ++i) {
+    v1::SetItem ask;
+    ask.set_owner(kJuliet);
+    ask.mutable_item()->set_jid("c" + std::to_string(i) + "@x.example");
+    store.Set(ask, [&](Outcome<v1::ItemChange> change) { ++(change ? taken : refused); });
+  }
+  test::RunUntil(db.loop, [&] { return taken + refused == 20; });
+  EXPECT_EQ(taken, 5);
+  EXPECT_EQ(db.SqlValue("SELECT count(*) FROM roster_items"), "5");
+}
+
+TEST_F(PgRosterStoreTest, BrokenStoreAnswersStore) {
+  db.Sql("ALTER TABLE roster_items RENAME TO gone");
+  EXPECT_EQ(Set(kRomeo).error(), v1::PROBLEM_STORE);
+  db.Sql("ALTER TABLE gone RENAME TO roster_items");
+  EXPECT_TRUE(Set(kRomeo));
+}
+
+}  // namespace
+}  // namespace parley::roster
