@@ -8,6 +8,7 @@ namespace parley::rpc {
 link::v1::Request Asks::Add(std::string body, std::chrono::milliseconds timeout, Link::Done done) {
   link::v1::Request request;
   if (waiting_.size() >= max_) {
+    meter_.AskFailed();
     loop_.Post([done = std::move(done)] { done(Error("too many requests wait for this peer")); });
     return request;
   }
@@ -17,9 +18,11 @@ link::v1::Request Asks::Add(std::string body, std::chrono::milliseconds timeout,
   request.set_timeout_ms(static_cast<std::uint32_t>(std::max<std::int64_t>(timeout.count(), 1)));
   auto timer = loop_.After(timeout, [this, id] {
     auto late = waiting_.extract(id);
-    if (!late.empty()) late.mapped().done(Error("no reply in time"));
+    if (late.empty()) return;
+    meter_.AskFailed();
+    late.mapped().done(Error("no reply in time"));
   });
-  waiting_.emplace(id, Waiting{std::move(done), std::move(timer)});
+  waiting_.emplace(id, Waiting{std::move(done), std::chrono::steady_clock::now(), std::move(timer)});
   return request;
 }
 
@@ -27,8 +30,10 @@ bool Asks::Answer(link::v1::Reply& reply) {
   auto waiting = waiting_.extract(reply.id());
   if (waiting.empty()) return false;
   if (reply.failure().empty()) {
+    meter_.Answered(std::chrono::steady_clock::now() - waiting.mapped().since);
     waiting.mapped().done(std::move(*reply.mutable_body()));
   } else {
+    meter_.AskFailed();
     waiting.mapped().done(Error(reply.failure()));
   }
   return true;
@@ -36,7 +41,10 @@ bool Asks::Answer(link::v1::Reply& reply) {
 
 void Asks::FailAll(const Error& error) {
   auto waiting = std::exchange(waiting_, {});
-  for (auto& [id, ask] : waiting) ask.done(error);
+  for (auto& [id, ask] : waiting) {
+    meter_.AskFailed();
+    ask.done(error);
+  }
 }
 
 }  // namespace parley::rpc

@@ -7,13 +7,14 @@
 #include <unordered_map>
 
 #include "libs/rpc/link.h"
+#include "libs/rpc/link_meter.h"
 
 namespace parley::rpc {
 
 // Requests that went to the peer and wait for their replies.
 class Asks {
  public:
-  Asks(Loop& loop, std::uint32_t max) : loop_(loop), max_(max) {}
+  Asks(Loop& loop, std::uint32_t max, LinkMeter& meter) : loop_(loop), max_(max), meter_(meter) {}
 
   // The request to send, or nothing (id 0) if there are too many; `done` is called then, later.
   link::v1::Request Add(std::string body, std::chrono::milliseconds timeout, Link::Done done);
@@ -25,11 +26,13 @@ class Asks {
  private:
   struct Waiting {
     Link::Done done;
+    std::chrono::steady_clock::time_point since;
     Loop::Timer timer;
   };
 
   Loop& loop_;
   const std::uint32_t max_;
+  LinkMeter& meter_;
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, Waiting> waiting_;
 };

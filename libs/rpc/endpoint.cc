@@ -20,8 +20,9 @@ Endpoint::Endpoint(Loop& loop, std::shared_ptr<const Role> role, LinkHandler& ha
       role_(std::move(role)),
       handler_(&handler),
       ended_(std::move(ended)),
+      meter_(role_->metrics),
       inbox_(role_->options.window, role_->options.window_bytes, [this] { ScheduleFlush(); }),
-      asks_(loop, role_->options.max_asks) {
+      asks_(loop, role_->options.max_asks, meter_) {
   deadline_ = loop_.After(role_->options.hello_timeout, [this] {
     if (transport_ != nullptr) transport_->Abort("no hello in time");
   });
@@ -85,14 +86,16 @@ void Endpoint::OnHello(const Frame& frame) {
   deadline_.Cancel();
   stage_ = Stage::kUp;
   was_up_ = true;
+  meter_.Up();
   log::Info("link_up", {{"peer", peer_.instance}, {"service", peer_.service}, {"address", peer_.address}});
   handler_->OnUp(*this);
 }
 
 // ---- what the peer says
 
-void Endpoint::OnFrame(Frame& frame) {
+void Endpoint::OnFrame(Frame& frame, std::size_t bytes) {
   const auto self = shared_from_this();  // a handler may drop the owner
+  meter_.Received(frame, bytes);
   if (stage_ == Stage::kGreeting) return OnHello(frame);
   if (!alive()) return;
   if (frame.has_hello()) return Violation("a second hello");
@@ -136,6 +139,7 @@ void Endpoint::AfterSettling() {
     settled();
   }
   if (outbox_.ready()) ScheduleFlush();
+  if (outbox_.size() == 0) meter_.Outbox(0, 0, false);
   if (alive() && outbox_.Relieve()) handler_->OnWritable(*this);
 }
 
@@ -187,6 +191,7 @@ void Endpoint::Respond(std::uint64_t id, Result<std::string> answer) {
 
 void Endpoint::Violation(const std::string& reason) {
   if (stage_ == Stage::kBroken) return;
+  meter_.Violation();
   log::Error("link_violation", {{"peer", peer_.instance}, {"address", peer_.address}, {"reason", reason}});
   // Up until the stream is really gone: what it settled so far counts.
   if (stage_ == Stage::kUp) stage_ = Stage::kClosing;
@@ -264,7 +269,9 @@ void Endpoint::ScheduleFlush() {
 void Endpoint::Flush() {
   flush_scheduled_ = false;
   if (writing_ || !alive() || transport_ == nullptr) return;
-  if (Gather()) return Write();
+  const bool something = Gather();
+  meter_.Outbox(outbox_.queued(), outbox_.size() - outbox_.queued(), outbox_.stalled());
+  if (something) return Write();
   if (stage_ == Stage::kClosing) transport_->Finish();
 }
 
@@ -312,6 +319,7 @@ void Endpoint::Write() {
   }
   writing_ = true;
   transport_->Write(frame_);
+  meter_.Sent(frame_);
   Outbox::TakeBack(frame_);
   frame_.Clear();
 }
@@ -332,6 +340,7 @@ void Endpoint::OnBroken(const std::string& reason) {
   ack_timer_.Cancel();
   inbox_.Sever();
   settling_.clear();
+  meter_.Down();
   if (was_up) {
     log::Info("link_down", {{"peer", peer_.instance}, {"address", peer_.address}, {"reason", reason}});
     handler_->OnDown(*this, outbox_.TakeAll());

@@ -9,7 +9,7 @@
 #include "libs/rpc/asks.h"
 #include "libs/rpc/inbox.h"
 #include "libs/rpc/link.h"
-#include "libs/rpc/link_metrics.h"
+#include "libs/rpc/link_meter.h"
 #include "libs/rpc/outbox.h"
 #include "libs/rpc/transport.h"
 
@@ -52,7 +52,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   // Before it opens, so that the hello's deadline covers that too.
   void Attach(Transport& transport) { transport_ = &transport; }
   void OnOpen(const std::string& remote_address) override;
-  void OnFrame(link::v1::Frame& frame) override;
+  void OnFrame(link::v1::Frame& frame, std::size_t bytes) override;
   void OnGarbage() override;
   void OnWritten() override;
   void OnBroken(const std::string& reason) override;
@@ -92,6 +92,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   Peer peer_;
   Loop::Timer deadline_;  // of the greeting, of closing
 
+  LinkMeter meter_;
   Outbox outbox_;
   Inbox inbox_;
   Asks asks_;

@@ -81,7 +81,7 @@ class EndpointTest : public ::testing::Test {
     Receive(Hello(kProtocol, window));
     ASSERT_EQ(handler_.links.size(), 1u);
   }
-  void Receive(Frame frame) { endpoint_->OnFrame(frame); }
+  void Receive(Frame frame) { endpoint_->OnFrame(frame, frame.ByteSizeLong()); }
   static Frame WithEnvelopes(std::uint64_t first, int count) {
     Frame frame;
     for (int i = 0; i < count; ++i) {

@@ -52,13 +52,14 @@ void GrpcStream::OnRead(bool ok) {
 }
 
 void GrpcStream::Receive() {
+  const std::size_t bytes = incoming_.Length();
   const bool parsed = FrameTraits::Deserialize(&incoming_, &frame_).ok();
   if (finish_wanted_) return ReleaseIfDone();
   // What comes next is read while this is handled.
   reading_ = true;
   StartRead(&incoming_, &read_);
   if (parsed) {
-    events_->OnFrame(frame_);
+    events_->OnFrame(frame_, bytes);
   } else {
     events_->OnGarbage();
   }

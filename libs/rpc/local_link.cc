@@ -45,7 +45,8 @@ LocalLink::LocalLink(Loop& loop, Self self, const LinkOptions& options, Ring::Ow
       window_(options.window),
       owner_(owner),
       deliver_(std::move(deliver)),
-      asks_(std::make_shared<Asks>(loop, options.max_asks)),
+      meter_(LinkMetrics::Make(options.metrics, "local")),
+      asks_(std::make_shared<Asks>(loop, options.max_asks, meter_)),
       generation_(std::make_shared<Generation>(loop)) {}
 
 LocalLink::~LocalLink() {

@@ -37,6 +37,7 @@ class LocalLink final : public Link {
   const std::uint32_t window_;
   Ring::Owner& owner_;
   Ring::Local deliver_;
+  LinkMeter meter_;
   std::shared_ptr<Asks> asks_;
   std::deque<Held> arrived_;
   // Shared with the receipts.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "parley/link/v1/link.pb.h"
@@ -25,7 +26,8 @@ class Transport {
 class TransportEvents {
  public:
   virtual void OnOpen(const std::string& remote_address) = 0;
-  virtual void OnFrame(link::v1::Frame& frame) = 0;
+  // `bytes`: its size on the wire.
+  virtual void OnFrame(link::v1::Frame& frame, std::size_t bytes) = 0;
   // What came is no Frame.
   virtual void OnGarbage() = 0;
   virtual void OnWritten() = 0;
