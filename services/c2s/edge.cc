@@ -40,10 +40,12 @@ rpc::AccountsClient::Options AccountsOptions(const config::Config& config) {
   return options;
 }
 
-rpc::Ring::Options RingOptions(const config::Config& config) {
+rpc::Ring::Options RingOptions(const config::Config& config, telemetry::Metrics& metrics) {
   rpc::Ring::Options options;
   options.discovery.targets = config.cluster.routers;
   options.link = config.link;
+  options.link.metrics = &metrics;
+  options.service = "router";
   return options;
 }
 
@@ -70,7 +72,7 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       admission_(loop, config.c2s, metrics_),
       streams_(loop),
       node_(loop, redis_, config.cluster.instance, LeaseTimes(config.c2s), sessions_, routers_, metrics_),
-      routers_(loop, SelfOf(config), RingOptions(config), sessions_, metrics_),
+      routers_(loop, SelfOf(config), RingOptions(config, metrics), sessions_, metrics_),
       context_{loop,      config,     metrics_, wheel_,    workers_, tls_,
                accounts_, admission_, streams_, sessions_, routers_, node_},
       acceptor_(context_),

@@ -34,6 +34,7 @@ class Edge {
   void Drain(std::function<void()> done);
   // New handshakes use changed certificate files.
   void ReloadCertificates();
+  bool ready() const { return acceptor_.listening() && routers_.available() && node_.held(); }
   std::vector<int> ports(Streams::Kind kind) const { return acceptor_.ports(kind); }
 
  private:

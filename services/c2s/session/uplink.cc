@@ -12,6 +12,24 @@ namespace parley::c2s {
 
 using link::v1::Envelope;
 
+namespace {
+
+// What is owed to a session for one of its stanzas: to hear that it is taken.
+class StanzaDebt final : public rpc::Receipt::Debt {
+ public:
+  StanzaDebt(Session& session, std::uint64_t seq) : session_(session.weak_from_this()), seq_(seq) {}
+
+ private:
+  void Settle(rpc::RefusalReason) override {
+    if (const auto session = session_.lock()) session->OnSettled(seq_);
+  }
+
+  std::weak_ptr<Session> session_;
+  std::uint64_t seq_;
+};
+
+}  // namespace
+
 Uplink::Uplink(Session& session, Context& context)
     : session_(session), context_(context), patience_(&Uplink::StopWaiting, this) {}
 
@@ -44,11 +62,7 @@ void Uplink::Forward(std::unique_ptr<Envelope> envelope, const Route& route) {
   ++CountOf(route.path);
   if (full() && !std::exchange(limit_counted_, true)) context_.metrics.limits.Add("unacknowledged");
   const std::string key(route.key);
-  auto settle = [weak = session_.weak_from_this(), seq](rpc::RefusalReason) {
-    if (const auto session = weak.lock()) session->OnSettled(seq);
-  };
-  rpc::Receipt receipt(std::move(settle));
-  context_.routers.Send(key, std::move(envelope), std::move(receipt));
+  context_.routers.Send(key, std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq)));
   if (congested_ || !context_.routers.congested(key)) return;
   congested_ = true;
   context_.routers.WaitWritable(session_.shared_from_this());
