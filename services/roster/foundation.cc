@@ -102,7 +102,7 @@ void Foundation::Probe() {
 
 void Foundation::Report(const Error* problem) {
   looking_ = false;
-  const std::string now = problem == nullptr ? "" : "postgres: " + problem->message();
+  const std::string now = problem == nullptr ? "" : problem->message();
   if (now.empty() != problem_.empty()) {
     if (now.empty()) {
       log::Info("database_up");
