@@ -45,7 +45,8 @@ Namespaces::Found ElementReader::ns(std::string_view data) const {
 }
 
 std::size_t ElementReader::memory() const {
-  return tokenizer_.memory() + namespaces_.memory() + open_.capacity() * sizeof(Open);
+  return tokenizer_.memory() + namespaces_.memory() + open_.capacity() * sizeof(Open) +
+         expanded_.capacity() * sizeof(ExpandedName);
 }
 
 Event ElementReader::Start(std::string_view data) {
@@ -83,18 +84,18 @@ bool ElementReader::DeclareAll(std::string_view data) {
   return true;
 }
 
-bool ElementReader::UsePrefix(std::string_view prefix, std::string_view data) {
+std::optional<Namespaces::Found> ElementReader::UsePrefix(std::string_view prefix, std::string_view data) {
   const auto found = namespaces_.Resolve(prefix, data);
   if (!found) {
     fault_ = Fault::kBadNamespacePrefix;
-    return false;
+  } else if (found->place == Namespaces::Place::kAround) {
+    uses_around_ = true;
   }
-  uses_around_ = uses_around_ || found->place == Namespaces::Place::kAround;
-  return true;
+  return found;
 }
 
 bool ElementReader::CheckAttributes(std::string_view data) {
-  int prefixed = 0;
+  expanded_.clear();
   for (std::size_t i = 0; i < attributes().size(); ++i) {
     const NameSpan& name = attributes()[i].name;
     for (std::size_t j = 0; j < i; ++j) {
@@ -104,27 +105,21 @@ bool ElementReader::CheckAttributes(std::string_view data) {
       }
     }
     if (name.prefix_size == 0 || IsDeclaration(name, data)) continue;
-    if (!UsePrefix(name.Prefix(data), data)) return false;
-    ++prefixed;
+    const auto found = UsePrefix(name.Prefix(data), data);
+    if (!found || !IsNewName({found->uri, name.Local(data)})) return false;
   }
-  return prefixed < 2 || CheckExpandedNames(data);
+  return true;
 }
 
 // Namespaces in XML 1.0 section 6.3: two prefixes may stand for one namespace.
-bool ElementReader::CheckExpandedNames(std::string_view data) {
-  const auto prefixed = [data](const NameSpan& name) { return name.prefix_size != 0 && !IsDeclaration(name, data); };
-  for (std::size_t i = 1; i < attributes().size(); ++i) {
-    const NameSpan& name = attributes()[i].name;
-    if (!prefixed(name)) continue;
-    for (std::size_t j = 0; j < i; ++j) {
-      const NameSpan& other = attributes()[j].name;
-      if (!prefixed(other) || other.Local(data) != name.Local(data)) continue;
-      if (namespaces_.Resolve(other.Prefix(data), data)->uri == namespaces_.Resolve(name.Prefix(data), data)->uri) {
-        fault_ = Fault::kNotWellFormed;
-        return false;
-      }
+bool ElementReader::IsNewName(const ExpandedName& name) {
+  for (const ExpandedName& other : expanded_) {
+    if (other.local == name.local && other.ns == name.ns) {
+      fault_ = Fault::kNotWellFormed;
+      return false;
     }
   }
+  expanded_.push_back(name);
   return true;
 }
 

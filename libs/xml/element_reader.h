@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -48,19 +49,25 @@ class ElementReader {
     Span name;
     std::uint32_t declarations;  // in scope outside of it
   };
+  struct ExpandedName {
+    std::string_view ns;
+    std::string_view local;
+  };
 
   Event Start(std::string_view data);
   Event End();
   Event MatchEnd(std::string_view data);
   bool DeclareAll(std::string_view data);
-  bool UsePrefix(std::string_view prefix, std::string_view data);
+  // nullopt: not declared.
+  std::optional<Namespaces::Found> UsePrefix(std::string_view prefix, std::string_view data);
   bool CheckAttributes(std::string_view data);
-  bool CheckExpandedNames(std::string_view data);
+  bool IsNewName(const ExpandedName& name);
   Event Fail(Fault fault);
 
   Tokenizer tokenizer_;
   Namespaces namespaces_;
   std::vector<Open> open_;
+  std::vector<ExpandedName> expanded_;  // prefixed attributes of the element that starts
   Limits limits_;
   Fault fault_ = Fault::kNotWellFormed;
   bool ends_at_once_ = false;  // the tag that started is an empty-element tag
