@@ -34,12 +34,28 @@ std::string FirstLine(const char* text) {
 // What a pool thread has in hand; the watchdog looks at it. Guarded by the pool's mutex.
 struct Worker {
   std::unique_ptr<PostgresConnection> connection;           // replaced by the thread alone
-  Clock::time_point cut_off_at = Clock::time_point::max();  // while a job runs
+  Clock::time_point cut_off_at = Clock::time_point::max();  // while it waits for the server
   bool was_cut_off = false;
+  Clock::time_point next_connect;  // not before, unless another thread's connection works
   std::thread thread;
 };
 
-enum class Outcome { kDone, kFailed, kRunAgain };
+// The server ends the connection (class 57: it shuts down, crashed, or was told to); its last word may come some time
+// before the end itself.
+bool SaysGoodbye(const pqxx::sql_error& error) {
+  return error.sqlstate().starts_with("57P") || error.sqlstate().starts_with("08");
+}
+
+// Then nobody knows whether it was committed. (libpqxx says in_doubt_error only if it has seen the end, too.)
+bool IsCommit(const pqxx::sql_error& error) { return error.query().starts_with("COMMIT"); }
+
+enum class Outcome { kDone, kFailed, kBroken, kRolledBack };
+
+// In all, the first time included.
+int MostRuns(Outcome outcome) {
+  if (outcome == Outcome::kBroken) return 2;
+  return outcome == Outcome::kRolledBack ? 4 : 1;
+}
 
 }  // namespace
 
@@ -53,12 +69,11 @@ struct Postgres::State : std::enable_shared_from_this<State> {
 
   mutable std::mutex mutex;
   std::condition_variable work_or_stop;
-  std::condition_variable job_ended;
+  std::condition_variable step_ended;
   std::deque<Job> queue;
   std::vector<Worker> workers;
   PostgresCounters counters;
   std::string last_failure;
-  Clock::time_point next_connect;
   bool stopping = false;
   std::atomic<bool> up = false;
   std::atomic<bool> gone = false;
@@ -67,6 +82,7 @@ struct Postgres::State : std::enable_shared_from_this<State> {
   void Work(Worker& worker);
   bool NextJob(Worker& worker, Job& job);
   void KeepConnected(Worker& worker, std::unique_lock<std::mutex>& lock);
+  bool MayConnect(const Worker& worker) const { return up || Clock::now() >= worker.next_connect; }
   bool Connect(Worker& worker, std::unique_lock<std::mutex>& lock);
   void Disconnect(Worker& worker, std::unique_lock<std::mutex>& lock);
   template <class Step>
@@ -101,7 +117,7 @@ void Postgres::State::KeepConnected(Worker& worker, std::unique_lock<std::mutex>
     up = false;
     Disconnect(worker, lock);
   }
-  if (!worker.connection && Clock::now() >= next_connect) Connect(worker, lock);
+  if (!worker.connection && MayConnect(worker)) Connect(worker, lock);
 }
 
 bool Postgres::State::Connect(Worker& worker, std::unique_lock<std::mutex>& lock) {
@@ -121,7 +137,7 @@ bool Postgres::State::Connect(Worker& worker, std::unique_lock<std::mutex>& lock
   counters.connects += up;
   if (up && !last_failure.empty()) log::Info("postgres_connected", {{"host", options.host}});
   if (!up && failure != last_failure) log::Warn("postgres_connect_failed", {{"reason", failure}});
-  if (!up) next_connect = Clock::now() + kRetryConnect;
+  if (!up) worker.next_connect = Clock::now() + kRetryConnect;
   last_failure = failure;
   return up;
 }
@@ -129,18 +145,22 @@ bool Postgres::State::Connect(Worker& worker, std::unique_lock<std::mutex>& lock
 // Runs `step`, which waits for the server, without the lock and under the watchdog.
 template <class Step>
 void Postgres::State::Guarded(Worker& worker, std::unique_lock<std::mutex>& lock, Step step) {
+  // Also when it throws.
+  struct End {
+    State& state;
+    Worker& worker;
+    std::unique_lock<std::mutex>& lock;
+    ~End() {
+      lock.lock();
+      worker.cut_off_at = Clock::time_point::max();
+      state.step_ended.notify_all();
+    }
+  };
   worker.was_cut_off = false;
   worker.cut_off_at = Clock::now() + 2 * options.statement_timeout;
   lock.unlock();
-  try {
-    step();
-  } catch (...) {
-    lock.lock();
-    worker.cut_off_at = Clock::time_point::max();
-    throw;
-  }
-  lock.lock();
-  worker.cut_off_at = Clock::time_point::max();
+  const End end{*this, worker, lock};
+  step();
 }
 
 void Postgres::State::Disconnect(Worker& worker, std::unique_lock<std::mutex>& lock) {
@@ -150,12 +170,13 @@ void Postgres::State::Disconnect(Worker& worker, std::unique_lock<std::mutex>& l
   lock.lock();
 }
 
-// The rule of the header: at most twice.
 void Postgres::State::Execute(Worker& worker, Job job) {
   std::string failure;
   Outcome outcome = Attempt(worker, job, failure);
-  if (outcome == Outcome::kRunAgain) {
+  for (int runs = 1; runs < MostRuns(outcome); ++runs) {
     log::Info("postgres_job_repeated", {{"reason", failure}});
+    // At once it could get in the way of the very transaction that it had to give way to.
+    if (outcome == Outcome::kRolledBack) std::this_thread::sleep_for(milliseconds(10 * runs));
     {
       const std::lock_guard lock(mutex);
       ++counters.retries;
@@ -168,34 +189,37 @@ void Postgres::State::Execute(Worker& worker, Job job) {
 
 Outcome Postgres::State::Attempt(Worker& worker, const Job& job, std::string& failure) {
   std::unique_lock lock(mutex);
-  if (!worker.connection && (Clock::now() < next_connect || !Connect(worker, lock))) {
+  if (!worker.connection && (!MayConnect(worker) || !Connect(worker, lock))) {
     failure = last_failure;
     return Outcome::kFailed;
   }
-  bool may_run_again = false;
-  bool done = false;
+  Outcome outcome = Outcome::kFailed;
   try {
     Guarded(worker, lock, [&] { job.work(worker.connection->get()); });
-    done = true;
+    outcome = Outcome::kDone;
   } catch (const pqxx::in_doubt_error& error) {
     failure = FirstLine(error.what());
   } catch (const pqxx::deadlock_detected& error) {
     failure = FirstLine(error.what());
-    may_run_again = true;
+    outcome = Outcome::kRolledBack;
   } catch (const pqxx::serialization_failure& error) {
     failure = FirstLine(error.what());
-    may_run_again = true;
+    outcome = Outcome::kRolledBack;
+  } catch (const pqxx::sql_error& error) {
+    failure = FirstLine(error.what());
+    const bool broken = SaysGoodbye(error) || !worker.connection->Alive();
+    if (broken && !IsCommit(error)) outcome = Outcome::kBroken;
   } catch (const std::exception& error) {
     failure = FirstLine(error.what());
-    may_run_again = !worker.connection->Alive();
+    if (!worker.connection->Alive()) outcome = Outcome::kBroken;
   }
-  if (worker.was_cut_off) failure = "no answer in time";
-  const bool broken = !worker.connection->Alive();
-  up = !broken;
-  if (broken) Disconnect(worker, lock);
-  job_ended.notify_all();
-  if (done) return Outcome::kDone;
-  return may_run_again && !worker.was_cut_off ? Outcome::kRunAgain : Outcome::kFailed;
+  if (outcome != Outcome::kDone && worker.was_cut_off) {
+    failure = "no answer in time";
+    outcome = Outcome::kFailed;
+  }
+  up = outcome != Outcome::kBroken && worker.connection->Alive();
+  if (!up) Disconnect(worker, lock);
+  return outcome;
 }
 
 void Postgres::State::Finish(Job job, std::optional<Error> error) {
@@ -246,7 +270,7 @@ Postgres::~Postgres() {
     state.queue.clear();
     state.work_or_stop.notify_all();
     const auto limit = state.options.statement_timeout;
-    if (!state.job_ended.wait_for(lock, limit, [&state] { return !state.Busy(); })) {
+    if (!state.step_ended.wait_for(lock, limit, [&state] { return !state.Busy(); })) {
       for (Worker& worker : state.workers) {
         if (worker.connection) worker.connection->CutOff();
       }

@@ -41,10 +41,10 @@ struct PostgresCounters {
 std::unique_ptr<pqxx::connection> ConnectPostgres(const PostgresOptions& options);
 
 // Threads that each own a connection and run jobs on it. A job is one transaction. If its connection broke before it
-// began to commit, or the server rolled it back for a deadlock, it is run once more; otherwise its error is returned.
-// Other exceptions become errors too. A job that writes does so in a pqxx::work (its commit is what tells the two
-// apart), never in a nontransaction. While the server is away jobs fail at once, and one that gets no answer for twice
-// the statement timeout is cut off.
+// began to commit it is run once more, if the server rolled it back for a deadlock some more times; otherwise its error
+// is returned. Other exceptions become errors too. A job that writes does so in a pqxx::work (its commit is what tells
+// the two apart), never in a nontransaction. While the server is away jobs fail at once, and one that gets no answer
+// for twice the statement timeout is cut off.
 class Postgres {
  public:
   // Prepares statements on each new connection.

@@ -70,8 +70,9 @@ std::unique_ptr<pqxx::connection> ConnectPostgres(const PostgresOptions& options
 
 PostgresConnection::PostgresConnection(const PostgresOptions& options)
     : connection_(std::make_unique<pqxx::connection>(ConnectionString(options))),
-      notices_(std::make_unique<Notices>(*connection_)),
-      descriptor_(dup(connection_->sock())) {}
+      descriptor_(dup(connection_->sock())) {
+  notices_ = std::make_unique<Notices>(*connection_);
+}
 
 PostgresConnection::~PostgresConnection() {
   if (descriptor_ >= 0) close(descriptor_);

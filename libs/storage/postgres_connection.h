@@ -27,8 +27,8 @@ class PostgresConnection {
   bool Quiet() const;
 
  private:
+  std::unique_ptr<pqxx::errorhandler> notices_;  // outlives the connection, which has a last word
   std::unique_ptr<pqxx::connection> connection_;
-  std::unique_ptr<pqxx::errorhandler> notices_;
   // A duplicate, so that its number names this socket even after libpq has closed its own.
   int descriptor_;
 };
