@@ -28,6 +28,10 @@ if(PARLEY_SANITIZE)
     add_compile_options(-fsanitize=${sanitizer})
     add_link_options(-fsanitize=${sanitizer})
   endforeach()
+  if("undefined" IN_LIST PARLEY_SANITIZE)
+    # spdlog's library has type information of its own.
+    add_compile_options(-fno-sanitize=vptr)
+  endif()
 endif()
 if(PARLEY_FUZZ)
   # Warnings are g++'s business; what clang thinks of all libraries must not keep a fuzzer from running. clang 14 cannot
