@@ -1,0 +1,57 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parley/session/v1/session.pb.h"
+
+namespace parley::router {
+
+using session::v1::Record;
+
+// A bound resource.
+struct Session {
+  Record record;
+  // Redis was away when it changed last: to be written when the account is read again.
+  bool unsaved = false;
+
+  const std::string& id() const { return record.session(); }
+  // RFC 6121 4.2: it sent presence, and no unavailable since.
+  bool available() const { return !record.presence().empty(); }
+  bool takes_messages() const { return available() && record.priority() >= 0; }
+};
+
+// Which resources an account has, as RFC 6121 8.5.2 tells them apart.
+enum class Reach { kNoResource, kNegativeOnly, kNonNegative };
+
+// What the home router knows of an account: its sessions. Handlers have it to themselves (see AccountTable).
+class Account {
+ public:
+  explicit Account(std::string bare);
+  const std::string& bare() const { return bare_; }
+  std::string_view local() const;
+  std::string_view domain() const;
+
+  std::vector<Session>& sessions() { return sessions_; }
+  const std::vector<Session>& sessions() const { return sessions_; }
+  Session* WithResource(std::string_view resource);
+  Session* WithId(std::string_view session);
+  // Also one that Redis has lost and that its edge has not put back yet: its requests are answered all the same.
+  const Session* Asking(std::string_view session);
+  std::string FullJid(const Session& session) const;
+  Reach reach() const;
+  int highest_priority() const;
+  // Of an anonymous user: there is no account behind it, no roster, no offline messages.
+  bool anonymous() const;
+
+  // Sessions that were in memory but not in Redis when it came back: what they were, for their edge's Restore.
+  std::vector<Session>& vanished() { return vanished_; }
+
+ private:
+  std::string bare_;
+  std::vector<Session> sessions_;
+  std::vector<Session> vanished_;
+};
+
+}  // namespace parley::router

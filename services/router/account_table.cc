@@ -1,0 +1,243 @@
+#include "services/router/account_table.h"
+
+#include <algorithm>
+
+#include "libs/base/log.h"
+#include "libs/storage/lease.h"
+
+namespace parley::router {
+namespace {
+
+constexpr std::chrono::milliseconds kRetry{100};
+
+// parley:s:{user@host}
+std::string_view BareOfKey(std::string_view key) {
+  const auto open = key.find('{');
+  if (open == std::string_view::npos || !key.ends_with('}')) return {};
+  return key.substr(open + 1, key.size() - open - 2);
+}
+
+}  // namespace
+
+AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forget forget)
+    : tasks_(tasks), store_(store), options_(options), metrics_(metrics), forget_(std::move(forget)) {}
+
+AccountTable::~AccountTable() = default;
+
+AccountTable::Slot& AccountTable::Obtain(std::string_view bare) {
+  const auto found = slots_.find(bare);
+  if (found != slots_.end()) {
+    Slot& slot = *found->second;
+    lru_.splice(lru_.begin(), lru_, slot.place);
+    return slot;
+  }
+  if (slots_.size() >= options_.max_accounts) Evict();
+  auto made = std::make_unique<Slot>(std::string(bare));
+  Slot& slot = *made;
+  lru_.push_front(&slot);
+  slot.place = lru_.begin();
+  slots_.emplace(slot.account.bare(), std::move(made));
+  metrics_.accounts.Set(static_cast<double>(slots_.size()));
+  return slot;
+}
+
+bool AccountTable::Fresh(const Slot& slot) const {
+  if (slot.generation == 0) return false;
+  // Without Redis the last that was known has to do.
+  return !store_.up() || (!slot.stale && slot.generation == generation_);
+}
+
+void AccountTable::Post(std::string_view bare, rpc::Held held) {
+  Slot& slot = Obtain(bare);
+  if (!slot.busy && slot.mailbox.empty() && Fresh(slot)) {
+    // Busy meanwhile: what comes of it for this very account has to wait.
+    slot.busy = true;
+    const bool done = handler_->HandleNow(slot.account, held);
+    slot.busy = false;
+    if (done) {
+      if (!slot.mailbox.empty()) Start(slot);
+      return;
+    }
+    slot.mailbox.push_front(Work{std::move(held), {}, Clock::now() + options_.delivery_timeout});
+    ++waiting_;
+    return Start(slot);
+  }
+  if (slot.mailbox.size() >= options_.max_mailbox) {
+    metrics_.mailbox_full.Increment();
+    return handler_->Unreachable(std::move(held));
+  }
+  Enqueue(slot, Work{std::move(held), {}, Clock::now() + options_.delivery_timeout});
+}
+
+void AccountTable::Post(std::string_view bare, Job job) {
+  Enqueue(Obtain(bare), Work{{}, std::move(job), Clock::now() + options_.delivery_timeout});
+}
+
+void AccountTable::PostFirst(std::string_view bare, std::vector<rpc::Held> returned) {
+  if (returned.empty()) return;
+  Slot& slot = Obtain(bare);
+  for (auto held = returned.rbegin(); held != returned.rend(); ++held) {
+    slot.mailbox.push_front(Work{std::move(*held), {}, Clock::now() + options_.delivery_timeout});
+    ++waiting_;
+  }
+  if (!slot.busy) Start(slot);
+}
+
+void AccountTable::Enqueue(Slot& slot, Work work) {
+  slot.mailbox.push_back(std::move(work));
+  metrics_.mailbox.Set(static_cast<double>(++waiting_));
+  if (!slot.busy) Start(slot);
+}
+
+void AccountTable::Start(Slot& slot) {
+  slot.busy = true;
+  ++busy_;
+  tasks_.Spawn("account", Pump(slot));
+}
+
+Task<void> AccountTable::Pump(Slot& slot) {
+  while (!slot.mailbox.empty()) {
+    const bool usable = co_await MakeFresh(slot, slot.mailbox.front().deadline);
+    Work work = std::move(slot.mailbox.front());
+    slot.mailbox.pop_front();
+    --waiting_;
+    if (usable) {
+      co_await DoWork(slot, std::move(work));
+    } else {
+      Fail(std::move(work));
+    }
+  }
+  metrics_.mailbox.Set(static_cast<double>(waiting_));
+  slot.busy = false;
+  --busy_;
+  if (slot.stale && store_.up()) Erase(slot);
+}
+
+Task<void> AccountTable::DoWork(Slot& slot, Work work) {
+  if (work.job.run) {
+    co_await work.job.run(slot.account);
+  } else if (!handler_->HandleNow(slot.account, work.held)) {
+    co_await handler_->Handle(slot.account, std::move(work.held));
+  }
+}
+
+Task<bool> AccountTable::MakeFresh(Slot& slot, Clock::time_point deadline) {
+  while (!Fresh(slot)) {
+    const bool loaded = co_await Load(slot);
+    if (loaded) {
+      co_await handler_->AfterLoad(slot.account);
+      continue;
+    }
+    if (Clock::now() >= deadline) co_return false;
+    co_await SleepFor(kRetry);
+  }
+  co_return true;
+}
+
+Task<bool> AccountTable::Load(Slot& slot) {
+  const std::uint64_t generation = generation_;
+  if (slot.stale) forget_(&slot.account.bare());  // it may have been read again before it was known to be stale
+  slot.stale = false;                             // an invalidation that comes while we read counts
+  if (slot.account.local().empty()) {  // a domain: nobody binds there
+    slot.generation = generation;
+    co_return true;
+  }
+  auto records = co_await store_.Load(slot.account.bare());
+  if (!records) {
+    slot.stale = slot.generation != 0;
+    co_return false;
+  }
+  Replace(slot, std::move(*records));
+  slot.generation = generation;
+  co_await SaveUnsaved(slot.account);
+  co_return true;
+}
+
+void AccountTable::Replace(Slot& slot, std::vector<Record> records) {
+  Account& account = slot.account;
+  std::vector<Session> sessions;
+  for (auto& record : records) {
+    Session next;
+    next.record = std::move(record);
+    if (Session* known = account.WithId(next.id()); known != nullptr && known->unsaved) {
+      const std::uint64_t revision = next.record.revision();
+      next = std::move(*known);
+      next.record.set_revision(revision);
+    }
+    sessions.push_back(std::move(next));
+  }
+  if (slot.generation != 0 && slot.generation != generation_) {
+    account.vanished().clear();
+    for (auto& known : account.sessions()) {
+      const bool there =
+          known.id().empty() ||
+          std::any_of(sessions.begin(), sessions.end(), [&](const Session& s) { return s.id() == known.id(); });
+      if (!there) account.vanished().push_back(std::move(known));
+    }
+  }
+  account.sessions() = std::move(sessions);
+}
+
+Task<void> AccountTable::SaveUnsaved(Account& account) {
+  for (auto& session : account.sessions()) {
+    if (!session.unsaved) continue;
+    Record next = session.record;
+    next.set_revision(next.revision() + 1);
+    SessionStore::Expected expected;
+    expected.session = session.id();
+    expected.revision = session.record.revision();
+    const auto written = co_await store_.Put(account.bare(), next, expected);
+    if (!written || *written == SessionStore::Write::kConflict) continue;
+    session.record = std::move(next);
+    session.unsaved = false;
+  }
+}
+
+Task<bool> AccountTable::Reload(Account& account) {
+  const auto found = slots_.find(account.bare());
+  if (found == slots_.end()) co_return false;
+  co_return co_await Load(*found->second);
+}
+
+void AccountTable::Fail(Work work) {
+  if (!work.job.run) return handler_->Unreachable(std::move(work.held));
+  if (work.job.failed) work.job.failed();
+}
+
+void AccountTable::Invalidate(const std::string* key) {
+  if (key == nullptr) {
+    ++generation_;
+    return forget_(nullptr);
+  }
+  const std::string_view bare = BareOfKey(*key);
+  const auto found = slots_.find(bare);
+  if (found == slots_.end()) return;
+  metrics_.invalidated.Increment();
+  Slot& slot = *found->second;
+  forget_(&slot.account.bare());
+  if (slot.busy) {
+    slot.stale = true;
+  } else {
+    Erase(slot);
+  }
+}
+
+// The least recently used that nothing happens to.
+void AccountTable::Evict() {
+  if (!store_.up()) return;  // it could not be read again
+  std::size_t tries = 16;
+  for (auto place = lru_.end(); place != lru_.begin() && tries-- > 0;) {
+    Slot& slot = **--place;
+    if (slot.busy) continue;
+    forget_(&slot.account.bare());
+    return Erase(slot);
+  }
+}
+
+void AccountTable::Erase(Slot& slot) {
+  lru_.erase(slot.place);
+  slots_.erase(slots_.find(slot.account.bare()));
+  metrics_.accounts.Set(static_cast<double>(slots_.size()));
+}
+
+}  // namespace parley::router

@@ -1,0 +1,118 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "libs/base/task.h"
+#include "libs/rpc/link.h"
+#include "services/router/account.h"
+#include "services/router/metrics.h"
+#include "services/router/options.h"
+#include "services/router/session_store.h"
+
+namespace parley::router {
+
+// What is done with stanzas once it is their turn.
+class StanzaHandler {
+ public:
+  // The quick way: true if `held` is taken care of (and moved from). May not keep `account`.
+  virtual bool HandleNow(Account& account, rpc::Held& held) = 0;
+  // The slow way, where something must be waited for. The account is nobody else's until it returns.
+  virtual Task<void> Handle(Account& account, rpc::Held held) = 0;
+  // The account was read (again): before anything else happens to it.
+  virtual Task<void> AfterLoad(Account& account) = 0;
+  // Its sessions could not be read in time, or its mailbox is full.
+  virtual void Unreachable(rpc::Held held) = 0;
+
+ protected:
+  ~StanzaHandler() = default;
+};
+
+// All accounts in memory, each with its mailbox: for one account one thing happens at a time, in the order posted.
+// Redis is the authority; an account that is not in memory, or was changed by another router, is read before its turn.
+class AccountTable {
+ public:
+  // Something else than a stanza. `failed` (may be null) is called instead if the account cannot be read.
+  struct Job {
+    std::function<Task<void>(Account&)> run;
+    std::function<void()> failed;
+  };
+  // The roster cache and the like: forgets what it knows of an account (nullptr: of all).
+  using Forget = std::function<void(const std::string* bare)>;
+
+  AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forget forget);
+  ~AccountTable();
+  void SetHandler(StanzaHandler& handler) { handler_ = &handler; }
+
+  void Post(std::string_view bare, rpc::Held held);
+  void Post(std::string_view bare, Job job);
+  // Before all that waits, in this order: what came back from an edge was there earlier.
+  void PostFirst(std::string_view bare, std::vector<rpc::Held> returned);
+
+  // By the key of Redis that changed; nullptr: any may have.
+  void Invalidate(const std::string* key);
+  // Reads an account anew in the middle of a handler, after a write lost to another router's.
+  Task<bool> Reload(Account& account);
+
+  std::size_t size() const { return slots_.size(); }
+  std::size_t waiting() const { return waiting_; }
+  bool busy() const { return busy_ != 0; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Work {
+    rpc::Held held;
+    Job job;
+    Clock::time_point deadline;
+  };
+  struct Slot;
+  using Lru = std::list<Slot*>;
+  struct Slot {
+    explicit Slot(std::string bare) : account(std::move(bare)) {}
+    Account account;
+    std::list<Work> mailbox;  // empty lists hold no memory
+    Lru::iterator place;
+    std::uint64_t generation = 0;  // 0: not read yet
+    bool stale = false;
+    bool busy = false;
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+
+  Slot& Obtain(std::string_view bare);
+  bool Fresh(const Slot& slot) const;
+  void Enqueue(Slot& slot, Work work);
+  void Start(Slot& slot);
+  Task<void> Pump(Slot& slot);
+  Task<void> DoWork(Slot& slot, Work work);
+  Task<bool> MakeFresh(Slot& slot, Clock::time_point deadline);
+  Task<bool> Load(Slot& slot);
+  void Replace(Slot& slot, std::vector<Record> records);
+  Task<void> SaveUnsaved(Account& account);
+  void Fail(Work work);
+  void Evict();
+  void Erase(Slot& slot);
+
+  Tasks& tasks_;
+  SessionStore& store_;
+  Options options_;
+  Metrics& metrics_;
+  Forget forget_;
+  StanzaHandler* handler_ = nullptr;
+  std::unordered_map<std::string, std::unique_ptr<Slot>, Hash, std::equal_to<>> slots_;
+  Lru lru_;  // most recently used first
+  std::uint64_t generation_ = 1;
+  std::size_t waiting_ = 0;
+  std::size_t busy_ = 0;
+};
+
+}  // namespace parley::router

@@ -1,0 +1,182 @@
+#include "services/router/admin_operations.h"
+
+#include <set>
+
+#include "libs/base/log.h"
+#include "libs/storage/lease.h"
+#include "libs/storage/redis_await.h"
+#include "libs/xmpp/jid.h"
+#include "parley/session/v1/session.pb.h"
+
+namespace parley::router {
+namespace {
+
+constexpr std::chrono::seconds kTimeout{10};
+
+admin::v1::Member MemberOf(const std::string& service, const std::string& instance, const std::string& epoch,
+                           const std::string& address) {
+  admin::v1::Member member;
+  member.set_service(service);
+  member.set_instance(instance);
+  member.set_epoch(epoch);
+  member.set_state("ready");
+  member.set_address(address);
+  return member;
+}
+
+}  // namespace
+
+// One listing under way: what it is limited to.
+class AdminOperations::Listing {
+ public:
+  Listing(admin::v1::ListSessionsRequest request, Row row) : request_(std::move(request)), row_(std::move(row)) {}
+
+  // An account once, though it may have sessions on several nodes.
+  bool Wants(const std::string& account) {
+    if (!request_.domain().empty() && xmpp::DomainOf(account) != request_.domain()) return false;
+    return seen_.insert(account).second;
+  }
+  // False: enough.
+  bool Give(const std::string& account, Record record) {
+    if (request_.limit() != 0 && given_ >= request_.limit()) return false;
+    ++given_;
+    record.clear_directed();  // whom a user meets is nobody's business
+    record.clear_presence();
+    admin::v1::SessionRow row;
+    row.set_account(account);
+    *row.mutable_record() = std::move(record);
+    return row_(std::move(row));
+  }
+
+ private:
+  admin::v1::ListSessionsRequest request_;
+  Row row_;
+  std::set<std::string> seen_;
+  std::uint32_t given_ = 0;
+};
+
+void AdminOperations::ListSessions(const admin::v1::ListSessionsRequest& request, Row row, Done done) {
+  parts_.tasks.Spawn("list_sessions", List(request, std::move(row), std::move(done)));
+}
+
+Task<void> AdminOperations::List(admin::v1::ListSessionsRequest request, Row row, Done done) {
+  Listing listing(request, std::move(row));
+  if (!request.account().empty()) {
+    const auto jid = xmpp::Jid::Parse(request.account());
+    if (jid) co_await ListAccount(listing, std::string(jid->bare()));
+    done(jid ? "" : "not an address");
+    co_return;
+  }
+  if (!parts_.redis.up()) {
+    done("Redis cannot be reached");
+    co_return;
+  }
+  for (auto& node : parts_.nodes.alive()) {
+    const bool more = co_await ListNode(listing, std::move(node));
+    if (!more) break;
+  }
+  done("");
+}
+
+Task<bool> AdminOperations::ListNode(Listing& listing, Nodes::Node node) {
+  std::string cursor = "0";
+  do {
+    std::vector<std::string> words{"SSCAN", storage::NodeSessionsKey(node.instance, node.epoch), cursor, "COUNT", "200"};
+    const auto page = co_await storage::AwaitCommand(parts_.redis, std::move(words));
+    if (!page || page->items.size() != 2) co_return true;
+    cursor = page->items[0].text;
+    for (const auto& item : page->items[1].items) {
+      std::string account(xmpp::BareOf(ParseIndexMember(item.text).jid));
+      if (!listing.Wants(account)) continue;
+      const bool more = co_await ListAccount(listing, std::move(account));
+      if (!more) co_return false;
+    }
+  } while (cursor != "0");
+  co_return true;
+}
+
+Task<bool> AdminOperations::ListAccount(Listing& listing, std::string account) {
+  auto records = co_await parts_.store.Load(account);
+  if (!records) co_return true;
+  for (auto& record : *records) {
+    if (!listing.Give(account, std::move(record))) co_return false;
+  }
+  co_return true;
+}
+
+void AdminOperations::Kick(const std::string& account, const std::string& resource, const std::string& condition,
+                           std::function<void(std::uint32_t)> done) {
+  session::v1::Ask ask;
+  ask.mutable_kick()->set_account(account);
+  ask.mutable_kick()->set_resource(resource);
+  ask.mutable_kick()->set_condition(condition);
+  parts_.peers.Ask(account, ask.SerializeAsString(), kTimeout, [done = std::move(done)](const Result<std::string>& body) {
+    session::v1::Answer answer;
+    if (body) answer.ParseFromString(*body);
+    done(answer.kicked().sessions());
+  });
+}
+
+void AdminOperations::KickSessions(const admin::v1::KickSessionsRequest& request,
+                                   std::function<void(admin::v1::KickSessionsResponse)> done) {
+  const auto jid = xmpp::Jid::Parse(request.account());
+  if (!jid) return done({});
+  log::Info("sessions_kicked", {{"account", jid->bare()}});
+  const std::string resource = request.resource().empty() ? std::string(jid->resource()) : request.resource();
+  Kick(std::string(jid->bare()), resource, "policy-violation", [done = std::move(done)](std::uint32_t sessions) {
+    admin::v1::KickSessionsResponse response;
+    response.set_kicked(sessions);
+    done(std::move(response));
+  });
+}
+
+void AdminOperations::RemoveAccount(const std::string& account,
+                                    std::function<void(admin::v1::RemoveAccountResponse)> done) {
+  const auto jid = xmpp::Jid::Parse(account);
+  admin::v1::RemoveAccountResponse refused;
+  if (!jid || jid->local().empty()) {
+    refused.set_failure("not the address of an account");
+    return done(std::move(refused));
+  }
+  refused.set_failure("the account's sessions cannot be read");
+  AccountTable::Job job;
+  job.run = [this, done](Account& a) { return Remove(a, done); };
+  job.failed = [done, refused] { done(refused); };
+  parts_.accounts.Post(jid->bare(), std::move(job));
+}
+
+Task<void> AdminOperations::Remove(Account& account, std::function<void(admin::v1::RemoveAccountResponse)> done) {
+  const auto removed = co_await parts_.removal.Remove(account, Receipt());
+  admin::v1::RemoveAccountResponse response;
+  if (!removed) response.set_failure(removed.error().message());
+  if (removed && *removed == rpc::AccountProblem::kStore) response.set_failure("PostgreSQL cannot be reached");
+  response.set_existed(removed && *removed == rpc::AccountProblem::kNone);
+  // At its home, which need not be here.
+  Kick(account.bare(), {}, "not-authorized", [done, response](std::uint32_t) { done(response); });
+}
+
+void AdminOperations::ListMembers(std::function<void(admin::v1::ListMembersResponse)> done) {
+  parts_.tasks.Spawn("list_members", Members(std::move(done)));
+}
+
+Task<void> AdminOperations::Members(std::function<void(admin::v1::ListMembersResponse)> done) {
+  admin::v1::ListMembersResponse response;
+  for (const auto& node : parts_.nodes.alive()) {
+    auto& member = *response.add_members();
+    member = MemberOf("c2s", node.instance, node.epoch, "");
+    std::vector<std::string> words{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
+    const auto sessions = co_await storage::AwaitCommand(parts_.redis, std::move(words));
+    if (sessions) member.set_sessions(static_cast<std::uint64_t>(sessions->integer));
+  }
+  *response.add_members() = MemberOf("router", parts_.self.instance, parts_.self.epoch, "");
+  for (const auto& peer : parts_.peers.others()) {
+    if (peer.instance == parts_.self.instance) continue;
+    *response.add_members() = MemberOf("router", peer.instance, peer.epoch, peer.address);
+  }
+  for (const auto& peer : parts_.rosters.peers()) {
+    *response.add_members() = MemberOf("roster", peer.instance, peer.epoch, peer.address);
+  }
+  done(std::move(response));
+}
+
+}  // namespace parley::router

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libs/base/task.h"
+#include "libs/rpc/link.h"
+#include "libs/storage/redis.h"
+#include "parley/admin/v1/admin.pb.h"
+#include "services/router/account_removal.h"
+#include "services/router/account_table.h"
+#include "services/router/admin_api.h"
+#include "services/router/nodes.h"
+#include "services/router/peers.h"
+#include "services/router/roster_client.h"
+#include "services/router/session_store.h"
+
+namespace parley::router {
+
+// Any router can answer.
+class AdminOperations final : public AdminApi {
+ public:
+  struct Parts {
+    Tasks& tasks;
+    storage::Redis& redis;
+    SessionStore& store;
+    Nodes& nodes;
+    AccountTable& accounts;
+    Peers& peers;
+    RosterClient& rosters;
+    AccountRemoval& removal;
+    rpc::Self self;
+  };
+  explicit AdminOperations(const Parts& parts) : parts_(parts) {}
+
+  void ListSessions(const admin::v1::ListSessionsRequest& request, Row row, Done done) override;
+  void KickSessions(const admin::v1::KickSessionsRequest& request,
+                    std::function<void(admin::v1::KickSessionsResponse)> done) override;
+  void RemoveAccount(const std::string& account, std::function<void(admin::v1::RemoveAccountResponse)> done) override;
+  void ListMembers(std::function<void(admin::v1::ListMembersResponse)> done) override;
+
+ private:
+  class Listing;
+  Task<void> List(admin::v1::ListSessionsRequest request, Row row, Done done);
+  Task<bool> ListNode(Listing& listing, Nodes::Node node);
+  Task<bool> ListAccount(Listing& listing, std::string account);
+  Task<void> Remove(Account& account, std::function<void(admin::v1::RemoveAccountResponse)> done);
+  Task<void> Members(std::function<void(admin::v1::ListMembersResponse)> done);
+  void Kick(const std::string& account, const std::string& resource, const std::string& condition,
+            std::function<void(std::uint32_t)> done);
+
+  Parts parts_;
+};
+
+}  // namespace parley::router

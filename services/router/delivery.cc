@@ -1,0 +1,126 @@
+#include "services/router/delivery.h"
+
+#include "libs/xmpp/jid.h"
+#include "services/router/subscriptions.h"
+
+namespace parley::router {
+namespace {
+
+Session* Named(Account& account, const Envelope& envelope) {
+  const std::string_view resource = xmpp::ResourceOf(envelope.to());
+  return resource.empty() ? nullptr : account.WithResource(resource);
+}
+
+}  // namespace
+
+Delivery::Delivery(Sender& sender, Offline& offline) : sender_(sender), offline_(offline) {}
+
+bool Delivery::MessageNow(Account& account, Held& held) {
+  const Envelope& envelope = *held.envelope;
+  Session* named = Named(account, envelope);
+  Address address = Address::kBare;
+  if (named != nullptr) {
+    address = Address::kResourceHere;
+  } else if (!xmpp::ResourceOf(envelope.to()).empty()) {
+    address = Address::kResourceGone;
+  }
+  switch (MessageRule(address, account.reach(), envelope.type())) {
+    case Outcome::kDeliverThere:
+      There(*named, std::move(held));
+      break;
+    case Outcome::kDeliverMostAvailable: {
+      const int highest = account.highest_priority();
+      ToEach(account, std::move(held),
+             [highest](const Session& s) { return s.available() && s.record.priority() == highest; });
+      break;
+    }
+    case Outcome::kDeliverAll:
+      ToEach(account, std::move(held), [](const Session& s) { return s.takes_messages(); });
+      break;
+    case Outcome::kStore:
+      return false;
+    case Outcome::kBounce:
+      sender_.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+      break;
+    case Outcome::kIgnore:
+      sender_.metrics().ignored.Increment();
+      held = Held();
+      break;
+  }
+  return true;
+}
+
+Task<void> Delivery::StoreMessage(Account& account, Held held) {
+  const auto refusal = co_await offline_.Store(account, *held.envelope);
+  if (refusal) sender_.Bounce(account, std::move(held), *refusal);
+}
+
+void Delivery::Presence(Account& account, Held held) {
+  const Envelope& envelope = *held.envelope;
+  if (!xmpp::ResourceOf(envelope.to()).empty()) {
+    Session* named = Named(account, envelope);
+    if (named != nullptr) There(*named, std::move(held));
+    return;  // 8.5.3.2.2: silently ignored
+  }
+  if (envelope.type() == link::v1::TYPE_ERROR) {
+    // Of a subscription stanza, which came from the bare JID: only the session that sent it cares.
+    Session* asked = account.WithId(envelope.session());
+    if (asked != nullptr) There(*asked, std::move(held));
+    return;
+  }
+  ToEach(account, std::move(held), [](const Session& s) { return s.available(); });
+}
+
+void Delivery::Iq(Account& account, Held held) {
+  Session* named = Named(account, *held.envelope);
+  // 8.5.3.2.3; an answer that nobody waits for any more just ends.
+  if (named == nullptr) return sender_.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+  There(*named, std::move(held));
+}
+
+void Delivery::There(Session& session, Held held) {
+  // An answer for a session whose resource has another one now: delivered as to anybody, it answers nothing of it.
+  if (held.envelope->answers() != 0 && held.envelope->session() != session.id()) held.envelope->set_answers(0);
+  sender_.Deliver(session, std::move(held));
+}
+
+template <class Wanted>
+void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
+  Session* last = nullptr;
+  for (auto& session : account.sessions()) {
+    if (!wanted(session)) continue;
+    if (last != nullptr) {
+      Envelope copy(*held.envelope);
+      sender_.Deliver(*last, std::move(copy), held.receipt);
+    }
+    last = &session;
+  }
+  if (last != nullptr) sender_.Deliver(*last, std::move(held));
+}
+
+Task<void> Delivery::Again(Account& account, Held held) {
+  Envelope& envelope = *held.envelope;
+  envelope.set_leg(link::v1::LEG_INBOUND);
+  envelope.clear_session();
+  // To others of the user's sessions it may have gone already.
+  envelope.set_repeat(true);
+  switch (envelope.kind()) {
+    case link::v1::KIND_MESSAGE:
+      if (!MessageNow(account, held)) co_await StoreMessage(account, std::move(held));
+      break;
+    case link::v1::KIND_IQ:
+      Iq(account, std::move(held));
+      break;
+    default:  // presence was for that session
+      break;
+  }
+}
+
+void Delivery::GiveUp(Held held, const xmpp::StanzaError& error) {
+  const Envelope& envelope = *held.envelope;
+  // Plain presence is gone with the moment; the next one replaces it.
+  if (envelope.kind() == link::v1::KIND_PRESENCE && !IsSubscription(envelope.type())) return;
+  sender_.Bounce(std::move(held), error);
+}
+
+}  // namespace parley::router

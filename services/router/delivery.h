@@ -1,0 +1,37 @@
+#pragma once
+
+#include "libs/base/task.h"
+#include "services/router/account_table.h"
+#include "services/router/delivery_rules.h"
+#include "services/router/offline.h"
+#include "services/router/sender.h"
+
+namespace parley::router {
+
+// Stanzas for a user of ours (RFC 6121 section 8.5): to which of its sessions they go.
+class Delivery {
+ public:
+  Delivery(Sender& sender, Offline& offline);
+
+  // False: it has to be stored, see StoreMessage.
+  bool MessageNow(Account& account, Held& held);
+  Task<void> StoreMessage(Account& account, Held held);
+  // Presence without subscription meaning: RFC 6121 8.5.2.1.2, 8.5.3.1.
+  void Presence(Account& account, Held held);
+  // To a full JID. (What is for the bare JID is answered, see IqDispatcher.)
+  void Iq(Account& account, Held held);
+  // An edge gave back what was for a session that `account` has no more (or never could take it).
+  Task<void> Again(Account& account, Held held);
+  // It cannot be delivered, now or here.
+  void GiveUp(Held held, const xmpp::StanzaError& error);
+
+ private:
+  template <class Wanted>
+  void ToEach(Account& account, Held held, Wanted wanted);
+  void There(Session& session, Held held);
+
+  Sender& sender_;
+  Offline& offline_;
+};
+
+}  // namespace parley::router

@@ -1,0 +1,146 @@
+#include "services/router/edges.h"
+
+#include <algorithm>
+
+#include "libs/base/log.h"
+
+namespace parley::router {
+namespace {
+
+constexpr std::chrono::milliseconds kSweep{200};
+
+}  // namespace
+
+Edges::Edges(Loop& loop, Nodes& nodes, const Options& options, Metrics& metrics, Owner& owner)
+    : nodes_(nodes),
+      options_(options),
+      metrics_(metrics),
+      owner_(owner),
+      timer_(loop.Every(kSweep, [this] { Sweep(); })) {}
+
+void Edges::Deliver(const Record& record, rpc::Held held) {
+  held.envelope->set_leg(link::v1::LEG_DELIVER);
+  held.envelope->set_session(record.session());
+  auto place = edges_.find(record.node());
+  if (place == edges_.end()) place = edges_.emplace(record.node(), Edge()).first;
+  Edge& edge = place->second;
+  if (edge.epoch != record.node_epoch()) edge.epoch = record.node_epoch();
+  if (edge.link != nullptr) return edge.link->SendHeld(std::move(held));
+  Park(edge, std::move(held));
+}
+
+void Edges::Park(Edge& edge, rpc::Held held) {
+  if (edge.parked.size() >= options_.max_parked) {
+    metrics_.limits_parked.Increment();
+    return owner_.OnUndelivered(std::move(held), Failure::kFull);
+  }
+  edge.parked.push_back(Parked{std::move(held), Clock::now()});
+  CountParked(+1);
+}
+
+std::vector<rpc::Held> Edges::TakeParked(const Record& record) {
+  std::vector<rpc::Held> taken;
+  const auto place = edges_.find(record.node());
+  if (place == edges_.end() || place->second.parked.empty()) return taken;
+  auto& parked = place->second.parked;
+  const auto mine = [&](const Parked& p) { return p.held.envelope->session() == record.session(); };
+  const auto rest = std::stable_partition(parked.begin(), parked.end(), std::not_fn(mine));
+  CountParked(-static_cast<int>(std::distance(rest, parked.end())));
+  for (auto each = rest; each != parked.end(); ++each) {
+    if (each->held.envelope->kept()) {
+      each->held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+    } else {
+      taken.push_back(std::move(each->held));
+    }
+  }
+  parked.erase(rest, parked.end());
+  return taken;
+}
+
+void Edges::OnNodeDied(const Nodes::Node& node) {
+  const auto place = edges_.find(node.instance);
+  if (place == edges_.end() || place->second.link != nullptr || place->second.epoch != node.epoch) return;
+  std::deque<Parked> parked = std::move(place->second.parked);
+  edges_.erase(place);
+  GiveBack(std::move(parked), Failure::kGone);
+}
+
+void Edges::OnUp(rpc::Link& link) {
+  Edge& edge = edges_[link.peer().instance];
+  edge.link = &link;
+  std::deque<Parked> parked = std::move(edge.parked);
+  edge.parked.clear();
+  CountParked(-static_cast<int>(parked.size()));
+  for (auto& each : parked) {
+    each.held.envelope->set_repeat(true);
+    link.SendHeld(std::move(each.held));
+  }
+}
+
+void Edges::OnDown(rpc::Link& link, std::vector<rpc::Held> held) {
+  Edge& edge = edges_[link.peer().instance];
+  // It may have dialled anew before the old stream was known to be broken.
+  if (edge.link == &link) edge.link = nullptr;
+  for (auto& each : held) {
+    each.envelope->set_repeat(true);
+    if (edge.link != nullptr) {
+      edge.link->SendHeld(std::move(each));
+    } else {
+      Park(edge, std::move(each));
+    }
+  }
+}
+
+void Edges::OnRefused(rpc::Held held, rpc::RefusalReason reason) {
+  metrics_.undeliverable.Increment();
+  // An edge that stops is about to end its sessions: they are as good as gone.
+  const bool full = reason == link::v1::REFUSAL_REASON_OVERLOADED;
+  owner_.OnUndelivered(std::move(held), full ? Failure::kFull : Failure::kGone);
+}
+
+void Edges::GiveBack(std::deque<Parked> parked, Failure failure) {
+  CountParked(-static_cast<int>(parked.size()));
+  metrics_.undeliverable.Increment(static_cast<double>(parked.size()));
+  for (auto& each : parked) owner_.OnUndelivered(std::move(each.held), failure);
+}
+
+void Edges::Sweep() {
+  if (parked_ == 0) return;
+  const auto late = Clock::now() - options_.delivery_timeout;
+  std::deque<Parked> gone;
+  std::deque<Parked> timed_out;
+  for (auto& [instance, edge] : edges_) {
+    if (edge.parked.empty()) continue;
+    if (nodes_.Dead(instance, edge.epoch)) {
+      std::move(edge.parked.begin(), edge.parked.end(), std::back_inserter(gone));
+      edge.parked.clear();
+      continue;
+    }
+    while (!edge.parked.empty() && edge.parked.front().since < late) {
+      timed_out.push_back(std::move(edge.parked.front()));
+      edge.parked.pop_front();
+    }
+  }
+  GiveBack(std::move(gone), Failure::kGone);
+  GiveBack(std::move(timed_out), Failure::kTimeout);
+}
+
+std::size_t Edges::linked() const {
+  return static_cast<std::size_t>(
+      std::count_if(edges_.begin(), edges_.end(), [](const auto& edge) { return edge.second.link != nullptr; }));
+}
+
+std::size_t Edges::unacknowledged() const {
+  std::size_t count = parked_;
+  for (const auto& [instance, edge] : edges_) {
+    if (edge.link != nullptr) count += edge.link->unacknowledged();
+  }
+  return count;
+}
+
+void Edges::CountParked(int change) {
+  parked_ += static_cast<std::size_t>(change);
+  metrics_.parked.Set(static_cast<double>(parked_));
+}
+
+}  // namespace parley::router

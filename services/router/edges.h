@@ -1,0 +1,80 @@
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/loop.h"
+#include "libs/rpc/link.h"
+#include "services/router/account.h"
+#include "services/router/metrics.h"
+#include "services/router/nodes.h"
+#include "services/router/options.h"
+
+namespace parley::router {
+
+// Why a delivery came back.
+enum class Failure {
+  kGone,     // the session, or its edge, is no more
+  kFull,     // the session's queue is full
+  kTimeout,  // the edge lives but does not take it
+};
+
+// The links that edges opened to us. What an edge did not acknowledge when its link broke is parked, and what is new
+// behind it, until the edge comes back or is known to be dead.
+class Edges {
+ public:
+  class Owner {
+   public:
+    virtual void OnUndelivered(rpc::Held held, Failure failure) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Edges(Loop& loop, Nodes& nodes, const Options& options, Metrics& metrics, Owner& owner);
+
+  // `held.envelope` becomes a delivery to the session.
+  void Deliver(const Record& record, rpc::Held held);
+  // What waits for this session: it is over.
+  std::vector<rpc::Held> TakeParked(const Record& record);
+  // Gives back at once what waits for a node that died.
+  void OnNodeDied(const Nodes::Node& node);
+
+  void OnUp(rpc::Link& link);
+  void OnDown(rpc::Link& link, std::vector<rpc::Held> held);
+  void OnRefused(rpc::Held held, rpc::RefusalReason reason);
+
+  std::size_t linked() const;
+  std::size_t unacknowledged() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Parked {
+    rpc::Held held;
+    Clock::time_point since;
+  };
+  struct Edge {
+    rpc::Link* link = nullptr;
+    std::string epoch;  // of its lease, as the last record that we saw of it says
+    std::deque<Parked> parked;
+  };
+
+  void Park(Edge& edge, rpc::Held held);
+  void GiveBack(std::deque<Parked> parked, Failure failure);
+  void Sweep();
+  void CountParked(int change);
+
+  Nodes& nodes_;
+  Options options_;
+  Metrics& metrics_;
+  Owner& owner_;
+  std::map<std::string, Edge, std::less<>> edges_;  // by instance
+  std::size_t parked_ = 0;
+  Loop::Timer timer_;
+};
+
+}  // namespace parley::router

@@ -1,0 +1,189 @@
+#include <set>
+
+#include "libs/xml/scanner.h"
+#include "libs/xmpp/jid.h"
+#include "services/router/features/features.h"
+#include "services/router/roster_errors.h"
+
+namespace parley::router {
+namespace {
+
+constexpr char kRoster[] = "jabber:iq:roster";
+
+// RFC 6121 section 2, for one request.
+class RosterRequest {
+ public:
+  RosterRequest(const FeatureDeps& deps, const Iq& iq) : deps_(deps), iq_(iq) {}
+
+  // 2.2, 2.6.
+  Task<IqAnswer> Get();
+  // 2.3, 2.4, 2.5.
+  Task<IqAnswer> Set();
+
+ private:
+  Task<void> BecomeInterested();
+  Task<IqAnswer> Put(roster::v1::Item item);
+  Task<IqAnswer> Remove(std::string jid);
+  void Cancel(const roster::v1::Item& was);
+
+  const FeatureDeps& deps_;
+  const Iq& iq_;
+};
+
+std::string RosterXml(const roster::v1::Roster& roster, bool versioned) {
+  std::string xml = "<query xmlns='jabber:iq:roster'";
+  if (versioned) xml += " ver='" + xml::Escape(roster.version(), xml::Use::kAttribute) + "'";
+  xml += ">";
+  for (const auto& item : roster.items()) {
+    if (item.in_roster()) xml += ItemXml(item);
+  }
+  return xml + "</query>";
+}
+
+Task<IqAnswer> RosterRequest::Get() {
+  const auto query = iq_.Payload();
+  const auto known = query ? query->attr("ver") : std::nullopt;
+  const std::string owner = iq_.account.bare();
+  const bool cached = deps_.rosters.Cached(owner) != nullptr;
+  roster::v1::Ask ask;
+  ask.mutable_get_roster()->set_owner(owner);
+  // The items are needed anyway if presence has not read them yet.
+  if (known && cached) ask.mutable_get_roster()->set_known_version(std::string(*known));
+  const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
+  const bool none = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
+  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !none) co_return ToStanzaError(answer.problem());
+  co_await BecomeInterested();
+  const auto& roster = answer.roster();
+  if (!roster.unchanged()) deps_.rosters.Remember(owner, roster);
+  const bool unchanged = roster.unchanged() || (known && !known->empty() && *known == roster.version());
+  if (unchanged) co_return EmptyResult();  // 2.6.3
+  co_return RosterXml(roster, known.has_value());
+}
+
+// 2.2: who asked for the roster gets its changes.
+Task<void> RosterRequest::BecomeInterested() {
+  const Session* session = iq_.account.WithId(iq_.envelope.origin());
+  if (session == nullptr || session->record.interested()) co_return;
+  Sessions::Change change = [](Record& record) { record.set_interested(true); };
+  co_await deps_.sessions.Update(iq_.account, session->id(), change);
+}
+
+// The only item, or what is wrong with it (2.1.5, 2.3.3).
+Result<roster::v1::Item, xmpp::StanzaError> ParseItem(const xml::Element& query, bool& remove) {
+  const auto children = query.children();
+  if (children.size() != 1 || !children[0]->Is("item", kRoster)) {
+    return xmpp::BadRequest("A roster set holds exactly one item");
+  }
+  const xml::Element& element = *children[0];
+  const auto text = element.attr("jid");
+  if (!text) return xmpp::BadRequest("The item has no jid");
+  const auto jid = xmpp::Jid::Parse(*text);
+  if (!jid) return xmpp::JidMalformed();
+  roster::v1::Item item;
+  item.set_jid(jid->str());
+  item.set_name(std::string(element.attr("name").value_or("")));
+  remove = element.attr("subscription").value_or("") == "remove";
+  std::set<std::string> groups;
+  for (const xml::Element* child : element.children()) {
+    if (!child->Is("group", kRoster)) continue;
+    std::string group = child->text();
+    if (group.empty()) return xmpp::NotAcceptable("A group has no name");
+    if (!groups.insert(group).second) return xmpp::BadRequest("A group is named twice");
+    item.add_groups(std::move(group));
+  }
+  return item;
+}
+
+Task<IqAnswer> RosterRequest::Set() {
+  const auto query = iq_.Payload();
+  if (!query) co_return xmpp::BadRequest();
+  bool remove = false;
+  auto item = ParseItem(*query, remove);
+  if (!item) co_return item.error();
+  if (remove) co_return co_await Remove(item->jid());
+  co_return co_await Put(std::move(*item));
+}
+
+Task<IqAnswer> RosterRequest::Put(roster::v1::Item item) {
+  const std::string owner = iq_.account.bare();
+  roster::v1::Ask ask;
+  auto& set = *ask.mutable_set_item();
+  set.set_owner(owner);
+  *set.mutable_item() = std::move(item);
+  set.set_origin(iq_.envelope.origin());
+  set.set_origin_seq(iq_.envelope.origin_seq());
+  const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
+  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return ToStanzaError(answer.problem());
+  const auto& change = answer.item_change();
+  deps_.rosters.Apply(owner, change.item(), false);
+  deps_.store.Touch(owner);
+  deps_.pushes.Send(iq_.account, change.item(), change.version(), iq_.receipt);
+  co_return EmptyResult();
+}
+
+Task<IqAnswer> RosterRequest::Remove(std::string jid) {
+  const std::string owner = iq_.account.bare();
+  roster::v1::Ask ask;
+  auto& remove = *ask.mutable_remove_item();
+  remove.set_owner(owner);
+  remove.set_jid(jid);
+  remove.set_origin(iq_.envelope.origin());
+  remove.set_origin_seq(iq_.envelope.origin_seq());
+  const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
+  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return ToStanzaError(answer.problem());
+  const auto& change = answer.item_change();
+  deps_.rosters.Apply(owner, change.item(), true);
+  deps_.store.Touch(owner);
+  deps_.pushes.SendRemoval(iq_.account, jid, change.version(), iq_.receipt);
+  Cancel(change.item());
+  co_return EmptyResult();
+}
+
+// 2.5.2: what there was of a subscription ends, both ways.
+void RosterRequest::Cancel(const roster::v1::Item& was) {
+  Contact contact;
+  contact.subscription = was.subscription();
+  const std::string_view jid = xmpp::BareOf(was.jid());
+  if (contact.we_subscribed() || was.ask()) {
+    deps_.subscriptions.SendFor(iq_.account, link::v1::TYPE_UNSUBSCRIBE, jid, iq_.receipt);
+  }
+  if (contact.subscribed_to_us()) {
+    deps_.subscriptions.SendFor(iq_.account, link::v1::TYPE_UNSUBSCRIBED, jid, iq_.receipt);
+    deps_.fanout.AllGoneTo(iq_.account, jid, iq_.receipt);
+  }
+}
+
+// The request must outlive the wait: a coroutine's arguments do.
+Task<IqAnswer> Get(FeatureDeps deps, const Iq& iq) {
+  RosterRequest request(deps, iq);
+  co_return co_await request.Get();
+}
+
+Task<IqAnswer> Set(FeatureDeps deps, const Iq& iq) {
+  RosterRequest request(deps, iq);
+  co_return co_await request.Set();
+}
+
+}  // namespace
+
+Feature Rfc6121Roster(const FeatureDeps& deps) {
+  const auto get = [deps](const Iq& iq) { return Get(deps, iq); };
+  const auto set = [deps](const Iq& iq) { return Set(deps, iq); };
+  Feature feature;
+  feature.xep = "rfc6121";
+  feature.iq = {{.target = Target::kAccount,
+                 .type = link::v1::TYPE_GET,
+                 .ns = kRoster,
+                 .name = "query",
+                 .access = Access::kOwner,
+                 .later = get},
+                {.target = Target::kAccount,
+                 .type = link::v1::TYPE_SET,
+                 .ns = kRoster,
+                 .name = "query",
+                 .access = Access::kOwner,
+                 .later = set}};
+  return feature;
+}
+
+}  // namespace parley::router

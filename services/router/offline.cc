@@ -1,0 +1,186 @@
+#include "services/router/offline.h"
+
+#include <chrono>
+#include <ctime>
+#include <memory>
+
+#include "libs/base/log.h"
+#include "libs/xml/element.h"
+#include "libs/xmpp/jid.h"
+
+namespace parley::router {
+namespace {
+
+constexpr char kChatStates[] = "http://jabber.org/protocol/chatstates";
+constexpr std::chrono::seconds kRetry{1};
+
+std::int64_t NowMilliseconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+// XEP-0160 section 3: a chat message with nothing but chat states is not worth keeping.
+bool OnlyChatStates(const Envelope& message) {
+  const auto element = xml::Element::Parse(message.stanza());
+  if (!element) return false;
+  bool any = false;
+  for (const xml::Element* child : element->children()) {
+    if (child->name() == "thread") continue;  // XEP-0085 5.1: may go with it
+    if (child->ns() != kChatStates) return false;
+    any = true;
+  }
+  return any;
+}
+
+// XEP-0082, in UTC with milliseconds.
+std::string Stamp(std::int64_t unix_milliseconds) {
+  const std::time_t seconds = unix_milliseconds / 1000;
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  char text[32];
+  const std::size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+  char fraction[8];
+  std::snprintf(fraction, sizeof(fraction), ".%03dZ", static_cast<int>(unix_milliseconds % 1000));
+  return std::string(text, size) + fraction;
+}
+
+// XEP-0203; the domain says so, as XEP-0160 shows it.
+std::string Delay(std::string_view domain, std::int64_t received_at) {
+  return "<delay xmlns='urn:xmpp:delay' from='" + std::string(domain) + "' stamp='" + Stamp(received_at) +
+         "'>Offline Storage</delay>";
+}
+
+xmpp::StanzaError Refusal(roster::v1::Problem problem) {
+  switch (problem) {
+    case roster::v1::PROBLEM_NO_ACCOUNT:  // RFC 6121 8.5.1
+      return xmpp::ServiceUnavailable();
+    case roster::v1::PROBLEM_TOO_MANY:  // XEP-0160 section 2, step 3
+      return xmpp::ServiceUnavailable("The recipient's queue for offline messages is full");
+    case roster::v1::PROBLEM_INVALID:
+      return xmpp::NotAcceptable();
+    default:
+      return xmpp::ResourceConstraint("Messages cannot be stored at the moment; try later");
+  }
+}
+
+// The acknowledgements of a batch.
+struct Pending {
+  std::size_t open = 0;
+  std::vector<std::int64_t> accepted;
+  std::function<void(std::vector<std::int64_t>)> done;
+
+  void Settle(std::int64_t id, rpc::RefusalReason reason) {
+    if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED) accepted.push_back(id);
+    Close();
+  }
+  void Close() {
+    if (--open == 0) done(std::move(accepted));
+  }
+};
+
+}  // namespace
+
+Offline::Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options)
+    : tasks_(tasks), sender_(sender), rosters_(rosters), batch_(options.offline_batch) {}
+
+Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const Envelope& message) {
+  if (account.anonymous()) co_return xmpp::ServiceUnavailable();
+  if (message.type() == link::v1::TYPE_CHAT && OnlyChatStates(message)) {
+    sender_.metrics().ignored.Increment();
+    co_return std::nullopt;
+  }
+  roster::v1::Ask ask;
+  auto& store = *ask.mutable_store_offline();
+  store.set_owner(account.bare());
+  store.set_stanza(message.stanza());
+  store.set_received_at(NowMilliseconds());
+  store.set_origin(message.origin());
+  store.set_origin_seq(message.origin_seq());
+  const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
+  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return Refusal(answer.problem());
+  sender_.metrics().stored.Increment();
+  co_return std::nullopt;
+}
+
+Task<void> Offline::Flush(Account& account, std::string session_id, bool repeat) {
+  std::int64_t after = 0;
+  while (true) {
+    roster::v1::Ask ask;
+    ask.mutable_fetch_offline()->set_owner(account.bare());
+    ask.mutable_fetch_offline()->set_limit(batch_);
+    ask.mutable_fetch_offline()->set_after_id(after);
+    const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
+    const auto& batch = answer.offline_messages();
+    const Session* session = account.WithId(session_id);
+    if (batch.messages().empty() || session == nullptr) co_return;  // what stays comes at the next login
+    Ids accepted = co_await DeliverBatch(account, *session, batch, repeat);
+    after = batch.messages().rbegin()->id();
+    const bool all = accepted.size() == static_cast<std::size_t>(batch.messages_size());
+    if (!accepted.empty()) co_await Delete(account.bare(), std::move(accepted));
+    if (!all || !batch.more()) co_return;
+  }
+}
+
+Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& session,
+                                         const roster::v1::OfflineMessages& batch, bool repeat) {
+  auto pending = std::make_shared<Pending>();
+  const auto undeleted = undeleted_.find(account.bare());
+  std::function<void(std::function<void(Ids)>)> start = [&](std::function<void(Ids)> done) {
+    pending->done = std::move(done);
+    pending->open = 1;  // until all are sent
+    for (const auto& message : batch.messages()) {
+      if (undeleted != undeleted_.end() && undeleted->second.contains(message.id())) {
+        pending->accepted.push_back(message.id());
+        continue;
+      }
+      Envelope envelope;
+      envelope.set_kind(link::v1::KIND_MESSAGE);
+      envelope.set_to(account.bare());
+      envelope.set_stanza(xmpp::WithChild(message.stanza(), Delay(account.domain(), message.received_at())));
+      envelope.set_origin(message.origin());
+      envelope.set_origin_seq(message.origin_seq());
+      envelope.set_repeat(repeat);
+      envelope.set_kept(true);
+      ++pending->open;
+      Receipt receipt([pending, id = message.id()](rpc::RefusalReason reason) { pending->Settle(id, reason); });
+      sender_.Deliver(session, std::move(envelope), std::move(receipt));
+    }
+    pending->Close();
+  };
+  co_return co_await Await<Ids>(start);
+}
+
+Task<void> Offline::Delete(std::string owner, Ids ids) {
+  const bool deleted = co_await TryDelete(owner, ids);
+  if (deleted) co_return;
+  auto& kept = undeleted_[owner];
+  const bool first = kept.empty();
+  kept.insert(ids.begin(), ids.end());
+  if (first) tasks_.Spawn("delete_offline", DeleteUntilDone(owner));
+}
+
+Task<bool> Offline::TryDelete(std::string owner, Ids ids) {
+  roster::v1::Ask ask;
+  ask.mutable_delete_offline()->set_owner(owner);
+  ask.mutable_delete_offline()->mutable_ids()->Assign(ids.begin(), ids.end());
+  const auto answer = co_await rosters_.Ask(owner, std::move(ask));
+  const bool gone = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
+  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !gone) co_return false;
+  const auto kept = undeleted_.find(owner);
+  if (kept == undeleted_.end()) co_return true;
+  for (const auto id : ids) kept->second.erase(id);
+  if (kept->second.empty() || gone) undeleted_.erase(kept);
+  co_return true;
+}
+
+Task<void> Offline::DeleteUntilDone(std::string owner) {
+  while (undeleted_.contains(owner)) {
+    co_await SleepFor(kRetry);
+    const auto kept = undeleted_.find(owner);
+    if (kept == undeleted_.end()) co_return;
+    Ids ids(kept->second.begin(), kept->second.end());
+    co_await TryDelete(owner, std::move(ids));
+  }
+}
+
+}  // namespace parley::router

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "libs/base/task.h"
+#include "libs/xmpp/errors.h"
+#include "services/router/account.h"
+#include "services/router/options.h"
+#include "services/router/roster_client.h"
+#include "services/router/sender.h"
+
+namespace parley::router {
+
+// Messages for users that are away (XEP-0160). The roster service keeps them; here is when they are stored and when
+// they are delivered.
+class Offline {
+ public:
+  Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options);
+
+  // nullopt: stored, or of the kind that may be forgotten; else why it was not.
+  Task<std::optional<xmpp::StanzaError>> Store(Account& account, const Envelope& message);
+  // To one session that has just become able to take them; all of them, in order. They are deleted when its edge has
+  // accepted them. `repeat`: a fault may have cut a first attempt short.
+  Task<void> Flush(Account& account, std::string session, bool repeat);
+
+ private:
+  using Ids = std::vector<std::int64_t>;
+  // Ids of those that the edge accepted.
+  Task<Ids> DeliverBatch(Account& account, const Session& session, const roster::v1::OfflineMessages& batch,
+                         bool repeat);
+  Task<void> Delete(std::string owner, Ids ids);
+  Task<bool> TryDelete(std::string owner, Ids ids);
+  Task<void> DeleteUntilDone(std::string owner);
+
+  Tasks& tasks_;
+  Sender& sender_;
+  RosterClient& rosters_;
+  std::uint32_t batch_;
+  // Delivered, but the roster service was away when they were to be deleted: not to be delivered again.
+  std::map<std::string, std::set<std::int64_t>> undeleted_;
+};
+
+}  // namespace parley::router

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace parley::router {
+
+// The limits of one router, from config::Router.
+struct Options {
+  std::string instance;
+  std::size_t max_resources = 32;
+  std::size_t max_accounts = 500000;
+  std::size_t max_rosters = 50000;
+  std::size_t max_mailbox = 10000;
+  int max_directed = 1000;
+  std::size_t max_parked = 100000;  // envelopes that wait for one edge
+  std::uint32_t offline_batch = 100;
+  std::chrono::milliseconds roster_timeout{5000};
+  std::chrono::milliseconds delivery_timeout{10000};
+  std::chrono::milliseconds lease_poll{500};
+  std::chrono::milliseconds reap_claim{10000};
+  std::chrono::milliseconds drain_timeout{20000};
+};
+
+}  // namespace parley::router

@@ -1,0 +1,148 @@
+#include "services/router/reaper.h"
+
+#include <memory>
+
+#include "libs/base/log.h"
+#include "libs/storage/lease.h"
+#include "libs/storage/redis_await.h"
+#include "libs/xmpp/jid.h"
+
+namespace parley::router {
+namespace {
+
+constexpr char kPage[] = "200";
+constexpr std::chrono::seconds kSearch{15};
+
+std::string NameOf(const Nodes::Node& node) { return node.instance + "/" + node.epoch; }
+
+std::unique_ptr<rpc::Envelope> Ended(const Nodes::Node& node, const IndexEntry& entry) {
+  auto envelope = std::make_unique<rpc::Envelope>();
+  envelope->set_kind(link::v1::KIND_CONTROL);
+  envelope->set_leg(link::v1::LEG_OUTBOUND);
+  envelope->set_from(entry.jid);
+  envelope->set_session(entry.session);
+  auto& ended = *envelope->mutable_session_ended();
+  ended.set_reason("lost");
+  ended.set_node(node.instance);
+  ended.set_node_epoch(node.epoch);
+  return envelope;
+}
+
+// The sessions of a page whose homes are done with them.
+struct Pending {
+  std::size_t open = 1;
+  std::vector<std::string> done_members;
+  std::function<void(std::vector<std::string>)> done;
+
+  void Settle(const std::string& member, rpc::RefusalReason reason) {
+    if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED) done_members.push_back(member);
+    Close();
+  }
+  void Close() {
+    if (--open == 0) done(std::move(done_members));
+  }
+};
+
+}  // namespace
+
+Reaper::Reaper(Loop& loop, Tasks& tasks, storage::Redis& redis, Nodes& nodes, Peers& peers, const Options& options,
+               Metrics& metrics)
+    : tasks_(tasks), redis_(redis), nodes_(nodes), peers_(peers), options_(options), metrics_(metrics) {
+  timer_ = loop.Every(kSearch, [this] {
+    if (!redis_.up() || searching_) return;
+    searching_ = true;
+    tasks_.Spawn("find_forgotten_nodes", FindForgotten(), [this] { searching_ = false; });
+  });
+}
+
+void Reaper::OnNodeDied(const Nodes::Node& node) {
+  if (reaping_.insert(NameOf(node)).second) tasks_.Spawn("reap", Reap(node), [this, node] { reaping_.erase(NameOf(node)); });
+}
+
+Task<void> Reaper::Reap(Nodes::Node node) {
+  while (true) {
+    const bool claimed = co_await Claim(node, "NX");
+    if (!claimed) {
+      co_await SleepFor(options_.reap_claim / 4);
+    }
+    std::vector<std::string> size{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
+    const auto left = co_await storage::AwaitCommand(redis_, std::move(size));
+    if (left && left->integer == 0) break;
+    if (!claimed || !left) continue;
+    const bool clean = co_await Sweep(node);
+    if (clean) metrics_.reaped_nodes.Increment();
+  }
+  redis_.Command({"SREM", kIndexedNodes, NameOf(node)}, [](const Result<storage::Reply>&) {});
+  log::Info("node_reaped", {{"node", node.instance}, {"epoch", node.epoch}});
+}
+
+// The claim lives as long as we go on.
+Task<bool> Reaper::Claim(const Nodes::Node& node, std::string condition) {
+  std::vector<std::string> words{"SET",  "parley:reap:" + NameOf(node), options_.instance, "PX",
+                                 std::to_string(options_.reap_claim.count()), std::move(condition)};
+  const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
+  co_return reply && !reply->is_nil();
+}
+
+Task<bool> Reaper::Sweep(const Nodes::Node& node) {
+  const std::string index = storage::NodeSessionsKey(node.instance, node.epoch);
+  std::string cursor = "0";
+  do {
+    auto page = co_await Read(node, cursor);
+    if (!page) co_return false;
+    cursor = page->cursor;
+    const std::size_t count = page->members.size();
+    auto done = co_await EndSessions(node, std::move(page->members));
+    metrics_.reaped_sessions.Increment(static_cast<double>(done.size()));
+    if (done.size() < count) co_await SleepFor(std::chrono::milliseconds(500));
+    if (!done.empty()) {
+      done.insert(done.begin(), {"SREM", index});
+      co_await storage::AwaitCommand(redis_, std::move(done));
+    }
+    const bool mine = co_await Claim(node, "XX");
+    if (!mine) co_return false;
+  } while (cursor != "0");
+  co_return true;
+}
+
+Task<Result<Reaper::Page>> Reaper::Read(const Nodes::Node& node, std::string cursor) {
+  std::vector<std::string> words{"SSCAN", storage::NodeSessionsKey(node.instance, node.epoch), std::move(cursor),
+                                 "COUNT", kPage};
+  const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
+  if (!reply) co_return reply.error();
+  if (reply->items.size() != 2) co_return Error("an answer to SSCAN that is none");
+  Page page;
+  page.cursor = reply->items[0].text;
+  for (const auto& item : reply->items[1].items) page.members.push_back(item.text);
+  co_return page;
+}
+
+Task<std::vector<std::string>> Reaper::EndSessions(const Nodes::Node& node, std::vector<std::string> members) {
+  auto pending = std::make_shared<Pending>();
+  std::function<void(std::function<void(std::vector<std::string>)>)> start = [&](auto done) {
+    pending->done = std::move(done);
+    for (const auto& member : members) {
+      const IndexEntry entry = ParseIndexMember(member);
+      ++pending->open;
+      rpc::Receipt receipt([pending, member](rpc::RefusalReason reason) { pending->Settle(member, reason); });
+      peers_.Send(xmpp::BareOf(entry.jid), Ended(node, entry), std::move(receipt));
+    }
+    pending->Close();
+  };
+  co_return co_await Await<std::vector<std::string>>(start);
+}
+
+Task<void> Reaper::FindForgotten() {
+  std::vector<std::string> words{"SMEMBERS", kIndexedNodes};
+  const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
+  if (!reply) co_return;
+  for (const auto& item : reply->items) {
+    const auto slash = item.text.find('/');
+    if (slash == std::string::npos) continue;
+    const Nodes::Node node{item.text.substr(0, slash), item.text.substr(slash + 1)};
+    // If it is dead but nobody has noticed yet, asking begins the suspicion.
+    if (nodes_.Dead(node.instance, node.epoch)) OnNodeDied(node);
+  }
+}
+
+}  // namespace parley::router

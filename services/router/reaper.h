@@ -1,0 +1,53 @@
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "libs/base/loop.h"
+#include "libs/base/task.h"
+#include "libs/storage/redis.h"
+#include "services/router/metrics.h"
+#include "services/router/nodes.h"
+#include "services/router/options.h"
+#include "services/router/peers.h"
+#include "services/router/session_store.h"
+
+namespace parley::router {
+
+// Ends the sessions of edges that died, each through its account's home. Every router hears of a death; the one that
+// claims the node in Redis does the work, in pages; if it dies too, its claim lapses and another goes on.
+class Reaper {
+ public:
+  Reaper(Loop& loop, Tasks& tasks, storage::Redis& redis, Nodes& nodes, Peers& peers, const Options& options,
+         Metrics& metrics);
+
+  void OnNodeDied(const Nodes::Node& node);
+
+ private:
+  struct Page {
+    std::string cursor;
+    std::vector<std::string> members;
+  };
+
+  Task<void> Reap(Nodes::Node node);
+  // True: its index is empty.
+  Task<bool> Sweep(const Nodes::Node& node);
+  Task<bool> Claim(const Nodes::Node& node, std::string condition);
+  Task<Result<Page>> Read(const Nodes::Node& node, std::string cursor);
+  Task<std::vector<std::string>> EndSessions(const Nodes::Node& node, std::vector<std::string> members);
+  // Nodes that died while no router was looking.
+  Task<void> FindForgotten();
+
+  Tasks& tasks_;
+  storage::Redis& redis_;
+  Nodes& nodes_;
+  Peers& peers_;
+  Options options_;
+  Metrics& metrics_;
+  std::set<std::string> reaping_;
+  bool searching_ = false;
+  Loop::Timer timer_;
+};
+
+}  // namespace parley::router

@@ -1,0 +1,112 @@
+#include "services/router/roster_client.h"
+
+#include "libs/base/log.h"
+
+namespace parley::router {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+constexpr milliseconds kRetry{100};
+
+roster::v1::Answer Unanswered() {
+  roster::v1::Answer answer;
+  answer.set_problem(roster::v1::PROBLEM_STORE);
+  return answer;
+}
+
+}  // namespace
+
+RosterClient::RosterClient(Loop& loop, const rpc::Self& self, rpc::Ring::Options ring, const Options& options,
+                           Metrics& metrics)
+    : options_(options), metrics_(metrics), ring_(loop, self, std::move(ring), *this) {}
+
+Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask ask) {
+  const auto start = Clock::now();
+  const auto deadline = start + options_.roster_timeout;
+  // Another instance takes over when one dies: asks can be repeated.
+  while (true) {
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+    if (left <= milliseconds(0)) break;
+    std::function<void(rpc::Link::Done)> send = [&](rpc::Link::Done done) {
+      ring_.Ask(owner, ask.SerializeAsString(), left, std::move(done));
+    };
+    const auto body = co_await Await<Result<std::string>>(send);
+    metrics_.roster_seconds.Observe(std::chrono::duration<double>(Clock::now() - start).count());
+    roster::v1::Answer answer;
+    if (body && answer.ParseFromString(*body)) co_return answer;
+    metrics_.roster_failures.Increment();
+    if (!body) log::Warn("roster_ask_failed", {{"reason", body.error().message()}});
+    co_await SleepFor(kRetry);
+  }
+  co_return Unanswered();
+}
+
+Task<Result<RosterClient::ContactsPtr, roster::v1::Problem>> RosterClient::Get(std::string owner) {
+  if (auto cached = Cached(owner)) co_return cached;
+  roster::v1::Ask ask;
+  ask.mutable_get_roster()->set_owner(owner);
+  metrics_.roster_loads.Increment();
+  const auto answer = co_await Ask(owner, std::move(ask));
+  const bool none = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
+  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !none) co_return answer.problem();
+  Remember(owner, answer.roster());
+  co_return Cached(owner);
+}
+
+RosterClient::ContactsPtr RosterClient::Cached(const std::string& owner) {
+  const auto found = cache_.find(owner);
+  if (found == cache_.end()) return nullptr;
+  lru_.splice(lru_.begin(), lru_, found->second);
+  return found->second->contacts;
+}
+
+void RosterClient::Remember(const std::string& owner, const roster::v1::Roster& roster) {
+  Store(owner, std::make_shared<Contacts>(roster));
+}
+
+void RosterClient::Store(const std::string& owner, std::shared_ptr<Contacts> contacts) {
+  Forget(&owner);
+  lru_.push_front(Entry{owner, std::move(contacts)});
+  cache_.emplace(lru_.front().owner, lru_.begin());
+  if (cache_.size() > options_.max_rosters && cache_.size() > 1) {
+    cache_.erase(lru_.back().owner);
+    lru_.pop_back();
+  }
+  metrics_.rosters.Set(static_cast<double>(cache_.size()));
+}
+
+void RosterClient::Apply(const std::string& owner, const roster::v1::Item& item, bool removed) {
+  const auto found = cache_.find(owner);
+  if (found == cache_.end()) return;
+  // Somebody may be in the middle of a walk over the old one.
+  auto next = std::make_shared<Contacts>(*found->second->contacts);
+  next->Apply(item, removed);
+  found->second->contacts = std::move(next);
+}
+
+void RosterClient::Forget(const std::string* owner) {
+  if (owner == nullptr) {
+    cache_.clear();
+    lru_.clear();
+  } else if (const auto found = cache_.find(*owner); found != cache_.end()) {
+    const auto place = found->second;
+    cache_.erase(found);
+    lru_.erase(place);
+  }
+  metrics_.rosters.Set(static_cast<double>(cache_.size()));
+}
+
+void RosterClient::OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond respond) {
+  respond(Error("routers answer nothing to rosters"));
+}
+
+void RosterClient::OnAvailability(bool available) {
+  if (available) {
+    log::Info("roster_service_available");
+  } else {
+    log::Warn("roster_service_unavailable");
+  }
+}
+
+}  // namespace parley::router

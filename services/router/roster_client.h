@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "libs/base/result.h"
+#include "libs/base/task.h"
+#include "libs/rpc/ring.h"
+#include "parley/roster/v1/roster.pb.h"
+#include "services/router/metrics.h"
+#include "services/router/options.h"
+
+namespace parley::router {
+
+// What presence needs of a roster item.
+struct Contact {
+  std::string jid;
+  roster::v1::Subscription subscription = roster::v1::SUBSCRIPTION_NONE;
+  bool pending_in = false;
+
+  // The contact gets the user's presence.
+  bool subscribed_to_us() const {
+    return subscription == roster::v1::SUBSCRIPTION_FROM || subscription == roster::v1::SUBSCRIPTION_BOTH;
+  }
+  // The user gets the contact's presence.
+  bool we_subscribed() const {
+    return subscription == roster::v1::SUBSCRIPTION_TO || subscription == roster::v1::SUBSCRIPTION_BOTH;
+  }
+};
+
+// A roster as presence sees it. Names and groups stay with the roster service.
+class Contacts {
+ public:
+  Contacts() = default;
+  explicit Contacts(const roster::v1::Roster& roster);
+  const std::vector<Contact>& all() const { return contacts_; }
+  const Contact* Find(std::string_view jid) const;
+  bool SubscribedToUs(std::string_view jid) const;
+  bool any_pending_in() const;
+  void Apply(const roster::v1::Item& item, bool removed);
+
+ private:
+  std::vector<Contact> contacts_;  // sorted by JID
+};
+
+// Asks of the roster service, and the rosters that were read lately. A cached roster is as good as the account's
+// sessions: whoever changes it at another router makes this one forget both (SessionStore::Touch).
+class RosterClient final : private rpc::Ring::Owner {
+ public:
+  using ContactsPtr = std::shared_ptr<const Contacts>;
+
+  RosterClient(Loop& loop, const rpc::Self& self, rpc::Ring::Options ring, const Options& options, Metrics& metrics);
+
+  // PROBLEM_STORE also when no roster service answers in time.
+  Task<roster::v1::Answer> Ask(std::string owner, roster::v1::Ask ask);
+  // Of an account without a roster (anonymous, removed): empty.
+  Task<Result<ContactsPtr, roster::v1::Problem>> Get(std::string owner);
+  ContactsPtr Cached(const std::string& owner);
+  void Remember(const std::string& owner, const roster::v1::Roster& roster);
+  // After a change that this router made.
+  void Apply(const std::string& owner, const roster::v1::Item& item, bool removed);
+  void Forget(const std::string* owner);
+
+  bool available() const { return ring_.available(); }
+  std::vector<rpc::Peer> peers() const { return ring_.peers(); }
+  void AnnounceDraining() { ring_.AnnounceDraining(); }
+
+ private:
+  struct Entry;
+  using Lru = std::list<Entry>;
+  struct Entry {
+    std::string owner;
+    std::shared_ptr<Contacts> contacts;
+  };
+
+  void Store(const std::string& owner, std::shared_ptr<Contacts> contacts);
+
+  void OnEnvelope(rpc::Link&, std::unique_ptr<rpc::Envelope>, rpc::Receipt) override {}
+  void OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond respond) override;
+  void OnUndeliverable(rpc::Held, rpc::RefusalReason) override {}
+  void OnAvailability(bool available) override;
+  void OnWritable() override {}
+
+  Options options_;
+  Metrics& metrics_;
+  rpc::Ring ring_;
+  Lru lru_;  // most recently used first
+  std::unordered_map<std::string_view, Lru::iterator> cache_;  // keys point into the entries
+};
+
+}  // namespace parley::router

@@ -1,0 +1,133 @@
+#include "services/router/router.h"
+
+#include <memory>
+#include <utility>
+
+#include "libs/base/ids.h"
+#include "libs/base/log.h"
+#include "services/router/features/features.h"
+
+namespace parley::router {
+namespace {
+
+constexpr std::chrono::milliseconds kDrainCheck{50};
+constexpr int kQuietChecks = 10;  // what was on its way when we said that we stop has arrived by then
+
+Options OptionsOf(const config::Config& config) {
+  const auto& router = config.router;
+  Options options;
+  options.instance = config.cluster.instance;
+  options.max_resources = router.max_resources_per_account;
+  options.max_accounts = router.max_accounts_cached;
+  options.max_rosters = router.max_rosters_cached;
+  options.max_mailbox = router.max_mailbox;
+  options.max_directed = static_cast<int>(router.max_directed);
+  options.offline_batch = router.offline_batch;
+  options.roster_timeout = router.roster_timeout;
+  options.delivery_timeout = router.delivery_timeout;
+  options.lease_poll = router.lease_poll;
+  options.reap_claim = router.reap_claim;
+  options.drain_timeout = router.drain_timeout;
+  return options;
+}
+
+rpc::LinkOptions LinksOf(const config::Config& config, telemetry::Metrics& metrics) {
+  rpc::LinkOptions options = config.link;
+  options.metrics = &metrics;
+  return options;
+}
+
+rpc::Ring::Options RingOf(const config::Config& config, telemetry::Metrics& metrics, const std::string& service) {
+  rpc::Ring::Options options;
+  options.discovery.targets = service == "router" ? config.cluster.routers : config.cluster.rosters;
+  options.link = LinksOf(config, metrics);
+  options.service = service;
+  return options;
+}
+
+rpc::AccountsClient::Options CredentialsOf(const config::Config& config) {
+  rpc::AccountsClient::Options options;
+  options.rosters.targets = config.cluster.rosters;
+  options.timeout = config.router.roster_timeout;
+  return options;
+}
+
+storage::LeaseOptions LeaseOf(const config::Config& config) {
+  storage::LeaseOptions options;
+  options.ttl = config.c2s.lease_ttl;
+  options.refresh = config.c2s.lease_refresh;
+  return options;
+}
+
+}  // namespace
+
+Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& metrics)
+    : loop_(loop),
+      options_(OptionsOf(config)),
+      self_{"router", config.cluster.instance, RandomId()},
+      metrics_(metrics),
+      domains_(config.hosts),
+      redis_(loop, config.redis),
+      store_(tasks_, redis_, metrics_),
+      rosters_(loop, self_, RingOf(config, metrics, "roster"), options_, metrics_),
+      credentials_(loop, CredentialsOf(config)),
+      accounts_(tasks_, store_, options_, metrics_, [this](const std::string* bare) { rosters_.Forget(bare); }),
+      nodes_(loop, redis_, LeaseOf(config), options_.lease_poll, [this](const Nodes::Node& node) { OnNodeDied(node); }),
+      edges_(loop, nodes_, options_, metrics_, rules_),
+      sender_(edges_, peers_, domains_, metrics_),
+      fanout_(sender_),
+      pushes_(sender_),
+      offline_(tasks_, sender_, rosters_, options_),
+      delivery_(sender_, offline_),
+      sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, metrics_},
+                options_),
+      presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
+      subscriptions_(Subscriptions::Parts{sender_, rosters_, store_, fanout_, pushes_}),
+      removal_(AccountRemoval::Parts{rosters_, store_, subscriptions_, fanout_, credentials_}),
+      iqs_(sender_, rosters_,
+           AllFeatures(FeatureDeps{domains_, accounts_, sessions_, store_, rosters_, pushes_, fanout_, subscriptions_,
+                                   removal_, credentials_, {}})),
+      rules_(Rules::Parts{accounts_, sender_, sessions_, delivery_, presence_, subscriptions_, iqs_, metrics_}),
+      asks_(accounts_, sessions_, presence_),
+      intake_(accounts_, edges_, asks_),
+      peers_(loop, self_, RingOf(config, metrics, "router"),
+             Peers::Handlers{[this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },
+                             [this](auto held, auto reason) { rules_.OnUnforwardable(std::move(held), reason); },
+                             [this](const auto& body, auto respond) { asks_.Answer(body, std::move(respond)); }}),
+      reaper_(loop, tasks_, redis_, nodes_, peers_, options_, metrics_),
+      operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_}),
+      tasks_(loop),
+      admin_(loop, operations_),
+      server_(loop, self_, config.router.listen, LinksOf(config, metrics), &intake_, {admin_.service()}) {
+  accounts_.SetHandler(rules_);
+  redis_.Track([this](const std::string* key) { accounts_.Invalidate(key); });
+  redis_.OnState([this](bool up) {
+    log::Info(up ? "redis_up" : "redis_down");
+    // What was read before has not been watched over since.
+    accounts_.Invalidate(nullptr);
+  });
+}
+
+// What is still held was not acknowledged: it stays with those who sent it.
+Router::~Router() { store_.Close(); }
+
+void Router::OnNodeDied(const Nodes::Node& node) {
+  edges_.OnNodeDied(node);
+  reaper_.OnNodeDied(node);
+}
+
+bool Router::Idle() const {
+  return !accounts_.busy() && accounts_.waiting() == 0 && edges_.unacknowledged() == 0 && peers_.unacknowledged() == 0;
+}
+
+void Router::Drain(std::function<void()> done) {
+  server_.AnnounceDraining();
+  peers_.AnnounceDraining();
+  const auto quiet = std::make_shared<int>(0);
+  drain_timer_ = loop_.Every(kDrainCheck, [this, quiet, done = std::move(done)] {
+    *quiet = Idle() ? *quiet + 1 : 0;
+    if (*quiet == kQuietChecks) done();
+  });
+}
+
+}  // namespace parley::router

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "libs/base/loop.h"
+#include "libs/config/config.h"
+#include "libs/rpc/server.h"
+#include "libs/telemetry/metrics.h"
+#include "services/router/account_removal.h"
+#include "services/router/account_table.h"
+#include "services/router/admin_operations.h"
+#include "services/router/admin_service.h"
+#include "services/router/delivery.h"
+#include "services/router/domains.h"
+#include "services/router/edges.h"
+#include "services/router/fanout.h"
+#include "services/router/intake.h"
+#include "services/router/iq_dispatcher.h"
+#include "services/router/nodes.h"
+#include "services/router/offline.h"
+#include "services/router/peers.h"
+#include "services/router/presence.h"
+#include "services/router/pushes.h"
+#include "services/router/reaper.h"
+#include "services/router/roster_client.h"
+#include "services/router/rules.h"
+#include "services/router/sender.h"
+#include "services/router/session_asks.h"
+#include "services/router/session_store.h"
+#include "services/router/sessions.h"
+#include "services/router/subscriptions.h"
+
+namespace parley::router {
+
+// The whole service in one process, without its command line and signals.
+class Router {
+ public:
+  // Throws std::runtime_error if it cannot listen.
+  Router(Loop& loop, const config::Config& config, telemetry::Metrics& metrics);
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  int port() const { return server_.port(); }
+  // For readiness: what is missing; empty if nothing is.
+  std::string MissingRedis() const { return redis_.up() ? "" : "Redis cannot be reached"; }
+  std::string MissingRoster() const { return rosters_.available() ? "" : "no roster service can be reached"; }
+  // Tells all peers, and calls `done` when nothing is held any more.
+  void Drain(std::function<void()> done);
+
+ private:
+  bool Idle() const;
+  void OnNodeDied(const Nodes::Node& node);
+
+  Loop& loop_;
+  const Options options_;
+  const rpc::Self self_;
+  Metrics metrics_;
+  Domains domains_;
+  storage::Redis redis_;
+  SessionStore store_;
+  RosterClient rosters_;
+  rpc::AccountsClient credentials_;
+  AccountTable accounts_;
+  Nodes nodes_;
+  Edges edges_;
+  Sender sender_;
+  Fanout fanout_;
+  Pushes pushes_;
+  Offline offline_;
+  Delivery delivery_;
+  Sessions sessions_;
+  Presence presence_;
+  Subscriptions subscriptions_;
+  AccountRemoval removal_;
+  IqDispatcher iqs_;
+  Rules rules_;
+  SessionAsks asks_;
+  Intake intake_;
+  Peers peers_;
+  Reaper reaper_;
+  AdminOperations operations_;
+  Tasks tasks_;  // its end ends what uses the others
+  AdminService admin_;
+  rpc::Server server_;
+  Loop::Timer drain_timer_;
+};
+
+}  // namespace parley::router

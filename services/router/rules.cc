@@ -1,0 +1,241 @@
+#include "services/router/rules.h"
+
+#include "libs/base/log.h"
+#include "libs/xmpp/jid.h"
+
+namespace parley::router {
+namespace {
+
+using link::v1::KIND_CONTROL;
+using link::v1::KIND_IQ;
+using link::v1::KIND_MESSAGE;
+using link::v1::KIND_PRESENCE;
+using link::v1::LEG_DELIVER;
+using link::v1::LEG_INBOUND;
+
+bool IsDomain(std::string_view jid) { return xmpp::LocalOf(jid).empty(); }
+
+// RFC 6120 10.3: without `to`, or to the own bare JID, it is for the user's own account.
+bool ForOwnAccount(const Account& account, const Envelope& envelope) {
+  return envelope.to().empty() || envelope.to() == account.bare();
+}
+
+}  // namespace
+
+bool Rules::HandleNow(Account& account, Held& held) {
+  if (held.envelope->kind() == KIND_CONTROL || held.envelope->leg() == LEG_DELIVER) return false;
+  return held.envelope->leg() == LEG_INBOUND ? InboundNow(account, held) : OutboundNow(account, held);
+}
+
+Task<void> Rules::Handle(Account& account, Held held) {
+  if (held.envelope->leg() == LEG_DELIVER) {
+    co_await Returned(account, std::move(held));
+  } else if (held.envelope->kind() == KIND_CONTROL) {
+    co_await Control(account, std::move(held));
+  } else if (held.envelope->leg() == LEG_INBOUND) {
+    co_await Inbound(account, std::move(held));
+  } else {
+    co_await Outbound(account, std::move(held));
+  }
+}
+
+// Outbound: what the sender's server does.
+
+bool Rules::CanBeAnswered(Account& account, Held& held) {
+  const bool request = held.envelope->type() == link::v1::TYPE_GET || held.envelope->type() == link::v1::TYPE_SET;
+  if (!request || account.Asking(held.envelope->origin()) != nullptr) return true;
+  held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  held = Held();
+  return false;
+}
+
+bool Rules::OutboundNow(Account& account, Held& held) {
+  if (!CanBeAnswered(account, held)) return true;
+  const Envelope& envelope = *held.envelope;
+  if (envelope.kind() == KIND_PRESENCE) return false;
+  if (envelope.kind() == KIND_IQ && (ForOwnAccount(account, envelope) || IsDomain(envelope.to()))) {
+    return OutboundIqNow(account, held);
+  }
+  if (envelope.to().empty()) {  // RFC 6120 10.3.1: as if to the own bare JID
+    held.envelope->set_to(account.bare());
+    return InboundNow(account, held);
+  }
+  if (!parts_.sender.Reachable(envelope.to())) {
+    parts_.sender.Bounce(account, std::move(held), xmpp::RemoteServerNotFound());
+  } else if (IsDomain(envelope.to())) {  // the server reads no messages (RFC 6120 10.5.1, 10.5.2)
+    parts_.sender.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+  } else if (xmpp::BareOf(envelope.to()) == account.bare()) {
+    return InboundNow(account, held);
+  } else {
+    parts_.sender.Forward(std::move(held));
+  }
+  return true;
+}
+
+bool Rules::OutboundIqNow(Account& account, Held& held) {
+  const Envelope& envelope = *held.envelope;
+  if (ForOwnAccount(account, envelope)) return parts_.iqs.AnswerNow(account, Target::kAccount, held);
+  if (!parts_.sender.Reachable(envelope.to())) {
+    parts_.sender.Bounce(account, std::move(held), xmpp::RemoteServerNotFound());
+    return true;
+  }
+  if (!xmpp::ResourceOf(envelope.to()).empty()) {  // the server has no resources
+    parts_.sender.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+    return true;
+  }
+  return parts_.iqs.AnswerNow(account, Target::kServer, held);
+}
+
+Task<void> Rules::Outbound(Account& account, Held held) {
+  const Envelope& envelope = *held.envelope;
+  if (envelope.kind() == KIND_PRESENCE) {
+    if (envelope.to().empty() && envelope.type() != link::v1::TYPE_PROBE && !IsSubscription(envelope.type())) {
+      co_await parts_.presence.Broadcast(account, std::move(held));
+    } else if (envelope.to().empty()) {
+      parts_.sender.Bounce(account, std::move(held), xmpp::BadRequest("Whom is it for?"));
+    } else if (IsSubscription(envelope.type())) {
+      co_await parts_.subscriptions.Outbound(account, std::move(held));
+    } else {
+      co_await parts_.presence.Directed(account, std::move(held));
+    }
+  } else if (envelope.kind() == KIND_IQ) {
+    const Target target = ForOwnAccount(account, envelope) ? Target::kAccount : Target::kServer;
+    co_await parts_.iqs.Answer(account, target, std::move(held));
+  } else {  // to the own account, and nobody there: see OutboundNow
+    co_await parts_.delivery.StoreMessage(account, std::move(held));
+  }
+}
+
+// Inbound: what the recipient's server does.
+
+bool Rules::InboundNow(Account& account, Held& held) {
+  const Envelope& envelope = *held.envelope;
+  if (!parts_.sender.Reachable(envelope.to())) {
+    parts_.sender.Bounce(account, std::move(held), xmpp::RemoteServerNotFound());
+    return true;
+  }
+  const bool domain = IsDomain(envelope.to());
+  const bool full = !xmpp::ResourceOf(envelope.to()).empty();
+  switch (envelope.kind()) {
+    case KIND_MESSAGE:
+      if (!domain) return parts_.delivery.MessageNow(account, held);
+      parts_.sender.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+      return true;
+    case KIND_IQ:
+      if (!full) return parts_.iqs.AnswerNow(account, domain ? Target::kServer : Target::kAccount, held);
+      parts_.delivery.Iq(account, std::move(held));
+      return true;
+    case KIND_PRESENCE:
+      return domain || InboundPresenceNow(account, held);
+    default:
+      log::Warn("envelope_without_kind", {{"from", envelope.from()}});
+      return true;
+  }
+}
+
+bool Rules::InboundPresenceNow(Account& account, Held& held) {
+  const Envelope& envelope = *held.envelope;
+  if (IsSubscription(envelope.type())) return false;
+  if (envelope.type() == link::v1::TYPE_PROBE) {
+    return parts_.presence.AnswerProbeNow(account, envelope, held.receipt);
+  }
+  if (!envelope.probe()) {
+    parts_.delivery.Presence(account, std::move(held));
+    return true;
+  }
+  if (!parts_.presence.AnswerProbeNow(account, envelope, held.receipt)) return false;
+  held.envelope->set_probe(false);
+  parts_.delivery.Presence(account, std::move(held));
+  return true;
+}
+
+Task<void> Rules::Inbound(Account& account, Held held) {
+  const Envelope& envelope = *held.envelope;
+  if (envelope.kind() == KIND_MESSAGE) {
+    co_await parts_.delivery.StoreMessage(account, std::move(held));
+  } else if (envelope.kind() == KIND_IQ) {
+    const Target target = IsDomain(envelope.to()) ? Target::kServer : Target::kAccount;
+    co_await parts_.iqs.Answer(account, target, std::move(held));
+  } else if (IsSubscription(envelope.type())) {
+    co_await parts_.subscriptions.Inbound(account, std::move(held));
+  } else {
+    if (envelope.type() != link::v1::TYPE_PROBE) {
+      Held presence;
+      presence.envelope = std::make_unique<Envelope>(envelope);
+      presence.envelope->set_probe(false);
+      presence.receipt = held.receipt;
+      parts_.delivery.Presence(account, std::move(presence));
+    }
+    co_await parts_.presence.AnswerProbe(account, std::move(held));
+  }
+}
+
+// What came back, and what is said of sessions.
+
+Task<void> Rules::Returned(Account& account, Held held) {
+  // The edge does not know the session, and nobody has put it elsewhere: a ghost.
+  const std::string id = held.envelope->session();
+  if (account.WithId(id) != nullptr) {
+    const bool reloaded = co_await parts_.accounts.Reload(account);
+    if (reloaded && account.WithId(id) != nullptr) {
+      parts_.metrics.ghosts.Increment();
+      log::Info("ghost_session_ended", {{"session", id}});
+      co_await parts_.sessions.End(account, id, "ghost", Receipt());
+    }
+  }
+  co_await parts_.delivery.Again(account, std::move(held));
+}
+
+Task<void> Rules::Control(Account& account, Held held) {
+  const Envelope& envelope = *held.envelope;
+  if (!envelope.has_session_ended()) co_return;
+  const auto& ended = envelope.session_ended();
+  const Session* session = account.WithId(envelope.session());
+  if (session == nullptr) co_return;
+  // Put back under a new epoch meanwhile: that binding lives.
+  const bool other_node = !ended.node().empty() && ended.node() != session->record.node();
+  const bool other_epoch = !ended.node_epoch().empty() && ended.node_epoch() != session->record.node_epoch();
+  if (other_node || other_epoch) co_return;
+  std::string id = session->id();
+  std::string reason = ended.reason();
+  co_await parts_.sessions.End(account, std::move(id), std::move(reason), held.receipt);
+}
+
+Task<void> Rules::AfterLoad(Account& account) { co_await parts_.sessions.EndDead(account); }
+
+void Rules::Unreachable(Held held) {
+  const Envelope& envelope = *held.envelope;
+  if (envelope.kind() == KIND_CONTROL) {  // its sender has to come again
+    held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+    return;
+  }
+  parts_.delivery.GiveUp(std::move(held), xmpp::ResourceConstraint("The recipient cannot be found at the moment"));
+}
+
+void Rules::OnUndelivered(Held held, Failure failure) {
+  const Envelope& envelope = *held.envelope;
+  if (envelope.kept()) {
+    held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+    return;
+  }
+  if (envelope.kind() == KIND_CONTROL) return;
+  switch (failure) {
+    case Failure::kGone: {
+      const std::string bare(xmpp::BareOf(envelope.to()));
+      parts_.accounts.Post(bare, std::move(held));
+      break;
+    }
+    case Failure::kFull:
+      parts_.delivery.GiveUp(std::move(held), xmpp::ResourceConstraint("The recipient does not keep up"));
+      break;
+    case Failure::kTimeout:
+      parts_.delivery.GiveUp(std::move(held), xmpp::RemoteServerTimeout("The recipient's node does not answer"));
+      break;
+  }
+}
+
+void Rules::OnUnforwardable(Held held, rpc::RefusalReason) {
+  parts_.delivery.GiveUp(std::move(held), xmpp::ResourceConstraint("The server is overloaded; try later"));
+}
+
+}  // namespace parley::router

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "services/router/account_table.h"
+#include "services/router/delivery.h"
+#include "services/router/edges.h"
+#include "services/router/iq_dispatcher.h"
+#include "services/router/presence.h"
+#include "services/router/sessions.h"
+#include "services/router/subscriptions.h"
+
+namespace parley::router {
+
+// Whose business a stanza is: by leg, kind and address. All decisions are made by those that are named here.
+class Rules final : public StanzaHandler, public Edges::Owner {
+ public:
+  struct Parts {
+    AccountTable& accounts;
+    Sender& sender;
+    Sessions& sessions;
+    Delivery& delivery;
+    Presence& presence;
+    Subscriptions& subscriptions;
+    IqDispatcher& iqs;
+    Metrics& metrics;
+  };
+  explicit Rules(const Parts& parts) : parts_(parts) {}
+
+  bool HandleNow(Account& account, Held& held) override;
+  Task<void> Handle(Account& account, Held held) override;
+  Task<void> AfterLoad(Account& account) override;
+  void Unreachable(Held held) override;
+  void OnUndelivered(Held held, Failure failure) override;
+  // The home of `to` would not take it.
+  void OnUnforwardable(Held held, rpc::RefusalReason reason);
+
+ private:
+  bool OutboundNow(Account& account, Held& held);
+  bool InboundNow(Account& account, Held& held);
+  bool OutboundIqNow(Account& account, Held& held);
+  bool InboundPresenceNow(Account& account, Held& held);
+  Task<void> Outbound(Account& account, Held held);
+  Task<void> Inbound(Account& account, Held held);
+  Task<void> Returned(Account& account, Held held);
+  Task<void> Control(Account& account, Held held);
+  // Gives a request back to its edge if we do not know (any more, or again yet) the session that waits for the answer.
+  bool CanBeAnswered(Account& account, Held& held);
+
+  Parts parts_;
+};
+
+}  // namespace parley::router

@@ -1,0 +1,85 @@
+#include "services/router/session_asks.h"
+
+namespace parley::router {
+namespace {
+
+void RespondWith(const SessionAsks::Respond& respond, const session::v1::Answer& answer) {
+  respond(answer.SerializeAsString());
+}
+
+void RespondBound(const SessionAsks::Respond& respond, session::v1::Bound bound) {
+  session::v1::Answer answer;
+  *answer.mutable_bound() = std::move(bound);
+  RespondWith(respond, answer);
+}
+
+session::v1::Bound NoRedis() {
+  session::v1::Bound bound;
+  bound.set_condition("resource-constraint");
+  bound.set_text("Sessions cannot be bound at the moment; try later");
+  return bound;
+}
+
+}  // namespace
+
+void SessionAsks::Answer(const std::string& body, Respond respond) {
+  session::v1::Ask ask;
+  if (!ask.ParseFromString(body)) return respond(Error("the request does not parse"));
+  const auto unreachable = [respond] { respond(Error("the account's sessions cannot be read")); };
+  switch (ask.ask_case()) {
+    case session::v1::Ask::kBind: {
+      const auto refuse = [respond] { RespondBound(respond, NoRedis()); };
+      auto run = [this, bind = ask.bind(), respond](Account& a) { return Bind(a, bind, respond); };
+      return Post(ask.bind().account(), run, refuse);
+    }
+    case session::v1::Ask::kRestore: {
+      auto run = [this, record = ask.restore().record(), respond](Account& a) { return Restore(a, record, respond); };
+      return Post(ask.restore().account(), run, unreachable);
+    }
+    case session::v1::Ask::kKick: {
+      auto run = [this, kick = ask.kick(), respond](Account& a) { return Kick(a, kick, respond); };
+      return Post(ask.kick().account(), run, unreachable);
+    }
+    case session::v1::Ask::ASK_NOT_SET:
+      return respond(Error("an unknown request"));
+  }
+}
+
+void SessionAsks::Post(const std::string& account, std::function<Task<void>(Account&)> run,
+                       std::function<void()> failed) {
+  AccountTable::Job job;
+  job.run = std::move(run);
+  job.failed = std::move(failed);
+  accounts_.Post(account, std::move(job));
+}
+
+Task<void> SessionAsks::Bind(Account& account, session::v1::Bind ask, Respond respond) {
+  auto bound = co_await sessions_.Bind(account, std::move(ask));
+  RespondBound(respond, std::move(bound));
+}
+
+Task<void> SessionAsks::Restore(Account& account, session::v1::Record record, Respond respond) {
+  const std::string id = record.session();
+  const auto restored = co_await sessions_.Restore(account, std::move(record));
+  if (restored == Sessions::Restored::kFailed) {
+    respond(Error("the session cannot be written"));
+    co_return;
+  }
+  session::v1::Answer answer;
+  answer.mutable_restored()->set_ok(restored != Sessions::Restored::kRefused);
+  RespondWith(respond, answer);
+  co_await presence_.Resume(account, id, restored == Sessions::Restored::kReappeared);
+}
+
+Task<void> SessionAsks::Kick(Account& account, session::v1::Kick ask, Respond respond) {
+  std::vector<std::string> ids;
+  for (const auto& session : account.sessions()) {
+    if (ask.resource().empty() || session.record.resource() == ask.resource()) ids.push_back(session.id());
+  }
+  session::v1::Answer answer;
+  answer.mutable_kicked()->set_sessions(static_cast<std::uint32_t>(ids.size()));
+  for (auto& id : ids) co_await sessions_.Kick(account, id, ask.condition(), ask.text());
+  RespondWith(respond, answer);
+}
+
+}  // namespace parley::router

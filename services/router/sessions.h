@@ -1,0 +1,75 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "libs/base/task.h"
+#include "services/router/account_table.h"
+#include "services/router/edges.h"
+#include "services/router/fanout.h"
+#include "services/router/metrics.h"
+#include "services/router/nodes.h"
+#include "services/router/options.h"
+#include "services/router/roster_client.h"
+#include "services/router/sender.h"
+#include "services/router/session_store.h"
+
+namespace parley::router {
+
+// The life of a bound resource: bound, changed, put back, ended; in Redis and in memory. All run in the account's turn.
+class Sessions {
+ public:
+  struct Parts {
+    Tasks& tasks;
+    AccountTable& accounts;
+    SessionStore& store;
+    Nodes& nodes;
+    Edges& edges;
+    Sender& sender;
+    RosterClient& rosters;
+    Fanout& fanout;
+    Metrics& metrics;
+  };
+  Sessions(const Parts& parts, const Options& options);
+
+  // RFC 6120 section 7.
+  Task<session::v1::Bound> Bind(Account& account, session::v1::Bind bind);
+  enum class Restored {
+    kRefused,     // another session has the resource
+    kFailed,      // Redis is away
+    kUnnoticed,   // it was never gone for anybody
+    kReappeared,  // it may have been ended meanwhile: contacts have to be told that it is there
+  };
+  Task<Restored> Restore(Account& account, Record record);
+
+  // Changes a session's record, in Redis first (without Redis: in memory, to be saved later). False: there is no such
+  // session (any more).
+  using Change = std::function<void(Record&)>;
+  Task<bool> Update(Account& account, std::string session, Change change);
+
+  // It is over: contacts see unavailable, its record goes, what waits for it is handled as for an absent resource.
+  // Nothing if it is over already.
+  Task<void> End(Account& account, std::string session, std::string reason, Receipt receipt);
+  // Ends its stream too.
+  Task<void> Kick(Account& account, std::string session, std::string condition, std::string text);
+  // Those whose edge is dead.
+  Task<void> EndDead(Account& account);
+
+  // Tells everybody that `gone` is not available any more, later if the roster cannot be had now.
+  Task<void> SayGone(Account& account, Record gone, std::string stanza, Origin origin, Receipt receipt);
+
+ private:
+  enum class Verdict { kBind, kRefuse, kFull };
+  Verdict Judge(Account& account, session::v1::Conflict policy, std::string& resource) const;
+  static bool Remember(Account& account, Record& record);
+  Record Take(Account& account, const std::string& session);
+  void Displace(Account& account, const std::string& session);
+  Task<void> SayGoneLater(std::string bare, Record gone, std::string stanza, Origin origin, Receipt receipt);
+  Task<void> Farewell(Account& account, Record gone, Receipt receipt);
+  std::string UnavailableStanza(const Account& account, const Record& gone) const;
+
+  Parts parts_;
+  Options options_;
+};
+
+}  // namespace parley::router
