@@ -119,10 +119,6 @@ void Asks::Dispatch(const v1::Ask& ask, Done done) {
   }
 }
 
-void Asks::OnUp(rpc::Link& link) {
-  log::Info("peer_up", {{"peer", link.peer().instance}, {"address", link.peer().address}});
-}
-
 // Nobody sends stanzas here; whoever does keeps them.
 void Asks::OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope>, rpc::Receipt receipt) {
   log::Warn("unexpected_stanza", {{"peer", link.peer().instance}});
@@ -134,7 +130,5 @@ void Asks::OnRequest(rpc::Link&, const std::string& body, Respond respond) {
   if (!ask.ParseFromString(body)) return respond(Error("not a parley.roster.v1.Ask"));
   Answer(ask, [respond = std::move(respond)](v1::Answer answer) { respond(answer.SerializeAsString()); });
 }
-
-void Asks::OnDown(rpc::Link& link, std::vector<rpc::Held>) { log::Info("peer_down", {{"peer", link.peer().instance}}); }
 
 }  // namespace parley::roster

@@ -23,13 +23,13 @@ class Asks final : public rpc::LinkHandler {
   void Answer(const v1::Ask& ask, std::function<void(v1::Answer)> done);
   std::size_t under_way() const { return metrics_.under_way(); }
 
-  void OnUp(rpc::Link& link) override;
+  void OnUp(rpc::Link&) override {}
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;
   void OnRefused(rpc::Link&, rpc::Held, rpc::RefusalReason) override {}
   void OnRequest(rpc::Link& link, const std::string& body, Respond respond) override;
   void OnDraining(rpc::Link&) override {}
   void OnWritable(rpc::Link&) override {}
-  void OnDown(rpc::Link& link, std::vector<rpc::Held> held) override;
+  void OnDown(rpc::Link&, std::vector<rpc::Held>) override {}
 
  private:
   void Dispatch(const v1::Ask& ask, std::function<void(v1::Answer)> done);

@@ -26,13 +26,14 @@ constexpr Statement kLock = {
     "ORDER BY a.id FOR NO KEY UPDATE OF a"};
 constexpr Statement kKnown = {
     "offline_known",
-    "SELECT k.n - 1 FROM unnest($1::bigint[], $2::text[], $3::bigint[]) WITH ORDINALITY "
-    "  AS k(account_id, origin, origin_seq, n) "
-    "WHERE k.origin <> '' AND ("
-    "  EXISTS (SELECT FROM offline_messages m WHERE m.account_id = k.account_id AND m.origin = k.origin "
-    "          AND m.origin_seq = k.origin_seq AND m.origin <> '') "
-    "  OR EXISTS (SELECT FROM offline_taken t WHERE t.account_id = k.account_id AND t.origin = k.origin "
-    "          AND t.origin_seq = k.origin_seq))"};
+    "WITH asked AS ("
+    "  SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[]) WITH ORDINALITY "
+    "    AS k(account_id, origin, origin_seq, n) WHERE k.origin <> '') "
+    "SELECT k.n - 1 FROM asked k JOIN offline_messages m ON m.account_id = k.account_id AND m.origin = k.origin "
+    "  AND m.origin_seq = k.origin_seq AND m.origin <> '' "
+    "UNION ALL "
+    "SELECT k.n - 1 FROM asked k JOIN offline_taken t ON t.account_id = k.account_id AND t.origin = k.origin "
+    "  AND t.origin_seq = k.origin_seq"};
 constexpr Statement kInsert = {
     "offline_insert",
     "WITH stored AS ("
