@@ -16,8 +16,8 @@ GrpcStream::GrpcStream(Poller& poller, TransportEvents* events) : poller_(poller
 void GrpcStream::Opened(bool ok, const std::string& remote_address) {
   if (!ok || events_ == nullptr) return FinishOnce();
   reading_ = true;
-  StartRead(&incoming_, &read_);
   events_->OnOpen(remote_address);
+  ReadNext(true);
 }
 
 void GrpcStream::Write(const link::v1::Frame& frame) {
@@ -27,7 +27,7 @@ void GrpcStream::Write(const link::v1::Frame& frame) {
   const auto status = FrameTraits::Serialize(frame, &bytes, &own);
   if (!status.ok()) return Abort("a frame does not serialise");
   writing_ = true;
-  StartWrite(bytes, &write_);
+  poller_.Start(Poller::Soon::kThisTurn, [&] { StartWrite(bytes, &write_); });
 }
 
 void GrpcStream::OnWritten(bool ok) {
@@ -55,14 +55,19 @@ void GrpcStream::Receive() {
   const std::size_t bytes = incoming_.Length();
   const bool parsed = FrameTraits::Deserialize(&incoming_, &frame_).ok();
   if (finish_wanted_) return ReleaseIfDone();
-  // What comes next is read while this is handled.
-  reading_ = true;
-  StartRead(&incoming_, &read_);
   if (parsed) {
     events_->OnFrame(frame_, bytes);
   } else {
     events_->OnGarbage();
   }
+  // After what this caused was written: gRPC sends a window update at the start of a read, unless a write took it along.
+  // That would be one more packet, and one more wake-up of the peer, for each frame.
+  reading_ = true;
+  poller_.AfterWrites(&read_next_);
+}
+
+void GrpcStream::ReadNext(bool) {
+  poller_.Start(Poller::Soon::kNextTurn, [&] { StartRead(&incoming_, &read_); });
 }
 
 void GrpcStream::Finish() {

@@ -47,15 +47,17 @@ class GrpcStream : public Call, public Transport {
   void OnHalfClosed(bool ok);
   void OnFinished(bool ok);
   void Receive();
+  void ReadNext(bool ok);
   void FinishOnce();
   void ReleaseIfDone();
 
   TransportEvents* events_;
   Operation<GrpcStream> read_{this, &GrpcStream::OnRead};
+  Operation<GrpcStream> read_next_{this, &GrpcStream::ReadNext};
   Operation<GrpcStream> write_{this, &GrpcStream::OnWritten};
   Operation<GrpcStream> half_close_{this, &GrpcStream::OnHalfClosed};
   Operation<GrpcStream> finish_{this, &GrpcStream::OnFinished};
-  bool reading_ = false;
+  bool reading_ = false;  // or about to
   bool writing_ = false;
   bool half_closing_ = false;
   bool half_closed_ = false;

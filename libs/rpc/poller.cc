@@ -1,5 +1,7 @@
 #include "libs/rpc/poller.h"
 
+#include <grpcpp/impl/codegen/completion_queue_tag.h>
+
 #include <map>
 
 namespace parley::rpc {
@@ -82,21 +84,58 @@ void Poller::Deliver(std::vector<Event>& events) {
     arrivals_->events.insert(arrivals_->events.end(), events.begin(), events.end());
   }
   events.clear();
-  if (first) loop_.Post([arrivals = arrivals_] { Handle(arrivals); });
+  if (first) loop_.Post([arrivals = arrivals_] { HandleArrived(arrivals); });
 }
 
-void Poller::Handle(const std::shared_ptr<Arrivals>& arrivals) {
+void Poller::TakeCompleted(Soon soon) {
+  void* core_tag = nullptr;
+  int core_ok = 0;
+  if (grpc_completion_queue_thread_local_cache_flush(queue_->cq(), &core_tag, &core_ok) == 0) return;
+  void* tag = nullptr;
+  bool ok = core_ok == 1;
+  if (!static_cast<grpc::internal::CompletionQueueTag*>(core_tag)->FinalizeResult(&tag, &ok)) return;
+  auto& completed = arrivals_->completed[static_cast<std::size_t>(soon)];
+  completed.push_back({static_cast<Tag*>(tag), ok});
+  if (completed.size() > 1) return;
+  auto handle = [arrivals = arrivals_, soon] { HandleCompleted(arrivals, soon); };
+  soon == Soon::kThisTurn ? loop_.AtEndOfTurn(handle) : loop_.Post(handle);
+}
+
+void Poller::AfterWrites(Tag* tag) {
+  arrivals_->after_writes.push_back({tag, true});
+  if (arrivals_->after_writes.size() > 1) return;
+  // Twice: behind all that will be asked for in this turn.
+  loop_.AtEndOfTurn([&loop = loop_, arrivals = arrivals_] {
+    loop.AtEndOfTurn([arrivals] { HandleAfterWrites(arrivals); });
+  });
+}
+
+void Poller::HandleAfterWrites(const std::shared_ptr<Arrivals>& arrivals) {
+  const auto events = std::exchange(arrivals->after_writes, {});
+  Handle(*arrivals, events);
+}
+
+void Poller::HandleArrived(const std::shared_ptr<Arrivals>& arrivals) {
   std::vector<Event> events;
   {
     std::lock_guard lock(arrivals->mutex);
     events.swap(arrivals->events);
   }
-  arrivals->handling = true;
+  Handle(*arrivals, events);
+}
+
+void Poller::HandleCompleted(const std::shared_ptr<Arrivals>& arrivals, Soon soon) {
+  const auto events = std::exchange(arrivals->completed[static_cast<std::size_t>(soon)], {});
+  Handle(*arrivals, events);
+}
+
+void Poller::Handle(Arrivals& arrivals, const std::vector<Event>& events) {
+  arrivals.handling = true;
   for (const Event& event : events) {
-    if (arrivals->closed) break;
+    if (arrivals.closed) break;
     event.tag->Complete(event.ok);
   }
-  arrivals->handling = false;
+  arrivals.handling = false;
 }
 
 }  // namespace parley::rpc

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <grpc/grpc.h>
 #include <grpcpp/completion_queue.h>
 
+#include <array>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -56,7 +59,18 @@ class Poller {
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
 
+  // Completes `tag` at the end of this turn, after what other links write then.
+  void AfterWrites(Tag* tag);
   grpc::CompletionQueue& queue() { return *queue_; }
+  // Starts one operation. If it completes at once, as most writes do, that is handled soon, without waking the poller's
+  // thread and through it the loop: at the end of this turn, or (what may go on and on) in the next. Loop's thread only.
+  enum class Soon { kThisTurn, kNextTurn };
+  template <class Operate>
+  void Start(Soon soon, Operate operate) {
+    grpc_completion_queue_thread_local_cache_init(queue_->cq());
+    operate();
+    TakeCompleted(soon);
+  }
   template <class Kind>
   Kind& Adopt(std::unique_ptr<Kind> call) {
     Kind& kept = *call;
@@ -75,14 +89,21 @@ class Poller {
   struct Arrivals {
     std::mutex mutex;
     std::vector<Event> events;
+    // Of operations that completed at once; indexed by Soon.
+    std::array<std::vector<Event>, 2> completed;
+    std::vector<Event> after_writes;
     // Loop's thread only.
     bool handling = false;
     bool closed = false;
   };
   Poller(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue);
   void Run();
+  void TakeCompleted(Soon soon);
   void Deliver(std::vector<Event>& events);
-  static void Handle(const std::shared_ptr<Arrivals>& arrivals);
+  static void HandleArrived(const std::shared_ptr<Arrivals>& arrivals);
+  static void HandleCompleted(const std::shared_ptr<Arrivals>& arrivals, Soon soon);
+  static void HandleAfterWrites(const std::shared_ptr<Arrivals>& arrivals);
+  static void Handle(Arrivals& arrivals, const std::vector<Event>& events);
 
   Loop& loop_;
   std::unique_ptr<grpc::CompletionQueue> queue_;

@@ -1,4 +1,4 @@
-// CPU time per envelope over one link between two processes: parley-link-bench [seconds].
+// CPU time per envelope over one link between two processes: parley-link-bench [seconds [ack|echo in-flight]].
 // The client keeps so many envelopes unacknowledged; the server acknowledges each at once, or sends each back.
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -135,8 +135,11 @@ int main(int argc, char** argv) {
   if (read(port_pipe[0], &port, sizeof port) != sizeof port) return 1;
   {
     rpc::Client client(port);
+    if (argc > 3) client.Measure(argv[2], std::atoi(argv[3]), seconds);
     for (const char* mode : {"ack", "echo"}) {
-      for (const int in_flight : {1, 4, 16, 64, 256, 1024}) client.Measure(mode, in_flight, seconds);
+      for (const int in_flight : {1, 4, 16, 64, 256, 1024}) {
+        if (argc <= 3) client.Measure(mode, in_flight, seconds);
+      }
     }
   }
   kill(server, SIGKILL);
