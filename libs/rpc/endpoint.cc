@@ -116,7 +116,9 @@ void Endpoint::OnGarbage() {
 void Endpoint::OnAcks(const Frame& frame) {
   for (const std::uint64_t seq : frame.acks()) {
     if (!alive()) return;
-    if (!outbox_.Settle(seq)) return Violation("an acknowledgement of " + std::to_string(seq));
+    auto held = outbox_.Settle(seq);
+    if (!held) return Violation("an acknowledgement of " + std::to_string(seq));
+    Recycle(std::move(held->envelope));
   }
   if (!frame.acks().empty()) AfterSettling();
 }

@@ -53,7 +53,11 @@ void GrpcStream::OnRead(bool ok) {
 
 void GrpcStream::Receive() {
   const std::size_t bytes = incoming_.Length();
+  // About as many as came last time.
+  auto& envelopes = *frame_.mutable_envelopes();
+  while (envelopes.ClearedCount() < spare_envelopes_) envelopes.AddCleared(NewEnvelope().release());
   const bool parsed = FrameTraits::Deserialize(&incoming_, &frame_).ok();
+  spare_envelopes_ = envelopes.size();
   if (finish_wanted_) return ReleaseIfDone();
   if (parsed) {
     events_->OnFrame(frame_, bytes);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "libs/rpc/link.h"
 #include "libs/rpc/poller.h"
 #include "libs/rpc/transport.h"
 
@@ -67,6 +68,7 @@ class GrpcStream : public Call, public Transport {
   std::string reason_;
   grpc::ByteBuffer incoming_;
   link::v1::Frame frame_;
+  int spare_envelopes_ = 0;
 };
 
 // Dials `channel`. Events come until OnBroken, which also says that it could not connect.

@@ -28,6 +28,7 @@ class Side : public LinkHandler {
   void OnUp(Link& link) override { up = &link; }
   void OnEnvelope(Link& link, std::unique_ptr<Envelope> envelope, Receipt receipt) override {
     if (echo) link.Send(std::move(envelope), std::move(receipt));
+    Recycle(std::move(envelope));
     if (on_envelope) on_envelope();
   }
   void OnRefused(Link&, Held, RefusalReason) override {}
@@ -84,7 +85,7 @@ class Client {
 
  private:
   void Send(bool echo) {
-    auto envelope = std::make_unique<Envelope>();
+    auto envelope = NewEnvelope();
     envelope->set_kind(link::v1::KIND_MESSAGE);
     envelope->set_type(link::v1::TYPE_CHAT);
     envelope->set_from("romeo-the-montague@home.example/balcony-1234");
