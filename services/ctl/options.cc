@@ -55,9 +55,10 @@ Options ParseCommandLine(int argc, char** argv) {
   CLI::App app("Manages a Parley cluster", "parleyctl");
   app.require_subcommand(1)->footer(kFooter);
   app.add_option("--config", options.config_file, "the cluster's configuration (default: /etc/parley/parley.yaml)");
-  app.add_option("--router", options.routers, "host:port of a router, instead of the configuration's")->expected(1);
+  app.add_option("--router", options.routers, "host:port of a router, instead of the configuration's")
+      ->allow_extra_args(false);
   app.add_option("--roster", options.rosters, "host:port of a roster service, instead of the configuration's")
-      ->expected(1);
+      ->allow_extra_args(false);
   app.add_flag("--json", options.json, "JSON instead of tables");
   AddUserCommands(app, options);
   AddSessionCommands(app, options);

@@ -7,6 +7,12 @@ namespace parley::ctl {
 
 namespace pb = accounts::v1;
 
+namespace {
+
+constexpr char kStore[] = "the database is not available: try again, and look at the roster service's log";
+
+}  // namespace
+
 std::string Explain(pb::Problem problem, const std::string& jid) {
   switch (problem) {
     case pb::PROBLEM_EXISTS:
@@ -24,7 +30,7 @@ std::string Explain(pb::Problem problem, const std::string& jid) {
                      : "'" + jid + "' is not an account's address: write user@domain";
     }
     case pb::PROBLEM_STORE:
-      return jid + ": the database is not available: try again, and look at the roster service's log";
+      return (jid.empty() ? "" : jid + ": ") + std::string(kStore);
     default:
       return jid + ": refused (" + pb::Problem_Name(problem) + ")";
   }
