@@ -125,9 +125,9 @@ void Edges::Sweep() {
   GiveBack(std::move(timed_out), Failure::kTimeout);
 }
 
-std::size_t Edges::linked() const {
-  return static_cast<std::size_t>(
-      std::count_if(edges_.begin(), edges_.end(), [](const auto& edge) { return edge.second.link != nullptr; }));
+bool Edges::linked(const std::string& instance) const {
+  const auto place = edges_.find(instance);
+  return place != edges_.end() && place->second.link != nullptr;
 }
 
 std::size_t Edges::unacknowledged() const {

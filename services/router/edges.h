@@ -48,7 +48,7 @@ class Edges {
   void OnDown(rpc::Link& link, std::vector<rpc::Held> held);
   void OnRefused(rpc::Held held, rpc::RefusalReason reason);
 
-  std::size_t linked() const;
+  bool linked(const std::string& instance) const;
   std::size_t unacknowledged() const;
 
  private:

@@ -49,8 +49,11 @@ class Router {
   // Tells all peers, and calls `done` when nothing is held any more.
   void Drain(std::function<void()> done);
 
- private:
+  // Nothing is held, nothing is under way.
   bool Idle() const;
+  bool HasEdge(const std::string& instance) const { return edges_.linked(instance); }
+
+ private:
   void OnNodeDied(const Nodes::Node& node);
 
   Loop& loop_;

@@ -1,0 +1,121 @@
+#include <sstream>
+
+#include "libs/xmpp/jid.h"
+#include "services/router/testing/cluster.h"
+
+namespace parley::router::testing {
+
+void ClusterTest::SetUp() {
+  for (const char* account : {"romeo@home.example", "juliet@home.example", "benvolio@home.example",
+                              "nurse@other.example"}) {
+    if (!roster_) roster_ = std::make_unique<MemoryRoster>(loop_, "127.0.0.1:0");
+    roster_->AddAccount(account);
+  }
+}
+
+void ClusterTest::Configure(int routers, std::vector<std::string> settings) {
+  settings_ = std::move(settings);
+  for (int i = 0; i < routers; ++i) addresses_.push_back("127.0.0.1:" + std::to_string(test::FreePort()));
+}
+
+config::Config ClusterTest::ConfigOf(std::size_t index) const {
+  std::string yaml = "hosts:\n  - domain: home.example\n    registration: true\n    admin_addresses: ['mailto:a@home.example']\n"
+                     "  - domain: other.example\n";
+  config::Config config = config::Parse(yaml, settings_);
+  config.cluster.instance = "router-" + std::to_string(index + 1);
+  config.cluster.routers = addresses_;
+  config.cluster.rosters = {"127.0.0.1:" + std::to_string(roster_->port())};
+  config.redis = redis_.options();
+  config.router.listen = addresses_.at(index);
+  config.c2s.lease_ttl = std::chrono::milliseconds(600);
+  config.c2s.lease_refresh = std::chrono::milliseconds(100);
+  config.router.lease_poll = std::chrono::milliseconds(50);
+  config.router.reap_claim = std::chrono::milliseconds(1000);
+  config.link.reconnect_min = std::chrono::milliseconds(10);
+  config.link.reconnect_max = std::chrono::milliseconds(50);
+  return config;
+}
+
+void ClusterTest::Start() {
+  if (addresses_.empty()) Configure(1, settings_);
+  for (std::size_t i = 0; i < addresses_.size(); ++i) StartRouter(i);
+  AddEdge("c2s-1");
+  started_ = true;
+}
+
+Router& ClusterTest::StartRouter(std::size_t index) {
+  routers_.resize(addresses_.size());
+  metrics_.resize(addresses_.size());
+  metrics_[index] = std::make_unique<telemetry::Metrics>();
+  routers_[index] = std::make_unique<Router>(loop_, ConfigOf(index), *metrics_[index]);
+  Router& router = *routers_[index];
+  RunUntil([&] { return router.MissingRedis().empty() && router.MissingRoster().empty(); });
+  return router;
+}
+
+Edge& ClusterTest::AddEdge(const std::string& instance) {
+  Edge& edge = *edges_.emplace_back(std::make_unique<Edge>(loop_, instance, addresses_, redis_.options()));
+  RunUntil([&] { return edge.ready(); });
+  RunUntil([&] {
+    for (const auto& router : routers_) {
+      if (router && !router->HasEdge(instance)) return false;
+    }
+    return true;
+  });
+  return edge;
+}
+
+void ClusterTest::KillEdge(Edge& edge) {
+  std::erase_if(edges_, [&](const auto& e) { return e.get() == &edge; });
+}
+
+Client& ClusterTest::Login(const std::string& jid) {
+  if (!started_) Start();
+  return Login(*edges_.front(), jid);
+}
+
+Client& ClusterTest::Online(const std::string& jid, int priority) {
+  if (!started_) Start();
+  return Online(*edges_.front(), jid, priority);
+}
+
+Client& ClusterTest::Login(Edge& edge, const std::string& jid) {
+  Client& client = edge.Bind(std::string(xmpp::BareOf(jid)), std::string(xmpp::ResourceOf(jid)));
+  RunUntil([&] { return edge.answered(client); });
+  return client;
+}
+
+Client& ClusterTest::Online(Edge& edge, const std::string& jid, int priority) {
+  Client& client = Login(edge, jid);
+  client.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
+  client.Send("<presence><priority>" + std::to_string(priority) + "</priority></presence>");
+  Settle();
+  for (auto& each : edges_) each->ForgetReceived();
+  return client;
+}
+
+void ClusterTest::Settle() {
+  RunUntil([&] {
+    for (const auto& edge : edges_) {
+      if (edge->unacknowledged() != 0) return false;
+    }
+    for (const auto& router : routers_) {
+      if (router && !router->Idle()) return false;
+    }
+    return true;
+  });
+}
+
+double ClusterTest::Metric(const std::string& name_and_labels) const {
+  double sum = 0;
+  for (const auto& metrics : metrics_) {
+    if (!metrics) continue;
+    std::istringstream text(metrics->Text());
+    for (std::string line; std::getline(text, line);) {
+      if (line.starts_with(name_and_labels + " ")) sum += std::stod(line.substr(name_and_labels.size()));
+    }
+  }
+  return sum;
+}
+
+}  // namespace parley::router::testing

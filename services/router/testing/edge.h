@@ -1,0 +1,109 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/rpc/ring.h"
+#include "libs/storage/lease.h"
+#include "libs/storage/redis.h"
+#include "parley/session/v1/session.pb.h"
+
+namespace parley::router::testing {
+
+class Edge;
+
+// A client's session on a fake edge.
+class Client {
+ public:
+  Client(Edge& edge, std::string account, std::string id) : account_(std::move(account)), id_(std::move(id)), edge_(edge) {}
+
+  // As c2s does: parsed, stamped, and sent the way that its address says.
+  void Send(std::string_view stanza);
+  // The stream closed.
+  void Close(const std::string& reason = "closed");
+
+  // What came since the last call.
+  std::vector<std::string> Take() { return std::exchange(received_, {}); }
+  const std::vector<std::string>& received() const { return received_; }
+  const std::string& jid() const { return jid_; }
+  const std::string& id() const { return id_; }
+  const session::v1::Bound& bound() const { return bound_; }
+  // The condition of the stream error that ended it.
+  const std::string& disconnected() const { return disconnected_; }
+  std::uint64_t sent() const { return sent_; }
+
+ private:
+  friend class Edge;
+  std::string account_;
+  std::string id_;
+  std::string jid_;
+  session::v1::Bound bound_;
+  bool answered_ = false;
+  std::string disconnected_;
+  std::vector<std::string> received_;
+  std::uint64_t sent_ = 0;
+  Edge& edge_;
+};
+
+// Stands for a c2s process: a ring of links to all routers, a lease, sessions.
+class Edge final : private rpc::Ring::Owner {
+ public:
+  Edge(Loop& loop, const std::string& instance, const std::vector<std::string>& routers,
+       const storage::RedisOptions& redis);
+  ~Edge();
+
+  bool ready() const;
+  // Asks for a binding; bound() tells what came of it, once answered() is true.
+  Client& Bind(const std::string& account, const std::string& resource,
+               session::v1::Conflict conflict = session::v1::CONFLICT_REPLACE_OLD, bool anonymous = false);
+  bool answered(const Client& client) const { return client.answered_; }
+  void Restore(Client& client, session::v1::Record record, std::function<void(bool)> done);
+  // Forgets a session without a word, as if it had never been.
+  void Lose(Client& client) { lost_.push_back(client.id()); }
+  // Takes deliveries but does not acknowledge them, until told otherwise.
+  void SetHolding(bool holding);
+  void SetOverloaded(bool overloaded) { overloaded_ = overloaded; }
+  // Sends an envelope again, as after a router's death.
+  void SendAgain(std::unique_ptr<rpc::Envelope> envelope);
+
+  void ForgetReceived();
+
+  std::size_t unacknowledged() const { return ring_.unacknowledged(); }
+  const std::string& instance() const { return instance_; }
+  const std::string& epoch() const { return lease_.epoch(); }
+  // Envelopes that no router took.
+  const std::vector<std::string>& undeliverable() const { return undeliverable_; }
+  // The last envelope sent.
+  const rpc::Envelope& last() const { return last_; }
+  int repeats() const { return repeats_; }
+
+ private:
+  friend class Client;
+  void Send(std::unique_ptr<rpc::Envelope> envelope);
+
+  void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;
+  void OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond) override {}
+  void OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) override;
+  void OnAvailability(bool) override {}
+  void OnWritable() override {}
+
+  std::string instance_;
+  storage::Redis redis_;
+  std::map<std::string, std::unique_ptr<Client>> clients_;
+  std::vector<std::string> lost_;
+  std::vector<rpc::Receipt> receipts_;
+  std::map<std::string, std::uint64_t> seen_;  // "origin session" -> highest number
+  std::vector<std::string> undeliverable_;
+  rpc::Envelope last_;
+  bool holding_ = false;
+  bool overloaded_ = false;
+  int repeats_ = 0;
+  storage::NodeLease lease_;
+  rpc::Ring ring_;
+};
+
+}  // namespace parley::router::testing

@@ -1,0 +1,180 @@
+#include <algorithm>
+
+#include "libs/base/ids.h"
+#include "libs/xml/scanner.h"
+#include "libs/xmpp/jid.h"
+#include "libs/xmpp/stanza.h"
+#include "services/router/testing/edge.h"
+
+namespace parley::router::testing {
+namespace {
+
+// Finds the one stanza after a stream header.
+class OneChild final : public xml::Handler {
+ public:
+  explicit OneChild(std::string_view from) : from_(from) {}
+  void OnStreamOpen(const xml::StartTag&) override {}
+  void OnChild(const xml::Child& child) override {
+    xmpp::StreamContext context;
+    context.from = from_;
+    parsed = xmpp::ParseStanza(child, context);
+  }
+  void OnStreamClose() override {}
+
+  std::optional<xmpp::ParsedStanza> parsed;
+
+ private:
+  std::string_view from_;
+};
+
+rpc::Envelope Parse(std::string_view stanza, std::string_view from) {
+  OneChild child(from);
+  xml::Scanner scanner{xml::Limits()};
+  std::size_t consumed = 0;
+  std::string bytes = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>";
+  bytes += stanza;
+  scanner.Feed(bytes, child, consumed);
+  if (!child.parsed) throw std::logic_error("not a stanza: " + std::string(stanza));
+  return child.parsed->envelope;
+}
+
+rpc::Ring::Options RingOf(const std::vector<std::string>& routers) {
+  rpc::Ring::Options options;
+  options.discovery.targets = routers;
+  options.service = "router";
+  options.link.reconnect_min = std::chrono::milliseconds(10);
+  options.link.reconnect_max = std::chrono::milliseconds(50);
+  return options;
+}
+
+storage::LeaseOptions LeaseOf() {
+  storage::LeaseOptions options;
+  options.ttl = std::chrono::milliseconds(600);
+  options.refresh = std::chrono::milliseconds(100);
+  return options;
+}
+
+}  // namespace
+
+void Client::Send(std::string_view stanza) {
+  auto envelope = std::make_unique<rpc::Envelope>(Parse(stanza, jid_));
+  envelope->set_origin(id_);
+  envelope->set_origin_seq(++sent_);
+  edge_.Send(std::move(envelope));
+}
+
+void Client::Close(const std::string& reason) {
+  auto envelope = std::make_unique<rpc::Envelope>();
+  envelope->set_kind(link::v1::KIND_CONTROL);
+  envelope->set_from(jid_);
+  envelope->set_session(id_);
+  envelope->set_origin(id_);
+  envelope->set_origin_seq(++sent_);
+  envelope->mutable_session_ended()->set_reason(reason);
+  envelope->mutable_session_ended()->set_node(edge_.instance());
+  envelope->mutable_session_ended()->set_node_epoch(edge_.epoch());
+  edge_.Lose(*this);
+  edge_.Send(std::move(envelope));
+}
+
+Edge::Edge(Loop& loop, const std::string& instance, const std::vector<std::string>& routers,
+           const storage::RedisOptions& redis)
+    : instance_(instance),
+      redis_(loop, redis),
+      lease_(loop, redis_, instance, LeaseOf(), [](const std::string&) {}),
+      ring_(loop, rpc::Self{"c2s", instance, RandomId()}, RingOf(routers), *this) {}
+
+Edge::~Edge() {
+  for (auto& receipt : receipts_) receipt.Abandon();
+}
+
+bool Edge::ready() const { return !lease_.epoch().empty() && ring_.available(); }
+
+Client& Edge::Bind(const std::string& account, const std::string& resource, session::v1::Conflict conflict,
+                   bool anonymous) {
+  const std::string id = RandomId();
+  auto& client = *clients_.emplace(id, std::make_unique<Client>(*this, account, id)).first->second;
+  session::v1::Ask ask;
+  auto& bind = *ask.mutable_bind();
+  bind.set_account(account);
+  bind.set_resource(resource);
+  bind.set_session(id);
+  bind.set_node(instance_);
+  bind.set_node_epoch(lease_.epoch());
+  bind.set_conflict(conflict);
+  bind.set_anonymous(anonymous);
+  ring_.Ask(account, ask.SerializeAsString(), std::chrono::seconds(10), [&client](const Result<std::string>& body) {
+    session::v1::Answer answer;
+    if (body) answer.ParseFromString(*body);
+    client.bound_ = answer.bound();
+    client.jid_ = answer.bound().jid();
+    client.answered_ = true;
+  });
+  return client;
+}
+
+void Edge::Restore(Client& client, session::v1::Record record, std::function<void(bool)> done) {
+  session::v1::Ask ask;
+  ask.mutable_restore()->set_account(client.account_);
+  record.set_session(client.id_);
+  record.set_node(instance_);
+  record.set_node_epoch(lease_.epoch());
+  *ask.mutable_restore()->mutable_record() = std::move(record);
+  ring_.Ask(client.account_, ask.SerializeAsString(), std::chrono::seconds(10), [done](const Result<std::string>& body) {
+    session::v1::Answer answer;
+    if (body) answer.ParseFromString(*body);
+    done(answer.restored().ok());
+  });
+}
+
+// The same rule as the real edge's (ARCHITECTURE.md, "The legs of a stanza").
+void Edge::Send(std::unique_ptr<rpc::Envelope> envelope) {
+  const std::string bare(xmpp::BareOf(envelope->from()));
+  const bool to_other = !envelope->to().empty() && xmpp::BareOf(envelope->to()) != bare &&
+                        !xmpp::LocalOf(envelope->to()).empty() && xmpp::DomainOf(envelope->to()).ends_with(".example");
+  const bool direct = to_other && envelope->kind() != link::v1::KIND_PRESENCE &&
+                      envelope->kind() != link::v1::KIND_CONTROL;
+  envelope->set_leg(direct ? link::v1::LEG_INBOUND : link::v1::LEG_OUTBOUND);
+  const std::string key(direct ? xmpp::BareOf(envelope->to()) : std::string_view(bare));
+  last_ = *envelope;
+  ring_.Send(key, std::move(envelope), rpc::Receipt());
+}
+
+void Edge::SendAgain(std::unique_ptr<rpc::Envelope> envelope) {
+  envelope->set_repeat(true);
+  Send(std::move(envelope));
+}
+
+void Edge::ForgetReceived() {
+  for (auto& [id, client] : clients_) client->Take();
+}
+
+void Edge::SetHolding(bool holding) {
+  holding_ = holding;
+  if (!holding) receipts_.clear();
+}
+
+void Edge::OnEnvelope(rpc::Link&, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  const auto found = clients_.find(envelope->session());
+  if (envelope->has_disconnect()) {
+    if (found != clients_.end()) found->second->disconnected_ = envelope->disconnect().condition();
+    return;
+  }
+  const bool lost = std::find(lost_.begin(), lost_.end(), envelope->session()) != lost_.end();
+  if (found == clients_.end() || lost) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  if (overloaded_) return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  if (!envelope->origin().empty()) {
+    auto& highest = seen_[envelope->origin() + " " + envelope->session()];
+    if (envelope->repeat() && envelope->origin_seq() <= highest) {
+      ++repeats_;
+      return;
+    }
+    highest = std::max(highest, envelope->origin_seq());
+  }
+  found->second->received_.push_back(envelope->stanza());
+  if (holding_) receipts_.push_back(std::move(receipt));
+}
+
+void Edge::OnUndeliverable(rpc::Held held, rpc::RefusalReason) { undeliverable_.push_back(held.envelope->stanza()); }
+
+}  // namespace parley::router::testing

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "libs/rpc/server.h"
+#include "libs/xmpp/subscription.h"
+#include "parley/roster/v1/roster.pb.h"
+
+namespace parley::router::testing {
+
+// A roster service without a database, for tests of routers: parley.roster.v1 over real links.
+class MemoryRoster final : public rpc::LinkHandler {
+ public:
+  MemoryRoster(Loop& loop, const std::string& listen);
+
+  void AddAccount(const std::string& jid) { accounts_[jid]; }
+  void RemoveAccount(const std::string& jid) { accounts_.erase(jid); }
+  // As if the two had been through it already; `subscription` is the first one's.
+  void Befriend(const std::string& user, const std::string& contact, xmpp::Subscription subscription);
+  // All asks fail, as without PostgreSQL.
+  void SetBroken(bool broken) { broken_ = broken; }
+  void SetOfflineQuota(std::size_t messages) { quota_ = messages; }
+
+  xmpp::SubscriptionState StateOf(const std::string& owner, const std::string& contact) const;
+  std::size_t offline_count(const std::string& owner) const;
+  // Names of the asks since the last call.
+  std::vector<std::string> TakeAsked();
+  int port() const { return server_.port(); }
+
+ private:
+  struct Item {
+    xmpp::SubscriptionState state;
+    std::string name;
+    std::vector<std::string> groups;
+    bool in_roster = false;
+    std::string pending_stanza;
+  };
+  struct Account {
+    std::map<std::string, Item> items;
+    std::uint64_t version = 1;
+    std::deque<roster::v1::OfflineMessage> offline;
+    std::set<std::string> stored;
+  };
+
+  roster::v1::Answer Handle(const roster::v1::Ask& ask);
+  void Get(Account& account, const roster::v1::GetRoster& ask, roster::v1::Answer& answer);
+  void Set(Account& account, const roster::v1::SetItem& ask, roster::v1::Answer& answer);
+  void Remove(Account& account, const roster::v1::RemoveItem& ask, roster::v1::Answer& answer);
+  void Apply(Account& account, const roster::v1::ApplySubscription& ask, roster::v1::Answer& answer);
+  void Store(Account& account, const roster::v1::StoreOffline& ask, roster::v1::Answer& answer);
+  void Fetch(Account& account, const roster::v1::FetchOffline& ask, roster::v1::Answer& answer);
+  Account* Find(const std::string& owner, roster::v1::Answer& answer);
+
+  void OnUp(rpc::Link&) override {}
+  void OnEnvelope(rpc::Link&, std::unique_ptr<rpc::Envelope>, rpc::Receipt) override {}
+  void OnRefused(rpc::Link&, rpc::Held, rpc::RefusalReason) override {}
+  void OnRequest(rpc::Link& link, const std::string& body, Respond respond) override;
+  void OnDraining(rpc::Link&) override {}
+  void OnWritable(rpc::Link&) override {}
+  void OnDown(rpc::Link&, std::vector<rpc::Held>) override {}
+
+  std::map<std::string, Account> accounts_;
+  std::vector<std::string> asked_;
+  std::int64_t next_id_ = 1;
+  std::size_t quota_ = 100;
+  bool broken_ = false;
+  rpc::Server server_;
+};
+
+}  // namespace parley::router::testing
