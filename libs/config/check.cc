@@ -1,6 +1,7 @@
 #include <fstream>
 
 #include "libs/config/parse.h"
+#include "libs/net/tls.h"
 
 namespace parley::config {
 namespace {
@@ -71,12 +72,26 @@ void CheckService(const Parsed& parsed, std::string_view service) {
 }
 
 void CheckFiles(const Parsed& parsed) {
-  for (const Host& host : parsed.config.hosts) {
+  const Config& config = parsed.config;
+  std::vector<net::TlsHost> hosts;
+  for (const Host& host : config.hosts) {
     for (const std::string& file : {host.certificate_file, host.key_file, host.client_ca_file}) {
       const bool readable = file.empty() || std::ifstream(file).good();
       Require(parsed, readable, "hosts." + host.domain,
               "names '" + file + "', which cannot be read; check the path and its permissions");
     }
+    if (host.certificate_file.empty()) continue;
+    hosts.push_back({host.domain, host.certificate_file, host.key_file, host.client_ca_file});
+  }
+  if (hosts.empty()) return;
+  net::TlsOptions options;
+  options.min_version = config.c2s.tls_min_version;
+  options.ciphers = config.c2s.tls_ciphers;
+  options.cipher_suites = config.c2s.tls_cipher_suites;
+  try {
+    const net::TlsContexts contexts(std::move(hosts), options);
+  } catch (const std::runtime_error& error) {
+    throw Problem(error.what());
   }
 }
 

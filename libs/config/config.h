@@ -129,9 +129,9 @@ struct Roster {
   std::uint64_t max_offline_bytes = 1048576;
   std::uint32_t max_pending_in = 1000;
   std::uint32_t max_pending_bytes = 10000;  // of one kept subscription request
-  std::uint32_t roster_history = 200;  // removals remembered for versioning
-  std::uint32_t write_batch = 200;     // offline messages in one commit
-  Seconds repeat_memory{600};          // how long a delivered offline message is still recognised
+  std::uint32_t roster_history = 200;       // removals remembered for versioning
+  std::uint32_t write_batch = 200;          // offline messages in one commit
+  Seconds repeat_memory{600};               // how long a delivered offline message is still recognised
   Milliseconds drain_timeout{20000};
 };
 

@@ -13,6 +13,7 @@
 
 #include "libs/config/parse.h"
 #include "libs/config/schema.h"
+#include "tests/support/certificates.h"
 
 namespace parley::config {
 namespace {
@@ -252,10 +253,33 @@ TEST(ConfigTest, ServicesNameWhatTheyCannotDoWithout) {
   EXPECT_EQ(complaint("", "roster"), "");
 }
 
-TEST(ConfigTest, FilesThatAreNamedMustBeReadable) {
+std::string FileComplaint(const std::string& certificate, const std::string& key) {
   const auto parsed = ParseAll(
-      "parley.yaml", "hosts:\n- {domain: a.b, certificate_file: /nonexistent/c, key_file: /nonexistent/k}", {});
-  EXPECT_THROW(CheckFiles(parsed), Problem);
+      "parley.yaml", "hosts:\n- {domain: a.b, certificate_file: " + certificate + ", key_file: " + key + "}", {});
+  try {
+    CheckFiles(parsed);
+    return "";
+  } catch (const Problem& problem) {
+    return problem.what();
+  }
+}
+
+TEST(ConfigTest, FilesThatAreNamedMustBeReadableAndFit) {
+  EXPECT_THAT(FileComplaint("/nonexistent/c", "/nonexistent/k"),
+              AllOf(StartsWith("parley.yaml:2: hosts.a.b"), HasSubstr("/nonexistent/c")));
+  const SecretFile junk("no certificate");
+  EXPECT_THAT(FileComplaint(junk.path(), junk.path()), HasSubstr("a.b"));
+  const test::TempDirectory directory;
+  test::CertificateAuthority authority;
+  test::CertificateRequest request;
+  request.common_name = "a.b";
+  request.dns_names = {"a.b"};
+  const auto issued = authority.Issue(request);
+  const auto certificate = directory.Write("a.crt", issued.certificate);
+  const auto key = directory.Write("a.key", issued.key);
+  EXPECT_EQ(FileComplaint(certificate, key), "");
+  const auto other_key = directory.Write("other.key", authority.Issue(request).key);
+  EXPECT_THAT(FileComplaint(certificate, other_key), HasSubstr("a.b"));
 }
 
 TEST(ConfigTest, ExampleIsValidForEveryService) {

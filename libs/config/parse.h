@@ -34,7 +34,7 @@ std::string Suggestion(std::string_view path);
 void CheckConsistency(const Parsed& parsed);
 // What this service cannot do without.
 void CheckService(const Parsed& parsed, std::string_view service);
-// Files that the configuration names can be read (--check-config).
+// Files that the configuration names can be read, and certificates used (--check-config).
 void CheckFiles(const Parsed& parsed);
 
 }  // namespace parley::config
