@@ -5,7 +5,7 @@
 #include "libs/base/log.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/endpoint.h"
-#include "libs/rpc/grpc_stream.h"
+#include "libs/rpc/frame_transport.h"
 
 namespace parley::rpc {
 
@@ -34,8 +34,10 @@ void LinkClient::State::Dial() {
   endpoint = std::make_shared<Endpoint>(loop, role, handler, [weak = weak_from_this()](const std::string& reason) {
     if (const auto self = weak.lock()) self->OnEnded(reason);
   });
-  auto channel = MakeChannel(role->options, address);
-  endpoint->Attach(ClientStream::Dial(*poller, std::move(channel), address, *endpoint));
+  auto& stream = ClientStream::Dial(*poller, MakeChannel(role->options, address), kExchangeMethod, address);
+  auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
+  endpoint->Attach(*transport);
+  stream.Use(std::move(transport));
 }
 
 void LinkClient::State::OnEnded(const std::string& reason) {

@@ -7,7 +7,8 @@
 
 #include "libs/rpc/channel.h"
 #include "libs/rpc/endpoint.h"
-#include "libs/rpc/grpc_stream.h"
+#include "libs/rpc/frame_transport.h"
+#include "libs/rpc/method_call.h"
 
 namespace parley::rpc {
 namespace {
@@ -18,13 +19,15 @@ constexpr int kListening = 4;
 }  // namespace
 
 struct Server::State {
-  State(Loop& loop_, LinkHandler* handler_) : loop(loop_), handler(handler_) {}
+  State(Loop& loop_, Self self, LinkOptions options, LinkHandler* handler_, Methods methods_);
   ~State();
   void Start(const std::string& listen, const std::vector<grpc::Service*>& services);
-  TransportEvents* Accept(Transport& stream);
+  void Accept(const std::string& method, ByteStream& stream);
+  void AcceptLink(ByteStream& stream);
 
   Loop& loop;
   LinkHandler* handler;
+  const Methods methods;
   std::shared_ptr<Endpoint::Role> role = std::make_shared<Endpoint::Role>();
   int port = 0;
   bool draining = false;
@@ -34,35 +37,44 @@ struct Server::State {
   std::unordered_map<Endpoint*, std::shared_ptr<Endpoint>> endpoints;
 };
 
+Server::State::State(Loop& loop_, Self self, LinkOptions options, LinkHandler* handler_, Methods methods_)
+    : loop(loop_), handler(handler_), methods(std::move(methods_)) {
+  role->metrics = LinkMetrics::Make(options.metrics, "accepted");
+  role->self = std::move(self);
+  role->options = options;
+}
+
 void Server::State::Start(const std::string& listen, const std::vector<grpc::Service*>& services) {
   grpc::ServerBuilder builder;
   SetServerArguments(role->options, builder);
   builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port);
   for (auto* service : services) builder.RegisterService(service);
-  std::unique_ptr<grpc::ServerCompletionQueue> queue;
-  if (handler != nullptr) {
-    builder.RegisterAsyncGenericService(&acceptor->service);
-    queue = builder.AddCompletionQueue();
-  }
+  builder.RegisterAsyncGenericService(&acceptor->service);
+  auto queue = builder.AddCompletionQueue();
   acceptor->server = builder.BuildAndStart();
   if (!acceptor->server || port == 0) throw std::runtime_error("cannot listen on " + listen);
-  if (!queue) return;
   acceptor->queue = queue.get();
-  acceptor->accept = [this](Transport& stream) { return Accept(stream); };
+  acceptor->accept = [this](const std::string& method, ByteStream& stream) { Accept(method, stream); };
   poller = Poller::Make(loop, std::move(queue));
   for (int i = 0; i < kListening; ++i) ServerStream::Listen(*poller, acceptor);
 }
 
-TransportEvents* Server::State::Accept(Transport& stream) {
+void Server::State::Accept(const std::string& method, ByteStream& stream) {
+  if (method == kExchangeMethod && handler != nullptr) return AcceptLink(stream);
+  if (auto on_message = methods.Begin(method)) stream.Use(std::make_unique<MethodCall>(stream, std::move(on_message)));
+}
+
+void Server::State::AcceptLink(ByteStream& stream) {
   auto ended = std::make_shared<Endpoint*>(nullptr);
   auto endpoint = std::make_shared<Endpoint>(loop, role, *handler, [this, ended](const std::string&) {
     endpoints.erase(*ended);
   });
   *ended = endpoint.get();
-  endpoint->Attach(stream);
+  auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
+  endpoint->Attach(*transport);
+  stream.Use(std::move(transport));
   if (draining) endpoint->AnnounceDraining();
   endpoints.emplace(endpoint.get(), endpoint);
-  return endpoint.get();
 }
 
 Server::State::~State() {
@@ -71,12 +83,15 @@ Server::State::~State() {
   if (acceptor->server) acceptor->server->Shutdown(std::chrono::system_clock::now());
 }
 
+Server::Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods,
+               LinkHandler* handler)
+    : state_(std::make_unique<State>(loop, std::move(self), options, handler, std::move(methods))) {
+  state_->Start(listen, {});
+}
+
 Server::Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, LinkHandler* handler,
                const std::vector<grpc::Service*>& services)
-    : state_(std::make_unique<State>(loop, handler)) {
-  state_->role->metrics = LinkMetrics::Make(options.metrics, "accepted");
-  state_->role->self = std::move(self);
-  state_->role->options = options;
+    : state_(std::make_unique<State>(loop, std::move(self), options, handler, Methods())) {
   state_->Start(listen, services);
 }
 

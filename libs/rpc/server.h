@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "libs/rpc/link.h"
+#include "libs/rpc/methods.h"
 
 namespace grpc {
 class Service;
@@ -12,11 +13,15 @@ class Service;
 
 namespace parley::rpc {
 
-// A gRPC server of one process: the Link service and any unary services (callback API, see rpc/unary.h).
+// A gRPC server of one process: the Link service, and methods beside it.
 class Server {
  public:
   // `listen`: "host:port"; port 0 takes a free one. Throws std::runtime_error if it cannot listen.
-  // `handler` may be null if the process accepts no links. `services` outlive the server.
+  // `handler` may be null if the process accepts no links.
+  Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods,
+         LinkHandler* handler);
+  // `services` (callback API, see rpc/unary.h) outlive the server. They make links in the same process dearer; see
+  // rpc/methods.h.
   Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, LinkHandler* handler,
          const std::vector<grpc::Service*>& services);
   ~Server();

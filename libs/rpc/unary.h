@@ -8,14 +8,11 @@
 #include <utility>
 
 #include "libs/base/loop.h"
+#include "libs/rpc/methods.h"
 
-// The server's side of unary calls in gRPC's callback API. For files that implement a service; Asio may not be
-// included in them.
+// The server's side of unary calls in gRPC's callback API. Prefer rpc/methods.h: it is cheaper for the links of the
+// process. Asio may not be included beside it.
 namespace parley::rpc {
-
-// Answers one call: once, at any time, on the loop's thread. Dropped if the caller has gone.
-template <class Response>
-using Respond = std::function<void(Response)>;
 
 namespace internal {
 

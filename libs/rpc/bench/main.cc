@@ -49,7 +49,7 @@ int Serve(int port_pipe) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   Loop loop;
   Side side;
-  Server server(loop, {"router", "router-1", "e"}, "127.0.0.1:0", {}, &side, {});
+  Server server(loop, {"router", "router-1", "e"}, "127.0.0.1:0", {}, Methods(), &side);
   const int port = server.port();
   if (write(port_pipe, &port, sizeof port) != sizeof port) return 1;
   loop.Run();

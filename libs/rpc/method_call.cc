@@ -1,0 +1,92 @@
+#include "libs/rpc/method_call.h"
+
+#include <utility>
+#include <vector>
+
+namespace parley::rpc {
+namespace {
+
+std::string ToString(const grpc::ByteBuffer& bytes) {
+  std::string text;
+  text.reserve(bytes.Length());
+  std::vector<grpc::Slice> slices;
+  if (!bytes.Dump(&slices).ok()) return text;
+  for (const auto& slice : slices) text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  return text;
+}
+
+}  // namespace
+
+// Whoever handles a message has it; the call may be gone before.
+class MethodCall::Answers final : public Responder {
+ public:
+  explicit Answers(MethodCall& call) : call_(&call) {}
+  ~Answers() override {
+    if (!settled_) Fail("not answered");
+  }
+  void Forget() { call_ = nullptr; }
+
+  bool Send(std::string message) override {
+    if (call_ == nullptr || settled_) return false;
+    call_->Send(std::move(message));
+    return true;
+  }
+  void Finish() override { Settle([](MethodCall& call) { call.End(grpc::Status::OK); }); }
+  void Fail(const std::string& why) override {
+    Settle([&](MethodCall& call) { call.End(grpc::Status(grpc::StatusCode::UNAVAILABLE, why)); });
+  }
+  void Next() override { Settle([](MethodCall& call) { call.stream_.Read(); }); }
+  std::size_t unsent() const override {
+    return call_ == nullptr ? 0 : call_->unsent_.size() + (call_->stream_.writing() ? 1 : 0);
+  }
+
+ private:
+  template <class Act>
+  void Settle(Act act) {
+    if (!std::exchange(settled_, true) && call_ != nullptr) act(*call_);
+  }
+
+  MethodCall* call_;
+  bool settled_ = false;
+};
+
+MethodCall::MethodCall(ByteStream& stream, Methods::OnMessage on_message)
+    : stream_(stream), on_message_(std::move(on_message)) {}
+
+MethodCall::~MethodCall() {
+  if (const auto answers = answers_.lock()) answers->Forget();
+}
+
+void MethodCall::OnMessage(grpc::ByteBuffer& message) {
+  asked_ = true;
+  const auto answers = std::make_shared<Answers>(*this);
+  answers_ = answers;
+  on_message_(ToString(message), answers);
+}
+
+void MethodCall::OnReadsDone() {
+  End(asked_ ? grpc::Status::OK : grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "there is no request"));
+}
+
+void MethodCall::Send(std::string message) {
+  unsent_.push_back(std::move(message));
+  if (!stream_.writing()) WriteNext();
+}
+
+void MethodCall::End(const grpc::Status& status) {
+  if (std::exchange(ended_, true)) return;
+  status_ = status;
+  if (!stream_.writing()) WriteNext();
+}
+
+void MethodCall::WriteNext() {
+  if (unsent_.empty()) {
+    if (ended_) stream_.Finish(status_);
+    return;
+  }
+  grpc::Slice slice(unsent_.front());
+  unsent_.pop_front();
+  stream_.Write(grpc::ByteBuffer(&slice, 1));
+}
+
+}  // namespace parley::rpc

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "libs/rpc/byte_stream.h"
+#include "libs/rpc/methods.h"
+
+namespace parley::rpc {
+
+// One call of one of a server's methods, over the generic stream that every gRPC call is.
+class MethodCall final : public ByteStream::User {
+ public:
+  MethodCall(ByteStream& stream, Methods::OnMessage on_message);
+  ~MethodCall() override;
+
+ private:
+  class Answers;
+
+  void OnOpen(const std::string&) override { stream_.Read(); }
+  void OnMessage(grpc::ByteBuffer& message) override;
+  void OnWritten() override { WriteNext(); }
+  void OnReadsDone() override;
+  // The caller has said all; the answers come.
+  bool Lingers() const override { return true; }
+  void OnBroken(const std::string&) override {}
+
+  void Send(std::string message);
+  void End(const grpc::Status& status);
+  void WriteNext();
+
+  ByteStream& stream_;
+  Methods::OnMessage on_message_;
+  // Of the message that is being answered.
+  std::weak_ptr<Answers> answers_;
+  std::deque<std::string> unsent_;
+  bool asked_ = false;
+  bool ended_ = false;
+  grpc::Status status_;
+};
+
+}  // namespace parley::rpc
