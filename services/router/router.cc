@@ -5,6 +5,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
+#include "services/router/admin_methods.h"
 #include "services/router/features/features.h"
 
 namespace parley::router {
@@ -97,8 +98,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       reaper_(loop, tasks_, redis_, nodes_, peers_, options_, metrics_),
       operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_}),
       tasks_(loop),
-      admin_(loop, operations_),
-      server_(loop, self_, config.router.listen, LinksOf(config, metrics), &intake_, {admin_.service()}) {
+      server_(loop, self_, config.router.listen, LinksOf(config, metrics), AdminMethods(operations_), &intake_) {
   accounts_.SetHandler(rules_);
   redis_.Track([this](const std::string* key) { accounts_.Invalidate(key); });
   redis_.OnState([this](bool up) {

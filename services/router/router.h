@@ -10,7 +10,6 @@
 #include "services/router/account_removal.h"
 #include "services/router/account_table.h"
 #include "services/router/admin_operations.h"
-#include "services/router/admin_service.h"
 #include "services/router/delivery.h"
 #include "services/router/domains.h"
 #include "services/router/edges.h"
@@ -85,7 +84,6 @@ class Router {
   Reaper reaper_;
   AdminOperations operations_;
   Tasks tasks_;  // its end ends what uses the others
-  AdminService admin_;
   rpc::Server server_;
   Loop::Timer drain_timer_;
 };

@@ -67,12 +67,15 @@ class Edge final : private rpc::Ring::Owner {
   // Takes deliveries but does not acknowledge them, until told otherwise.
   void SetHolding(bool holding);
   void SetOverloaded(bool overloaded) { overloaded_ = overloaded; }
+  // Its links break and stay so, while its lease goes on.
+  void Disconnect() { ring_.reset(); }
+  void Reconnect();
   // Sends an envelope again, as after a router's death.
   void SendAgain(std::unique_ptr<rpc::Envelope> envelope);
 
   void ForgetReceived();
 
-  std::size_t unacknowledged() const { return ring_.unacknowledged(); }
+  std::size_t unacknowledged() const { return ring_ ? ring_->unacknowledged() : 0; }
   const std::string& instance() const { return instance_; }
   const std::string& epoch() const { return lease_.epoch(); }
   // Envelopes that no router took.
@@ -91,7 +94,9 @@ class Edge final : private rpc::Ring::Owner {
   void OnAvailability(bool) override {}
   void OnWritable() override {}
 
+  Loop& loop_;
   std::string instance_;
+  std::vector<std::string> routers_;
   storage::Redis redis_;
   std::map<std::string, std::unique_ptr<Client>> clients_;
   std::vector<std::string> lost_;
@@ -103,7 +108,7 @@ class Edge final : private rpc::Ring::Owner {
   bool overloaded_ = false;
   int repeats_ = 0;
   storage::NodeLease lease_;
-  rpc::Ring ring_;
+  std::unique_ptr<rpc::Ring> ring_;
 };
 
 }  // namespace parley::router::testing

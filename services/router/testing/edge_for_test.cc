@@ -79,16 +79,24 @@ void Client::Close(const std::string& reason) {
 
 Edge::Edge(Loop& loop, const std::string& instance, const std::vector<std::string>& routers,
            const storage::RedisOptions& redis)
-    : instance_(instance),
+    : loop_(loop),
+      instance_(instance),
+      routers_(routers),
       redis_(loop, redis),
-      lease_(loop, redis_, instance, LeaseOf(), [](const std::string&) {}),
-      ring_(loop, rpc::Self{"c2s", instance, RandomId()}, RingOf(routers), *this) {}
+      lease_(loop, redis_, instance, LeaseOf(), [](const std::string&) {}) {
+  Reconnect();
+}
+
+void Edge::Reconnect() {
+  rpc::Ring::Owner& owner = *this;
+  ring_ = std::make_unique<rpc::Ring>(loop_, rpc::Self{"c2s", instance_, RandomId()}, RingOf(routers_), owner);
+}
 
 Edge::~Edge() {
   for (auto& receipt : receipts_) receipt.Abandon();
 }
 
-bool Edge::ready() const { return !lease_.epoch().empty() && ring_.available(); }
+bool Edge::ready() const { return !lease_.epoch().empty() && ring_ && ring_->available(); }
 
 Client& Edge::Bind(const std::string& account, const std::string& resource, session::v1::Conflict conflict,
                    bool anonymous) {
@@ -103,7 +111,7 @@ Client& Edge::Bind(const std::string& account, const std::string& resource, sess
   bind.set_node_epoch(lease_.epoch());
   bind.set_conflict(conflict);
   bind.set_anonymous(anonymous);
-  ring_.Ask(account, ask.SerializeAsString(), std::chrono::seconds(10), [&client](const Result<std::string>& body) {
+  ring_->Ask(account, ask.SerializeAsString(), std::chrono::seconds(10), [&client](const Result<std::string>& body) {
     session::v1::Answer answer;
     if (body) answer.ParseFromString(*body);
     client.bound_ = answer.bound();
@@ -120,7 +128,7 @@ void Edge::Restore(Client& client, session::v1::Record record, std::function<voi
   record.set_node(instance_);
   record.set_node_epoch(lease_.epoch());
   *ask.mutable_restore()->mutable_record() = std::move(record);
-  ring_.Ask(client.account_, ask.SerializeAsString(), std::chrono::seconds(10), [done](const Result<std::string>& body) {
+  ring_->Ask(client.account_, ask.SerializeAsString(), std::chrono::seconds(10), [done](const Result<std::string>& body) {
     session::v1::Answer answer;
     if (body) answer.ParseFromString(*body);
     done(answer.restored().ok());
@@ -137,7 +145,7 @@ void Edge::Send(std::unique_ptr<rpc::Envelope> envelope) {
   envelope->set_leg(direct ? link::v1::LEG_INBOUND : link::v1::LEG_OUTBOUND);
   const std::string key(direct ? xmpp::BareOf(envelope->to()) : std::string_view(bare));
   last_ = *envelope;
-  ring_.Send(key, std::move(envelope), rpc::Receipt());
+  ring_->Send(key, std::move(envelope), rpc::Receipt());
 }
 
 void Edge::SendAgain(std::unique_ptr<rpc::Envelope> envelope) {

@@ -1,0 +1,40 @@
+#include "services/router/admin_methods.h"
+
+#include <utility>
+
+#include "services/router/admin_api.h"
+
+namespace parley::router {
+namespace {
+
+namespace pb = admin::v1;
+
+void ListSessions(AdminApi& api, const pb::ListSessionsRequest& request,
+                  rpc::Methods::Writer<pb::SessionRow> writer) {
+  const auto row = [writer](const pb::SessionRow& session) mutable { return writer.Write(session); };
+  const auto done = [writer](const std::string& failure) mutable {
+    failure.empty() ? writer.Finish() : writer.Fail(failure);
+  };
+  api.ListSessions(request, row, done);
+}
+
+}  // namespace
+
+rpc::Methods AdminMethods(AdminApi& api) {
+  rpc::Methods methods;
+  methods.Listing<pb::ListSessionsRequest, pb::SessionRow>(
+      "/parley.admin.v1.Admin/ListSessions",
+      [&api](const auto& request, auto writer) { ListSessions(api, request, std::move(writer)); });
+  methods.Unary<pb::KickSessionsRequest, pb::KickSessionsResponse>(
+      "/parley.admin.v1.Admin/KickSessions",
+      [&api](const auto& request, auto respond) { api.KickSessions(request, std::move(respond)); });
+  methods.Unary<pb::RemoveAccountRequest, pb::RemoveAccountResponse>(
+      "/parley.admin.v1.Admin/RemoveAccount",
+      [&api](const auto& request, auto respond) { api.RemoveAccount(request.account(), std::move(respond)); });
+  methods.Unary<pb::ListMembersRequest, pb::ListMembersResponse>(
+      "/parley.admin.v1.Admin/ListMembers",
+      [&api](const auto&, auto respond) { api.ListMembers(std::move(respond)); });
+  return methods;
+}
+
+}  // namespace parley::router

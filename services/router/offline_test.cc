@@ -1,0 +1,160 @@
+#include "services/router/offline.h"
+
+#include "services/router/testing/cluster.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using testing::Attr;
+using testing::Client;
+
+class OfflineTest : public testing::ClusterTest {
+ protected:
+  void Chat(Client& from, int number, const std::string& to = "juliet@home.example") {
+    from.Send("<message type='chat' to='" + to + "' id='" + std::to_string(number) + "'><body>x</body></message>");
+  }
+  static std::vector<std::string> Ids(const std::vector<std::string>& stanzas) {
+    std::vector<std::string> ids;
+    for (const auto& stanza : stanzas) {
+      if (stanza.starts_with("<message")) ids.push_back(Attr(stanza, "id"));
+    }
+    return ids;
+  }
+  static std::vector<std::string> Numbers(int from, int to) {
+    std::vector<std::string> numbers;
+    for (int i = from; i < to; ++i) numbers.push_back(std::to_string(i));
+    return numbers;
+  }
+};
+
+TEST_F(OfflineTest, MessagesComeInOrderWithTheirTimeAndThenNeverAgain) {
+  Configure(1, {"router.offline_batch=10"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  for (int i = 0; i < 35; ++i) Chat(romeo, i);
+  Settle();
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 35);
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send("<presence/>");
+  const auto received = Received(juliet);
+  EXPECT_EQ(Ids(received), Numbers(0, 35));
+  EXPECT_THAT(received[1], AllOf(HasSubstr("urn:xmpp:delay"), HasSubstr("from='home.example'"), HasSubstr("stamp='20")));
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 0);
+  Client& other = Login("juliet@home.example/other");
+  other.Send("<presence/>");
+  EXPECT_THAT(Ids(Received(other)), IsEmpty());
+}
+
+TEST_F(OfflineTest, WhatComesMeanwhileStaysBehind) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  for (int i = 0; i < 20; ++i) Chat(romeo, i);
+  Settle();
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send("<presence/>");
+  for (int i = 20; i < 60; ++i) Chat(romeo, i);
+  EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 60));
+}
+
+TEST_F(OfflineTest, NegativePriorityGetsNothingYet) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Settle();
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send("<presence><priority>-1</priority></presence>");
+  EXPECT_THAT(Ids(Received(juliet)), IsEmpty());
+  juliet.Send("<presence><priority>0</priority></presence>");
+  EXPECT_THAT(Ids(Received(juliet)), ElementsAre("1"));
+}
+
+TEST_F(OfflineTest, WhatTheEdgeDidNotTakeStays) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Settle();
+  Client& juliet = Login("juliet@home.example/balcony");
+  edge().SetOverloaded(true);
+  juliet.Send("<presence/>");
+  Settle();
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 1);
+  edge().SetOverloaded(false);
+  Client& again = Login("juliet@home.example/again");
+  again.Send("<presence/>");
+  EXPECT_THAT(Ids(Received(again)), ElementsAre("1"));
+}
+
+TEST_F(OfflineTest, DeletedOnlyAfterTheEdgeHasIt) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Settle();
+  testing::Edge& slow = AddEdge("c2s-2");
+  Client& juliet = Login(slow, "juliet@home.example/balcony");
+  slow.SetHolding(true);
+  juliet.Send("<presence/>");
+  RunUntil([&] { return !Ids(juliet.received()).empty(); });
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 1);
+  slow.SetHolding(false);
+  Settle();
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 0);
+}
+
+TEST_F(OfflineTest, ChatStatesAloneAreForgotten) {  // XEP-0160 section 3
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<message type='chat' to='juliet@home.example'><composing xmlns='http://jabber.org/protocol/chatstates'/>"
+             "<thread>t</thread></message>");
+  EXPECT_THAT(Received(romeo), IsEmpty());
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 0);
+  romeo.Send("<message type='chat' to='juliet@home.example'><active xmlns='http://jabber.org/protocol/chatstates'/>"
+             "<body>x</body></message>");
+  Settle();
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 1);
+}
+
+TEST_F(OfflineTest, AFullQueueIsServiceUnavailable) {
+  roster_->SetOfflineQuota(1);
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Chat(romeo, 2);
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("id='2'"), HasSubstr("service-unavailable"))));
+}
+
+TEST_F(OfflineTest, WithoutAStoreTheSenderIsToldToWait) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_->SetBroken(true);
+  Chat(romeo, 1);
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='wait'"), HasSubstr("resource-constraint"))));
+}
+
+TEST_F(OfflineTest, ARepeatIsStoredOnce) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Settle();
+  edge().SendAgain(std::make_unique<rpc::Envelope>(edge().last()));
+  Settle();
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 1);
+}
+
+TEST_F(OfflineTest, DeliveredMessagesAreNotDeliveredAgainWhenTheyCouldNotBeDeleted) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Settle();
+  testing::Edge& slow = AddEdge("c2s-2");
+  Client& juliet = Login(slow, "juliet@home.example/balcony");
+  slow.SetHolding(true);
+  juliet.Send("<presence/>");
+  RunUntil([&] { return !Ids(juliet.received()).empty(); });
+  roster_->SetBroken(true);
+  slow.SetHolding(false);
+  Settle();
+  roster_->SetBroken(false);
+  Client& other = Login("juliet@home.example/other");
+  other.Send("<presence/>");
+  EXPECT_THAT(Ids(Received(other)), IsEmpty());
+  RunUntil([&] { return roster_->offline_count("juliet@home.example") == 0; });
+}
+
+}  // namespace
+}  // namespace parley::router

@@ -1,0 +1,209 @@
+#include "services/router/presence.h"
+
+#include "services/router/testing/cluster.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+using testing::Attr;
+using testing::Client;
+using testing::XmlEq;
+using xmpp::Subscription;
+
+class PresenceTest : public testing::ClusterTest {
+ protected:
+  void Befriend(Subscription subscription) {
+    roster_->Befriend("romeo@home.example", "juliet@home.example", subscription);
+  }
+};
+
+TEST(PriorityTest, IsAByte) {
+  EXPECT_EQ(PriorityOf("<presence/>"), 0);
+  EXPECT_EQ(PriorityOf("<presence><priority>5</priority></presence>"), 5);
+  EXPECT_EQ(PriorityOf("<presence><priority> -128\n</priority></presence>"), -128);
+  EXPECT_EQ(PriorityOf("<presence><priority>+7</priority></presence>"), 7);
+  EXPECT_EQ(PriorityOf("<presence><status>no priority</status></presence>"), 0);
+  EXPECT_EQ(PriorityOf("<presence><priority>128</priority></presence>"), std::nullopt);
+  EXPECT_EQ(PriorityOf("<presence><priority>high</priority></presence>"), std::nullopt);
+  EXPECT_EQ(PriorityOf("<presence><priority/></presence>"), std::nullopt);
+}
+
+TEST_F(PresenceTest, InitialPresenceGoesToContactsAndBringsTheirs) {  // RFC 6121 4.2.2, 4.3.2
+  Befriend(Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Login("romeo@home.example/orchard");
+  romeo.Send("<presence><show>away</show></presence>");
+  EXPECT_THAT(Received(juliet), ElementsAre(XmlEq("<presence from='romeo@home.example/orchard' "
+                                                  "to='juliet@home.example'><show>away</show></presence>")));
+  const auto received = romeo.Take();
+  ASSERT_THAT(received, SizeIs(2));
+  EXPECT_EQ(Attr(received[0], "from"), "romeo@home.example/orchard");  // its own
+  EXPECT_EQ(Attr(received[1], "from"), "juliet@home.example/balcony");
+  EXPECT_EQ(Attr(received[1], "to"), "romeo@home.example/orchard");
+}
+
+struct Seen {
+  Subscription subscription;  // romeo's to juliet
+  bool juliet_sees;
+  bool romeo_sees;
+};
+
+TEST_F(PresenceTest, OnlySubscriptionsLetThrough) {
+  for (const Seen& seen : {Seen{Subscription::kNone, false, false}, Seen{Subscription::kTo, false, true},
+                           Seen{Subscription::kFrom, true, false}, Seen{Subscription::kBoth, true, true}}) {
+    SCOPED_TRACE(static_cast<int>(seen.subscription));
+    Befriend(seen.subscription);
+    Client& juliet = Online("juliet@home.example/balcony");
+    Client& romeo = Login("romeo@home.example/orchard");
+    romeo.Send("<presence/>");
+    EXPECT_THAT(Received(juliet), SizeIs(seen.juliet_sees ? 1 : 0));
+    EXPECT_THAT(romeo.Take(), SizeIs(seen.romeo_sees ? 2 : 1));
+    romeo.Close();
+    EXPECT_THAT(Received(juliet), SizeIs(seen.juliet_sees ? 1 : 0));
+    juliet.Close();
+    Settle();
+    std::string romeo_key = "parley:s:{romeo@home.example}";
+    std::string juliet_key = "parley:s:{juliet@home.example}";
+    Redis({"HSET", romeo_key, "x", "y"});  // the rosters changed behind the routers' back
+    Redis({"HDEL", romeo_key, "x"});
+    Redis({"HSET", juliet_key, "x", "y"});
+    Redis({"HDEL", juliet_key, "x"});
+    RunUntil([&] { return Metric("parley_router_rosters_cached") == 0; });
+  }
+}
+
+TEST_F(PresenceTest, AContactThatIsAwayAnswersUnavailable) {
+  Befriend(Subscription::kBoth);
+  Client& romeo = Login("romeo@home.example/orchard");
+  romeo.Send("<presence/>");
+  const auto received = Received(romeo);
+  ASSERT_THAT(received, SizeIs(2));
+  EXPECT_THAT(received[1], XmlEq("<presence type='unavailable' from='juliet@home.example' "
+                                 "to='romeo@home.example/orchard'/>"));
+}
+
+TEST_F(PresenceTest, UpdatesGoWithoutProbes) {  // 4.4.2
+  Befriend(Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<presence><show>dnd</show></presence>");
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("dnd")));
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("dnd")));
+}
+
+TEST_F(PresenceTest, OwnResourcesSeeEachOther) {  // 4.2.2
+  Client& orchard = Online("romeo@home.example/orchard");
+  Client& street = Login("romeo@home.example/street");
+  street.Send("<presence/>");
+  EXPECT_THAT(Received(orchard), ElementsAre(AllOf(HasSubstr("romeo@home.example/street"))));
+  const auto received = street.Take();
+  ASSERT_THAT(received, SizeIs(2));
+  EXPECT_EQ(Attr(received[0], "from"), "romeo@home.example/street");
+  EXPECT_EQ(Attr(received[1], "from"), "romeo@home.example/orchard");
+}
+
+TEST_F(PresenceTest, UnavailableOnceWhetherSaidOrLeft) {  // 4.5.2
+  Befriend(Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& polite = Online("romeo@home.example/polite");
+  Client& abrupt = Online("romeo@home.example/abrupt");
+  juliet.Take();
+  polite.Send("<presence type='unavailable'><status>bye</status></presence>");
+  polite.Close();
+  EXPECT_THAT(Received(juliet), ElementsAre(AllOf(HasSubstr("/polite"), HasSubstr("bye"))));
+  abrupt.Close("lost");
+  EXPECT_THAT(Received(juliet), ElementsAre(XmlEq("<presence type='unavailable' from='romeo@home.example/abrupt' "
+                                                  "to='juliet@home.example'/>")));
+}
+
+TEST_F(PresenceTest, NegativePriorityIsAvailableAllTheSame) {
+  Befriend(Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony", -5);
+  Client& romeo = Login("romeo@home.example/orchard");
+  romeo.Send("<presence/>");
+  EXPECT_THAT(Received(juliet), SizeIs(1));
+}
+
+TEST_F(PresenceTest, APriorityThatIsNoneIsRefused) {
+  Client& romeo = Login("romeo@home.example/orchard");
+  romeo.Send("<presence id='p'><priority>1000</priority></presence>");
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("bad-request"))));
+}
+
+TEST_F(PresenceTest, DirectedPresenceEndsWithTheSession) {  // 4.6.3
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<presence to='juliet@home.example/balcony'/>");
+  EXPECT_THAT(Received(juliet), SizeIs(1));
+  romeo.Close("lost");
+  EXPECT_THAT(Received(juliet), ElementsAre(XmlEq("<presence type='unavailable' from='romeo@home.example/orchard' "
+                                                  "to='juliet@home.example/balcony'/>")));
+}
+
+TEST_F(PresenceTest, DirectedPresenceThatWasTakenBackIsNotTakenBackAgain) {
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<presence to='juliet@home.example'/>");
+  romeo.Send("<presence to='juliet@home.example' type='unavailable'/>");
+  EXPECT_THAT(Received(juliet), SizeIs(2));
+  romeo.Send("<presence type='unavailable'/>");
+  romeo.Close();
+  EXPECT_THAT(Received(juliet), IsEmpty());
+}
+
+TEST_F(PresenceTest, DirectedPresenceToASubscriberIsNotEndedTwice) {
+  Befriend(Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<presence to='juliet@home.example/balcony'><show>chat</show></presence>");
+  EXPECT_THAT(Received(juliet), SizeIs(1));
+  romeo.Close();
+  EXPECT_THAT(Received(juliet), SizeIs(1));
+}
+
+TEST_F(PresenceTest, DirectedPresenceIsLimited) {
+  Configure(1, {"router.max_directed=2"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  for (int i = 0; i < 3; ++i) romeo.Send("<presence to='juliet@home.example/" + std::to_string(i) + "'/>");
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("/2"), HasSubstr("resource-constraint"))));
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"max_directed\"}"), 1);
+}
+
+TEST_F(PresenceTest, AProbeOfAStrangerIsRefused) {  // 4.3.2
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<presence to='juliet@home.example' type='probe'/>");
+  EXPECT_THAT(Received(romeo), IsEmpty());  // unsubscribed, which changes nothing and is not shown
+  EXPECT_THAT(juliet.Take(), IsEmpty());
+}
+
+TEST_F(PresenceTest, PresenceForAnAbsentResourceIsDropped) {  // 8.5.3.2.2
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<presence to='juliet@home.example/balcony'/>");
+  romeo.Send("<presence to='nobody@home.example'/>");
+  EXPECT_THAT(Received(romeo), IsEmpty());
+}
+
+TEST_F(PresenceTest, WithoutTheRosterServiceContactsHearOfItLater) {
+  Befriend(Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  roster_->SetBroken(true);
+  Client& romeo = Login("romeo@home.example/orchard");
+  romeo.Send("<presence/>");
+  RunUntil([&] { return !romeo.received().empty(); });  // its own
+  Client& benvolio = Login("benvolio@home.example/street");
+  benvolio.Send("<message type='chat' to='romeo@home.example'><body>hi</body></message>");
+  RunUntil([&] { return romeo.received().size() == 2; });
+  roster_->SetBroken(false);
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("romeo@home.example/orchard")));
+}
+
+}  // namespace
+}  // namespace parley::router

@@ -1,0 +1,291 @@
+#include "services/router/sessions.h"
+
+#include "services/router/testing/cluster.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::AnyOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using testing::Attr;
+using testing::Client;
+using testing::Edge;
+using xmpp::Subscription;
+
+constexpr char kRomeoKey[] = "parley:s:{romeo@home.example}";
+
+class SessionsTest : public testing::ClusterTest {
+ protected:
+  Client& Bind(Edge& edge, const std::string& resource, session::v1::Conflict conflict) {
+    Client& client = edge.Bind("romeo@home.example", resource, conflict);
+    RunUntil([&] { return edge.answered(client); });
+    return client;
+  }
+  void Chat(Client& from, const std::string& to, const std::string& id) {
+    from.Send("<message type='chat' to='" + to + "' id='" + id + "'><body>x</body></message>");
+  }
+};
+
+TEST_F(SessionsTest, TheServerChoosesAResource) {
+  Start();
+  Client& romeo = Bind(edge(), "", session::v1::CONFLICT_UNSPECIFIED);
+  EXPECT_GT(romeo.jid().size(), std::string("romeo@home.example/").size() + 8);
+  EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "1");
+}
+
+TEST_F(SessionsTest, ReplaceOldEndsTheOther) {  // RFC 6120 7.7.2.2
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& old = Online("romeo@home.example/orchard");
+  juliet.Take();
+  Client& young = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
+  EXPECT_EQ(young.jid(), "romeo@home.example/orchard");
+  RunUntil([&] { return old.disconnected() == "conflict"; });
+  EXPECT_THAT(Received(juliet), ElementsAre(HasSubstr("type='unavailable'")));
+  old.Close("conflict");  // late, and about a session that is over
+  Settle();
+  EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "1");
+  young.Send("<presence/>");
+  EXPECT_THAT(Received(juliet), SizeIs(1));
+}
+
+TEST_F(SessionsTest, RefuseNewKeepsTheOther) {
+  Client& old = Login("romeo@home.example/orchard");
+  Client& young = Bind(edge(), "orchard", session::v1::CONFLICT_REFUSE_NEW);
+  EXPECT_EQ(young.bound().condition(), "conflict");
+  EXPECT_EQ(old.disconnected(), "");
+}
+
+TEST_F(SessionsTest, NewResourceMakesAnother) {
+  Login("romeo@home.example/orchard");
+  Client& young = Bind(edge(), "orchard", session::v1::CONFLICT_NEW_RESOURCE);
+  EXPECT_THAT(young.jid(), HasSubstr("romeo@home.example/"));
+  EXPECT_NE(young.jid(), "romeo@home.example/orchard");
+  EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "2");
+}
+
+TEST_F(SessionsTest, ResourcesAreLimited) {
+  Configure(1, {"router.max_resources_per_account=2"});
+  Login("romeo@home.example/a");
+  Login("romeo@home.example/b");
+  EXPECT_EQ(Bind(edge(), "c", session::v1::CONFLICT_REPLACE_OLD).bound().condition(), "resource-constraint");
+  EXPECT_EQ(Bind(edge(), "b", session::v1::CONFLICT_REPLACE_OLD).jid(), "romeo@home.example/b");
+}
+
+TEST_F(SessionsTest, NothingIsLeftOfASessionInRedis) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Close();
+  Settle();
+  const std::string index = "parley:n:c2s-1/" + edge().epoch();
+  RunUntil([&] { return Redis({"EXISTS", kRomeoKey, index}) == "0"; });
+}
+
+TEST_F(SessionsTest, AGhostIsEndedAndTheMessageHandledAsForAnAbsentResource) {
+  roster_->Befriend("romeo@home.example", "benvolio@home.example", Subscription::kBoth);
+  Client& benvolio = Online("benvolio@home.example/street");
+  Client& ghost = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  benvolio.Take();
+  edge().Lose(ghost);
+  Chat(juliet, "romeo@home.example", "1");
+  Chat(juliet, "romeo@home.example", "2");
+  EXPECT_THAT(Received(benvolio), ElementsAre(HasSubstr("type='unavailable'")));
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 2);
+  EXPECT_EQ(Redis({"EXISTS", kRomeoKey}), "0");
+  Client& back = Login("romeo@home.example/orchard");
+  back.Send("<presence/>");
+  const auto received = Received(back);
+  std::vector<std::string> ids;
+  for (const auto& stanza : received) {
+    if (stanza.starts_with("<message")) ids.push_back(Attr(stanza, "id"));
+  }
+  EXPECT_THAT(ids, ElementsAre("1", "2"));
+}
+
+TEST_F(SessionsTest, ADeadEdgeIsReaped) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
+  Start();
+  Edge& dying = AddEdge("c2s-2");
+  Client& juliet = Online("juliet@home.example/balcony");
+  Online(dying, "romeo@home.example/orchard");
+  Online(dying, "romeo@home.example/street");
+  const std::string index = "parley:n:c2s-2/" + dying.epoch();
+  juliet.Take();
+  KillEdge(dying);
+  Chat(juliet, "romeo@home.example", "1");  // waits for the edge to come back
+  RunUntil([&] { return juliet.received().size() == 2; });
+  EXPECT_THAT(juliet.received(), ::testing::Each(HasSubstr("type='unavailable'")));
+  RunUntil([&] { return Redis({"EXISTS", kRomeoKey, index}) == "0" && Redis({"SISMEMBER", "parley:n", index.substr(9)}) == "0"; });
+  Settle();
+  EXPECT_THAT(juliet.received(), SizeIs(2));  // once each
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
+}
+
+TEST_F(SessionsTest, DeadSessionsOfBeforeAreFoundByARouterThatStarts) {
+  Start();
+  Edge& dying = AddEdge("c2s-2");
+  Online(dying, "romeo@home.example/orchard");
+  KillRouter(0);
+  KillEdge(dying);
+  RunUntil([&] { return Redis({"ZCOUNT", "parley:nodes", "-inf", "+inf"}) != "0"; });
+  Configure(0);
+  StartRouter(0);
+  RunUntil([&] { return edge().ready(); });
+  Client& juliet = Online("juliet@home.example/balcony");
+  // It is seen when somebody looks.
+  RunUntil([&] {
+    Chat(juliet, "romeo@home.example", "1");
+    test::RunFor(loop_, std::chrono::milliseconds(50));
+    return Redis({"EXISTS", kRomeoKey}) == "0";
+  });
+  Settle();
+  EXPECT_GT(roster_->offline_count("romeo@home.example"), 0);
+}
+
+TEST_F(SessionsTest, StanzasOfADeadRouterAreHandledByTheNext) {
+  Configure(2);
+  Start();
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  for (int i = 0; i < 100; ++i) Chat(romeo, "juliet@home.example", std::to_string(i));
+  KillRouter(0);
+  for (int i = 100; i < 200; ++i) Chat(romeo, "juliet@home.example", std::to_string(i));
+  const auto received = Received(juliet);
+  ASSERT_THAT(received, SizeIs(200));
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(Attr(received[static_cast<std::size_t>(i)], "id"), std::to_string(i));
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 0);
+}
+
+TEST_F(SessionsTest, HomesOnDifferentRoutersTalk) {
+  Configure(3);
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
+  roster_->Befriend("romeo@home.example", "benvolio@home.example", Subscription::kBoth);
+  Start();
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& benvolio = Online("benvolio@home.example/street");
+  Client& romeo = Login("romeo@home.example/orchard");
+  romeo.Send("<presence/>");
+  EXPECT_THAT(Received(romeo), SizeIs(3));
+  EXPECT_THAT(juliet.Take(), SizeIs(1));
+  EXPECT_THAT(benvolio.Take(), SizeIs(1));
+  juliet.Send("<iq to='benvolio@home.example' type='get' id='1'><x xmlns='urn:x'/></iq>");
+  EXPECT_THAT(Received(juliet), ElementsAre(HasSubstr("service-unavailable")));
+}
+
+TEST_F(SessionsTest, AChangeByAnotherRouterIsSeen) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  Chat(juliet, "romeo@home.example", "1");
+  EXPECT_THAT(Received(romeo), SizeIs(1));
+  const double loads = Metric("parley_router_account_loads_total");
+  Redis({"DEL", kRomeoKey});
+  RunUntil([&] { return Metric("parley_router_accounts_invalidated_total") > 0; });
+  Chat(juliet, "romeo@home.example", "2");
+  Settle();
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
+  EXPECT_GT(Metric("parley_router_account_loads_total"), loads);
+}
+
+TEST_F(SessionsTest, OwnWritesKeepUsInformed) {
+  // Redis forgets who has read a key when it changes, also by ourselves: the scripts read last.
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<presence><show>away</show></presence>");
+  Settle();
+  const double before = Metric("parley_router_accounts_invalidated_total");
+  Redis({"HDEL", kRomeoKey, "x"});
+  Redis({"HSET", kRomeoKey, "x", "y"});
+  RunUntil([&] { return Metric("parley_router_accounts_invalidated_total") > before; });
+}
+
+TEST_F(SessionsTest, AWriteLostToAnotherRouterIsDoneAgain) {
+  Client& romeo = Login("romeo@home.example/orchard");
+  // Another router raised the revision, and we have not heard of it yet.
+  const std::string value = Redis({"HGET", kRomeoKey, "orchard"});
+  session::v1::Record record;
+  ASSERT_TRUE(record.ParseFromString(value.substr(value.find('\n') + 1)));
+  record.set_revision(7);
+  record.set_interested(true);
+  Redis({"HSET", kRomeoKey, "orchard", record.session() + " 7\n" + record.SerializeAsString()});
+  romeo.Send("<presence/>");
+  EXPECT_THAT(Received(romeo), SizeIs(1));
+  EXPECT_THAT(Redis({"HGET", kRomeoKey, "orchard"}), ::testing::StartsWith(record.session() + " 8\n"));
+}
+
+TEST_F(SessionsTest, WithoutRedisThoseThatAreKnownTalkOn) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  redis_.Stop();
+  RunUntil([&] { return !router().MissingRedis().empty(); });
+  Chat(juliet, "romeo@home.example", "1");
+  juliet.Send("<presence><show>away</show></presence>");
+  EXPECT_THAT(Received(romeo), SizeIs(1));
+  EXPECT_THAT(juliet.Take(), SizeIs(1));
+}
+
+TEST_F(SessionsTest, AnEmptiedRedisIsFilledAgainByRestore) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  Redis({"FLUSHALL"});
+  RunUntil([&] { return Metric("parley_router_accounts_invalidated_total") > 0 ||
+                        Metric("parley_router_accounts_cached") == 0; });
+  Chat(juliet, "romeo@home.example", "1");
+  Settle();
+  bool ok = false;
+  session::v1::Record record;
+  record.set_resource("orchard");
+  record.set_presence("<presence from='romeo@home.example/orchard'/>");
+  edge().Restore(romeo, record, [&](bool restored) { ok = restored; });
+  RunUntil([&] { return ok; });
+  const auto received = Received(romeo);
+  EXPECT_THAT(received, ::testing::Contains(HasSubstr("id='1'")));
+  EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "1");
+}
+
+TEST_F(SessionsTest, RestoreIsRefusedIfAnotherHasTheResource) {
+  Client& old = Login("romeo@home.example/orchard");
+  Client& young = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
+  EXPECT_EQ(young.jid(), "romeo@home.example/orchard");
+  bool answered = false;
+  bool ok = true;
+  session::v1::Record record;
+  record.set_resource("orchard");
+  edge().Restore(old, record, [&](bool restored) {
+    ok = restored;
+    answered = true;
+  });
+  RunUntil([&] { return answered; });
+  EXPECT_FALSE(ok);
+}
+
+TEST_F(SessionsTest, AnEdgeThatComesBackGetsWhatWaited) {
+  Client& juliet = Online("juliet@home.example/balcony");
+  Edge& away = AddEdge("c2s-2");
+  Client& romeo = Online(away, "romeo@home.example/orchard");
+  away.Disconnect();
+  RunUntil([&] { return !router().HasEdge("c2s-2"); });
+  Chat(juliet, "romeo@home.example", "1");
+  Chat(juliet, "romeo@home.example", "2");
+  away.Reconnect();
+  const auto received = Received(romeo);
+  ASSERT_THAT(received, SizeIs(2));
+  EXPECT_EQ(Attr(received[0], "id"), "1");
+  EXPECT_EQ(Attr(received[1], "id"), "2");
+}
+
+TEST_F(SessionsTest, ALiveEdgeThatTakesNothingTimesOut) {
+  Configure(1, {"router.delivery_timeout=300ms"});
+  Client& juliet = Online("juliet@home.example/balcony");
+  Edge& away = AddEdge("c2s-2");
+  Online(away, "romeo@home.example/orchard");
+  away.Disconnect();
+  Chat(juliet, "romeo@home.example", "1");
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("remote-server-timeout")));
+}
+
+}  // namespace
+}  // namespace parley::router

@@ -1,0 +1,153 @@
+#include "services/router/subscriptions.h"
+
+#include "services/router/testing/cluster.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using testing::Attr;
+using testing::Client;
+using testing::XmlEq;
+using xmpp::Subscription;
+
+constexpr char kRomeo[] = "romeo@home.example";
+constexpr char kJuliet[] = "juliet@home.example";
+
+class SubscriptionsTest : public testing::ClusterTest {
+ protected:
+  static void Send(Client& client, const char* type, const std::string& to) {
+    client.Send("<presence to='" + to + "' type='" + type + "'/>");
+  }
+};
+
+TEST_F(SubscriptionsTest, RequestApprovalAndPresence) {  // RFC 6121 3.1
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  Send(romeo, "subscribe", "juliet@home.example/whatever");
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("ask='subscribe'"), HasSubstr("subscription='none'"))));
+  EXPECT_THAT(juliet.Take(),
+              ElementsAre(XmlEq("<presence type='subscribe' from='romeo@home.example' to='juliet@home.example'/>")));
+  Send(juliet, "subscribed", kRomeo);
+  EXPECT_THAT(Received(juliet), ElementsAre(HasSubstr("subscription='from'")));
+  const auto received = romeo.Take();
+  ASSERT_THAT(received, SizeIs(3));
+  EXPECT_THAT(received[0],
+              XmlEq("<presence type='subscribed' from='juliet@home.example' to='romeo@home.example'/>"));
+  EXPECT_THAT(received[1], HasSubstr("subscription='to'"));
+  EXPECT_EQ(Attr(received[2], "from"), "juliet@home.example/balcony");
+}
+
+TEST_F(SubscriptionsTest, ARequestWaitsForEachLoginUntilItIsAnswered) {  // 3.1.3
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Send("<presence to='juliet@home.example' type='subscribe'><status>please</status></presence>");
+  Settle();
+  romeo.Take();
+  for (int i = 0; i < 2; ++i) {
+    Client& juliet = Login("juliet@home.example/balcony");
+    juliet.Send("<presence/>");
+    const auto received = Received(juliet);
+    ASSERT_THAT(received, SizeIs(2));
+    EXPECT_THAT(received[1], AllOf(HasSubstr("type='subscribe'"), HasSubstr("please")));
+    juliet.Close();
+    Settle();
+  }
+  Client& juliet = Login("juliet@home.example/balcony");
+  Send(juliet, "unsubscribed", kRomeo);
+  juliet.Send("<presence/>");
+  EXPECT_THAT(Received(juliet), SizeIs(1));
+  EXPECT_THAT(romeo.Take(), ElementsAre(HasSubstr("type='unsubscribed'"), HasSubstr("subscription='none'")));
+}
+
+TEST_F(SubscriptionsTest, UnsubscribeEndsPresence) {  // 3.3
+  roster_->Befriend(kRomeo, kJuliet, Subscription::kTo);
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  romeo.Take();
+  Send(romeo, "unsubscribe", kJuliet);
+  const auto received = Received(romeo);
+  ASSERT_THAT(received, SizeIs(2));
+  EXPECT_THAT(received[0], HasSubstr("subscription='none'"));
+  EXPECT_THAT(received[1], AllOf(HasSubstr("type='unavailable'"), HasSubstr("juliet@home.example/balcony")));
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("type='unsubscribe'"), HasSubstr("subscription='none'")));
+}
+
+TEST_F(SubscriptionsTest, CancellingEndsPresence) {  // 3.2
+  roster_->Befriend(kRomeo, kJuliet, Subscription::kBoth);
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  romeo.Take();
+  Send(juliet, "unsubscribed", kRomeo);
+  EXPECT_THAT(Received(juliet), ElementsAre(HasSubstr("subscription='to'")));
+  EXPECT_THAT(romeo.Take(), ElementsAre(HasSubstr("type='unsubscribed'"), HasSubstr("subscription='from'"),
+                                        HasSubstr("type='unavailable'")));
+}
+
+TEST_F(SubscriptionsTest, PreApprovalAnswersByItself) {  // 3.4
+  Client& juliet = Online("juliet@home.example/balcony");
+  Send(juliet, "subscribed", kRomeo);
+  EXPECT_THAT(Received(juliet), ElementsAre(HasSubstr("approved='true'")));
+  Client& romeo = Online("romeo@home.example/orchard");
+  Send(romeo, "subscribe", kJuliet);
+  const auto received = Received(romeo);
+  ASSERT_THAT(received, SizeIs(4));
+  EXPECT_THAT(received[1], HasSubstr("type='subscribed'"));
+  EXPECT_THAT(received[2], HasSubstr("subscription='to'"));
+  EXPECT_EQ(Attr(received[3], "from"), "juliet@home.example/balcony");
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("subscription='from'")));
+}
+
+TEST_F(SubscriptionsTest, AnotherRequestOfASubscriberIsAnsweredByTheServer) {  // 3.1.3
+  roster_->Befriend(kRomeo, kJuliet, Subscription::kNone);
+  roster_->Befriend(kJuliet, kRomeo, Subscription::kFrom);
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  romeo.Take();
+  Send(romeo, "subscribe", kJuliet);
+  Settle();
+  EXPECT_THAT(juliet.Take(), IsEmpty());
+}
+
+TEST_F(SubscriptionsTest, ToNobodyIsSilent) {  // 8.5.1
+  Client& romeo = Online("romeo@home.example/orchard");
+  Send(romeo, "subscribe", "nobody@home.example");
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("ask='subscribe'")));
+}
+
+TEST_F(SubscriptionsTest, ToOneselfOrTheServerIsNotAllowed) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Send(romeo, "subscribe", kRomeo);
+  Send(romeo, "subscribe", "home.example");
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("not-allowed"), HasSubstr("not-allowed")));
+}
+
+TEST_F(SubscriptionsTest, ToAnUnknownDomainComesBack) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Send(romeo, "subscribe", "a@elsewhere.net");
+  const auto received = Received(romeo);
+  ASSERT_THAT(received, SizeIs(2));
+  EXPECT_THAT(received[0], HasSubstr("remote-server-not-found"));
+  EXPECT_THAT(received[1], HasSubstr("ask='subscribe'"));
+}
+
+TEST_F(SubscriptionsTest, WithoutTheRosterServiceTheClientIsTold) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_->SetBroken(true);
+  Send(romeo, "subscribe", kJuliet);
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"))));
+}
+
+TEST_F(SubscriptionsTest, OnlyInterestedResourcesGetPushes) {
+  Client& orchard = Online("romeo@home.example/orchard");
+  Client& silent = Login("romeo@home.example/silent");
+  Send(orchard, "subscribe", kJuliet);
+  EXPECT_THAT(Received(orchard), SizeIs(1));
+  EXPECT_THAT(silent.Take(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace parley::router
