@@ -51,8 +51,10 @@ class World:
         return [self.account() for _ in range(count)]
 
     async def login(self, jid, edge=0, resource=None, available=True):
+        """As clients do: roster first, then presence. `available` false: bound, and nothing else."""
         raw = await Raw.login(self.edges[edge]["xmpp"], jid, PASSWORD, self.context, resource)
         if available:
+            await raw.roster()
             await raw.available()
         return raw
 

@@ -53,7 +53,9 @@ async def test_roster_service_follows_subscription_and_removal(world):
     rosters = [client.summon(aioxmpp.RosterClient) for client in (romeo, juliet)]
     asked, answered, removed = (asyncio.get_running_loop().create_future() for _ in range(3))
     rosters[1].on_subscribe.connect(lambda stanza: asked.done() or asked.set_result(stanza.from_))
-    rosters[0].on_subscribed.connect(lambda stanza: answered.done() or answered.set_result(stanza.from_))
+    rosters[0].on_entry_subscription_state_changed.connect(
+        lambda item: item.subscription == "to" and not answered.done() and answered.set_result(item.jid)
+    )
     rosters[0].on_entry_removed.connect(lambda item: removed.done() or removed.set_result(item.jid))
     async with romeo.connected(), juliet.connected():
         contact = juliet.local_jid.bare()
@@ -62,7 +64,6 @@ async def test_roster_service_follows_subscription_and_removal(world):
         assert await asyncio.wait_for(asked, SECONDS) == romeo.local_jid.bare()
         rosters[1].approve(romeo.local_jid.bare())
         assert await asyncio.wait_for(answered, SECONDS) == contact
-        assert rosters[0].items[contact].subscription == "to"
         assert rosters[0].items[contact].name == "Juliet"
         await rosters[0].remove_entry(contact)
         assert await asyncio.wait_for(removed, SECONDS) == contact

@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import pytest
+import pytest_asyncio
 
 from conftest import PASSWORD
 
@@ -55,7 +56,7 @@ class Program:
         await self.process.wait()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture
 async def started():
     programs = []
 

@@ -76,6 +76,7 @@ async def test_garbage_instead_of_tls_and_xml(world):
                 raw = await Raw.connect(address, "localhost")
                 try:
                     await raw.send(garbage)
+                    raw.writer.write_eof()
                     await raw.ended()
                 except (ConnectionError, ssl.SSLError):
                     pass
@@ -170,7 +171,7 @@ async def test_unauthenticated_connection_is_closed_in_time(own_cluster):
 
 
 async def test_dead_peer_is_pinged_and_given_up(own_cluster):
-    world = own_cluster(settings=["c2s.idle_ping=500ms", "c2s.idle_timeout=500ms"])
+    world = own_cluster(settings=["c2s.idle_ping=1s", "c2s.idle_timeout=1s"])
     romeo, juliet = await world.friends()
     answer = asyncio.create_task(keep_answering(juliet))
     # romeo answers no ping

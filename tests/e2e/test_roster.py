@@ -24,9 +24,9 @@ def query(items, extra=""):
 
 async def test_set_is_pushed_to_all_interested_sessions_of_the_account_only(world):
     jid = world.account()
-    phone, laptop, bystander = await world.login(jid, 0), await world.login(jid, 1), await world.login(jid, 1)
-    await phone.roster()
-    await laptop.roster()
+    phone, laptop = await world.login(jid, 0), await world.login(jid, 1)
+    bystander = await world.login(jid, 1, available=False)
+    await bystander.available()
     for one in (phone, laptop, bystander):
         await one.sync()
     answer = await phone.iq("set", query("<item jid='nurse@localhost' name='Nurse'><group>Servants</group></item>"))
@@ -102,9 +102,6 @@ async def test_versioning_sends_nothing_when_nothing_changed(world):
 async def test_subscription_life_cycle_with_pushes_on_both_sides(world):
     romeo, juliet = await world.pair()
     romeo_bare, juliet_bare = romeo.jid.split("/")[0], juliet.jid.split("/")[0]
-    await romeo.roster()
-    await juliet.roster()
-
     await romeo.presence(type="subscribe", to=juliet_bare)
     item = item_of(await romeo.until(is_push))
     assert (item.get("jid"), item.get("subscription"), item.get("ask")) == (juliet_bare, "none", "subscribe")
@@ -161,7 +158,6 @@ async def test_request_waits_for_each_login_until_answered(world):
 async def test_pre_approval_answers_for_the_user(world):
     romeo, juliet = await world.pair()
     romeo_bare, juliet_bare = romeo.jid.split("/")[0], juliet.jid.split("/")[0]
-    await juliet.roster()
     await juliet.presence(type="subscribed", to=romeo_bare)
     assert item_of(await juliet.until(is_push)).get("approved") == "true"
     await romeo.presence(type="subscribe", to=juliet_bare)

@@ -24,6 +24,7 @@ PORTS = {
 }
 DEMO_USERS = {"romeo": "juliet-forever", "juliet": "romeo-forever"}
 READY_SECONDS = 60
+STOP_SECONDS = 30
 
 
 class Cluster:
@@ -212,10 +213,11 @@ class Cluster:
         self._known(name).signal(number)
 
     def down(self):
-        for name in sorted(self.instances()):
-            Process(self.directory, name).signal(signal.SIGTERM)
-        for name in sorted(self.instances()):
-            Process(self.directory, name).stop()
+        running = [Process(self.directory, name) for name in sorted(self.instances())]
+        for process in running:
+            process.signal(signal.SIGTERM)
+        for process in running:
+            process.wait_gone(STOP_SECONDS)
         self.redis().stop()
         self.postgres().stop()
 

@@ -86,8 +86,10 @@ class Process:
 
     def stop(self, seconds=30):
         """SIGTERM, then SIGKILL after `seconds`. True if it ended by itself."""
-        if not self.signal(signal.SIGTERM):
-            return True
+        return not self.signal(signal.SIGTERM) or self.wait_gone(seconds)
+
+    def wait_gone(self, seconds):
+        """For one that is stopping; SIGKILL after `seconds`. True if it ended by itself."""
         try:
             wait_until(self._gone, seconds, f"stopping {self.name}")
             return True
