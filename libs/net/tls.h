@@ -32,8 +32,11 @@ struct TlsInfo {
   std::string version;  // "TLSv1.3"
   std::string cipher;
   std::string sni;
-  std::string exporter;                      // tls-exporter channel binding (RFC 9266)
-  std::string end_point;                     // tls-server-end-point (RFC 5929)
+  std::string exporter;   // tls-exporter channel binding (RFC 9266)
+  std::string end_point;  // tls-server-end-point (RFC 5929)
+  // tls-unique (RFC 5929). COMPAT(slixmpp before 1.8.4, others on Python's ssl): they use it over TLS 1.3 too, where no
+  // RFC defines it; it then is the client's Finished message, as with TLS 1.2, and just as bound to this handshake.
+  std::string unique;
   std::string peer_certificate_der;          // verified against client_ca_file; empty: none
   std::vector<std::string> peer_xmpp_addrs;  // id-on-xmppAddr of the client certificate (XEP-0178)
   bool resumed = false;

@@ -6,6 +6,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -34,6 +35,17 @@ std::string Exporter(SSL* ssl) {
   return done == 1 ? binding : std::string();
 }
 
+// RFC 5929 3.1: the first Finished message of the handshake, which is the client's in a full one and ours in a resumed
+// one.
+std::string Unique(const SSL* ssl) {
+  // Without it a man in the middle could make two handshakes look the same (RFC 7627).
+  if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(const_cast<SSL*>(ssl)) != 1) return {};
+  unsigned char finished[EVP_MAX_MD_SIZE];
+  const std::size_t size = SSL_session_reused(ssl) == 1 ? SSL_get_finished(ssl, finished, sizeof finished)
+                                                        : SSL_get_peer_finished(ssl, finished, sizeof finished);
+  return std::string(reinterpret_cast<char*>(finished), std::min(size, sizeof finished));
+}
+
 bool IsXmppAddress(const GENERAL_NAME* name) {
   return name->type == GEN_OTHERNAME && OBJ_obj2nid(name->d.otherName->type_id) == NID_XmppAddr &&
          name->d.otherName->value->type == V_ASN1_UTF8STRING;
@@ -47,6 +59,7 @@ TlsInfo DescribeTls(SSL* ssl, std::string sni) {
   info.cipher = SSL_get_cipher_name(ssl);
   info.sni = std::move(sni);
   info.exporter = Exporter(ssl);
+  info.unique = Unique(ssl);
   info.end_point = EndPointBinding(SSL_get_certificate(ssl));
   info.resumed = SSL_session_reused(ssl) == 1;
   X509* peer = SSL_get0_peer_certificate(ssl);

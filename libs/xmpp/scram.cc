@@ -11,11 +11,13 @@ namespace parley::xmpp::scram {
 namespace {
 
 constexpr std::string_view kExporter = "tls-exporter";
+constexpr std::string_view kUnique = "tls-unique";
 constexpr std::string_view kEndPoint = "tls-server-end-point";
 
 // Empty: not one that this connection has.
 std::string_view BindingData(const ChannelBinding& binding, std::string_view name) {
   if (name == kExporter) return binding.exporter;
+  if (name == kUnique) return binding.unique;
   if (name == kEndPoint) return binding.end_point;
   return {};
 }

@@ -26,6 +26,7 @@ bool Verify(const Keys& keys, std::string_view password);
 // What the TLS layer offers for channel binding.
 struct ChannelBinding {
   std::string exporter;   // tls-exporter (RFC 9266); empty: not available
+  std::string unique;     // tls-unique (RFC 5929); empty: not available
   std::string end_point;  // tls-server-end-point (RFC 5929); empty: not available
 };
 

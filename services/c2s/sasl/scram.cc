@@ -18,6 +18,7 @@ ChannelBinding BindingOf(const Stream& stream) {
   ChannelBinding binding;
   if (const auto* tls = stream.tls()) {
     binding.exporter = tls->exporter;
+    binding.unique = tls->unique;
     binding.end_point = tls->end_point;
   }
   return binding;
