@@ -33,9 +33,9 @@ Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& m
       foundation_(loop, postgres_, metrics, FoundationOf(config),
                   [this](std::string secret) { accounts_.SetSecret(std::move(secret)); }),
       asks_(rosters_, offline_, writer_, metrics),
-      accounts_service_(loop, accounts_, metrics),
+      accounts_service_(accounts_, metrics),
       server_(loop, rpc::Self{"roster", config.cluster.instance, RandomId()}, config.roster.listen,
-              WithMetrics(config.link, metrics), &asks_, {accounts_service_.service()}),
+              WithMetrics(config.link, metrics), accounts_service_.methods(), &asks_),
       loop_(loop) {}
 
 void Service::Drain(std::function<void()> done) {

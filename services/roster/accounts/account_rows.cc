@@ -41,7 +41,8 @@ constexpr Statement kDeleteTaken = {"account_delete_taken", "DELETE FROM offline
 constexpr Statement kDelete = {"account_delete", "DELETE FROM accounts WHERE id = $1"};
 constexpr Statement kExists = {
     "account_exists",
-    "SELECT FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE h.domain = $1 AND a.localpart = $2"};
+    "SELECT k.n - 1 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS k(domain, localpart, n) "
+    "JOIN hosts h ON h.domain = k.domain JOIN accounts a ON a.host_id = h.id AND a.localpart = k.localpart"};
 // A page of each host, by its index; the outer limit cuts. $1: domain or empty, $2 and $3: the last of the page before.
 constexpr Statement kList = {
     "account_list",
@@ -65,6 +66,23 @@ xmpp::scram::Keys KeysOf(const pqxx::row& row) {
   return keys;
 }
 
+// JIDs as two parallel arrays.
+class Parts {
+ public:
+  explicit Parts(const std::vector<std::string_view>& jids) {
+    for (const auto jid : jids) {
+      domains_.push_back(xmpp::DomainOf(jid));
+      localparts_.push_back(xmpp::LocalOf(jid));
+    }
+  }
+  std::string domains() const { return sql::TextArray(domains_); }
+  std::string localparts() const { return sql::TextArray(localparts_); }
+
+ private:
+  std::vector<std::string_view> domains_;
+  std::vector<std::string_view> localparts_;
+};
+
 }  // namespace
 
 void PrepareAccounts(pqxx::connection& connection) {
@@ -80,13 +98,9 @@ ScramKeys ReadKeys(pqxx::transaction_base& tx, std::string_view jid) {
 }
 
 std::vector<std::int64_t> InsertAccounts(pqxx::transaction_base& tx, const std::vector<std::string_view>& jids) {
-  std::vector<std::string_view> domains, localparts;
-  for (const auto jid : jids) {
-    domains.push_back(xmpp::DomainOf(jid));
-    localparts.push_back(xmpp::LocalOf(jid));
-  }
+  const Parts parts(jids);
   std::map<std::string, std::int64_t, std::less<>> made;
-  for (const auto& row : tx.exec_prepared(kInsert.name, sql::TextArray(domains), sql::TextArray(localparts))) {
+  for (const auto& row : tx.exec_prepared(kInsert.name, parts.domains(), parts.localparts())) {
     made[std::string(row[1].c_str()) + "@" + row[2].c_str()] = row[0].as<std::int64_t>();
   }
   std::vector<std::int64_t> ids;
@@ -129,8 +143,13 @@ void DeleteAccount(pqxx::transaction_base& tx, std::int64_t account) {
   tx.exec_prepared(kDelete.name, account);
 }
 
-bool AccountExists(pqxx::transaction_base& tx, std::string_view jid) {
-  return !tx.exec_prepared(kExists.name, sql::Domain(jid), sql::Local(jid)).empty();
+std::vector<bool> AccountsExist(pqxx::transaction_base& tx, const std::vector<std::string>& jids) {
+  const Parts parts({jids.begin(), jids.end()});
+  std::vector<bool> exist(jids.size(), false);
+  for (const auto& row : tx.exec_prepared(kExists.name, parts.domains(), parts.localparts())) {
+    exist[row[0].as<std::size_t>()] = true;
+  }
+  return exist;
 }
 
 AccountPage ListAccounts(pqxx::transaction_base& tx, const std::string& domain, const std::string& after,

@@ -26,7 +26,7 @@ void DeleteKeys(pqxx::transaction_base& tx, std::int64_t account);
 // Locked until the transaction ends.
 std::optional<std::int64_t> LockAccount(pqxx::transaction_base& tx, std::string_view jid);
 void DeleteAccount(pqxx::transaction_base& tx, std::int64_t account);
-bool AccountExists(pqxx::transaction_base& tx, std::string_view jid);
+std::vector<bool> AccountsExist(pqxx::transaction_base& tx, const std::vector<std::string>& jids);
 AccountPage ListAccounts(pqxx::transaction_base& tx, const std::string& domain, const std::string& after,
                          std::uint32_t limit);
 

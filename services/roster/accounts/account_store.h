@@ -39,7 +39,8 @@ class AccountStore {
   virtual void SetKeys(const std::string& jid, ScramKeys keys, Reply<Ok> reply) = 0;
   // With all that it owned.
   virtual void Delete(const std::string& jid, Reply<Ok> reply) = 0;
-  virtual void Exists(const std::string& jid, Reply<bool> reply) = 0;
+  // For each, in order.
+  virtual void Exist(std::vector<std::string> jids, Reply<std::vector<bool>> reply) = 0;
   // By domain, then localpart. `domain` empty: all; `after` empty: from the start.
   virtual void List(const std::string& domain, const std::string& after, std::uint32_t limit,
                     Reply<AccountPage> reply) = 0;

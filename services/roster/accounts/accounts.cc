@@ -41,10 +41,16 @@ pb::GetCredentialResponse ToResponse(const ScramKeys& all) {
 
 }  // namespace
 
+// The accounts of one message on their way through the steps; those that drop out have said why.
 struct Accounts::ImportBatch {
+  struct Entry {
+    int index = 0;  // in the request
+    NewAccount account;
+    std::string password;
+  };
+
   pb::ImportProgress progress;
-  std::vector<NewAccount> accounts;
-  std::vector<int> indexes;  // of each account in the request
+  std::vector<Entry> entries;
   std::size_t underived = 0;
   Reply<pb::ImportProgress> reply;
 
@@ -53,6 +59,22 @@ struct Accounts::ImportBatch {
     failure.set_index(index);
     failure.set_jid(jid);
     failure.set_problem(problem);
+  }
+  void FailAll(AccountProblem problem) {
+    for (const auto& entry : entries) Fail(entry.index, entry.account.jid, problem);
+    entries.clear();
+  }
+  // Those whose flag is set existed before.
+  void CountExisting(const std::vector<bool>& existing) {
+    std::vector<Entry> rest;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (existing[i]) {
+        progress.set_existed(progress.existed() + 1);
+      } else {
+        rest.push_back(std::move(entries[i]));
+      }
+    }
+    entries = std::move(rest);
   }
 };
 
@@ -87,19 +109,29 @@ void Accounts::GetCredential(const pb::GetCredentialRequest& request, Reply<pb::
               });
 }
 
+// Looks first: keys cost a thousand times as much as a look, and names that are taken are tried often.
 void Accounts::Create(const pb::CreateRequest& request, Reply<pb::CreateResponse> reply) {
   const auto jid = Address(request.jid());
   if (!jid) return reply(Refused<pb::CreateResponse>(jid.error()));
   auto password = Password(request.password());
   if (!password) return reply(Refused<pb::CreateResponse>(pb::PROBLEM_INVALID));
-  auto store = [this, jid = *jid, reply](ScramKeys keys) {
+  store_.Exist({*jid}, [this, jid = *jid, password = std::move(*password),
+                        reply](Result<std::vector<bool>, AccountProblem> exist) {
+    if (!exist) return reply(Refused<pb::CreateResponse>(exist.error()));
+    if (exist->front()) return reply(Refused<pb::CreateResponse>(pb::PROBLEM_EXISTS));
+    Store(jid, password, reply);
+  });
+}
+
+void Accounts::Store(const std::string& jid, std::string password, Reply<pb::CreateResponse> reply) {
+  auto store = [this, jid, reply](ScramKeys keys) {
     std::vector<NewAccount> one{NewAccount{jid, std::move(keys)}};
     store_.Create(std::move(one), [reply](Result<std::vector<bool>, AccountProblem> created) {
       if (!created) return reply(Refused<pb::CreateResponse>(created.error()));
       reply(Refused<pb::CreateResponse>(created->front() ? pb::PROBLEM_UNSPECIFIED : pb::PROBLEM_EXISTS));
     });
   };
-  if (!keys_.Derive(std::move(*password), std::move(store))) reply(Refused<pb::CreateResponse>(pb::PROBLEM_STORE));
+  if (!keys_.Derive(std::move(password), std::move(store))) reply(Refused<pb::CreateResponse>(pb::PROBLEM_STORE));
 }
 
 void Accounts::SetPassword(const pb::SetPasswordRequest& request, Reply<pb::SetPasswordResponse> reply) {
@@ -122,9 +154,9 @@ void Accounts::Delete(const pb::DeleteRequest& request, Reply<pb::DeleteResponse
 void Accounts::Exists(const pb::ExistsRequest& request, Reply<pb::ExistsResponse> reply) {
   const auto jid = Address(request.jid());
   if (!jid) return reply(Refused<pb::ExistsResponse>(jid.error()));
-  store_.Exists(*jid, [reply = std::move(reply)](Result<bool, AccountProblem> exists) {
-    auto response = Refused<pb::ExistsResponse>(exists ? pb::PROBLEM_UNSPECIFIED : exists.error());
-    response.set_exists(exists && *exists);
+  store_.Exist({*jid}, [reply = std::move(reply)](Result<std::vector<bool>, AccountProblem> exist) {
+    auto response = Refused<pb::ExistsResponse>(exist ? pb::PROBLEM_UNSPECIFIED : exist.error());
+    response.set_exists(exist && exist->front());
     reply(std::move(response));
   });
 }
@@ -150,54 +182,62 @@ void Accounts::List(const pb::ListRequest& request, Reply<pb::ListResponse> repl
 void Accounts::Import(const pb::ImportRequest& request, Reply<pb::ImportProgress> reply) {
   const auto batch = std::make_shared<ImportBatch>();
   batch->reply = std::move(reply);
-  batch->accounts.reserve(request.accounts_size());
-  std::vector<std::string> passwords;
+  std::vector<std::string> jids;
   for (int i = 0; i < request.accounts_size(); ++i) {
     const auto& account = request.accounts(i);
     const auto jid = Address(account.jid());
     auto password = Password(account.password());
-    if (!jid || !password) {
+    const bool fits = batch->entries.size() < options_.max_import;
+    if (!jid || !password || !fits) {
       batch->Fail(i, account.jid(), !jid ? jid.error() : pb::PROBLEM_INVALID);
-    } else if (batch->accounts.size() >= options_.max_import) {
-      batch->Fail(i, account.jid(), pb::PROBLEM_INVALID);
-    } else {
-      batch->accounts.push_back({*jid, {}});
-      batch->indexes.push_back(i);
-      passwords.push_back(std::move(*password));
+      continue;
     }
+    jids.push_back(*jid);
+    batch->entries.push_back({i, {*jid, {}}, std::move(*password)});
   }
-  batch->underived = passwords.size();
-  if (passwords.empty()) return batch->reply(std::move(batch->progress));
-  for (std::size_t i = 0; i < passwords.size(); ++i) {
+  store_.Exist(std::move(jids), [this, batch](Result<std::vector<bool>, AccountProblem> existing) {
+    if (existing) {
+      batch->CountExisting(*existing);
+    } else {
+      batch->FailAll(existing.error());
+    }
+    DeriveNew(batch);
+  });
+}
+
+void Accounts::DeriveNew(std::shared_ptr<ImportBatch> batch) {
+  batch->underived = batch->entries.size();
+  if (batch->entries.empty()) return batch->reply(std::move(batch->progress));
+  for (std::size_t i = 0; i < batch->entries.size(); ++i) {
     auto keep = [this, batch, i](ScramKeys keys) {
-      batch->accounts[i].keys = std::move(keys);
+      batch->entries[i].account.keys = std::move(keys);
       if (--batch->underived == 0) CreateDerived(batch);
     };
-    if (!keys_.Derive(std::move(passwords[i]), keep)) keep({});
+    // Without keys: there was no room among the waiting passwords.
+    if (!keys_.Derive(std::move(batch->entries[i].password), keep)) keep({});
   }
 }
 
 void Accounts::CreateDerived(std::shared_ptr<ImportBatch> batch) {
   std::vector<NewAccount> derived;
-  std::vector<std::size_t> places;  // of each in the batch
-  for (std::size_t i = 0; i < batch->accounts.size(); ++i) {
-    auto& account = batch->accounts[i];
-    if (account.keys.empty()) {  // no room among the waiting passwords
-      batch->Fail(batch->indexes[i], account.jid, pb::PROBLEM_STORE);
+  std::vector<ImportBatch::Entry> entries = std::move(batch->entries);
+  batch->entries.clear();
+  for (auto& entry : entries) {
+    if (entry.account.keys.empty()) {
+      batch->Fail(entry.index, entry.account.jid, pb::PROBLEM_STORE);
       continue;
     }
-    derived.push_back({account.jid, std::move(account.keys)});
-    places.push_back(i);
+    derived.push_back({entry.account.jid, std::move(entry.account.keys)});
+    batch->entries.push_back(std::move(entry));
   }
-  store_.Create(std::move(derived), [batch, places](Result<std::vector<bool>, AccountProblem> created) {
-    for (std::size_t i = 0; i < places.size(); ++i) {
-      if (!created) {
-        batch->Fail(batch->indexes[places[i]], batch->accounts[places[i]].jid, created.error());
-      } else if ((*created)[i]) {
-        batch->progress.set_created(batch->progress.created() + 1);
-      } else {
-        batch->progress.set_existed(batch->progress.existed() + 1);
+  store_.Create(std::move(derived), [batch](Result<std::vector<bool>, AccountProblem> created) {
+    if (created) {
+      for (const bool is_new : *created) {
+        if (is_new) batch->progress.set_created(batch->progress.created() + 1);
+        if (!is_new) batch->progress.set_existed(batch->progress.existed() + 1);
       }
+    } else {
+      batch->FailAll(created.error());
     }
     batch->reply(std::move(batch->progress));
   });

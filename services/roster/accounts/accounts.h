@@ -48,6 +48,8 @@ class Accounts {
   // The prepared JID, or why it is none of ours.
   Result<std::string, AccountProblem> Address(const std::string& jid) const;
   std::optional<std::string> Password(const std::string& password) const;
+  void Store(const std::string& jid, std::string password, Reply<accounts::v1::CreateResponse> reply);
+  void DeriveNew(std::shared_ptr<ImportBatch> batch);
   void CreateDerived(std::shared_ptr<ImportBatch> batch);
 
   AccountStore& store_;

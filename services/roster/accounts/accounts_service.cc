@@ -1,10 +1,8 @@
 #include "services/roster/accounts/accounts_service.h"
 
+#include <string>
 #include <utility>
 
-#include "libs/rpc/unary.h"
-#include "parley/accounts/v1/accounts.grpc.pb.h"
-#include "services/roster/accounts/import_stream.h"
 #include "services/roster/call_metrics.h"
 
 namespace parley::roster {
@@ -12,85 +10,83 @@ namespace {
 
 namespace pb = accounts::v1;
 
+template <class Response>
+using Reply = std::function<void(Response)>;
+
+pb::Problem ProblemOf(const pb::ImportProgress& progress) {
+  return progress.failures().empty() ? pb::PROBLEM_UNSPECIFIED : progress.failures(0).problem();
+}
+template <class Response>
+pb::Problem ProblemOf(const Response& response) {
+  return response.problem();
+}
+
 }  // namespace
 
-class AccountsService::Rpc final : public pb::Accounts::CallbackService {
+class AccountsService::Calls : public std::enable_shared_from_this<Calls> {
  public:
-  Rpc(Loop& loop, Accounts& accounts, telemetry::Metrics& metrics)
-      : loop_(loop), accounts_(accounts), metrics_(metrics, "parley_roster_account_calls", "call", "Account calls") {}
+  Calls(Accounts& accounts, telemetry::Metrics& metrics)
+      : accounts_(accounts), metrics_(metrics, "parley_roster_account_calls", "call", "Account calls") {}
 
   std::size_t under_way() const { return metrics_.under_way(); }
 
-  grpc::ServerUnaryReactor* GetCredential(grpc::CallbackServerContext*, const pb::GetCredentialRequest* request,
-                                          pb::GetCredentialResponse* response) override {
-    return Serve("get_credential", request, response, &Accounts::GetCredential);
-  }
-  grpc::ServerUnaryReactor* Create(grpc::CallbackServerContext*, const pb::CreateRequest* request,
-                                   pb::CreateResponse* response) override {
-    return Serve("create", request, response, &Accounts::Create);
-  }
-  grpc::ServerUnaryReactor* SetPassword(grpc::CallbackServerContext*, const pb::SetPasswordRequest* request,
-                                        pb::SetPasswordResponse* response) override {
-    return Serve("set_password", request, response, &Accounts::SetPassword);
-  }
-  grpc::ServerUnaryReactor* Delete(grpc::CallbackServerContext*, const pb::DeleteRequest* request,
-                                   pb::DeleteResponse* response) override {
-    return Serve("delete", request, response, &Accounts::Delete);
-  }
-  grpc::ServerUnaryReactor* Exists(grpc::CallbackServerContext*, const pb::ExistsRequest* request,
-                                   pb::ExistsResponse* response) override {
-    return Serve("exists", request, response, &Accounts::Exists);
-  }
-  grpc::ServerUnaryReactor* List(grpc::CallbackServerContext*, const pb::ListRequest* request,
-                                 pb::ListResponse* response) override {
-    return Serve("list", request, response, &Accounts::List);
-  }
-  grpc::ServerBidiReactor<pb::ImportRequest, pb::ImportProgress>* Import(grpc::CallbackServerContext*) override {
-    return NewImportStream(loop_, [this](const pb::ImportRequest& request, Reply<pb::ImportProgress> reply) {
-      accounts_.Import(request, Counted("import", std::move(reply)));
-    });
+  rpc::Methods Methods() {
+    rpc::Methods methods;
+    Add(methods, "GetCredential", "get_credential", &Accounts::GetCredential);
+    Add(methods, "Create", "create", &Accounts::Create);
+    Add(methods, "SetPassword", "set_password", &Accounts::SetPassword);
+    Add(methods, "Delete", "delete", &Accounts::Delete);
+    Add(methods, "Exists", "exists", &Accounts::Exists);
+    Add(methods, "List", "list", &Accounts::List);
+    methods.Conversation<pb::ImportRequest, pb::ImportProgress>(Path("Import"), [this] { return NewImport(); });
+    return methods;
   }
 
  private:
-  template <class Response>
-  using Reply = std::function<void(Response)>;
+  static std::string Path(const std::string& method) { return "/parley.accounts.v1.Accounts/" + method; }
 
-  static pb::Problem ProblemOf(const pb::ImportProgress& progress) {
-    return progress.failures().empty() ? pb::PROBLEM_UNSPECIFIED : progress.failures(0).problem();
-  }
-  template <class Response>
-  static pb::Problem ProblemOf(const Response& response) {
-    return response.problem();
+  template <class Request, class Response>
+  void Add(rpc::Methods& methods, const std::string& method, const char* name,
+           void (Accounts::*handle)(const Request&, Reply<Response>)) {
+    methods.Unary<Request, Response>(Path(method), [this, name, handle](const Request& request, auto respond) {
+      (accounts_.*handle)(request, Counted<Response>(name, std::move(respond)));
+    });
   }
 
+  // The counts of one import are those since its start, the failures those of the last message.
+  rpc::Methods::Converse<pb::ImportRequest, pb::ImportProgress> NewImport() {
+    return [this, total = std::make_shared<pb::ImportProgress>()](const pb::ImportRequest& request, auto respond) {
+      Reply<pb::ImportProgress> add = [total, respond = std::move(respond)](const pb::ImportProgress& progress) {
+        total->set_created(total->created() + progress.created());
+        total->set_existed(total->existed() + progress.existed());
+        *total->mutable_failures() = progress.failures();
+        respond(*total);
+      };
+      accounts_.Import(request, Counted<pb::ImportProgress>("import", std::move(add)));
+    };
+  }
+
+  // A reply may come when the service is gone: the database answers late.
   template <class Response>
   Reply<Response> Counted(const char* name, Reply<Response> reply) {
     metrics_.Started();
-    return [this, name, started = CallMetrics::Clock::now(), reply = std::move(reply)](Response response) {
-      metrics_.Finished(name, pb::Problem_Name(ProblemOf(response)), started);
+    return [weak = weak_from_this(), name, started = CallMetrics::Clock::now(),
+            reply = std::move(reply)](Response response) {
+      if (const auto self = weak.lock()) {
+        self->metrics_.Finished(name, pb::Problem_Name(ProblemOf(response)), started);
+      }
       reply(std::move(response));
     };
   }
 
-  template <class Request, class Response>
-  grpc::ServerUnaryReactor* Serve(const char* name, const Request* request, Response* response,
-                                  void (Accounts::*handle)(const Request&, Reply<Response>)) {
-    std::function<void(const Request&, rpc::Respond<Response>)> on_loop =
-        [this, name, handle](const Request& asked, rpc::Respond<Response> respond) {
-          (accounts_.*handle)(asked, Counted(name, std::move(respond)));
-        };
-    return rpc::Serve(loop_, request, response, std::move(on_loop));
-  }
-
-  Loop& loop_;
   Accounts& accounts_;
   CallMetrics metrics_;
 };
 
-AccountsService::AccountsService(Loop& loop, Accounts& accounts, telemetry::Metrics& metrics)
-    : rpc_(std::make_unique<Rpc>(loop, accounts, metrics)) {}
+AccountsService::AccountsService(Accounts& accounts, telemetry::Metrics& metrics)
+    : calls_(std::make_shared<Calls>(accounts, metrics)) {}
 AccountsService::~AccountsService() = default;
-grpc::Service* AccountsService::service() { return rpc_.get(); }
-std::size_t AccountsService::under_way() const { return rpc_->under_way(); }
+rpc::Methods AccountsService::methods() { return calls_->Methods(); }
+std::size_t AccountsService::under_way() const { return calls_->under_way(); }
 
 }  // namespace parley::roster

@@ -1,29 +1,27 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 
-#include "libs/base/loop.h"
+#include "libs/rpc/methods.h"
 #include "libs/telemetry/metrics.h"
 #include "services/roster/accounts/accounts.h"
 
-namespace grpc {
-class Service;
-}
-
 namespace parley::roster {
 
-// parley.accounts.v1.Accounts over gRPC: calls arrive on gRPC's threads and are handled on the loop's.
+// parley.accounts.v1.Accounts, counted. Loop's thread only.
 class AccountsService {
  public:
-  AccountsService(Loop& loop, Accounts& accounts, telemetry::Metrics& metrics);
+  AccountsService(Accounts& accounts, telemetry::Metrics& metrics);
   ~AccountsService();
-  grpc::Service* service();
-  // Calls that are not answered yet. Loop's thread.
+  // For the server; not to be called once this is gone.
+  rpc::Methods methods();
+  // Calls that are not answered yet.
   std::size_t under_way() const;
 
  private:
-  class Rpc;
-  std::unique_ptr<Rpc> rpc_;
+  class Calls;
+  std::shared_ptr<Calls> calls_;
 };
 
 }  // namespace parley::roster

@@ -83,10 +83,10 @@ void PgAccountStore::Delete(const std::string& jid, Reply<Ok> reply) {
   database_.Run(std::move(job), PROBLEM_STORE, std::move(reply));
 }
 
-void PgAccountStore::Exists(const std::string& jid, Reply<bool> reply) {
-  Job<bool> job = [jid](pqxx::connection& connection) -> Outcome<bool> {
+void PgAccountStore::Exist(std::vector<std::string> jids, Reply<std::vector<bool>> reply) {
+  Job<std::vector<bool>> job = [jids = std::move(jids)](pqxx::connection& connection) -> Outcome<std::vector<bool>> {
     pqxx::nontransaction tx(connection);
-    return rows::AccountExists(tx, jid);
+    return rows::AccountsExist(tx, jids);
   };
   database_.Run(std::move(job), PROBLEM_STORE, std::move(reply));
 }

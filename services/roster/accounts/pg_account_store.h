@@ -13,7 +13,7 @@ class PgAccountStore final : public AccountStore {
   void Create(std::vector<NewAccount> accounts, Reply<std::vector<bool>> reply) override;
   void SetKeys(const std::string& jid, ScramKeys keys, Reply<Ok> reply) override;
   void Delete(const std::string& jid, Reply<Ok> reply) override;
-  void Exists(const std::string& jid, Reply<bool> reply) override;
+  void Exist(std::vector<std::string> jids, Reply<std::vector<bool>> reply) override;
   void List(const std::string& domain, const std::string& after, std::uint32_t limit,
             Reply<AccountPage> reply) override;
 
