@@ -74,6 +74,7 @@ struct C2s {
   Milliseconds idle_timeout{60000};  // silence after that ping: gone
   Milliseconds close_timeout{5000};
   Milliseconds router_timeout{10000};  // bind and the like
+  Milliseconds no_router_timeout{5000};  // clients' stanzas wait so long for any router, then are answered
   Milliseconds auth_timeout{10000};
   // SASL
   std::uint32_t max_auth_attempts = 5;  // per connection

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <regex>
 #include <set>
+#include <sstream>
 #include <stdexcept>
 
 #include "libs/config/parse.h"
@@ -306,11 +306,16 @@ TEST(ConfigTest, DefaultsAreWithinTheirRanges) {
 std::set<std::string> MembersOf(const std::string& header, const std::string& type) {
   const std::string text = ReadText(header);
   const auto begin = text.find("struct " + type + " {");
-  const std::string body = text.substr(begin, text.find("\n};", begin) - begin);
+  std::istringstream body(text.substr(begin, text.find("\n};", begin) - begin));
   std::set<std::string> members;
-  const std::regex member(R"(\n  [\w:<>]+ (\w+)[^();\n]*;)");
-  for (std::sregex_iterator match(body.begin(), body.end(), member), end; match != end; ++match) {
-    members.insert((*match)[1]);
+  for (std::string line; std::getline(body, line);) {
+    // "  type name...;": neither a comment nor a function nor a pointer.
+    line = line.substr(0, line.find("//"));
+    std::istringstream words(line.substr(0, line.find_first_of("={;")));
+    std::string member_type, name, more;
+    if (line.find(';') == std::string::npos || line.find('(') != std::string::npos) continue;
+    if (!(words >> member_type >> name) || words >> more || member_type.ends_with('*')) continue;
+    members.insert(name);
   }
   EXPECT_FALSE(members.empty()) << type;
   return members;
@@ -338,7 +343,7 @@ TEST(ConfigTest, PrintedReferenceIsCurrent) {
   if (std::getenv("PARLEY_UPDATE") != nullptr) {
     std::ofstream(PARLEY_SOURCE_DIR "/docs/configuration.md") << ReferenceMarkdown();
   }
-  EXPECT_EQ(ReadText("docs/configuration.md"), ReferenceMarkdown())
+  EXPECT_TRUE(ReadText("docs/configuration.md") == ReferenceMarkdown())
       << "run PARLEY_UPDATE=1 parley_config_test, or a service with --print-config-reference";
 }
 

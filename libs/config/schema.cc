@@ -127,6 +127,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.idle_timeout, Duration(seconds(1), hours(24)), "Silence after that ping, after which its session ends."),
       ROW(c2s.close_timeout, Duration(milliseconds(100), minutes(10)), "Wait for a client to close its stream, too."),
       ROW(c2s.router_timeout, Duration(milliseconds(100), minutes(10)), "Wait for a router to bind a resource."),
+      ROW(c2s.no_router_timeout, Duration(milliseconds(100), minutes(10)),
+          "How long clients' stanzas wait for any router to come back, before they are answered with an error."),
       ROW(c2s.auth_timeout, Duration(milliseconds(100), minutes(10)),
           "Wait for the roster service to give a credential."),
       ROW(c2s.max_auth_attempts, Number(1, 1000), "Failed logins of one connection, after which it is closed."),

@@ -46,6 +46,7 @@ rpc::Ring::Options RingOptions(const config::Config& config, telemetry::Metrics&
   options.link = config.link;
   options.link.metrics = &metrics;
   options.service = "router";
+  options.no_replica_timeout = config.c2s.no_router_timeout;
   return options;
 }
 
@@ -67,6 +68,7 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       wheel_(loop),
       workers_(loop, kPasswordThreads, kMaxPasswordsQueued),
       redis_(loop, config.redis),
+      redis_metrics_(loop, metrics, redis_),
       tls_(TlsHosts(config), TlsSettings(config.c2s)),
       accounts_(loop, AccountsOptions(config)),
       admission_(loop, config.c2s, metrics_),

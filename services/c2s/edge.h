@@ -8,6 +8,7 @@
 #include "libs/net/tls.h"
 #include "libs/rpc/accounts_client.h"
 #include "libs/storage/redis.h"
+#include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/admin.h"
 #include "services/c2s/acceptor.h"
 #include "services/c2s/admission.h"
@@ -47,6 +48,7 @@ class Edge {
   Wheel wheel_;
   Workers workers_;
   storage::Redis redis_;
+  storage::RedisMetrics redis_metrics_;
   net::TlsContexts tls_;
   rpc::AccountsClient accounts_;
   Admission admission_;

@@ -7,6 +7,7 @@
 #include "libs/base/loop.h"
 #include "libs/config/config.h"
 #include "libs/rpc/server.h"
+#include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/metrics.h"
 #include "services/roster/accounts/accounts_service.h"
 #include "services/roster/accounts/pg_account_store.h"
@@ -32,6 +33,7 @@ class Service {
 
  private:
   storage::Postgres postgres_;
+  storage::PostgresMetrics postgres_metrics_;
   Database database_;
   PgRosterStore rosters_;
   PgOfflineStore offline_;

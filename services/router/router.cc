@@ -69,6 +69,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       metrics_(metrics),
       domains_(config.hosts),
       redis_(loop, config.redis),
+      redis_metrics_(loop, metrics, redis_),
       store_(tasks_, redis_, metrics_),
       rosters_(loop, self_, RingOf(config, metrics, "roster"), options_, metrics_),
       credentials_(loop, CredentialsOf(config)),

@@ -6,6 +6,7 @@
 #include "libs/base/loop.h"
 #include "libs/config/config.h"
 #include "libs/rpc/server.h"
+#include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/metrics.h"
 #include "services/router/account_removal.h"
 #include "services/router/account_table.h"
@@ -61,6 +62,7 @@ class Router {
   Metrics metrics_;
   Domains domains_;
   storage::Redis redis_;
+  storage::RedisMetrics redis_metrics_;
   SessionStore store_;
   RosterClient rosters_;
   rpc::AccountsClient credentials_;
