@@ -128,6 +128,8 @@ bool Sessions::Remember(Account& account, Record& record) {
 Task<Sessions::Restored> Sessions::Restore(Account& account, Record record) {
   const bool unnoticed = Remember(account, record);
   for (int i = 0; i < kTries; ++i) {
+    // What Update would keep for later is gone when an emptied Redis comes back: the edge has to ask again.
+    if (!parts_.store.up()) co_return Restored::kFailed;
     if (account.WithId(record.session()) != nullptr) {
       parts_.store.Index(account.bare(), record);
       Change move = [&](Record& r) {
@@ -135,6 +137,7 @@ Task<Sessions::Restored> Sessions::Restore(Account& account, Record record) {
         r.set_node_epoch(record.node_epoch());
       };
       const bool done = co_await Update(account, record.session(), move);
+      if (!parts_.store.up()) co_return Restored::kFailed;
       co_return done ? Restored::kUnnoticed : Restored::kRefused;
     }
     const Session* other = account.WithResource(record.resource());
