@@ -213,11 +213,13 @@ class Cluster:
         self._known(name).signal(number)
 
     def down(self):
-        running = [Process(self.directory, name) for name in sorted(self.instances())]
-        for process in running:
-            process.signal(signal.SIGTERM)
-        for process in running:
-            process.wait_gone(STOP_SECONDS)
+        # Edges first: they hand over what they hold before those who take it go.
+        for service in ("c2s", "router", "roster"):
+            running = [Process(self.directory, name) for name in self.instances(service)]
+            for process in running:
+                process.signal(signal.SIGTERM)
+            for process in running:
+                process.wait_gone(STOP_SECONDS)
         self.redis().stop()
         self.postgres().stop()
 
