@@ -124,6 +124,7 @@ struct Roster {
   bool migrate = true;  // apply migrations at start
   std::uint32_t scram_iterations = 4096;
   std::uint32_t max_items = 1000;
+  std::uint64_t max_roster_bytes = 262144;  // jids, names and groups of one roster
   std::uint32_t max_groups = 50;  // per item
   std::uint32_t max_name_bytes = 1023;
   std::uint32_t max_offline_messages = 100;  // per account

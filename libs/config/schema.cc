@@ -180,6 +180,7 @@ const std::vector<Row<Config>>& Rows() {
       // RFC 5802 5.1 asks for at least 4096.
       ROW(roster.scram_iterations, Number(4096, 10'000'000), "PBKDF2 iterations of new passwords."),
       ROW(roster.max_items, Number(1, 1'000'000), "Contacts of one account."),
+      ROW(roster.max_roster_bytes, Bytes(4 * kKiB, kGiB), "Addresses, names and groups of one account's contacts."),
       ROW(roster.max_groups, Number(1, 10'000), "Groups of one contact."),
       ROW(roster.max_name_bytes, Bytes(1, 64 * kKiB), "Length of a contact's or a group's name."),
       ROW(roster.max_offline_messages, Number(0, 1'000'000), "Offline messages of one account; 0: none are kept."),

@@ -100,6 +100,15 @@ CREATE TABLE offline_taken (
 CREATE INDEX offline_taken_by_age ON offline_taken (taken_at);
 )";
 
+constexpr char kRosterBytes[] = R"(
+ALTER TABLE accounts ADD COLUMN roster_bytes bigint NOT NULL DEFAULT 0;
+UPDATE accounts a SET roster_bytes = s.bytes FROM (
+  SELECT i.account_id, sum(64 + octet_length(i.jid) + octet_length(i.name)
+    + (SELECT coalesce(sum(16 + octet_length(g)), 0) FROM unnest(i.groups) g)) AS bytes
+  FROM roster_items i WHERE i.in_roster GROUP BY i.account_id) s
+WHERE a.id = s.account_id;
+)";
+
 }  // namespace
 
 const std::vector<storage::Migration>& Migrations() {
@@ -107,6 +116,7 @@ const std::vector<storage::Migration>& Migrations() {
       {1, "accounts", kAccounts},
       {2, "rosters", kRosters},
       {3, "offline", kOffline},
+      {4, "roster_bytes", kRosterBytes},
   };
   return kMigrations;
 }

@@ -26,6 +26,7 @@ storage::PostgresOptions PostgresOf(const config::Postgres& config) {
 
 RosterLimits RosterLimitsOf(const config::Roster& config) {
   return {.max_items = config.max_items,
+          .max_bytes = config.max_roster_bytes,
           .max_groups = config.max_groups,
           .max_name_bytes = config.max_name_bytes,
           .max_pending_in = config.max_pending_in,

@@ -50,6 +50,7 @@ void WriteRequest(pqxx::transaction_base& tx, std::int64_t account, const v1::It
 
 void Count(RosterCounts& counts, const v1::Item& before, const v1::Item& after) {
   counts.items += static_cast<int>(after.in_roster()) - static_cast<int>(before.in_roster());
+  counts.bytes += SizeOf(after) - SizeOf(before);
   counts.pending_in += static_cast<int>(after.pending_in()) - static_cast<int>(before.pending_in());
 }
 

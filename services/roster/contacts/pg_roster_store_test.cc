@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "services/roster/schema.h"
 #include "services/roster/test_database.h"
 
 namespace parley::roster {
@@ -230,6 +231,34 @@ TEST_F(PgRosterStoreTest, UnknownAccountIsToldBySoMuch) {
   v1::PendingSubscriptions pending;
   pending.set_owner("nobody@home.example");
   EXPECT_EQ(Do(&PgRosterStore::Pending, pending).error(), v1::PROBLEM_NO_ACCOUNT);
+}
+
+TEST_F(PgRosterStoreTest, BytesAreCountedAsTheMigrationCountsThem) {
+  ASSERT_TRUE(Set(kRomeo, "Roméo", {"Friends", "Vérone"}));
+  ASSERT_TRUE(Set("nurse@home.example"));
+  ASSERT_TRUE(Set("nurse@home.example", "Nurse"));
+  ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE, "paris@other.example"));
+  ASSERT_TRUE(Set("gone@x.example"));
+  ASSERT_TRUE(Remove("gone@x.example"));
+  const std::string counted = db.SqlValue("SELECT roster_bytes FROM accounts");
+  db.Sql("ALTER TABLE accounts DROP COLUMN roster_bytes");
+  db.Sql(Migrations()[3].sql);
+  EXPECT_EQ(db.SqlValue("SELECT roster_bytes FROM accounts"), counted);
+  EXPECT_NE(counted, "0");
+}
+
+TEST_F(PgRosterStoreTest, RequestsBeyondAGoodAnswerComeLater) {
+  PgRosterStore many(db.database, {.max_pending_in = 100, .max_pending_bytes = 100'000});
+  v1::ApplySubscription ask;
+  ask.set_owner(kJuliet);
+  ask.set_direction(Direction::DIRECTION_INBOUND);
+  ask.set_verb(Direction::VERB_SUBSCRIBE);
+  ask.set_stanza(std::string(100'000, 'x'));
+  for (int i = 0; i < 10; ++i) {
+    ask.set_contact("c" + std::to_string(i) + "@x.example");
+    ASSERT_TRUE(db.Wait<Outcome<v1::SubscriptionChange>>([&](auto reply) { many.Apply(ask, reply); }));
+  }
+  EXPECT_EQ(PendingStanzas().size(), 6u);
 }
 
 // Many changes of one account at once, on all connections of the pool: none is lost, each has its own version.

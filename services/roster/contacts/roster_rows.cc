@@ -7,6 +7,9 @@ namespace {
 
 #define ITEM_COLUMNS "i.jid, i.name, i.groups, i.subscription, i.ask, i.approved, i.pending_in, i.in_roster"
 
+// More requests than that are delivered when some of these are answered.
+constexpr std::size_t kMaxPendingBytes = 512 << 10;
+
 struct Statement {
   const char* name;
   const char* sql;
@@ -15,13 +18,14 @@ struct Statement {
 // FOR NO KEY UPDATE: the foreign keys of the rows written below do not wait for it.
 constexpr Statement kLock = {
     "roster_lock",
-    "SELECT a.id, a.roster_version, a.roster_items, a.pending_in, "
+    "SELECT a.id, a.roster_version, a.roster_items, a.roster_bytes, a.pending_in, "
     "  CASE WHEN $3 <> '' AND a.last_ask = $3 THEN a.last_answer END AS first_answer "
     "FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE h.domain = $1 AND a.localpart = $2 "
     "FOR NO KEY UPDATE OF a"};
 constexpr Statement kSave = {
     "roster_save",
-    "UPDATE accounts SET roster_version = $2, roster_items = $3, pending_in = $4, last_ask = $5, last_answer = $6 "
+    "UPDATE accounts SET roster_version = $2, roster_items = $3, roster_bytes = $4, pending_in = $5, "
+    "  last_ask = $6, last_answer = $7 "
     "WHERE id = $1"};
 constexpr Statement kReadItem = {"roster_item",
                                  "SELECT " ITEM_COLUMNS " FROM roster_items i WHERE i.account_id = $1 AND i.jid = $2"};
@@ -98,6 +102,7 @@ std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view o
   account.id = row["id"].as<std::int64_t>();
   account.version = row["roster_version"].as<std::int64_t>();
   account.counts.items = row["roster_items"].as<std::uint32_t>();
+  account.counts.bytes = row["roster_bytes"].as<std::uint64_t>();
   account.counts.pending_in = row["pending_in"].as<std::uint32_t>();
   if (!row["first_answer"].is_null()) account.first_answer = sql::FromBytes(row["first_answer"]);
   return account;
@@ -105,8 +110,8 @@ std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view o
 
 void Save(pqxx::transaction_base& tx, const LockedAccount& account, const std::string& ask_key,
           const std::string& answer) {
-  tx.exec_prepared(kSave.name, account.id, account.version, account.counts.items, account.counts.pending_in, ask_key,
-                   sql::Bytes(ask_key.empty() ? std::string() : answer));
+  tx.exec_prepared(kSave.name, account.id, account.version, account.counts.items, account.counts.bytes,
+                   account.counts.pending_in, ask_key, sql::Bytes(ask_key.empty() ? std::string() : answer));
 }
 
 v1::Item ReadItem(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid) {
@@ -161,8 +166,11 @@ std::optional<v1::Pending> ReadPending(pqxx::transaction_base& tx, std::string_v
   const auto found = tx.exec_prepared(kReadPending.name, sql::Domain(owner), sql::Local(owner));
   if (found.empty()) return std::nullopt;
   v1::Pending pending;
+  std::size_t bytes = 0;
   for (const auto& row : found) {
-    if (!row[0].is_null()) pending.add_stanzas(sql::FromBytes(row[0]));
+    if (row[0].is_null() || bytes >= kMaxPendingBytes) break;
+    bytes += row[0].size() / 2;
+    pending.add_stanzas(sql::FromBytes(row[0]));
   }
   return pending;
 }

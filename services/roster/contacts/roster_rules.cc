@@ -9,6 +9,10 @@
 namespace parley::roster {
 namespace {
 
+// Names of elements and attributes.
+constexpr std::uint64_t kItemBytes = 64;
+constexpr std::uint64_t kGroupBytes = 16;
+
 xmpp::SubscriptionState StateOf(const v1::Item& item) {
   return {.subscription = static_cast<xmpp::Subscription>(item.subscription()),
           .pending_out = item.ask(),
@@ -93,9 +97,18 @@ Outcome<v1::SubscriptionChange> WithSubscription(const v1::Item& before, const v
   return change;
 }
 
+std::uint64_t SizeOf(const v1::Item& item) {
+  if (!item.in_roster()) return 0;
+  std::uint64_t size = kItemBytes + item.jid().size() + item.name().size();
+  for (const auto& group : item.groups()) size += kGroupBytes + group.size();
+  return size;
+}
+
 std::optional<v1::Problem> CheckCounts(const v1::Item& before, const v1::Item& after, const RosterCounts& counts,
                                        const RosterLimits& limits) {
   if (after.in_roster() && !before.in_roster() && counts.items >= limits.max_items) return v1::PROBLEM_TOO_MANY;
+  const auto was = SizeOf(before), is = SizeOf(after);
+  if (is > was && counts.bytes + (is - was) > limits.max_bytes) return v1::PROBLEM_TOO_MANY;
   if (after.pending_in() && !before.pending_in() && counts.pending_in >= limits.max_pending_in) {
     return v1::PROBLEM_TOO_MANY;
   }

@@ -11,7 +11,8 @@ namespace parley::roster {
 
 struct RosterLimits {
   std::uint32_t max_items = 1000;
-  std::uint32_t max_groups = 50;  // per item
+  std::uint64_t max_bytes = 262144;  // see SizeOf
+  std::uint32_t max_groups = 50;     // per item
   std::uint32_t max_name_bytes = 1023;
   std::uint32_t max_pending_in = 1000;
   std::uint32_t max_pending_bytes = 10000;  // of a kept subscription request
@@ -20,6 +21,7 @@ struct RosterLimits {
 
 struct RosterCounts {
   std::uint32_t items = 0;
+  std::uint64_t bytes = 0;
   std::uint32_t pending_in = 0;
 };
 
@@ -35,6 +37,10 @@ Outcome<v1::Item> WithoutItem(const v1::Item& before);
 // RFC 6121 section 3: item, forward and auto_reply, push and before of the answer; the version is the store's to set.
 Outcome<v1::SubscriptionChange> WithSubscription(const v1::Item& before, const v1::ApplySubscription& ask,
                                                  const RosterLimits& limits);
+
+// What an item counts against the limit of bytes, about its size as XML: so that a roster fits into one answer. 0
+// outside the roster. The sums are kept in the database: a change of the rule needs a migration that counts anew.
+std::uint64_t SizeOf(const v1::Item& item);
 
 std::optional<v1::Problem> CheckCounts(const v1::Item& before, const v1::Item& after, const RosterCounts& counts,
                                        const RosterLimits& limits);

@@ -117,6 +117,19 @@ TEST(WithSubscriptionTest, RefusesARequestTooBigToKeepAndNonsense) {
             v1::PROBLEM_INVALID);
 }
 
+TEST(CheckCountsTest, RosterIsBoundedByBytesButMayShrink) {
+  v1::Item before = Wanted("Romeo", {"Friends"});
+  before.set_in_roster(true);
+  EXPECT_EQ(SizeOf(before), 64u + 19 + 5 + 16 + 7);
+  EXPECT_EQ(SizeOf(Absent()), 0u);
+  v1::Item after = before;
+  after.set_name("Montague");
+  const RosterLimits limits{.max_bytes = 1000};
+  EXPECT_EQ(CheckCounts(before, after, {.bytes = 997}, limits), std::nullopt);
+  EXPECT_EQ(CheckCounts(before, after, {.bytes = 998}, limits), v1::PROBLEM_TOO_MANY);
+  EXPECT_EQ(CheckCounts(after, before, {.bytes = 5000}, limits), std::nullopt) << "the limit was lowered";
+}
+
 TEST(CheckCountsTest, CountsOnlyWhatIsNew) {
   const RosterLimits limits{.max_items = 1, .max_pending_in = 1};
   const RosterCounts full{.items = 1, .pending_in = 1};
