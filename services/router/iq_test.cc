@@ -1,5 +1,3 @@
-#include "services/router/iq_dispatcher.h"
-
 #include "services/router/testing/cluster.h"
 
 namespace parley::router {

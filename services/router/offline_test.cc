@@ -1,5 +1,3 @@
-#include "services/router/offline.h"
-
 #include "services/router/testing/cluster.h"
 
 namespace parley::router {

@@ -1,5 +1,3 @@
-#include "services/router/sessions.h"
-
 #include "services/router/testing/cluster.h"
 
 namespace parley::router {
@@ -214,7 +212,7 @@ TEST_F(SessionsTest, WithoutRedisThoseThatAreKnownTalkOn) {
   Client& romeo = Online("romeo@home.example/orchard");
   Client& juliet = Online("juliet@home.example/balcony");
   redis_.Stop();
-  RunUntil([&] { return !router().MissingRedis().empty(); });
+  RunUntil([&] { return !Missing().empty(); });
   Chat(juliet, "romeo@home.example", "1");
   juliet.Send("<presence><show>away</show></presence>");
   EXPECT_THAT(Received(romeo), SizeIs(1));
@@ -260,7 +258,7 @@ TEST_F(SessionsTest, AnEdgeThatComesBackGetsWhatWaited) {
   Edge& away = AddEdge("c2s-2");
   Client& romeo = Online(away, "romeo@home.example/orchard");
   away.Disconnect();
-  RunUntil([&] { return !router().HasEdge("c2s-2"); });
+  RunUntil([&] { return !HasEdge("c2s-2"); });
   Chat(juliet, "romeo@home.example", "1");
   Chat(juliet, "romeo@home.example", "2");
   away.Reconnect();

@@ -6,14 +6,21 @@
 #include <string>
 #include <vector>
 
-#include "libs/config/config.h"
-#include "libs/telemetry/metrics.h"
-#include "services/router/router.h"
 #include "services/router/testing/edge.h"
 #include "services/router/testing/memory_roster.h"
 #include "services/router/testing/xml.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/run_until.h"
+
+namespace parley::config {
+struct Config;
+}
+namespace parley::telemetry {
+class Metrics;
+}
+namespace parley::router {
+class Router;
+}
 
 namespace parley::router::testing {
 
@@ -21,14 +28,19 @@ namespace parley::router::testing {
 // home.example and other.example are served.
 class ClusterTest : public ::testing::Test {
  protected:
+  ClusterTest();
+  ~ClusterTest() override;
   void SetUp() override;
 
   // Before Start(): how many, and settings like "router.max_resources_per_account=2".
   void Configure(int routers, std::vector<std::string> settings = {});
   void Start();
-  Router& StartRouter(std::size_t index);
+  void StartRouter(std::size_t index);
   // As if killed: nothing is handed over.
-  void KillRouter(std::size_t index) { routers_.at(index).reset(); }
+  void KillRouter(std::size_t index);
+  bool HasEdge(const std::string& instance, std::size_t router = 0) const;
+  // What its readiness lacks.
+  std::string Missing(std::size_t router = 0) const;
   Edge& AddEdge(const std::string& instance);
   void KillEdge(Edge& edge);
 
@@ -50,7 +62,6 @@ class ClusterTest : public ::testing::Test {
   std::string Redis(const std::vector<std::string>& words) { return redis_.Call(words); }
 
   Edge& edge() { return *edges_.front(); }
-  Router& router(std::size_t index = 0) { return *routers_.at(index); }
   double Metric(const std::string& name_and_labels) const;
 
   Loop loop_;

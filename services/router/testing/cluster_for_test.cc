@@ -1,9 +1,16 @@
-#include <sstream>
-
-#include "libs/xmpp/jid.h"
 #include "services/router/testing/cluster.h"
 
+#include <sstream>
+
+#include "libs/config/config.h"
+#include "libs/telemetry/metrics.h"
+#include "libs/xmpp/jid.h"
+#include "services/router/router.h"
+
 namespace parley::router::testing {
+
+ClusterTest::ClusterTest() = default;
+ClusterTest::~ClusterTest() = default;
 
 void ClusterTest::SetUp() {
   for (const char* account : {"romeo@home.example", "juliet@home.example", "benvolio@home.example",
@@ -43,14 +50,22 @@ void ClusterTest::Start() {
   started_ = true;
 }
 
-Router& ClusterTest::StartRouter(std::size_t index) {
+void ClusterTest::StartRouter(std::size_t index) {
   routers_.resize(addresses_.size());
   metrics_.resize(addresses_.size());
   metrics_[index] = std::make_unique<telemetry::Metrics>();
   routers_[index] = std::make_unique<Router>(loop_, ConfigOf(index), *metrics_[index]);
-  Router& router = *routers_[index];
-  RunUntil([&] { return router.MissingRedis().empty() && router.MissingRoster().empty(); });
-  return router;
+  RunUntil([&] { return Missing(index).empty(); });
+}
+
+void ClusterTest::KillRouter(std::size_t index) { routers_.at(index).reset(); }
+
+bool ClusterTest::HasEdge(const std::string& instance, std::size_t router) const {
+  return routers_.at(router)->HasEdge(instance);
+}
+
+std::string ClusterTest::Missing(std::size_t router) const {
+  return routers_.at(router)->MissingRedis() + routers_.at(router)->MissingRoster();
 }
 
 Edge& ClusterTest::AddEdge(const std::string& instance) {
