@@ -47,6 +47,7 @@ const std::vector<std::string> kLimits = {"auth_attempts",
                                           "unauthenticated",
                                           "unauthenticated_bytes",
                                           "unauthenticated_time",
+                                          "unread",
                                           "order"};
 
 }  // namespace

@@ -32,22 +32,35 @@ Routers::Routers(Loop& loop, rpc::Self self, rpc::Ring::Options options, Session
     : sessions_(sessions),
       metrics_(metrics),
       repeats_(kRepeatsRemembered, kRepeatsPeriod),
+      loop_(loop),
       ring_(loop, std::move(self), std::move(options), *this),
       retrying_(loop.Every(kDeferredRetry, [this] { SendDeferred(); })) {}
 
-Routers::~Routers() = default;
+Routers::~Routers() { *alive_ = nullptr; }
 
 // Towards the routers
 
 void Routers::Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  if (given_up_) return GiveBack(std::move(envelope), std::move(receipt));
   ring_.Send(key, std::move(envelope), std::move(receipt));
+}
+
+// Never from inside Send().
+void Routers::GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  // Shared only because a std::function must be copyable.
+  auto held = std::make_shared<rpc::Held>(rpc::Held{std::move(envelope), std::move(receipt)});
+  loop_.Post([alive = alive_, held] {
+    if (*alive) (*alive)->OnUndeliverable(std::move(*held), link::v1::REFUSAL_REASON_UNSPECIFIED);
+  });
 }
 
 void Routers::Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, rpc::Link::Done done) {
   ring_.Ask(key, std::move(body), timeout, std::move(done));
 }
 
-bool Routers::congested(std::string_view key) const { return !ring_.available() || ring_.congested(key); }
+bool Routers::congested(std::string_view key) const {
+  return !given_up_ && (!ring_.available() || ring_.congested(key));
+}
 bool Routers::available() const { return ring_.available(); }
 void Routers::AnnounceDraining() { ring_.AnnounceDraining(); }
 std::size_t Routers::unacknowledged() const { return ring_.unacknowledged() + deferred_.size(); }
@@ -61,14 +74,16 @@ void Routers::WakeWaiting() {
 }
 
 void Routers::OnAvailability(bool available) {
-  log::Info(available ? "routers_available" : "routers_gone");
-  if (!available) return;
+  if (!available) return log::Warn("routers_gone");
+  log::Info("routers_available");
+  given_up_ = false;
   SendDeferred();
   WakeWaiting();
 }
 
 void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   metrics_.undeliverable.Increment();
+  if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED && !ring_.available()) given_up_ = true;
   const auto& envelope = *held.envelope;
   auto* session = sessions_.Find(envelope.origin());
   // A router that stops does not know our stanza, another will.

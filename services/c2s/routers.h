@@ -44,6 +44,7 @@ class Routers final : private rpc::Ring::Owner {
   void OnWritable() override;
 
   void Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  void GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void WakeWaiting();
   void Defer(rpc::Held held);
   void SendDeferred();
@@ -54,6 +55,11 @@ class Routers final : private rpc::Ring::Owner {
   Repeats repeats_;
   std::vector<std::weak_ptr<Session>> waiting_;
   std::deque<rpc::Held> deferred_;
+  // No router for so long that stanzas are answered rather than held.
+  bool given_up_ = false;
+  Loop& loop_;
+  // What is posted does nothing once this is gone.
+  std::shared_ptr<Routers*> alive_ = std::make_shared<Routers*>(this);
   rpc::Ring ring_;
   Loop::Timer retrying_;
 };

@@ -95,7 +95,7 @@ void Session::OnUplinkReady() {
 }
 
 void Session::OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::StanzaError& error) {
-  if (!uplink_.TakeAnswer(envelope.origin_seq())) return;
+  if (!uplink_.TakeAnswer(envelope.origin_seq(), Uplink::Delivery::kRepeat)) return;
   if (const auto answer = xmpp::MakeError(envelope, error)) Write(answer->stanza());
   // Reading on is what lets the others be answered, too.
   uplink_.OnWritable();
@@ -105,7 +105,8 @@ void Session::OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::Stanza
 
 rpc::RefusalReason Session::Deliver(const xmpp::Envelope& envelope) {
   if (state_ == State::kEnded || !stream_->open()) return link::v1::REFUSAL_REASON_NO_SESSION;
-  if (envelope.answers() != 0 && !uplink_.TakeAnswer(envelope.answers())) {
+  const auto delivery = envelope.repeat() ? Uplink::Delivery::kRepeat : Uplink::Delivery::kFirst;
+  if (envelope.answers() != 0 && !uplink_.TakeAnswer(envelope.answers(), delivery)) {
     context_.metrics.repeats_dropped.Increment();
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }

@@ -53,5 +53,352 @@ TEST_F(SessionTest, LogsInBindsAndExchangesStanzas) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 1; }));
 }
 
+constexpr char kToJuliet[] = "<message to='juliet@example.org' type='chat' id='m'><body>hi</body></message>";
+
+struct Leg {
+  std::string name;
+  std::string stanza;
+  link::v1::Leg leg;
+};
+const Leg kLegs[] = {
+    {"MessageToAccount", kToJuliet, link::v1::LEG_INBOUND},
+    {"MessageToResource", "<message to='juliet@example.org/balcony'/>", link::v1::LEG_INBOUND},
+    {"MessageToOtherHost", "<message to='paris@second.example'/>", link::v1::LEG_INBOUND},
+    {"IqToAccount", "<iq to='juliet@example.org/x' id='1' type='get'><q xmlns='a:b'/></iq>", link::v1::LEG_INBOUND},
+    {"MessageToOwnOtherResource", "<message to='romeo@example.org/other'/>", link::v1::LEG_INBOUND},
+    {"MessageWithoutTo", "<message/>", link::v1::LEG_OUTBOUND},
+    {"MessageToOwnAccount", "<message to='Romeo@example.org'/>", link::v1::LEG_OUTBOUND},
+    {"IqWithoutTo", "<iq id='1' type='get'><query xmlns='jabber:iq:roster'/></iq>", link::v1::LEG_OUTBOUND},
+    {"IqToServer", "<iq to='example.org' id='1' type='get'><q xmlns='a:b'/></iq>", link::v1::LEG_OUTBOUND},
+    {"IqToServersResource", "<iq to='example.org/x' id='1' type='get'><q xmlns='a:b'/></iq>", link::v1::LEG_OUTBOUND},
+    {"MessageToElsewhere", "<message to='a@elsewhere.example'/>", link::v1::LEG_OUTBOUND},
+    {"Presence", "<presence/>", link::v1::LEG_OUTBOUND},
+    {"DirectedPresence", "<presence to='juliet@example.org'/>", link::v1::LEG_OUTBOUND},
+    {"Subscription", "<presence to='juliet@example.org' type='subscribe'/>", link::v1::LEG_OUTBOUND},
+};
+
+TEST_F(SessionTest, ChoosesTheLegByArchitecture) {
+  Client client(edge_.port());
+  client.Start();
+  for (std::size_t i = 0; i < std::size(kLegs); ++i) {
+    client.Send(kLegs[i].stanza);
+    ASSERT_TRUE(AwaitArrived(i + 1)) << kLegs[i].name;
+    EXPECT_EQ(Arrival(i).leg(), kLegs[i].leg) << kLegs[i].name;
+    EXPECT_EQ(Arrival(i).origin_seq(), i + 1);
+  }
+}
+
+TEST_F(SessionTest, StampsFromAndKeepsTheRest) {
+  Client client(edge_.port());
+  client.Start();
+  client.Send(
+      "<message from='romeo@example.org' to='juliet@example.org'><body>&lt;é</body><x xmlns='a:b'  c = \"d\"/>"
+      "</message>");
+  ASSERT_TRUE(AwaitArrived(1));
+  EXPECT_THAT(Arrival(0).stanza(), HasSubstr("from='romeo@example.org/orchard'"));
+  EXPECT_THAT(Arrival(0).stanza(), HasSubstr("<body>&lt;é</body><x xmlns='a:b'  c = \"d\"/></message>"));
+}
+
+TEST_F(SessionTest, PrefixesAndLanguageOfTheHeaderSurvive) {
+  Client client(edge_.port());
+  client.OpenSecured();
+  client.AuthPlain();
+  client.Until("</success>");
+  client.Send(HeaderFor(kHost, "xmlns:p='urn:p' xml:lang='de' version='1.0'"));
+  client.Until("</stream:features>");
+  client.Bind();
+  client.Send("<message to='juliet@example.org'><p:x/></message>");
+  ASSERT_TRUE(AwaitArrived(1));
+  EXPECT_THAT(Arrival(0).stanza(), HasSubstr("xmlns:p='urn:p'"));
+  EXPECT_THAT(Arrival(0).stanza(), HasSubstr("xml:lang='de'"));
+}
+
+TEST_F(SessionTest, TakesOneByteAtATime) {
+  Client client(edge_.port());
+  client.Start();
+  for (const char c : std::string(kToJuliet)) client.Send(std::string(1, c));
+  ASSERT_TRUE(AwaitArrived(1));
+  EXPECT_EQ(Arrival(0).id(), "m");
+}
+
+TEST_F(SessionTest, TakesAThousandStanzasAtOnceInOrder) {
+  Client client(edge_.port());
+  client.Start();
+  std::string all;
+  for (int i = 0; i < 1000; ++i) all += "<message to='juliet@example.org' id='" + std::to_string(i) + "'/>";
+  client.Send(all);
+  ASSERT_TRUE(AwaitArrived(1000));
+  for (std::size_t i = 0; i < 1000; ++i) EXPECT_EQ(Arrival(i).id(), std::to_string(i));
+}
+
+TEST_F(SessionTest, AnswersMistakesItself) {
+  Client client(edge_.port());
+  client.Start();
+  client.Send("<message to='@@' id='bad'/>");
+  EXPECT_THAT(client.Until("</message>"), HasSubstr("<jid-malformed"));
+  client.Send("<iq type='get' id='none'/>");
+  EXPECT_THAT(client.Until("</iq>"), HasSubstr("<bad-request"));
+  client.Send("<iq type='set' id='again'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+  EXPECT_THAT(client.Until("</iq>"), HasSubstr("<not-allowed"));
+  client.Send("<iq type='set' id='old'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>");
+  EXPECT_THAT(client.Until(">"), HasSubstr("type='result'"));
+  EXPECT_EQ(Arrived(), 0u);
+}
+
+// Order (RFC 6120 10.1)
+
+TEST_F(SessionTest, PresenceWaitsForMessages) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send(std::string(kToJuliet) + "<presence/>" + kToJuliet);
+  ASSERT_TRUE(AwaitArrived(1));
+  Client other(edge_.port());
+  other.Start("juliet", "art thou");  // time for whatever could come too early
+  EXPECT_EQ(Arrived(), 1u);
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(Arrival(1).kind(), link::v1::KIND_PRESENCE);
+  edge_.OnLoop([this] { edge_.router().Acknowledge(1); });
+  ASSERT_TRUE(AwaitArrived(3));
+  EXPECT_EQ(Arrival(2).kind(), link::v1::KIND_MESSAGE);
+  EXPECT_EQ(Arrival(2).origin_seq(), 3u);
+}
+
+TEST_F(SessionTest, RequestsToTheServerNeedNotWait) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send(std::string(kToJuliet) + "<iq to='example.org' id='1' type='get'><q xmlns='a:b'/></iq>" + kToJuliet);
+  EXPECT_TRUE(AwaitArrived(3));
+}
+
+TEST_F(SessionTest, WaitsNoLongerForOrderThanAllowed) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.order_timeout = std::chrono::milliseconds(100); });
+  edge.OnLoop([&] { edge.router().hold = true; });
+  Client client(edge.port());
+  client.Start();
+  client.Send(std::string(kToJuliet) + "<presence/>" + kToJuliet);
+  EXPECT_TRUE(edge.Eventually([&] { return edge.router().got.size() == 3; }));
+  EXPECT_EQ(edge.OnLoop([&] { return edge.router().got.at(1).envelope.kind(); }), link::v1::KIND_PRESENCE);
+}
+
+TEST_F(SessionTest, TheEndWaitsForWhatWasSent) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send(std::string(kToJuliet) + "</stream:stream>");
+  client.Rest();
+  ASSERT_TRUE(AwaitArrived(1));
+  EXPECT_EQ(Arrived(), 1u);
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_TRUE(Arrival(1).has_session_ended());
+}
+
+// Limits
+
+TEST_F(SessionTest, ReadsNoMoreThanTheRoutersTake) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_unacknowledged = 10; });
+  edge.OnLoop([&] { edge.router().hold = true; });
+  Client client(edge.port());
+  client.Start();
+  std::string all;
+  for (int i = 0; i < 100; ++i) all += kToJuliet;
+  client.Send(all);
+  for (std::size_t taken = 0; taken < 100; taken += 10) {
+    ASSERT_TRUE(edge.Eventually([&] { return edge.router().got.size() == taken + 10; }));
+    edge.OnLoop([&] {
+      for (std::size_t i = taken; i < taken + 10; ++i) edge.router().Acknowledge(i);
+    });
+  }
+}
+
+TEST_F(SessionTest, SlowsDownWhoeverSendsTooFast) {
+  EdgeHarness edge([](config::Config& config) {
+    config.c2s.stanzas_per_second = 100;
+    config.c2s.stanzas_burst = 10;
+  });
+  Client client(edge.port());
+  client.Start();
+  const auto start = std::chrono::steady_clock::now();
+  std::string all;
+  for (int i = 0; i < 60; ++i) all += kToJuliet;
+  client.Send(all);
+  EXPECT_TRUE(edge.Eventually([&] { return edge.router().got.size() == 60; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(400));
+  EXPECT_GE(edge.Metric("parley_c2s_limits_total{limit=\"stanza_rate\"}"), 1);
+}
+
+TEST_F(SessionTest, EndsWhoeverDoesNotRead) {
+  EdgeHarness edge([](config::Config& config) {
+    config.c2s.max_outbound_bytes = 1 << 20;
+    config.c2s.slow_reader_timeout = std::chrono::milliseconds(300);
+    config.c2s.close_timeout = std::chrono::milliseconds(100);
+  });
+  Client client(edge.port());
+  client.Start();
+  const std::string session = edge.OnLoop([&] { return edge.router().asks.at(0).bind().session(); });
+  const std::string big = "<message><body>" + std::string(200000, 'x') + "</body></message>";
+  edge.OnLoop([&] {
+    for (int i = 0; i < 100; ++i) edge.router().Deliver(session, big);
+  });
+  ASSERT_TRUE(edge.Eventually([&] { return !edge.router().refused.empty(); }));
+  EXPECT_EQ(edge.OnLoop([&] { return edge.router().refused.front().second; }), link::v1::REFUSAL_REASON_OVERLOADED);
+  EXPECT_TRUE(edge.Eventually([&] { return !edge.router().got.empty(); }));
+  EXPECT_TRUE(edge.OnLoop([&] { return edge.router().got.back().envelope.has_session_ended(); }));
+  EXPECT_EQ(edge.Metric("parley_c2s_limits_total{limit=\"slow_reader\"}"), 1);
+}
+
+TEST_F(SessionTest, OneWhoAsksWithoutReadingIsNotRead) {
+  Client client(edge_.port());
+  client.Start();
+  const std::string ask =
+      "<iq type='set' id='" + std::string(8000, 'i') + "'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>";
+  std::string all;
+  for (int i = 0; i < 1000; ++i) all += ask;
+  std::thread sender([&] { client.connection().Send(all); });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_limits_total{limit=\"unread\"}") > 0; }));
+  Client other(edge_.port());
+  other.Start("juliet", "art thou");
+  for (int i = 0; i < 1000; ++i) client.Until(std::string(8000, 'i'));
+  sender.join();
+}
+
+// Deliveries
+
+TEST_F(SessionTest, RefusesDeliveriesForSessionsThatAreNotHere) {
+  Deliver("nobody", "<message/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_NO_SESSION);
+}
+
+TEST_F(SessionTest, DropsRepeats) {
+  Client client(edge_.port());
+  client.Start();
+  const auto numbered = [](std::uint64_t seq, bool repeat) {
+    return [=](Envelope& envelope) {
+      envelope.set_origin("another");
+      envelope.set_origin_seq(seq);
+      envelope.set_repeat(repeat);
+    };
+  };
+  const std::string session = SessionId();
+  Deliver(session, "<message id='a'/>", numbered(1, false));
+  Deliver(session, "<message id='b'/>", numbered(2, false));
+  Deliver(session, "<message id='b-again'/>", numbered(2, true));
+  Deliver(session, "<message id='c-late'/>", numbered(3, true));
+  Deliver(session, "<message id='c-again'/>", numbered(3, true));
+  Deliver(session, "<message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"),
+            "<message id='a'/><message id='b'/><message id='c-late'/><message id='end'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 6; }));
+}
+
+TEST_F(SessionTest, TakesOneAnswerToEachStanza) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send("<iq id='1' type='get' to='example.org'><q xmlns='a:b'/></iq>");
+  ASSERT_TRUE(AwaitArrived(1));
+  const auto answers = [](Envelope& envelope) {
+    envelope.set_kind(link::v1::KIND_IQ);
+    envelope.set_answers(1);
+  };
+  const auto again = [&](Envelope& envelope) {
+    answers(envelope);
+    envelope.set_repeat(true);
+  };
+  const std::string session = SessionId();
+  Deliver(session, "<iq id='1' type='result'/>", answers);
+  Deliver(session, "<iq id='1' type='error'/>", again);
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  Deliver(session, "<iq id='1' type='late'/>", again);
+  Deliver(session, "<message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"), "<iq id='1' type='result'/><message id='end'/>");
+}
+
+TEST_F(SessionTest, ARouterMayEndTheStream) {
+  for (const std::string condition : {"conflict", "policy-violation", "not-authorized", "reset"}) {
+    Client client(edge_.port());
+    client.Start();
+    const std::string session = edge_.OnLoop([this] { return edge_.router().asks.back().bind().session(); });
+    edge_.OnLoop([&] { edge_.router().Disconnect(session, condition); });
+    EXPECT_EQ(StreamErrorIn(client.Rest()), condition);
+  }
+}
+
+// The end
+
+TEST_F(SessionTest, TellsTheHomeRouterOfTheEnd) {
+  const std::vector<std::pair<std::string, std::string>> ends = {
+      {"</stream:stream>", "closed"}, {"<a xmlns='b:c'/>", "error"}, {"", "lost"}};
+  for (const auto& [said, reason] : ends) {
+    const auto before = Arrived();
+    Client client(edge_.port());
+    client.Start();
+    said.empty() ? client.connection().Reset() : client.Send(said);
+    ASSERT_TRUE(AwaitArrived(before + 1));
+    const Envelope end = Arrival(before);
+    EXPECT_EQ(end.session_ended().reason(), reason);
+    EXPECT_EQ(end.from(), "romeo@example.org/orchard");
+    EXPECT_EQ(end.session(), edge_.OnLoop([this] { return edge_.router().asks.back().bind().session(); }));
+    EXPECT_FALSE(end.session_ended().node_epoch().empty());
+    Deliver(end.session(), "<message/>");
+    EXPECT_TRUE(edge_.Eventually([this] { return !edge_.router().refused.empty(); }));
+    edge_.OnLoop([this] { edge_.router().refused.clear(); });
+  }
+}
+
+TEST_F(SessionTest, PingsTheSilentAndEndsTheDead) {
+  EdgeHarness edge([](config::Config& config) {
+    config.c2s.idle_ping = std::chrono::milliseconds(200);
+    config.c2s.idle_timeout = std::chrono::milliseconds(300);
+  });
+  Client client(edge.port());
+  client.Start();
+  const std::string ping = client.Until("</iq>");
+  EXPECT_THAT(ping, HasSubstr("<ping xmlns='urn:xmpp:ping'/>"));
+  EXPECT_THAT(ping, HasSubstr("type='get'"));
+  client.Send("<iq type='result' id='c2s-are-you-there' to='example.org'/>");
+  client.Until("<ping xmlns='urn:xmpp:ping'/></iq>");
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "connection-timeout");
+  // The answer went no further.
+  ASSERT_TRUE(edge.Eventually([&] { return edge.router().got.size() == 1; }));
+  EXPECT_TRUE(edge.OnLoop([&] { return edge.router().got[0].envelope.has_session_ended(); }));
+}
+
+// Faults
+
+TEST_F(SessionTest, WithoutRoutersStanzasAreAnsweredWithErrors) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.no_router_timeout = std::chrono::milliseconds(200); });
+  Client client(edge.port());
+  client.Start();
+  edge.StopRouter();
+  for (int i = 0; i < 20; ++i) client.Send(kToJuliet);
+  client.Send("<iq id='1' type='get' to='example.org'><q xmlns='a:b'/></iq>");
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(client.Until("</message>"), HasSubstr("<remote-server-timeout"));
+  EXPECT_THAT(client.Until("</iq>"), HasSubstr("<remote-server-timeout"));
+}
+
+TEST_F(SessionTest, WhatABusyRouterRefusesIsAnswered) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().refuse = link::v1::REFUSAL_REASON_OVERLOADED; });
+  client.Send(kToJuliet);
+  EXPECT_THAT(client.Until("</message>"), HasSubstr("<resource-constraint"));
+}
+
+TEST_F(SessionTest, PresenceThatABusyRouterRefusesIsSentAgain) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().refuse = link::v1::REFUSAL_REASON_OVERLOADED; });
+  client.Send("<presence id='old'/><presence id='new'/>");
+  ASSERT_TRUE(AwaitArrived(2));
+  edge_.OnLoop([this] { edge_.router().refuse = link::v1::REFUSAL_REASON_UNSPECIFIED; });
+  ASSERT_TRUE(AwaitArrived(3));
+  EXPECT_EQ(Arrival(2).id(), "new");
+}
+
 }  // namespace
 }  // namespace parley::c2s::testing

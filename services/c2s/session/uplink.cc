@@ -101,9 +101,11 @@ void Uplink::Pump() {
   Changed(was_ready);
 }
 
-bool Uplink::TakeAnswer(std::uint64_t seq) {
+bool Uplink::TakeAnswer(std::uint64_t seq, Delivery delivery) {
   const auto found = Find(seq);
-  return found != pending_.end() && !std::exchange(found->answered, true);
+  // An acknowledgement may overtake the answer within a frame, but not the answer that a fault repeats.
+  if (found == pending_.end()) return delivery == Delivery::kFirst;
+  return !std::exchange(found->answered, true);
 }
 
 void Uplink::OnWritable() {

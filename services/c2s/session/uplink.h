@@ -29,7 +29,8 @@ class Uplink {
   // A router took responsibility for number `seq`, or it was answered here.
   void Settle(std::uint64_t seq);
   // An answer to number `seq` came. False: it had been answered before.
-  bool TakeAnswer(std::uint64_t seq);
+  enum class Delivery { kFirst, kRepeat };
+  bool TakeAnswer(std::uint64_t seq, Delivery delivery);
   // The ring has room again, or there is no use in waiting.
   void OnWritable();
   // Sends what order does not hold back any more.

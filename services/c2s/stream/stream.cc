@@ -1,5 +1,6 @@
 #include "services/c2s/stream/stream.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/ids.h"
@@ -24,6 +25,11 @@ xml::Limits ScannerLimits(const config::C2s& config) {
   limits.max_depth = config.max_depth;
   limits.max_attributes = config.max_attributes;
   return limits;
+}
+
+std::string_view WithoutLeadingSpace(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  return text;
 }
 
 }  // namespace
@@ -82,7 +88,10 @@ bool Stream::TooManyUnauthenticatedBytes(std::size_t count) {
 }
 
 void Stream::Parse(std::string_view bytes) {
-  while (!bytes.empty() && pauses_ == 0 && phase_ != Phase::kClosed) {
+  while (pauses_ == 0 && phase_ != Phase::kClosed) {
+    // COMPAT(go-xmpp): a line break after <auth/> or <response/> comes before the XML declaration of the next stream.
+    if (phase_ == Phase::kOpening && !scanner_.incomplete()) bytes = WithoutLeadingSpace(bytes);
+    if (bytes.empty()) break;
     std::size_t consumed = 0;
     parsing_ = true;
     const auto status = scanner_.Feed(bytes, *this, consumed);
@@ -161,6 +170,8 @@ void Stream::Write(std::string_view xml) {
   context_.metrics.bytes_out.Increment(static_cast<double>(xml.size()));
   connection_.Write(xml);
   if (connection_.queued() <= kUnreadBytes) return;
+  const bool waited = (pauses_ & static_cast<std::uint8_t>(Pause::kUnread)) != 0;
+  if (!waited) context_.metrics.limits.Add("unread");
   Hold(Pause::kUnread);
   watchdog_.Waiting(connection_.bytes_out());
 }
@@ -178,7 +189,8 @@ void Stream::Secure() {
 }
 
 void Stream::Handshake(std::string_view rest) {
-  if (!rest.empty()) {
+  // COMPAT(go-xmpp): it ends <starttls/> with a line break. White space cannot mean anything under TLS.
+  if (!WithoutLeadingSpace(rest).empty()) {
     // RFC 6120 5.4.2.2: what follows <starttls/> in the clear would be taken for something said under TLS.
     log::Warn("starttls_injection", {{"session", id_}, {"address", address()}});
     phase_ = Phase::kOpen;

@@ -102,7 +102,7 @@ TEST_F(StreamTest, OffersNoTlsUnderTls) {
 }
 
 TEST_F(StreamTest, RefusesWhatFollowsStartTlsInTheClear) {
-  for (const std::string injected : {"<presence/>", " ", "<", "</stream:stream>"}) {
+  for (const std::string injected : {"<presence/>", " <presence/>", "<", "</stream:stream>"}) {
     Client client(edge_.port());
     client.Open();
     client.Send(kStartTls + injected);

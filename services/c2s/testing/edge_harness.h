@@ -79,6 +79,7 @@ class EdgeHarness {
     return at == std::string::npos ? 0 : std::stod(text.substr(at + line_start.size() + 2));
   }
 
+  const std::string& instance() const { return config_.cluster.instance; }
   int port() const { return edge_->ports(Streams::Kind::kStartTls).front(); }
   int tls_port() const { return edge_->ports(Streams::Kind::kDirectTls).front(); }
   Loop& loop() { return loop_; }

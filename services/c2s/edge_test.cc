@@ -1,0 +1,158 @@
+// The process as a whole: leases, certificates, overload, the end.
+#include "services/c2s/edge.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "services/c2s/testing/client.h"
+
+namespace parley::c2s::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class EdgeTest : public ::testing::Test {
+ protected:
+  static config::Config& Quick(config::Config& config) {
+    config.c2s.lease_ttl = std::chrono::milliseconds(600);
+    config.c2s.lease_refresh = std::chrono::milliseconds(100);
+    return config;
+  }
+  static bool HasAsk(FakeRouter& router, bool (session::v1::Ask::*which)() const) {
+    return std::any_of(router.asks.begin(), router.asks.end(), [&](const auto& ask) { return (ask.*which)(); });
+  }
+};
+
+TEST_F(EdgeTest, PutsSessionsBackAfterRedisLostItsData) {
+  EdgeHarness edge([](config::Config& config) { Quick(config); });
+  Client client(edge.port());
+  client.Start();
+  client.Send(
+      "<iq id='1' type='get'><query xmlns='jabber:iq:roster'/></iq><presence><priority>5</priority></presence>");
+  ASSERT_TRUE(edge.Eventually([&] { return edge.router().got.size() == 2; }));
+  edge.redis().Call({"FLUSHALL"});
+  ASSERT_TRUE(edge.Eventually([&] { return HasAsk(edge.router(), &session::v1::Ask::has_restore); }));
+  const auto asks = edge.OnLoop([&] { return edge.router().asks; });
+  const auto& bind = asks.front().bind();
+  const auto& restore = asks.back().restore();
+  EXPECT_EQ(restore.account(), "romeo@example.org");
+  EXPECT_EQ(restore.record().session(), bind.session());
+  EXPECT_EQ(restore.record().resource(), "orchard");
+  EXPECT_EQ(restore.record().priority(), 5);
+  EXPECT_TRUE(restore.record().interested());
+  EXPECT_THAT(restore.record().presence(), HasSubstr("<priority>5</priority>"));
+  EXPECT_EQ(restore.record().mechanism(), "PLAIN");
+  EXPECT_NE(restore.record().node_epoch(), bind.node_epoch());
+  EXPECT_EQ(client.Sync().find("stream:error"), std::string::npos);
+}
+
+TEST_F(EdgeTest, EndsSessionsWhoseResourceWasTakenMeanwhile) {
+  EdgeHarness edge([](config::Config& config) { Quick(config); });
+  edge.OnLoop([&] { edge.router().restore_ok = false; });
+  Client client(edge.port());
+  client.Start();
+  edge.redis().Call({"FLUSHALL"});
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "conflict");
+}
+
+TEST_F(EdgeTest, TellsClientsToGoWhenItStops) {
+  EdgeHarness edge;
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(std::make_unique<Client>(edge.port()));
+    clients.back()->LogIn();
+    clients.back()->Bind("r" + std::to_string(i));
+  }
+  Client unready(edge.port());
+  unready.Open();
+  bool done = false;
+  edge.OnLoop([&] { edge.edge().Drain([&] { done = true; }); });
+  for (auto& client : clients) {
+    EXPECT_EQ(StreamErrorIn(client->Rest()), "system-shutdown");
+    client->connection().Close();
+  }
+  EXPECT_EQ(StreamErrorIn(unready.Rest()), "system-shutdown");
+  unready.connection().Close();
+  ASSERT_TRUE(edge.Eventually([&] { return done; }));
+  EXPECT_TRUE(edge.Eventually([&] { return edge.router().draining; }));
+  EXPECT_EQ(edge.OnLoop([&] {
+    std::size_t ended = 0;
+    for (const auto& got : edge.router().got) ended += got.envelope.has_session_ended();
+    return ended;
+  }),
+            20u);
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  const auto alive = edge.redis().Call({"ZRANGEBYSCORE", "parley:nodes", std::to_string(now.count()), "+inf"});
+  EXPECT_THAT(alive, Not(HasSubstr(edge.instance() + "/")));
+}
+
+TEST_F(EdgeTest, NewHandshakesUseNewCertificates) {
+  test::CertificateAuthority ca;
+  test::TempDirectory files;
+  const auto issue = [&](const std::string& name) {
+    const auto issued = ca.Issue({.common_name = name, .dns_names = {kHost}});
+    files.Write("host.crt", issued.certificate);
+    files.Write("host.key", issued.key);
+  };
+  issue("old");
+  EdgeHarness edge([&](config::Config& config) {
+    config.hosts.front().certificate_file = files.path() + "/host.crt";
+    config.hosts.front().key_file = files.path() + "/host.key";
+  });
+  Client before(edge.port());
+  before.Start();
+  EXPECT_EQ(before.connection().common_name(), "old");
+  issue("newer");
+  edge.OnLoop([&] { edge.edge().ReloadCertificates(); });
+  Client after(edge.port());
+  after.LogIn();
+  EXPECT_EQ(after.connection().common_name(), "newer");
+  EXPECT_EQ(before.Sync().find("error"), std::string::npos);
+}
+
+TEST_F(EdgeTest, SaysThatItIsFull) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_connections = 1; });
+  Client first(edge.port());
+  first.Open();
+  Client second(edge.port());
+  EXPECT_EQ(StreamErrorIn(second.Rest()), "resource-constraint");
+  EXPECT_TRUE(first.Secure());
+}
+
+TEST_F(EdgeTest, DelaysConnectionsThatComeTooFast) {
+  EdgeHarness edge([](config::Config& config) {
+    config.c2s.connections_per_second_per_address = 10;
+    config.c2s.connections_burst_per_address = 1;
+  });
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 4; ++i) {
+    Client client(edge.port());
+    client.Open();
+  }
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(250));
+}
+
+TEST_F(EdgeTest, StaysUpThroughHalfOpenFloodsAndAbortedTls) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_unauthenticated = 50; });
+  std::vector<std::unique_ptr<Client>> flood;
+  for (int i = 0; i < 49; ++i) flood.push_back(std::make_unique<Client>(edge.port()));
+  Client client(edge.port());
+  EXPECT_EQ(client.Start(), "romeo@example.org/orchard");
+  flood.clear();
+  for (int i = 0; i < 20; ++i) {
+    Client broken(edge.port());
+    broken.Open();
+    broken.Send("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    broken.Until("<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>");
+    broken.Send("this is no handshake");
+    broken.Rest();
+  }
+  EXPECT_EQ(client.Sync().find("error"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace parley::c2s::testing

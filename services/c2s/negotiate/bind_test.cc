@@ -1,0 +1,120 @@
+// Resource binding (RFC 6120 section 7), by a router over a real link.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "services/c2s/testing/client.h"
+
+namespace parley::c2s::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string BindIq(const std::string& inside, const std::string& type = "set") {
+  return "<iq type='" + type + "' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>" + inside + "</bind></iq>";
+}
+
+class BindTest : public ::testing::Test {
+ protected:
+  session::v1::Bind LastAsk() {
+    return edge_.OnLoop([this] { return edge_.router().asks.back().bind(); });
+  }
+  EdgeHarness edge_;
+};
+
+TEST_F(BindTest, AsksTheRouter) {
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send(BindIq("<resource> Oréchard&lt;</resource>"));
+  EXPECT_THAT(client.Until("</iq>"), HasSubstr("<jid>romeo@example.org/ Oréchard&lt;</jid>"));
+  const auto ask = LastAsk();
+  EXPECT_EQ(ask.account(), "romeo@example.org");
+  EXPECT_EQ(ask.resource(), " Oréchard<");
+  EXPECT_EQ(ask.address(), "127.0.0.1");
+  EXPECT_EQ(ask.mechanism(), "PLAIN");
+  EXPECT_EQ(ask.conflict(), session::v1::CONFLICT_REPLACE_OLD);
+  EXPECT_EQ(ask.session().size(), 15u);
+  EXPECT_FALSE(ask.node().empty());
+  EXPECT_FALSE(ask.node_epoch().empty());
+}
+
+TEST_F(BindTest, LeavesTheResourceToTheServer) {
+  for (const std::string none : {"", "<resource/>"}) {
+    Client client(edge_.port());
+    client.LogIn();
+    client.Send(BindIq(none));
+    EXPECT_THAT(client.Until("</iq>"), HasSubstr("<jid>romeo@example.org/made-"));
+    EXPECT_EQ(LastAsk().resource(), "");
+  }
+}
+
+TEST_F(BindTest, RefusesBadRequestsAndLetsTryAgain) {
+  Client client(edge_.port());
+  client.LogIn();
+  for (const std::string& bad : {BindIq("<resource>\xC2\x85</resource>"),
+                                 BindIq("<resource>" + std::string(1024, 'x') + "</resource>"), BindIq("", "get")}) {
+    client.Send(bad);
+    const std::string answer = client.Until("</iq>");
+    EXPECT_THAT(answer, HasSubstr("type='error'")) << bad;
+    EXPECT_THAT(answer, HasSubstr("<bad-request")) << bad;
+  }
+  EXPECT_EQ(client.Bind(), "romeo@example.org/orchard");
+}
+
+TEST_F(BindTest, PassesTheRoutersRefusalOn) {
+  Client client(edge_.port());
+  client.LogIn();
+  for (const std::string condition : {"conflict", "resource-constraint", "not-allowed"}) {
+    edge_.OnLoop([&] { edge_.router().bind_condition = condition; });
+    client.Send(BindIq("<resource>x</resource>"));
+    EXPECT_THAT(client.Until("</iq>"), HasSubstr("<" + condition + " "));
+  }
+  edge_.OnLoop([&] { edge_.router().bind_condition.clear(); });
+  EXPECT_EQ(client.Bind(), "romeo@example.org/orchard");
+}
+
+TEST_F(BindTest, WritesWhatComesBeforeTheAnswerAfterIt) {
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send(BindIq(""));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().held_asks.size() == 1; }));
+  edge_.OnLoop([this] {
+    auto& router = edge_.router();
+    router.Deliver(router.asks.back().bind().session(), "<message id='early'/>");
+    router.AnswerHeld();
+  });
+  EXPECT_THAT(client.Until("<message id='early'/>"), HasSubstr("</jid></bind></iq><message id='early'/>"));
+}
+
+TEST_F(BindTest, EndsTheSessionOfAClientThatLeftMeanwhile) {
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  {
+    Client client(edge_.port());
+    client.LogIn();
+    client.Send(BindIq(""));
+    ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().held_asks.size() == 1; }));
+    client.connection().Reset();
+  }
+  // While the edge waits for the answer it does not read; it finds out when it writes.
+  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().got.size() == 1; }));
+  const auto end = edge_.OnLoop([this] { return edge_.router().got[0].envelope; });
+  EXPECT_TRUE(end.has_session_ended());
+  EXPECT_EQ(end.session(), LastAsk().session());
+}
+
+TEST_F(BindTest, WithoutAnAnswerTheClientIsToldToComeBack) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.router_timeout = std::chrono::milliseconds(400); });
+  edge.OnLoop([&] { edge.router().hold_asks = true; });
+  Client client(edge.port());
+  client.LogIn();
+  client.Send(BindIq(""));
+  const std::string rest = client.Rest();
+  EXPECT_THAT(rest, HasSubstr("<iq type='error' id='b'>"));
+  EXPECT_EQ(StreamErrorIn(rest), "resource-constraint");
+  // Whichever of the asks is still answered, its session is ended.
+  ASSERT_TRUE(edge.Eventually([&] { return edge.router().got.size() == edge.router().asks.size(); }));
+}
+
+}  // namespace
+}  // namespace parley::c2s::testing
