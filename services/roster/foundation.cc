@@ -59,13 +59,11 @@ std::string LayFoundation(pqxx::connection& connection, const FoundationOptions&
   return secret;
 }
 
-Foundation::Foundation(Loop& loop, storage::Postgres& postgres, telemetry::Metrics& metrics, FoundationOptions options,
+Foundation::Foundation(Loop& loop, storage::Postgres& postgres, FoundationOptions options,
                        std::function<void(std::string)> laid)
     : postgres_(postgres),
       options_(std::move(options)),
       laid_(std::move(laid)),
-      up_(metrics.Gauge("parley_roster_postgres_up", "Whether PostgreSQL answers")),
-      queued_(metrics.Gauge("parley_roster_postgres_queue", "Transactions waiting for a connection")),
       timer_(loop.Every(options_.period, [this] { Look(); })) {
   Look();
 }
@@ -73,7 +71,6 @@ Foundation::Foundation(Loop& loop, storage::Postgres& postgres, telemetry::Metri
 std::string Foundation::Missing() const { return problem_; }
 
 void Foundation::Look() {
-  queued_.Set(static_cast<double>(postgres_.queued()));
   if (looking_) return;
   looking_ = true;
   is_laid_ ? Probe() : Lay();
@@ -111,7 +108,6 @@ void Foundation::Report(const Error* problem) {
     }
   }
   problem_ = now;
-  up_.Set(problem == nullptr ? 1 : 0);
 }
 
 }  // namespace parley::roster

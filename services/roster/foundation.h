@@ -8,7 +8,6 @@
 
 #include "libs/base/loop.h"
 #include "libs/storage/postgres.h"
-#include "libs/telemetry/metrics.h"
 
 namespace parley::roster {
 
@@ -25,7 +24,7 @@ std::string LayFoundation(pqxx::connection& connection, const FoundationOptions&
 // Lays the foundation as soon as PostgreSQL is there, and then goes on looking whether it still is.
 class Foundation {
  public:
-  Foundation(Loop& loop, storage::Postgres& postgres, telemetry::Metrics& metrics, FoundationOptions options,
+  Foundation(Loop& loop, storage::Postgres& postgres, FoundationOptions options,
              std::function<void(std::string secret)> laid);
 
   // For readiness: what is missing; empty if nothing is.
@@ -40,8 +39,6 @@ class Foundation {
   storage::Postgres& postgres_;
   const FoundationOptions options_;
   std::function<void(std::string)> laid_;
-  prometheus::Gauge& up_;
-  prometheus::Gauge& queued_;
   bool is_laid_ = false;
   bool looking_ = false;
   std::string problem_ = "not tried yet";

@@ -16,7 +16,6 @@ using testing::HasSubstr;
 struct EmptyDatabase {
   storage::PostgresOptions options = test::PostgresServer::Get().NewDatabase();
   Loop loop;
-  telemetry::Metrics metrics;
   storage::Postgres postgres{loop, options, PrepareConnection};
 
   Result<std::string> Lay(const FoundationOptions& foundation) {
@@ -98,10 +97,9 @@ TEST(FoundationTest, WaitsForPostgresAndNoticesWhenItGoes) {
   const auto options = server.NewDatabase();
   server.Stop();
   Loop loop;
-  telemetry::Metrics metrics;
   storage::Postgres postgres(loop, options, PrepareConnection);
   std::string secret;
-  Foundation foundation(loop, postgres, metrics, {.domains = {"a.example"}, .period = std::chrono::milliseconds(20)},
+  Foundation foundation(loop, postgres, {.domains = {"a.example"}, .period = std::chrono::milliseconds(20)},
                         [&](std::string laid) { secret = std::move(laid); });
   test::RunUntil(loop, [&] { return foundation.Missing().find("postgres") != std::string::npos; });
   EXPECT_TRUE(secret.empty());

@@ -23,6 +23,7 @@ rpc::LinkOptions WithMetrics(rpc::LinkOptions options, telemetry::Metrics& metri
 Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& metrics)
     : postgres_(loop, PostgresOf(config.postgres), PrepareConnection),
       postgres_metrics_(loop, metrics, postgres_),
+      pool_metrics_(loop, postgres_, metrics),
       database_(postgres_, metrics),
       rosters_(database_, RosterLimitsOf(config.roster)),
       offline_(database_, OfflineLimitsOf(config.roster)),
@@ -31,7 +32,7 @@ Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& m
       account_store_(database_),
       keys_(loop, KeyPoolOf(config.roster), metrics),
       accounts_(account_store_, keys_, AccountsOf(config)),
-      foundation_(loop, postgres_, metrics, FoundationOf(config),
+      foundation_(loop, postgres_, FoundationOf(config),
                   [this](std::string secret) { accounts_.SetSecret(std::move(secret)); }),
       asks_(rosters_, offline_, writer_, metrics),
       accounts_service_(accounts_, metrics),

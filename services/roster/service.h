@@ -16,6 +16,7 @@
 #include "services/roster/foundation.h"
 #include "services/roster/offline/forgetter.h"
 #include "services/roster/offline/pg_offline_store.h"
+#include "services/roster/pool_metrics.h"
 
 namespace parley::roster {
 
@@ -34,6 +35,7 @@ class Service {
  private:
   storage::Postgres postgres_;
   storage::PostgresMetrics postgres_metrics_;
+  PoolMetrics pool_metrics_;
   Database database_;
   PgRosterStore rosters_;
   PgOfflineStore offline_;
