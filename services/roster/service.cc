@@ -23,7 +23,6 @@ rpc::LinkOptions WithMetrics(rpc::LinkOptions options, telemetry::Metrics& metri
 Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& metrics)
     : postgres_(loop, PostgresOf(config.postgres), PrepareConnection),
       postgres_metrics_(loop, metrics, postgres_),
-      pool_metrics_(loop, postgres_, metrics),
       database_(postgres_, metrics),
       rosters_(database_, RosterLimitsOf(config.roster)),
       offline_(database_, OfflineLimitsOf(config.roster)),

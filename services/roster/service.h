@@ -16,7 +16,6 @@
 #include "services/roster/foundation.h"
 #include "services/roster/offline/forgetter.h"
 #include "services/roster/offline/pg_offline_store.h"
-#include "services/roster/pool_metrics.h"
 
 namespace parley::roster {
 
@@ -35,7 +34,6 @@ class Service {
  private:
   storage::Postgres postgres_;
   storage::PostgresMetrics postgres_metrics_;
-  PoolMetrics pool_metrics_;
   Database database_;
   PgRosterStore rosters_;
   PgOfflineStore offline_;
