@@ -25,6 +25,9 @@ void AdvertiseBindings(const net::TlsInfo& tls, std::string& features) {
   if (tls.exporter.empty() && tls.end_point.empty()) return;
   features += "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>";
   if (!tls.exporter.empty()) features += "<channel-binding type='tls-exporter'/>";
+  // Over TLS 1.3 no RFC defines it: accepted from those who cannot do better, advertised to nobody.
+  const bool unique = !tls.unique.empty() && tls.version != "TLSv1.3";
+  if (unique) features += "<channel-binding type='tls-unique'/>";
   if (!tls.end_point.empty()) features += "<channel-binding type='tls-server-end-point'/>";
   features += "</sasl-channel-binding>";
 }

@@ -59,6 +59,7 @@ void Stream::Start() {
 void Stream::StartSecured() {
   log::Debug("client_connected", {{"session", id_}, {"address", address()}, {"tls", true}});
   phase_ = Phase::kSecuring;
+  tls_host_ = host_;
   connection_.StartTls(context_.tls, {});
   connection_.Start();
 }

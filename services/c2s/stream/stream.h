@@ -74,6 +74,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   // Ends the stream without an error: closes our side and waits for the client's (RFC 6120 4.4).
   void End();
   bool open() const { return phase_ == Phase::kOpening || phase_ == Phase::kOpen; }
+  bool paused() const { return pauses_ != 0; }
   // Its end has not begun.
   bool alive() const { return phase_ < Phase::kClosing; }
 

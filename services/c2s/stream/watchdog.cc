@@ -56,6 +56,8 @@ void Watchdog::Look() {
 }
 
 void Watchdog::LookAtSilence() {
+  // Whoever is not listened to cannot be heard.
+  if (stream_.paused()) Heard();
   if (!Passed(heard_, config_.idle_ping)) return;
   if (!pinged_) {
     pinged_ = true;
