@@ -198,6 +198,7 @@ struct Failure {
   std::string sent;
   std::string condition;
 };
+void PrintTo(const Failure& failure, std::ostream* out) { *out << failure.name; }
 
 std::string AuthXml(const std::string& mechanism, const std::string& content) {
   return "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='" + mechanism + "'>" + content + "</auth>";

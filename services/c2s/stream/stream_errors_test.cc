@@ -29,6 +29,7 @@ struct Case {
   std::string sent;
   std::string condition;
 };
+void PrintTo(const Case& tried, std::ostream* out) { *out << tried.name; }
 
 constexpr char kXmlns[] = "xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'";
 
