@@ -26,6 +26,8 @@ NO_LIMITS = [
     "c2s.connections_per_second_per_address=0",
     "c2s.auth_failures_per_minute_per_address=0",
     "c2s.auth_failure_delay=0ms",
+    # Clients of tests that are over do not answer the closing of their streams.
+    "c2s.close_timeout=300ms",
 ]
 
 

@@ -85,6 +85,7 @@ class Raw:
         self.parser = _Parser()
         self.received = []  # raw bytes, for tests that look at them
         self.jid = None
+        self.patience = TIMEOUT  # seconds without a byte that the test bears
         self._ids = itertools.count(1)
 
     @classmethod
@@ -102,7 +103,7 @@ class Raw:
         await self.writer.drain()
 
     async def _fill(self):
-        data = await asyncio.wait_for(self.reader.read(65536), TIMEOUT)
+        data = await asyncio.wait_for(self.reader.read(65536), self.patience)
         if not data:
             raise Ended("the connection is closed")
         self.received.append(data)

@@ -38,6 +38,7 @@ class Traffic:
         self.sender, self.receiver = sender, receiver
         self.sent = 0
         self.got = []
+        self.bounced = []
         self.stopping = False
 
     async def _send(self):
@@ -45,21 +46,34 @@ class Traffic:
             await self.sender.message(self.receiver.jid, str(self.sent))
             self.sent += 1
             await asyncio.sleep(0.002)
+        # The receiver may have all of these already, and waits for one more.
+        await self.sender.message(self.receiver.jid, "end")
 
     async def _receive(self):
-        while not self.stopping or len(self.got) < self.sent:
+        while True:
             element = await self.receiver.until(is_message)
+            if body(element) == "end":
+                return
             if element.get("type") != "error":
                 self.got.append(int(body(element)))
 
+    async def _watch_for_errors(self):
+        while True:
+            self.bounced.append(condition(await self.sender.until(lambda e: e.get("type") == "error")))
+
     async def around(self, fault):
+        self.sender.patience = self.receiver.patience = PATIENCE
         tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        watching = asyncio.create_task(self._watch_for_errors())
         await self._reach(50)
         await fault()
         await self._reach(self.sent + 200)
         self.stopping = True
-        await asyncio.gather(*tasks)
-        assert self.got == list(range(self.sent))
+        await asyncio.wait(tasks, timeout=PATIENCE)
+        watching.cancel()
+        missing = sorted(set(range(self.sent)) - set(self.got))
+        assert not self.bounced and not missing, f"of {self.sent}: bounced {self.bounced[:3]}, missing {missing[:3]}"
+        assert self.got == list(range(self.sent)), "repeated or out of order"
 
     async def _reach(self, count):
         async def reached():
