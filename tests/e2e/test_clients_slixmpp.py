@@ -26,8 +26,8 @@ class Client(slixmpp.ClientXMPP):
         self.add_event_handler("failed_auth", lambda event: self.online.done() or self.online.set_result(False))
         self.add_event_handler("message", self.messages.put_nowait)
         self.add_event_handler("presence_subscribe", self.subscriptions.put_nowait)
-        self.add_event_handler("presence_available", self.presences.put_nowait)
-        self.add_event_handler("presence_unavailable", self.presences.put_nowait)
+        for kind in ("available", "dnd", "unavailable"):
+            self.add_event_handler(f"presence_{kind}", self.presences.put_nowait)
         for plugin in ("xep_0030", "xep_0092", "xep_0199", "xep_0202", "xep_0077", "xep_0203"):
             self.register_plugin(plugin)
 
