@@ -88,6 +88,8 @@ void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   auto* session = sessions_.Find(envelope.origin());
   // A router that stops does not know our stanza, another will.
   const bool elsewhere = reason == link::v1::REFUSAL_REASON_DRAINING && ring_.available();
+  // Neither here nor there: nobody waits for what becomes of it.
+  if (!session && reason == link::v1::REFUSAL_REASON_NO_SESSION) return;
   if (!session || WorthKeeping(envelope) || elsewhere) return Defer(std::move(held));
   session->OnUndeliverable(envelope, ErrorFor(reason));
 }
