@@ -28,12 +28,19 @@ void ByteStream::OnRead(bool ok) {
   if (detached_ || !user_) {
     FinishOnce();
   } else if (ok) {
-    if (!finish_wanted_) user_->OnMessage(incoming_);
+    finish_wanted_ ? Drain() : user_->OnMessage(incoming_);
   } else {
     user_->OnReadsDone();
     if (!user_->Lingers()) FinishOnce();
   }
   ReleaseIfDone();
+}
+
+// gRPC gives who dialled no status before the last message that came is read.
+void ByteStream::Drain() {
+  if (gives_status()) return;
+  reading_ = true;
+  OnReadTime(true);
 }
 
 void ByteStream::Write(const grpc::ByteBuffer& message) {
@@ -44,8 +51,11 @@ void ByteStream::Write(const grpc::ByteBuffer& message) {
 
 void ByteStream::OnWritten(bool ok) {
   writing_ = false;
-  if (finish_wanted_ || !ok) {
+  if (finish_wanted_) {
     FinishOnce();
+  } else if (!ok) {
+    // The reads end too, after what had come already: it counts.
+    if (!reading_) FinishOnce();
   } else if (!detached_) {
     user_->OnWritten();
   }

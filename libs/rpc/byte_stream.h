@@ -64,6 +64,7 @@ class ByteStream : public Call {
 
  private:
   void OnReadTime(bool ok);
+  void Drain();
   void OnRead(bool ok);
   void OnWritten(bool ok);
   void OnHalfClosed(bool ok);
