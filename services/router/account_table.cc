@@ -92,7 +92,7 @@ void AccountTable::Enqueue(Slot& slot, Work work) {
 void AccountTable::Start(Slot& slot) {
   slot.busy = true;
   ++busy_;
-  tasks_.Spawn("account", Pump(slot));
+  tasks_.Spawn("account", Pump(slot), [this, &slot] { Stop(slot); });
 }
 
 Task<void> AccountTable::Pump(Slot& slot) {
@@ -107,9 +107,14 @@ Task<void> AccountTable::Pump(Slot& slot) {
       Fail(std::move(work));
     }
   }
+}
+
+// Also when a handler threw: what waits behind it is not to suffer.
+void AccountTable::Stop(Slot& slot) {
   metrics_.mailbox.Set(static_cast<double>(waiting_));
   slot.busy = false;
   --busy_;
+  if (!slot.mailbox.empty()) return Start(slot);
   if (slot.stale && store_.up()) Erase(slot);
 }
 

@@ -92,6 +92,7 @@ class AccountTable {
   bool Fresh(const Slot& slot) const;
   void Enqueue(Slot& slot, Work work);
   void Start(Slot& slot);
+  void Stop(Slot& slot);
   Task<void> Pump(Slot& slot);
   Task<void> DoWork(Slot& slot, Work work);
   Task<bool> MakeFresh(Slot& slot, Clock::time_point deadline);

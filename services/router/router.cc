@@ -101,16 +101,20 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       tasks_(loop),
       server_(loop, self_, config.router.listen, LinksOf(config, metrics), AdminMethods(operations_), &intake_) {
   accounts_.SetHandler(rules_);
-  redis_.Track([this](const std::string* key) { accounts_.Invalidate(key); });
+  redis_.Track([this](const std::string* key) { OnChanged(key); });
   redis_.OnState([this](bool up) {
     log::Info(up ? "redis_up" : "redis_down");
-    // What was read before has not been watched over since.
-    accounts_.Invalidate(nullptr);
+    OnChanged(nullptr);  // what was read before has not been watched over since
   });
 }
 
 // What is still held was not acknowledged: it stays with those who sent it.
 Router::~Router() { store_.Close(); }
+
+void Router::OnChanged(const std::string* key) {
+  if (key == nullptr) store_.ForgetIndexes();
+  accounts_.Invalidate(key);
+}
 
 void Router::OnNodeDied(const Nodes::Node& node) {
   edges_.OnNodeDied(node);

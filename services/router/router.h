@@ -54,6 +54,8 @@ class Router {
   bool HasEdge(const std::string& instance) const { return edges_.linked(instance); }
 
  private:
+  // A key of Redis, by somebody else; nullptr: any may have.
+  void OnChanged(const std::string* key);
   void OnNodeDied(const Nodes::Node& node);
 
   Loop& loop_;

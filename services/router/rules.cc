@@ -190,7 +190,7 @@ Task<void> Rules::Control(Account& account, Held held) {
   const Envelope& envelope = *held.envelope;
   if (!envelope.has_session_ended()) co_return;
   const auto& ended = envelope.session_ended();
-  const Session* session = account.WithId(envelope.session());
+  const Session* session = account.Asking(envelope.session());
   if (session == nullptr) co_return;
   // Put back under a new epoch meanwhile: that binding lives.
   const bool other_node = !ended.node().empty() && ended.node() != session->record.node();

@@ -76,7 +76,7 @@ IndexEntry ParseIndexMember(std::string_view member) {
 }
 
 SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, Metrics& metrics)
-    : tasks_(tasks), redis_(redis), metrics_(metrics) {}
+    : tasks_(tasks), redis_(redis), metrics_(metrics), alive_(std::make_shared<SessionStore*>(this)) {}
 
 Task<Result<std::vector<Record>>> SessionStore::Load(std::string bare) {
   const auto start = Clock::now();
@@ -111,13 +111,19 @@ Task<Result<SessionStore::Write>> SessionStore::Put(std::string bare, Record nex
 
 void SessionStore::Index(const std::string& bare, const Record& record) {
   const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
-  redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, Ignore);
+  if (indexed_nodes_.insert(NodeName(record)).second) redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, Ignore);
   redis_.Command({"SADD", key, IndexMember(bare, record)}, Ignore);
 }
 
-void SessionStore::Erase(std::string bare, Record record, rpc::Receipt receipt) {
-  if (closed_) return;
+rpc::Receipt SessionStore::EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt) {
   ending_.insert(record.session());
+  auto settled = [alive = std::weak_ptr(alive_), bare, record, receipt = std::move(receipt)](rpc::RefusalReason) {
+    if (const auto store = alive.lock()) (*store)->Erase(bare, record, receipt);
+  };
+  return rpc::Receipt(std::function<void(rpc::RefusalReason)>(std::move(settled)));
+}
+
+void SessionStore::Erase(std::string bare, Record record, rpc::Receipt receipt) {
   tasks_.Spawn("erase_session", EraseUntilDone(std::move(bare), std::move(record), std::move(receipt)));
 }
 

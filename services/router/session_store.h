@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -35,17 +37,18 @@ class SessionStore {
   Task<Result<Write>> Put(std::string bare, Record next, Expected expected);
   // Before a bind or restore: so that the session is found if its node dies.
   void Index(const std::string& bare, const Record& record);
-  // After the end of a session. Tries until it is done; `receipt` is kept until then. Load does not see the session any
-  // more from now on.
-  void Erase(std::string bare, Record record, rpc::Receipt receipt);
-  // From now on Load does not see this session, which is about to be erased.
-  void HideFromLoad(const std::string& session) { ending_.insert(session); }
+  // After the end of a session: when the last copy of the receipt that is returned goes, the record goes too, however
+  // long it takes, and then `receipt`. Load does not see the session any more from now on.
+  rpc::Receipt EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt);
   // The process is about to end: nothing is erased any more on account of what is dropped.
-  void Close() { closed_ = true; }
+  void Close() { alive_.reset(); }
+  // Redis may have lost its data.
+  void ForgetIndexes() { indexed_nodes_.clear(); }
   // Makes other routers forget what they have of the account, its roster too.
   void Touch(const std::string& bare);
 
  private:
+  void Erase(std::string bare, Record record, rpc::Receipt receipt);
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt);
   void Measure(std::chrono::steady_clock::time_point since);
 
@@ -53,7 +56,8 @@ class SessionStore {
   storage::Redis& redis_;
   Metrics& metrics_;
   std::unordered_set<std::string> ending_;  // ids
-  bool closed_ = false;
+  std::set<std::string> indexed_nodes_;
+  std::shared_ptr<SessionStore*> alive_;
 };
 
 // The member of a node's index for a session: "<session id> <full JID>".

@@ -184,11 +184,10 @@ Task<bool> Sessions::Update(Account& account, std::string session_id, Change cha
 }
 
 Record Sessions::Take(Account& account, const std::string& session_id) {
-  auto& all = account.sessions();
+  auto& all = account.WithId(session_id) != nullptr ? account.sessions() : account.vanished();
   const auto place = std::find_if(all.begin(), all.end(), [&](const Session& s) { return s.id() == session_id; });
   Record gone = std::move(place->record);
   all.erase(place);
-  parts_.store.HideFromLoad(gone.session());
   // What its edge did not get was there before all that waits for the account.
   parts_.accounts.PostFirst(account.bare(), parts_.edges.TakeParked(gone));
   parts_.metrics.sessions_ended.Increment();
@@ -196,7 +195,7 @@ Record Sessions::Take(Account& account, const std::string& session_id) {
 }
 
 Task<void> Sessions::End(Account& account, std::string session_id, std::string reason, Receipt receipt) {
-  if (account.WithId(session_id) == nullptr) co_return;
+  if (account.Asking(session_id) == nullptr) co_return;
   Record gone = Take(account, session_id);
   log::Debug("session_ended", {{"session", gone.session()}, {"reason", reason}});
   co_await Farewell(account, std::move(gone), std::move(receipt));
@@ -204,10 +203,7 @@ Task<void> Sessions::End(Account& account, std::string session_id, std::string r
 
 // Its record goes after everybody was told: who finds it still there after a crash tells them again.
 Task<void> Sessions::Farewell(Account& account, Record gone, Receipt receipt) {
-  const std::string bare = account.bare();
-  auto erase = [store = &parts_.store, bare, gone, receipt](rpc::RefusalReason) { store->Erase(bare, gone, receipt); };
-  Receipt told(std::function<void(rpc::RefusalReason)>(std::move(erase)));
-  receipt = Receipt();
+  Receipt told = parts_.store.EraseWhenSettled(account.bare(), gone, std::move(receipt));
   if (gone.presence().empty() && gone.directed().empty()) co_return;
   std::string stanza = UnavailableStanza(account, gone);
   co_await SayGone(account, std::move(gone), std::move(stanza), Origin(), std::move(told));
