@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing.h"
+#include "libs/telemetry/metrics.h"
 
 namespace parley::rpc {
 namespace {
@@ -313,6 +317,47 @@ TEST_F(LinkTest, SettledWhenAllSentBeforeIsAcknowledged) {
   server_side_.receipts[0] = Receipt();
   RunUntil(loop_, [&] { return settled; });
   EXPECT_EQ(up().unacknowledged(), 1u);
+}
+
+TEST_F(LinkTest, MetricsSayWhatLinksDo) {
+  telemetry::Metrics metrics;
+  LinkOptions options;
+  options.metrics = &metrics;
+  StartServer();
+  Dial(options);
+  RunUntil(loop_, [&] { return client_side_.links.size() == 1 && server_side_.links.size() == 1; });
+  for (int i = 1; i <= 10; ++i) up().Send(MakeEnvelope("romeo@home", i), {});
+  bool answered = false;
+  up().Ask("?", 5s, [&](Result<std::string>) { answered = true; });
+  RunUntil(loop_, [&] { return answered && up().unacknowledged() == 0; });
+  const std::string text = metrics.Text();
+  for (const char* line : {"parley_link_envelopes_total{direction=\"sent\",link=\"router\"} 10",
+                           "parley_link_acks_total{direction=\"received\",link=\"router\"} 10",
+                           "parley_link_up{link=\"router\"} 1", "parley_link_ask_seconds_count{link=\"router\"} 1",
+                           "parley_link_unacknowledged_envelopes{link=\"router\"} 0"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
+  }
+  client_.reset();
+  EXPECT_NE(metrics.Text().find("parley_link_up{link=\"router\"} 0"), std::string::npos);
+}
+
+// Each process has its own loop: here on two threads, so that a thread sanitizer sees what they share.
+TEST_F(LinkTest, LoopsOnTwoThreads) {
+  Loop other_loop;
+  Recorder other_side;
+  std::unique_ptr<LinkClient> client;
+  StartServer();
+  std::thread other([&] {
+    client = std::make_unique<LinkClient>(other_loop, Self{"c2s", "c2s-9", "e"}, "127.0.0.1:" + std::to_string(port_),
+                                          LinkOptions(), other_side);
+    RunUntil(other_loop, [&] { return other_side.links.size() == 1; });
+    for (int i = 1; i <= 5000; ++i) other_side.links[0]->Send(MakeEnvelope("romeo@home", i), {});
+    RunUntil(other_loop, [&] { return other_side.links[0]->unacknowledged() == 0; });
+    client.reset();
+  });
+  RunUntil(loop_, [&] { return server_side_.downs == 1; });
+  other.join();
+  EXPECT_EQ(server_side_.got.size(), 5000u);
 }
 
 TEST_F(LinkTest, NobodyThereIsTriedAgain) {

@@ -38,7 +38,7 @@ class Side : public LinkHandler {
   }
   void OnDraining(Link&) override {}
   void OnWritable(Link&) override {}
-  void OnDown(Link&, std::vector<Held>) override { up = nullptr; }
+  void OnDown(Link&, std::vector<Held>) override { std::exit(1); }
 
   Link* up = nullptr;
   bool echo = false;
