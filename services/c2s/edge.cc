@@ -81,6 +81,7 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       drain_(context_),
       measuring_(loop.Every(kMeasurePeriod, [this] { Measure(); })),
       reloading_(loop.Every(config.c2s.certificate_check, [this] { ReloadCertificates(); })) {
+  routers_.OnUnknown([this](const std::shared_ptr<Session>& session) { node_.PutBack(session); });
   AddReadyChecks();
 }
 

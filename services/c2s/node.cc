@@ -35,7 +35,10 @@ void Node::OnLease(const std::string& epoch) {
 }
 
 void Node::Bound(const std::shared_ptr<Session>& session, const std::string& epoch) {
-  if (epoch == lease_.epoch()) return;
+  if (epoch != lease_.epoch()) PutBack(session);
+}
+
+void Node::PutBack(const std::shared_ptr<Session>& session) {
   waiting_.push_back(session);
   Pump();
 }

@@ -24,6 +24,8 @@ class Node {
   const std::string& instance() const { return instance_; }
   const std::string& epoch() const { return lease_.epoch(); }
   bool held() const { return lease_.held(); }
+  // The routers do not know it, although it lives.
+  void PutBack(const std::shared_ptr<Session>& session);
   // A bind was answered. If the epoch changed meanwhile, the session is under one that is gone.
   void Bound(const std::shared_ptr<Session>& session, const std::string& epoch);
   void Release(std::function<void()> done) { lease_.Release(std::move(done)); }

@@ -88,10 +88,19 @@ void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   auto* session = sessions_.Find(envelope.origin());
   // A router that stops does not know our stanza, another will.
   const bool elsewhere = reason == link::v1::REFUSAL_REASON_DRAINING && ring_.available();
+  const bool unknown = reason == link::v1::REFUSAL_REASON_NO_SESSION;
   // Neither here nor there: nobody waits for what becomes of it.
-  if (!session && reason == link::v1::REFUSAL_REASON_NO_SESSION) return;
+  if (!session && unknown) return;
+  if (unknown && !envelope.repeat()) return TryOnceMore(*session, std::move(held));
   if (!session || WorthKeeping(envelope) || elsewhere) return Defer(std::move(held));
   session->OnUndeliverable(envelope, ErrorFor(reason));
+}
+
+// After the session is put back.
+void Routers::TryOnceMore(Session& session, rpc::Held held) {
+  if (unknown_) unknown_(session.shared_from_this());
+  held.envelope->set_repeat(true);
+  Defer(std::move(held));
 }
 
 void Routers::Defer(rpc::Held held) {

@@ -32,6 +32,9 @@ class Routers final : private rpc::Ring::Owner {
   // Tells the session's uplink once there is room again.
   void WaitWritable(std::shared_ptr<Session> session);
 
+  // Called for a session that lives here while the routers know nothing of it: Redis lost it.
+  void OnUnknown(std::function<void(const std::shared_ptr<Session>&)> unknown) { unknown_ = std::move(unknown); }
+
   // Before the end: no new deliveries, please.
   void AnnounceDraining();
   std::size_t unacknowledged() const;
@@ -44,6 +47,7 @@ class Routers final : private rpc::Ring::Owner {
   void OnWritable() override;
 
   void Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  void TryOnceMore(Session& session, rpc::Held held);
   void GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void WakeWaiting();
   void Defer(rpc::Held held);
@@ -53,6 +57,7 @@ class Routers final : private rpc::Ring::Owner {
   SessionTable& sessions_;
   Metrics& metrics_;
   Repeats repeats_;
+  std::function<void(const std::shared_ptr<Session>&)> unknown_;
   std::vector<std::weak_ptr<Session>> waiting_;
   std::deque<rpc::Held> deferred_;
   // No router for so long that stanzas are answered rather than held.

@@ -389,6 +389,18 @@ TEST_F(SessionTest, WhatABusyRouterRefusesIsAnswered) {
   EXPECT_THAT(client.Until("</message>"), HasSubstr("<resource-constraint"));
 }
 
+TEST_F(SessionTest, ASessionThatTheRoutersLostIsPutBack) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().refuse = link::v1::REFUSAL_REASON_NO_SESSION; });
+  client.Send("<iq id='1' type='get' to='example.org'><q xmlns='a:b'/></iq>");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().asks.back().has_restore(); }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().asks.back().restore().record().session(); }), SessionId());
+  // The second time is the last.
+  EXPECT_THAT(client.Until("</iq>"), HasSubstr("<remote-server-timeout"));
+  EXPECT_TRUE(Arrival(1).repeat());
+}
+
 TEST_F(SessionTest, PresenceThatABusyRouterRefusesIsSentAgain) {
   Client client(edge_.port());
   client.Start();
