@@ -24,6 +24,7 @@ struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
   std::shared_ptr<Endpoint> endpoint;
   Loop::Timer retry;
   std::chrono::milliseconds backoff{0};
+  std::chrono::steady_clock::time_point dialled;
   std::string last_reason;
   std::minstd_rand random{std::random_device{}()};
 };
@@ -34,6 +35,7 @@ void LinkClient::State::Dial() {
   endpoint = std::make_shared<Endpoint>(loop, role, handler, [weak = weak_from_this()](const std::string& reason) {
     if (const auto self = weak.lock()) self->OnEnded(reason);
   });
+  dialled = std::chrono::steady_clock::now();
   auto& stream = ClientStream::Dial(*poller, MakeChannel(role->options, address), kExchangeMethod, address);
   auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
   endpoint->Attach(*transport);
@@ -43,7 +45,10 @@ void LinkClient::State::Dial() {
 void LinkClient::State::OnEnded(const std::string& reason) {
   const auto& options = role->options;
   const bool was_up = endpoint && endpoint->was_up();
-  if (was_up) backoff = std::chrono::milliseconds(0);
+  // One that breaks as soon as it is up would be dialled again and again.
+  if (was_up && std::chrono::steady_clock::now() - dialled > options.reconnect_max) {
+    backoff = std::chrono::milliseconds(0);
+  }
   endpoint.reset();
   if (!was_up && reason != last_reason) {
     log::Warn("link_failed", {{"address", address}, {"reason", reason}});

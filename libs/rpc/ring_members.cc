@@ -83,8 +83,8 @@ void Ring::State::OnDown(Replica& replica, const Peer& peer, std::vector<Held> h
   WaitFirst(std::move(held));
   if (!replica.listed()) Forget(replica);
   RedialAliases(peer.instance);
-  TellAvailability();
   Pump();
+  TellAvailability();
 }
 
 void Ring::State::Forget(Replica& replica) {
@@ -151,8 +151,9 @@ void Ring::State::Settle(Rendezvous before) {
     std::erase_if(settle_timers, [](const Loop::Timer& timer) { return !timer.armed(); });
     settle_timers.push_back(loop.After(options.settle_timeout, [this, change] { OnSettleTimeout(change); }));
   }
-  TellAvailability();
+  // What waited goes before what the owner sends when it hears of it.
   Pump();
+  TellAvailability();
 }
 
 void Ring::State::OnSettled(std::uint64_t change, const std::string& instance) {

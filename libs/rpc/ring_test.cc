@@ -53,12 +53,16 @@ class Edge : public Ring::Owner {
   }
   void OnRequest(Link&, const std::string& body, LinkHandler::Respond respond) override { respond("edge: " + body); }
   void OnUndeliverable(Held held, RefusalReason reason) override { undeliverable.emplace_back(std::move(held), reason); }
-  void OnAvailability(bool available) override { availability.push_back(available); }
+  void OnAvailability(bool available) override {
+    availability.push_back(available);
+    if (on_availability) on_availability(available);
+  }
   void OnWritable() override { ++writable; }
 
   std::vector<std::uint64_t> got;
   std::vector<std::pair<Held, RefusalReason>> undeliverable;
   std::vector<bool> availability;
+  std::function<void(bool)> on_availability;
   int writable = 0;
 };
 
@@ -285,6 +289,16 @@ TEST_F(RingTest, WaitsForAReplica) {
   EXPECT_EQ(router(0).got.size(), 10u);
   EXPECT_FALSE(ring_->congested("romeo@home"));
   EXPECT_GE(edge_.writable, 1);
+}
+
+TEST_F(RingTest, WhatWaitedGoesBeforeWhatTheOwnerSendsOnHearingOfAReplica) {
+  MakeRouters(1);
+  MakeRing({});
+  Send("romeo@home", 1);
+  edge_.on_availability = [&](bool) { Send("romeo@home", 2); };
+  router(0).Start();
+  RunUntil(loop_, [&] { return router(0).got.size() == 2; });
+  EXPECT_EQ(Numbers(router(0), "romeo@home"), Sequence({1, 2}));
 }
 
 TEST_F(RingTest, OnlyReplicaRestartsAndNothingIsLost) {
