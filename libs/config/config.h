@@ -109,6 +109,7 @@ struct Router {
   std::uint32_t max_accounts_cached = 500000;
   std::uint32_t max_rosters_cached = 50000;
   std::uint32_t max_mailbox = 10000;  // stanzas waiting for one account
+  std::uint32_t max_parked = 100000;  // stanzas waiting for one edge whose link broke
   std::uint32_t max_directed = 1000;  // directed-presence targets remembered per session
   std::uint32_t offline_batch = 100;
   Milliseconds roster_timeout{5000};

@@ -151,6 +151,10 @@ Task<void> AdminOperations::Remove(Account& account, std::function<void(admin::v
   if (!removed) response.set_failure(removed.error().message());
   if (removed && *removed == rpc::AccountProblem::kStore) response.set_failure("PostgreSQL cannot be reached");
   response.set_existed(removed && *removed == rpc::AccountProblem::kNone);
+  if (!response.failure().empty()) {
+    done(response);
+    co_return;
+  }
   // At its home, which need not be here.
   Kick(account.bare(), {}, "not-authorized", [done, response](std::uint32_t) { done(response); });
 }

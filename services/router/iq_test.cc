@@ -111,6 +111,35 @@ TEST_F(IqTest, RegistrationOfOneThatIsLoggedIn) {
               HasSubstr("service-unavailable"));
 }
 
+TEST_F(IqTest, APasswordIsChanged) {  // XEP-0077 3.3
+  Client& romeo = Login("romeo@home.example/orchard");
+  EXPECT_THAT(Ask(romeo, "<iq type='set' id='1' to='home.example'><query xmlns='jabber:iq:register'>"
+                         "<username>Romeo</username><password>new</password></query></iq>"),
+              XmlEq("<iq type='result' id='1' from='home.example' to='romeo@home.example/orchard'/>"));
+  EXPECT_EQ(roster_->passwords().at("romeo@home.example"), "new");
+}
+
+TEST_F(IqTest, AnAccountIsRemovedWithAllThatItWas) {  // XEP-0077 3.2
+  roster_->Befriend("romeo@home.example", "juliet@home.example", xmpp::Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& other = Online("romeo@home.example/street");
+  juliet.Take();
+  EXPECT_THAT(Ask(romeo, "<iq type='set' id='1'><query xmlns='jabber:iq:register'><remove/></query></iq>"),
+              HasSubstr("type='result'"));
+  RunUntil([&] { return romeo.disconnected() == "not-authorized" && other.disconnected() == "not-authorized"; });
+  EXPECT_FALSE(roster_->HasAccount("romeo@home.example"));
+  std::vector<std::string> gone;
+  for (const auto& stanza : Received(juliet)) {
+    if (stanza.starts_with("<presence")) gone.push_back(Attr(stanza, "type") + " " + Attr(stanza, "from"));
+  }
+  EXPECT_THAT(gone, ::testing::UnorderedElementsAre(
+                        "unavailable romeo@home.example/orchard", "unavailable romeo@home.example/street",
+                        "unsubscribed romeo@home.example", "unsubscribe romeo@home.example"));
+  EXPECT_EQ(roster_->StateOf("juliet@home.example", "romeo@home.example"), xmpp::SubscriptionState());
+  EXPECT_EQ(Redis({"EXISTS", "parley:s:{romeo@home.example}"}), "0");
+}
+
 TEST_F(IqTest, ARepeatOfARequestIsAnsweredAgainWithTheSameNumber) {
   Client& romeo = Login("romeo@home.example/orchard");
   Ask(romeo, "<iq type='get' id='1' to='home.example'><ping xmlns='urn:xmpp:ping'/></iq>");

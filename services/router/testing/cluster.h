@@ -61,6 +61,7 @@ class ClusterTest : public ::testing::Test {
   // What another router would write.
   std::string Redis(const std::vector<std::string>& words) { return redis_.Call(words); }
 
+  const std::string& address(std::size_t router = 0) const { return addresses_.at(router); }
   Edge& edge() { return *edges_.front(); }
   double Metric(const std::string& name_and_labels) const;
 

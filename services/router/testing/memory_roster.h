@@ -9,11 +9,13 @@
 
 #include "libs/rpc/server.h"
 #include "libs/xmpp/subscription.h"
+#include "parley/accounts/v1/accounts.pb.h"
 #include "parley/roster/v1/roster.pb.h"
 
 namespace parley::router::testing {
 
-// A roster service without a database, for tests of routers: parley.roster.v1 over real links.
+// A roster service without a database, for tests of routers: parley.roster.v1 over real links, and
+// what routers need of parley.accounts.v1.
 class MemoryRoster final : public rpc::LinkHandler {
  public:
   MemoryRoster(Loop& loop, const std::string& listen);
@@ -28,6 +30,8 @@ class MemoryRoster final : public rpc::LinkHandler {
 
   xmpp::SubscriptionState StateOf(const std::string& owner, const std::string& contact) const;
   std::size_t offline_count(const std::string& owner) const;
+  const std::map<std::string, std::string>& passwords() const { return passwords_; }
+  bool HasAccount(const std::string& jid) const { return accounts_.contains(jid); }
   // Names of the asks since the last call.
   std::vector<std::string> TakeAsked();
   int port() const { return server_.port(); }
@@ -47,6 +51,7 @@ class MemoryRoster final : public rpc::LinkHandler {
     std::set<std::string> stored;
   };
 
+  rpc::Methods Accounts();
   roster::v1::Answer Handle(const roster::v1::Ask& ask);
   void Get(Account& account, const roster::v1::GetRoster& ask, roster::v1::Answer& answer);
   void Set(Account& account, const roster::v1::SetItem& ask, roster::v1::Answer& answer);
@@ -65,6 +70,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   void OnDown(rpc::Link&, std::vector<rpc::Held>) override {}
 
   std::map<std::string, Account> accounts_;
+  std::map<std::string, std::string> passwords_;
   std::vector<std::string> asked_;
   std::int64_t next_id_ = 1;
   std::size_t quota_ = 100;
