@@ -17,6 +17,8 @@ from parley_dev.steps import Failure, Steps
 SANITIZED = ["base", "xml", "xmpp", "net", "storage"]
 SANITIZER_OPTIONS = ["-DPARLEY_SANITIZE=address;undefined", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1 -g1"]
 FUZZ_SECONDS = 10
+# What the services under test log: the assertion that failed is what matters.
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn|error) ")
 
 
 class Tally:
@@ -80,7 +82,7 @@ def _gtest(tally, program, keyword, kind):
                 failures += "failures" in case
                 tally.add(name, "failures" not in case)
         if code != 0:
-            print(output[-6000:])
+            print("\n".join(line for line in output.splitlines() if not LOG_LINE.match(line))[-6000:])
             if not failures:
                 tally.add(f"{kind}:{program.name} (exit {code})", False)
 
