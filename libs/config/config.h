@@ -96,6 +96,18 @@ struct C2s {
   Milliseconds slow_reader_timeout{30000};     // no progress for so long
   std::uint32_t max_unacknowledged = 128;      // stanzas of a session that the routers have not taken yet
   Milliseconds order_timeout{2000};  // a presence waits for messages, and the other way round, to keep their order
+  // Stream management (XEP-0198)
+  Milliseconds sm_resume_timeout{300000};   // a session may be away so long; 0: resumption is not offered
+  std::string sm_location;                  // "host:port" that clients are to come back to; empty: anywhere
+  std::uint32_t sm_max_stanzas = 1000;      // unacknowledged by the client; then the session ends
+  std::uint32_t sm_max_bytes = 4194304;
+  std::uint32_t sm_request_stanzas = 25;    // an acknowledgement is asked for after so many,
+  std::uint32_t sm_request_bytes = 65536;   // so many bytes,
+  Milliseconds sm_request_delay{3000};      // or so long
+  Milliseconds sm_ack_timeout{60000};       // a client that does not answer for so long is away
+  Milliseconds sm_ack_wait{500};            // our answer waits so long for what the client sent before it asked
+  std::uint32_t sm_store_handled = 64;      // so many handled stanzas are noted in Redis unasked
+  Milliseconds sm_repeat_window{15000};     // acknowledged stanzas are recognised so long after a resumption elsewhere
   // Lease in Redis
   Milliseconds lease_ttl{4000};
   Milliseconds lease_refresh{1000};
@@ -116,6 +128,9 @@ struct Router {
   Milliseconds delivery_timeout{10000};  // a live edge does not take a stanza
   Milliseconds lease_poll{500};
   Milliseconds reap_claim{10000};
+  Milliseconds reap_retry{2000};          // sessions of a dead edge that may yet be resumed are looked at so often
+  Milliseconds handover_timeout{6000};    // an edge takes so long to hand over a session
+  Milliseconds sm_remember_ended{600000};  // how many stanzas an ended session had handled (XEP-0198, failed with h)
   Milliseconds drain_timeout{20000};
 };
 

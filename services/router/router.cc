@@ -29,6 +29,10 @@ Options OptionsOf(const config::Config& config) {
   options.delivery_timeout = router.delivery_timeout;
   options.lease_poll = router.lease_poll;
   options.reap_claim = router.reap_claim;
+  options.reap_retry = router.reap_retry;
+  options.handover_timeout = router.handover_timeout;
+  options.sm_remember_ended = router.sm_remember_ended;
+  options.sm_max_stanzas = config.c2s.sm_max_stanzas;
   options.drain_timeout = router.drain_timeout;
   return options;
 }
