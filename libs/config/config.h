@@ -112,6 +112,7 @@ struct C2s {
   Milliseconds lease_ttl{4000};
   Milliseconds lease_refresh{1000};
   Milliseconds drain_timeout{25000};
+  std::string drain_redirect;  // "host:port" (see-other-host); empty: system-shutdown
 };
 
 struct Router {

@@ -178,6 +178,9 @@ const std::vector<Row<Config>>& Rows() {
           "Time after which an edge that is not heard of counts as dead. Routers use it, too: the same everywhere."),
       ROW(c2s.lease_refresh, Duration(milliseconds(50), minutes(5)), "How often an edge refreshes its lease."),
       ROW(c2s.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),
+      ROW(c2s.drain_redirect, Text(),
+          "host:port that clients are sent to when this edge stops (see-other-host); empty: they are told that it "
+          "shuts down (system-shutdown), and come back by the domain's SRV records."),
 
       ROW(router.listen, Address(), "Where routers are reached by gRPC."),
       ROW(router.admin, Address(), "HTTP for /metrics, /livez and /readyz."),

@@ -1,7 +1,6 @@
 #include "libs/session/queue.h"
 
 #include <algorithm>
-#include <memory>
 
 namespace parley::session {
 namespace {
@@ -53,7 +52,7 @@ Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
       contents.stanzas.push_back(std::move(*element.mutable_stanza()));
     }
   }
-  if (!headed) return Error("there is no such queue");
+  if (!headed) return Error(kNoQueue);
   contents.header.set_handled(handled);
   return contents;
 }
@@ -88,18 +87,15 @@ void Load(storage::Redis& redis, const std::string& key, std::function<void(Resu
   });
 }
 
-void Count(storage::Redis& redis, const std::string& key, std::function<void(Result<std::uint64_t>)> done) {
-  // One after the other, and nobody else trims: the header counts what it took out.
-  auto header = std::make_shared<Result<storage::Reply>>(Error());
-  redis.Command({"LINDEX", key, "0"}, [header](Result<storage::Reply> reply) { *header = std::move(reply); });
-  redis.Command({"LLEN", key}, [header, done = std::move(done)](const Result<storage::Reply>& length) {
-    if (!*header) return done(header->error());
-    if (!length) return done(length.error());
-    if (length->integer == 0) return done(std::uint64_t{0});
-    v1::QueueElement element;
-    if (!element.ParseFromString((*header)->text) || !element.has_header()) return done(Error("the queue has no header"));
-    done(element.header().acked() + static_cast<std::uint64_t>(length->integer) - 1);
-  });
+void Rebuild(storage::Redis& redis, const std::string& key, const std::vector<std::string>& elements,
+             std::function<void(Result<Ok>)> done) {
+  static const storage::Script script(R"(
+    redis.call('DEL', KEYS[1])
+    for i = 1, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+    return 1)");
+  const std::vector<std::string_view> arguments(elements.begin(), elements.end());
+  redis.Eval(script, {key}, arguments,
+             [done = std::move(done)](const Result<storage::Reply>& reply) { done(Done(reply)); });
 }
 
 }  // namespace parley::session

@@ -28,7 +28,9 @@ struct QueueContents {
   std::vector<v1::Queued> stanzas;
   std::uint64_t total() const { return header.acked() + stanzas.size(); }
 };
-// The reply to LRANGE key 0 -1. An Error if there is no such queue, or it is not one.
+// The message of the Error when there is no queue of that name (any more).
+inline constexpr char kNoQueue[] = "there is no such queue";
+// The reply to LRANGE key 0 -1.
 Result<QueueContents> DecodeQueue(const storage::Reply& reply);
 
 // `done` gets the length of the list afterwards; 0: there is no such queue (any more), and nothing was appended.
@@ -41,7 +43,8 @@ void SetHeader(storage::Redis& redis, const std::string& key, const v1::QueueHea
 void Trim(storage::Redis& redis, const std::string& key, std::uint64_t count, const v1::QueueHeader& header,
           std::function<void(Result<Ok>)> done);
 void Load(storage::Redis& redis, const std::string& key, std::function<void(Result<QueueContents>)> done);
-// How many stanzas were ever queued; 0 for a queue that does not exist.
-void Count(storage::Redis& redis, const std::string& key, std::function<void(Result<std::uint64_t>)> done);
+// Makes the queue what its owner knows, whatever it was: after Redis lost it, or others added to it meanwhile.
+void Rebuild(storage::Redis& redis, const std::string& key, const std::vector<std::string>& elements,
+             std::function<void(Result<Ok>)> done);
 
 }  // namespace parley::session

@@ -75,13 +75,16 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       streams_(loop),
       node_(loop, redis_, config.cluster.instance, LeaseTimes(config.c2s), sessions_, routers_, metrics_),
       routers_(loop, SelfOf(config), RingOptions(config, metrics), sessions_, metrics_),
-      context_{loop,      config,     metrics_, wheel_,    workers_, tls_,
-               accounts_, admission_, streams_, sessions_, routers_, node_},
+      context_{loop,      config,     metrics_,  wheel_,    redis_,   workers_,
+               tls_,      accounts_,  admission_, streams_, sessions_, routers_, node_},
       acceptor_(context_),
       drain_(context_),
       measuring_(loop.Every(kMeasurePeriod, [this] { Measure(); })),
       reloading_(loop.Every(config.c2s.certificate_check, [this] { ReloadCertificates(); })) {
   routers_.OnUnknown([this](const std::shared_ptr<Session>& session) { node_.PutBack(session); });
+  redis_.OnState([this](bool up) {
+    if (up) sessions_.OnRedisUp();
+  });
   AddReadyChecks();
 }
 

@@ -50,6 +50,7 @@ struct Metrics {
   prometheus::Counter& connections;
   prometheus::Gauge& streams_negotiating;
   prometheus::Gauge& sessions_bound;
+  prometheus::Gauge& sessions_away;
   prometheus::Gauge& sessions_ending;
   prometheus::Counter& bytes_in;
   prometheus::Counter& bytes_out;
@@ -71,6 +72,12 @@ struct Metrics {
   prometheus::Counter& repeats_dropped;
   prometheus::Counter& undeliverable;
   prometheus::Counter& restores;
+  // Stream management (XEP-0198)
+  CounterFamily sm_enabled;
+  CounterFamily sm_resumptions;
+  prometheus::Counter& sm_handovers;
+  prometheus::Counter& sm_requests;
+  prometheus::Gauge& sm_unacknowledged;
   prometheus::Counter& certificate_reloads;
 };
 

@@ -48,7 +48,8 @@ void Node::Pump() {
     const auto session = waiting_.front().lock();
     waiting_.pop_front();
     // One that is being bound is looked at when it is (see Bound).
-    if (session && session->state() == Session::State::kBound) Restore(session);
+    const bool bound = session && session->state() != Session::State::kBinding;
+    if (bound && session->state() != Session::State::kEnded) Restore(session);
   }
 }
 
@@ -75,7 +76,10 @@ void Node::OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::strin
     if (!retry_.armed()) retry_ = loop_.After(kRetryDelay, [this] { Pump(); });
     return;
   }
-  if (answer.restored().ok()) return metrics_.restores.Increment();
+  if (answer.restored().ok()) {
+    metrics_.restores.Increment();
+    return session->OnRestored();
+  }
   link::v1::Disconnect conflict;
   conflict.set_condition("conflict");
   conflict.set_text("another client took the resource while this node was cut off");

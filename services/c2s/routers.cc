@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/xmpp/errors.h"
 #include "services/c2s/session/route.h"
@@ -137,30 +138,50 @@ void Routers::OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelop
     if (auto* session = sessions_.Find(envelope->session())) session->Disconnect(envelope->disconnect());
     return;
   }
-  if (envelope->leg() == link::v1::LEG_DELIVER) return Deliver(*envelope, std::move(receipt));
+  if (envelope->has_hand_over()) return HandOver(*envelope, std::move(receipt));
+  if (envelope->leg() == link::v1::LEG_DELIVER) return Deliver(std::move(envelope), std::move(receipt));
   log::Warn("envelope_not_understood", {{"peer", link.peer().instance}});
 }
 
-void Routers::Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt) {
+void Routers::HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt) {
   auto* session = sessions_.Find(envelope.session());
+  if (!session) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  session->HandOver(std::move(receipt));
+}
+
+void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  auto* session = sessions_.Find(envelope->session());
   if (!session) {
     metrics_.deliveries_refused.Add("no_session");
     return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   }
+  // What it had at another edge is not known yet.
+  if (session->state() == Session::State::kBinding) return session->Keep(std::move(envelope), std::move(receipt));
   const auto now = Repeats::Clock::now();
-  const bool numbered = !envelope.origin().empty() && envelope.answers() == 0;
-  if (numbered && envelope.repeat() &&
-      repeats_.Seen(envelope.origin(), envelope.session(), envelope.origin_seq(), now)) {
+  const bool numbered = !envelope->origin().empty() && envelope->answers() == 0;
+  const std::uint64_t origin = numbered ? StableHash(envelope->origin()) : 0;
+  const std::uint64_t seq = envelope->origin_seq();
+  if (numbered && envelope->repeat() && repeats_.Seen(origin, session->id(), seq, now)) {
     metrics_.repeats_dropped.Increment();
     return;
   }
-  const auto refusal = session->Deliver(envelope);
+  const auto refusal = session->Deliver(envelope, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
-    if (numbered) repeats_.Note(envelope.origin(), envelope.session(), envelope.origin_seq(), now);
+    if (numbered) repeats_.Note(origin, session->id(), seq, now);
     return;
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
   receipt.Refuse(refusal);
+}
+
+void Routers::Remember(const Session& session, const session::QueueContents& contents) {
+  const auto now = Repeats::Clock::now();
+  for (const auto& seen : contents.header.seen()) repeats_.Note(seen.origin(), session.id(), seen.seq(), now);
+  for (const auto& queued : contents.stanzas) {
+    const auto& envelope = queued.envelope();
+    if (envelope.origin().empty() || envelope.answers() != 0) continue;
+    repeats_.Note(StableHash(envelope.origin()), session.id(), envelope.origin_seq(), now);
+  }
 }
 
 void Routers::OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond respond) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libs/rpc/ring.h"
+#include "libs/session/queue.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/session/repeats.h"
 
@@ -35,6 +36,11 @@ class Routers final : private rpc::Ring::Owner {
   // Called for a session that lives here while the routers know nothing of it: Redis lost it.
   void OnUnknown(std::function<void(const std::shared_ptr<Session>&)> unknown) { unknown_ = std::move(unknown); }
 
+  // To the session that it names, unless that had it before.
+  void Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  // What a session that we claimed has had before, so that repeats are recognised.
+  void Remember(const Session& session, const session::QueueContents& contents);
+
   // Before the end: no new deliveries, please.
   void AnnounceDraining();
   std::size_t unacknowledged() const;
@@ -46,7 +52,7 @@ class Routers final : private rpc::Ring::Owner {
   void OnAvailability(bool available) override;
   void OnWritable() override;
 
-  void Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
   void TryOnceMore(Session& session, rpc::Held held);
   void GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void WakeWaiting();

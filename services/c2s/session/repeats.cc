@@ -6,7 +6,7 @@
 
 namespace parley::c2s {
 
-bool Repeats::Seen(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
+bool Repeats::Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
   Age(now);
   const Key key = KeyFor(origin, session);
   for (const auto* generation : {&young_, &old_}) {
@@ -16,15 +16,14 @@ bool Repeats::Seen(std::string_view origin, std::string_view session, std::uint6
   return false;
 }
 
-void Repeats::Note(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
+void Repeats::Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
   Age(now);
   auto& highest = young_[KeyFor(origin, session)];
   highest = std::max(highest, seq);
 }
 
-Repeats::Key Repeats::KeyFor(std::string_view origin, std::string_view session) {
-  const std::hash<std::string_view> hash;
-  return Key{hash(origin), hash(session)};
+Repeats::Key Repeats::KeyFor(std::uint64_t origin, std::string_view session) {
+  return Key{origin, std::hash<std::string_view>()(session)};
 }
 
 void Repeats::Age(Clock::time_point now) {

@@ -332,7 +332,7 @@ TEST_F(SessionTest, ARouterMayEndTheStream) {
 
 TEST_F(SessionTest, TellsTheHomeRouterOfTheEnd) {
   const std::vector<std::pair<std::string, std::string>> ends = {
-      {"</stream:stream>", "closed"}, {"<a xmlns='b:c'/>", "error"}, {"", "lost"}};
+      {"</stream:stream>", "closed"}, {"<a xmlns='b:c'/>", "unsupported-stanza-type"}, {"", "lost"}};
   for (const auto& [said, reason] : ends) {
     const auto before = Arrived();
     Client client(edge_.port());

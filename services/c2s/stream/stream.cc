@@ -7,7 +7,6 @@
 #include "libs/base/log.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/negotiate/negotiation.h"
-#include "services/c2s/session/ping.h"
 #include "services/c2s/stream/faults.h"
 #include "services/c2s/streams.h"
 
@@ -287,7 +286,7 @@ void Stream::Fail(const xmpp::StreamError& error) {
     Write(error.ToXml());
     Write(kStreamEnd);
   }
-  Finish("error");
+  Finish(error.condition());
 }
 
 void Stream::End() {
@@ -329,7 +328,7 @@ void Stream::OnNegotiationTimeout() {
   Fail(xmpp::StreamError("connection-timeout", "login took too long"));
 }
 
-void Stream::OnSilence() { Write(PingStanza(host_->domain)); }
+void Stream::OnSilence() { stage_->OnSilence(); }
 
 void Stream::OnDead() {
   context_.metrics.limits.Add("idle");
