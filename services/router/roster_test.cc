@@ -100,8 +100,8 @@ TEST_F(RosterTest, RemovalEndsBothSubscriptions) {  // RFC 6121 2.5.2
   EXPECT_THAT(received[1], XmlEq("<iq type='result' id='set' to='romeo@home.example/orchard'/>"));
   EXPECT_THAT(received[2], HasSubstr("type='unavailable'"));  // juliet's
   EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("type='unsubscribe'"), HasSubstr("subscription='to'"),
-                                         HasSubstr("type='unsubscribed'"), HasSubstr("subscription='none'"),
-                                         HasSubstr("type='unavailable'")));
+                                         HasSubstr("type='unavailable'"), HasSubstr("type='unsubscribed'"),
+                                         HasSubstr("subscription='none'")));
   EXPECT_EQ(roster_->StateOf("juliet@home.example", "romeo@home.example").subscription, xmpp::Subscription::kNone);
 }
 
