@@ -87,6 +87,8 @@ TEST_F(RosterTest, OthersRostersAreForbidden) {
              "<item jid='x@y'/></query></iq>");
   EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("forbidden"), HasSubstr("forbidden")));
 }
+  romeo.Send("<iq type='get' id='3' to='nobody@home.example'><query xmlns='jabber:iq:roster'/></iq>");
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("service-unavailable")));  // RFC 6121 8.5.1
 
 TEST_F(RosterTest, RemovalEndsBothSubscriptions) {  // RFC 6121 2.5.2
   roster_->Befriend("romeo@home.example", "juliet@home.example", xmpp::Subscription::kBoth);
