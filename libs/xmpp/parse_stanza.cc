@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "libs/xml/element.h"
+#include "libs/xml/element_parse.h"
 #include "libs/xmpp/stanza.h"
 #include "libs/xmpp/stanza_names.h"
 #include "libs/xmpp/start_tag.h"
@@ -80,17 +80,10 @@ std::string PrefixDeclarations(std::string_view raw, const StreamContext& contex
   return out;
 }
 
-std::string_view StreamDefaultNamespace(const StreamContext& context) {
-  if (context.namespaces == nullptr) return {};
-  const auto found = std::ranges::find(*context.namespaces, std::string_view{}, &xml::NamespaceBinding::prefix);
-  return found == context.namespaces->end() ? std::string_view{} : std::string_view(found->uri);
-}
-
 // The slow path, for a root with a prefix: what has none inside is in the stream's default namespace, and must say so.
 std::optional<std::string> WithoutRootPrefix(std::string_view raw, const StreamContext& context) {
-  std::string declared(raw);
-  declared.insert(StartTagReader(raw).name_end(), PrefixDeclarations(raw, context));
-  const auto element = xml::Element::Parse(declared, StreamDefaultNamespace(context));
+  const std::vector<xml::NamespaceBinding> none;
+  const auto element = xml::ParseWithin(context.namespaces == nullptr ? none : *context.namespaces, raw);
   if (!element) return std::nullopt;
   return element->ToString(kClientNs);
 }
