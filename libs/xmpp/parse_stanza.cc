@@ -28,7 +28,7 @@ void AppendAttribute(std::string& out, std::string_view name, std::string_view v
 struct Root {
   std::optional<std::string_view> to;
   std::optional<std::string_view> id;
-  std::string_view type;
+  std::optional<std::string_view> type;
   std::optional<RawAttribute> from;
   std::optional<RawAttribute> default_ns;
   bool has_lang = false;
@@ -125,12 +125,14 @@ std::optional<StanzaError> Check(const Envelope& envelope, const Root& root, std
   return std::nullopt;
 }
 
-// Sets the envelope's `to`. What is no JID stays as it was written, for the error to come back from there.
+// Sets `to`, in the stanza too. What is no JID stays as it was written, for the error to come back from there.
 std::optional<StanzaError> SetTo(Envelope& envelope, std::string_view raw) {
   std::string storage;
   const std::string_view value = AttributeValue(raw, storage);
   auto jid = Jid::Parse(value);
   if (jid) {
+    // RFC 7622 section 4: servers enforce; the recipient finds its own address there, however it was written.
+    if (jid->str() != value) envelope.set_stanza(WithAttribute(envelope.stanza(), "to", jid->str()));
     envelope.set_to(std::move(*jid).str());
     return std::nullopt;
   }
@@ -140,7 +142,10 @@ std::optional<StanzaError> SetTo(Envelope& envelope, std::string_view raw) {
 
 void SetTypeAndId(Envelope& envelope, const Root& root) {
   std::string storage;
-  envelope.set_type(TypeFromName(envelope.kind(), AttributeValue(root.type, storage)));
+  envelope.set_type(TypeFromName(envelope.kind(), AttributeValue(root.type.value_or(""), storage)));
+  // RFC 6121 4.7.1: available presence says so by having no type; an empty one is none of those that there are.
+  const bool empty = root.type && root.type->empty();
+  if (empty && envelope.kind() == link::v1::KIND_PRESENCE) envelope.set_type(link::v1::TYPE_UNSPECIFIED);
   if (!root.id) return;
   const std::string_view id = AttributeValue(*root.id, storage);
   envelope.set_id(id.data(), id.size());
