@@ -19,6 +19,7 @@ class Established final : public Stage {
  public:
   Established(Stream& stream, std::shared_ptr<Session> session);
   void OnChild(const xml::Child& child) override;
+  bool WantsRest() const override { return true; }
   void OnEnd(std::string_view reason) override;
 
  private:
