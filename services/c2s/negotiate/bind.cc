@@ -44,7 +44,7 @@ void Bind::Advertise(std::string& features) const {
 
 bool Bind::Take(const xml::Child& child) {
   if (child.start.ns != kClientNs || child.start.local_name != "iq" || child.payload_ns != kBindNs) return false;
-  const auto request = ReadIq(child.raw);
+  const auto request = ReadIq(child, stream_.namespaces());
   id_ = request ? request->id : AttributeOf(child.start, "id");
   if (!request || !request->set || request->payload.name() != "bind") {
     Refuse("bad-request", {});

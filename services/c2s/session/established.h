@@ -21,6 +21,7 @@ class Established final : public Stage {
   Established(Stream& stream, std::shared_ptr<Session> session);
   void OnChild(const xml::Child& child) override;
   void OnSilence() override;
+  bool WantsRest() const override { return true; }
   void OnEnd(std::string_view reason) override;
 
  private:

@@ -268,7 +268,8 @@ void Stream::Resume() {
   if (pauses_ != 0 || phase_ == Phase::kClosed) return;
   const std::string bytes = std::exchange(backlog_, {});
   if (!bytes.empty()) Parse(bytes);
-  if (pauses_ == 0 && phase_ != Phase::kClosed) connection_.ResumeReading();
+  if (phase_ == Phase::kClosed || pauses_ != 0) return;
+  gone_ ? OnClosed("connection gone") : connection_.ResumeReading();
 }
 
 // The end
@@ -304,6 +305,7 @@ void Stream::Finish(std::string_view reason) {
   backlog_ = std::string();
   if (parsing_) scanner_.Stop();
   connection_.Close(context_.config.c2s.close_timeout);
+  if (gone_) context_.streams.Remove(*this);  // its OnClosed() was
 }
 
 void Stream::EndStage(std::string_view reason) {
@@ -314,6 +316,11 @@ void Stream::EndStage(std::string_view reason) {
 }
 
 void Stream::OnClosed(std::string_view reason) {
+  // Who says something and goes at once has said it; it only had to wait, for order or its rate (see Pause).
+  if (phase_ == Phase::kOpen && !backlog_.empty() && stage_ && stage_->WantsRest()) {
+    gone_ = true;
+    return OnDrained();
+  }
   if (phase_ != Phase::kClosed) {
     context_.metrics.stream_ends.Add("connection");
     EndStage("lost");
