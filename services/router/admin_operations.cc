@@ -96,9 +96,9 @@ Task<bool> AdminOperations::ListNode(Listing& listing, Nodes::Node node) {
 }
 
 Task<bool> AdminOperations::ListAccount(Listing& listing, std::string account) {
-  auto records = co_await parts_.store.Load(account);
-  if (!records) co_return true;
-  for (auto& record : *records) {
+  auto loaded = co_await parts_.store.Load(account);
+  if (!loaded) co_return true;
+  for (auto& record : loaded->sessions) {
     if (!listing.Give(account, std::move(record))) co_return false;
   }
   co_return true;

@@ -40,6 +40,15 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
       auto run = [this, kick = ask.kick(), respond](Account& a) { return Kick(a, kick, respond); };
       return Post(ask.kick().account(), run, unreachable);
     }
+    case session::v1::Ask::kEnable: {
+      auto run = [this, ask = ask.enable(), respond](Account& a) { return resumption_.Enable(a, ask, respond); };
+      return Post(ask.enable().account(), run, unreachable);
+    }
+    case session::v1::Ask::kResume: {
+      const auto refuse = [this, ask = ask.resume(), respond] { resumption_.Refuse(ask, respond); };
+      auto run = [this, ask = ask.resume(), respond](Account& a) { return resumption_.Resume(a, ask, respond); };
+      return Post(ask.resume().account(), run, refuse);
+    }
     case session::v1::Ask::ASK_NOT_SET:
       return respond(Error("an unknown request"));
   }

@@ -6,6 +6,7 @@
 #include "parley/session/v1/session.pb.h"
 #include "services/router/account_table.h"
 #include "services/router/presence.h"
+#include "services/router/resumption.h"
 #include "services/router/sessions.h"
 
 namespace parley::router {
@@ -14,8 +15,8 @@ namespace parley::router {
 class SessionAsks {
  public:
   using Respond = rpc::LinkHandler::Respond;
-  SessionAsks(AccountTable& accounts, Sessions& sessions, Presence& presence)
-      : accounts_(accounts), sessions_(sessions), presence_(presence) {}
+  SessionAsks(AccountTable& accounts, Sessions& sessions, Presence& presence, Resumption& resumption)
+      : accounts_(accounts), sessions_(sessions), presence_(presence), resumption_(resumption) {}
 
   void Answer(const std::string& body, Respond respond);
 
@@ -28,6 +29,7 @@ class SessionAsks {
   AccountTable& accounts_;
   Sessions& sessions_;
   Presence& presence_;
+  Resumption& resumption_;
 };
 
 }  // namespace parley::router
