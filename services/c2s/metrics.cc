@@ -29,7 +29,8 @@ const std::vector<std::string> kStreamErrors = {"bad-format",
                                                 "unsupported-stanza-type",
                                                 "unsupported-version"};
 
-const std::vector<std::string> kLimits = {"auth_attempts",
+const std::vector<std::string> kLimits = {"accept_batch",
+                                          "auth_attempts",
                                           "auth_failures",
                                           "bytes_rate",
                                           "connection_rate",
@@ -38,8 +39,11 @@ const std::vector<std::string> kLimits = {"auth_attempts",
                                           "idle",
                                           "outbound_bytes",
                                           "connections_address",
+                                          "connections_waiting",
+                                          "descriptors",
                                           "password_queue",
                                           "registration_rate",
+                                          "repeats_remembered",
                                           "slow_reader",
                                           "stanza_rate",
                                           "stanza_size",
@@ -106,6 +110,7 @@ Metrics::Metrics(telemetry::Metrics& m)
       repeats_dropped(m.Counter("parley_c2s_repeats_dropped_total", "Deliveries recognised as repeats")),
       undeliverable(m.Counter("parley_c2s_undeliverable_total", "Clients' stanzas that no router took")),
       restores(m.Counter("parley_c2s_sessions_restored_total", "Sessions put back after a lease or Redis was lost")),
+      restoring(m.Gauge("parley_c2s_sessions_restoring", "Sessions that wait to be put back")),
       certificate_reloads(m.Counter("parley_c2s_certificate_reloads_total", "Certificates reloaded")) {}
 
 }  // namespace parley::c2s

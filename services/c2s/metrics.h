@@ -71,6 +71,7 @@ struct Metrics {
   prometheus::Counter& repeats_dropped;
   prometheus::Counter& undeliverable;
   prometheus::Counter& restores;
+  prometheus::Gauge& restoring;
   prometheus::Counter& certificate_reloads;
 };
 

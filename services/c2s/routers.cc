@@ -11,9 +11,6 @@
 namespace parley::c2s {
 namespace {
 
-constexpr std::size_t kRepeatsRemembered = 200000;
-constexpr std::chrono::seconds kRepeatsPeriod{60};
-constexpr std::size_t kMaxDeferred = 65536;
 constexpr std::chrono::seconds kDeferredRetry{1};
 
 xmpp::StanzaError ErrorFor(rpc::RefusalReason reason) {
@@ -28,12 +25,13 @@ bool WorthKeeping(const rpc::Envelope& envelope) {
 
 }  // namespace
 
-Routers::Routers(Loop& loop, rpc::Self self, rpc::Ring::Options options, SessionTable& sessions, Metrics& metrics)
+Routers::Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics)
     : sessions_(sessions),
       metrics_(metrics),
-      repeats_(kRepeatsRemembered, kRepeatsPeriod),
+      max_deferred_(options.max_deferred),
+      repeats_(options.max_repeats_remembered, options.repeat_memory),
       loop_(loop),
-      ring_(loop, std::move(self), std::move(options), *this),
+      ring_(loop, std::move(self), options.ring, *this),
       retrying_(loop.Every(kDeferredRetry, [this] { SendDeferred(); })) {}
 
 Routers::~Routers() { *alive_ = nullptr; }
@@ -104,7 +102,7 @@ void Routers::TryOnceMore(Session& session, rpc::Held held) {
 }
 
 void Routers::Defer(rpc::Held held) {
-  if (deferred_.size() >= kMaxDeferred) {
+  if (deferred_.size() >= max_deferred_) {
     metrics_.limits.Add("deferred");
     log::Error("stanza_dropped", {{"session", held.envelope->origin()}, {"reason", "too many are kept already"}});
     return;
@@ -156,11 +154,16 @@ void Routers::Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt) {
   }
   const auto refusal = session->Deliver(envelope);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
-    if (numbered) repeats_.Note(envelope.origin(), envelope.session(), envelope.origin_seq(), now);
+    if (numbered) Remember(envelope, now);
     return;
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
   receipt.Refuse(refusal);
+}
+
+void Routers::Remember(const rpc::Envelope& envelope, Repeats::Clock::time_point now) {
+  const auto kept = repeats_.Note(envelope.origin(), envelope.session(), envelope.origin_seq(), now);
+  if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
 }
 
 void Routers::OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond respond) {
