@@ -10,12 +10,15 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-from parley_dev import build
+from parley_dev import build, formatting
 from parley_dev.steps import Failure, Steps
 
-# Libraries whose tests run once more under ASan and UBSan: those that handle bytes from outside or own lifetimes.
-SANITIZED = ["base", "xml", "xmpp", "net", "storage"]
-SANITIZER_OPTIONS = ["-DPARLEY_SANITIZE=address;undefined", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1 -g1"]
+# What runs once more under sanitizers: ASan and UBSan where bytes come from outside or lifetimes are owned, TSan where
+# threads meet.
+SANITIZED = {
+    "asan": ("address;undefined", ["base", "xml", "xmpp", "net", "storage", "rpc", "c2s", "router", "roster"]),
+    "tsan": ("thread", ["base", "rpc", "storage"]),
+}
 # What the services under test log: the assertion that failed is what matters.
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn|error) ")
 
@@ -33,12 +36,31 @@ class Tally:
             self.failed.append(name)
 
 
+def check(tally, keyword):
+    steps = Steps(1)
+    steps.begin("Format")
+    for name in formatting.wrong():
+        tally.add(f"check:format of {name} (./parley format)", False)
+    tally.add("check:format", True)
+    steps.done()
+
+
 def unit(tally, keyword):
     _gtests(tally, keyword, "release", (), None)
 
 
 def asan(tally, keyword):
-    _gtests(tally, keyword, "asan", SANITIZER_OPTIONS, SANITIZED)
+    _sanitized(tally, keyword, "asan")
+
+
+def tsan(tally, keyword):
+    _sanitized(tally, keyword, "tsan")
+
+
+def _sanitized(tally, keyword, kind):
+    sanitizers, libraries = SANITIZED[kind]
+    options = [f"-DPARLEY_SANITIZE={sanitizers}", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1 -g1"]
+    _gtests(tally, keyword, kind, options, libraries)
 
 
 def _gtests(tally, keyword, kind, options, only):
@@ -136,7 +158,7 @@ def _junit(tally, report, code):
         tally.add(f"{Path(report).name} (exit {code})", False)
 
 
-PARTS = {"unit": unit, "asan": asan, "fuzz": fuzz, "e2e": e2e}
+PARTS = {"check": check, "unit": unit, "asan": asan, "tsan": tsan, "fuzz": fuzz, "e2e": e2e}
 
 
 def run(parts, keyword):
