@@ -29,7 +29,8 @@ const std::vector<std::string> kStreamErrors = {"bad-format",
                                                 "unsupported-stanza-type",
                                                 "unsupported-version"};
 
-const std::vector<std::string> kLimits = {"auth_attempts",
+const std::vector<std::string> kLimits = {"accept_batch",
+                                          "auth_attempts",
                                           "auth_failures",
                                           "bytes_rate",
                                           "connection_rate",
@@ -38,8 +39,11 @@ const std::vector<std::string> kLimits = {"auth_attempts",
                                           "idle",
                                           "outbound_bytes",
                                           "connections_address",
+                                          "connections_waiting",
+                                          "descriptors",
                                           "password_queue",
                                           "registration_rate",
+                                          "repeats_remembered",
                                           "slow_reader",
                                           "sm_ack_timeout",
                                           "sm_queue",
@@ -117,6 +121,7 @@ Metrics::Metrics(telemetry::Metrics& m)
       sm_requests(m.Counter("parley_c2s_sm_requests_total", "Acknowledgements asked for")),
       sm_unacknowledged(m.Gauge("parley_c2s_sm_unacknowledged_stanzas",
                                 "Stanzas that clients with stream management have not acknowledged")),
+      restoring(m.Gauge("parley_c2s_sessions_restoring", "Sessions that wait to be put back")),
       certificate_reloads(m.Counter("parley_c2s_certificate_reloads_total", "Certificates reloaded")) {}
 
 }  // namespace parley::c2s

@@ -78,6 +78,7 @@ struct Metrics {
   prometheus::Counter& sm_handovers;
   prometheus::Counter& sm_requests;
   prometheus::Gauge& sm_unacknowledged;
+  prometheus::Gauge& restoring;
   prometheus::Counter& certificate_reloads;
 };
 

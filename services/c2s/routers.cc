@@ -12,9 +12,6 @@
 namespace parley::c2s {
 namespace {
 
-constexpr std::size_t kRepeatsRemembered = 200000;
-constexpr std::chrono::seconds kRepeatsPeriod{60};
-constexpr std::size_t kMaxDeferred = 65536;
 constexpr std::chrono::seconds kDeferredRetry{1};
 
 xmpp::StanzaError ErrorFor(rpc::RefusalReason reason) {
@@ -29,12 +26,13 @@ bool WorthKeeping(const rpc::Envelope& envelope) {
 
 }  // namespace
 
-Routers::Routers(Loop& loop, rpc::Self self, rpc::Ring::Options options, SessionTable& sessions, Metrics& metrics)
+Routers::Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics)
     : sessions_(sessions),
       metrics_(metrics),
-      repeats_(kRepeatsRemembered, kRepeatsPeriod),
+      max_deferred_(options.max_deferred),
+      repeats_(options.max_repeats_remembered, options.repeat_memory),
       loop_(loop),
-      ring_(loop, std::move(self), std::move(options), *this),
+      ring_(loop, std::move(self), options.ring, *this),
       retrying_(loop.Every(kDeferredRetry, [this] { SendDeferred(); })) {}
 
 Routers::~Routers() { *alive_ = nullptr; }
@@ -105,7 +103,7 @@ void Routers::TryOnceMore(Session& session, rpc::Held held) {
 }
 
 void Routers::Defer(rpc::Held held) {
-  if (deferred_.size() >= kMaxDeferred) {
+  if (deferred_.size() >= max_deferred_) {
     metrics_.limits.Add("deferred");
     log::Error("stanza_dropped", {{"session", held.envelope->origin()}, {"reason", "too many are kept already"}});
     return;
@@ -167,7 +165,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   }
   const auto refusal = session->Deliver(envelope, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
-    if (numbered) repeats_.Note(origin, session->id(), seq, now);
+    if (numbered) Remember(origin, *session, seq);
     return;
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
@@ -175,13 +173,17 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
 }
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {
-  const auto now = Repeats::Clock::now();
-  for (const auto& seen : contents.header.seen()) repeats_.Note(seen.origin(), session.id(), seen.seq(), now);
+  for (const auto& seen : contents.header.seen()) Remember(seen.origin(), session, seen.seq());
   for (const auto& queued : contents.stanzas) {
     const auto& envelope = queued.envelope();
     if (envelope.origin().empty() || envelope.answers() != 0) continue;
-    repeats_.Note(StableHash(envelope.origin()), session.id(), envelope.origin_seq(), now);
+    Remember(StableHash(envelope.origin()), session, envelope.origin_seq());
   }
+}
+
+void Routers::Remember(std::uint64_t origin, const Session& session, std::uint64_t seq) {
+  const auto kept = repeats_.Note(origin, session.id(), seq, Repeats::Clock::now());
+  if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
 }
 
 void Routers::OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond respond) {

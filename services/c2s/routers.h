@@ -22,7 +22,13 @@ class SessionTable;
 // no router took and nobody can be told about.
 class Routers final : private rpc::Ring::Owner {
  public:
-  Routers(Loop& loop, rpc::Self self, rpc::Ring::Options options, SessionTable& sessions, Metrics& metrics);
+  struct Options {
+    rpc::Ring::Options ring;
+    std::size_t max_deferred = 65536;
+    std::size_t max_repeats_remembered = 200000;
+    std::chrono::seconds repeat_memory{60};
+  };
+  Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics);
   ~Routers();
 
   // `key`: a bare JID.
@@ -53,6 +59,7 @@ class Routers final : private rpc::Ring::Owner {
   void OnWritable() override;
 
   void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  void Remember(std::uint64_t origin, const Session& session, std::uint64_t seq);
   void TryOnceMore(Session& session, rpc::Held held);
   void GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void WakeWaiting();
@@ -62,6 +69,7 @@ class Routers final : private rpc::Ring::Owner {
 
   SessionTable& sessions_;
   Metrics& metrics_;
+  const std::size_t max_deferred_;
   Repeats repeats_;
   std::function<void(const std::shared_ptr<Session>&)> unknown_;
   std::vector<std::weak_ptr<Session>> waiting_;

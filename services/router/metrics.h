@@ -47,6 +47,8 @@ struct Metrics {
         limits_resources(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_resources"}})),
         limits_queue(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_stanzas"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
+        limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
+        bind_retries(registry.Counter("parley_router_bind_retries_total", "Binds that waited for the end of a session")),
         redis_seconds(registry.Histogram("parley_router_redis_seconds", "Time of a session command in Redis")),
         roster_seconds(registry.Histogram("parley_router_roster_ask_seconds", "Time of an ask of the roster service")),
         roster_failures(registry.Counter("parley_router_roster_failures_total", "Asks that no roster service answered")) {
@@ -89,6 +91,8 @@ struct Metrics {
   prometheus::Counter& limits_resources;
   prometheus::Counter& limits_queue;
   prometheus::Counter& limits_parked;
+  prometheus::Counter& limits_bind;
+  prometheus::Counter& bind_retries;
   prometheus::Histogram& redis_seconds;
   prometheus::Histogram& roster_seconds;
   prometheus::Counter& roster_failures;

@@ -10,7 +10,6 @@
 namespace parley::router {
 namespace {
 
-constexpr char kPage[] = "200";
 constexpr std::chrono::seconds kSearch{15};
 
 std::string NameOf(const Nodes::Node& node) { return node.instance + "/" + node.epoch; }
@@ -109,7 +108,7 @@ Task<Reaper::Swept> Reaper::Sweep(const Nodes::Node& node) {
 
 Task<Result<Reaper::Page>> Reaper::Read(const Nodes::Node& node, std::string cursor) {
   std::vector<std::string> words{"SSCAN", storage::NodeSessionsKey(node.instance, node.epoch), std::move(cursor),
-                                 "COUNT", kPage};
+                                 "COUNT", std::to_string(options_.reap_batch)};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   if (!reply) co_return reply.error();
   if (reply->items.size() != 2) co_return Error("an answer to SSCAN that is none");

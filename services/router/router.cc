@@ -33,6 +33,11 @@ Options OptionsOf(const config::Config& config) {
   options.handover_timeout = router.handover_timeout;
   options.sm_remember_ended = router.sm_remember_ended;
   options.sm_max_stanzas = config.c2s.sm_max_stanzas;
+  options.reap_batch = router.reap_batch;
+  options.bind_retry_min = router.bind_retry_min;
+  options.bind_retry_max = router.bind_retry_max;
+  options.bind_timeout = router.bind_timeout;
+  options.admin_timeout = router.admin_timeout;
   options.drain_timeout = router.drain_timeout;
   return options;
 }
@@ -99,16 +104,18 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       iqs_(sender_, rosters_,
            AllFeatures(FeatureDeps{domains_, accounts_, sessions_, store_, rosters_, pushes_, fanout_, subscriptions_,
                                    removal_, credentials_, {}})),
-      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, delivery_, presence_, subscriptions_, iqs_, metrics_}),
+      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, delivery_, presence_, subscriptions_, iqs_,
+                          metrics_}),
       resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, presence_, metrics_}),
-      asks_(accounts_, sessions_, presence_, resumption_),
+      asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_}, options_),
       intake_(accounts_, edges_, asks_),
       peers_(loop, self_, RingOf(config, metrics, "router"),
              Peers::Handlers{[this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },
                              [this](auto held, auto reason) { rules_.OnUnforwardable(std::move(held), reason); },
                              [this](const auto& body, auto respond) { asks_.Answer(body, std::move(respond)); }}),
       reaper_(loop, tasks_, redis_, nodes_, peers_, options_, metrics_),
-      operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_}),
+      operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_},
+                  options_),
       tasks_(loop),
       server_(loop, self_, config.router.listen, LinksOf(config, metrics), AdminMethods(operations_), &intake_) {
   accounts_.SetHandler(rules_);

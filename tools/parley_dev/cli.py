@@ -100,6 +100,16 @@ def test(arguments):
     return testing.run(arguments.parts, arguments.keyword)
 
 
+def check(arguments):
+    return test(argparse.Namespace(parts=["check"], keyword=None))
+
+
+def format_all(arguments):
+    from parley_dev import formatting
+
+    formatting.apply()
+
+
 def parser():
     top = argparse.ArgumentParser(prog="parley", description="Build, run and test Parley on this machine.")
     top.add_argument("--dir", default=cluster.default_directory(), help="the cluster's directory ($PARLEY_DIR; var)")
@@ -132,8 +142,10 @@ def parser():
         add(name, each(action), text).add_argument("instance", nargs="+")
     building = add("build", build_all, "build everything")
     building.add_argument("targets", nargs="*")
+    add("check", check, "say which files are not formatted")
+    add("format", format_all, "format all C++ by .clang-format")
     testing_command = add("test", test, "run the tests; ends in a summary line")
-    testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e; default all")
+    testing_command.add_argument("parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e (default: these); asan-services")
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     add("help", lambda arguments: top.print_help(), "this text")
     return top

@@ -19,7 +19,9 @@ class Repeats {
   // Numbers of one origin come to one session in rising order. True: this one, or a later one, was noted before.
   // `origin`: its StableHash.
   bool Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
-  void Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
+  // kShorter: for want of room, older ones are forgotten before the period is over.
+  enum class Kept { kAll, kShorter };
+  Kept Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
   std::size_t size() const { return young_.size() + old_.size(); }
 
  private:
@@ -34,7 +36,7 @@ class Repeats {
   };
   using Generation = std::unordered_map<Key, std::uint64_t, Hash>;
   static Key KeyFor(std::uint64_t origin, std::string_view session);
-  void Age(Clock::time_point now);
+  Kept Age(Clock::time_point now);
 
   const std::size_t max_entries_;
   const Clock::duration period_;

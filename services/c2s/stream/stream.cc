@@ -15,8 +15,6 @@ namespace {
 
 constexpr std::string_view kStreamEnd = "</stream:stream>";
 constexpr std::size_t kMaxLang = 35;  // RFC 5646 4.4.1
-// More than this unread, and the client must read before it may go on asking.
-constexpr std::size_t kUnreadBytes = 65536;
 
 xml::Limits ScannerLimits(const config::C2s& config) {
   xml::Limits limits;
@@ -169,7 +167,7 @@ void Stream::Write(std::string_view xml) {
   if (phase_ == Phase::kClosed) return;
   context_.metrics.bytes_out.Increment(static_cast<double>(xml.size()));
   connection_.Write(xml);
-  if (connection_.queued() <= kUnreadBytes) return;
+  if (connection_.queued() <= context_.config.c2s.max_unread_bytes) return;
   const bool waited = (pauses_ & static_cast<std::uint8_t>(Pause::kUnread)) != 0;
   if (!waited) context_.metrics.limits.Add("unread");
   Hold(Pause::kUnread);
