@@ -30,7 +30,7 @@ class Ended(Exception):
     """The server closed its stream, or the connection went."""
 
 
-class _Parser:
+class Parser:
     """Turns bytes into the children of the stream element, as ElementTree elements with {namespace}name tags."""
 
     def __init__(self):
@@ -82,7 +82,7 @@ class Raw:
         self.reader = reader
         self.writer = writer
         self.domain = domain
-        self.parser = _Parser()
+        self.parser = Parser()
         self.received = []  # raw bytes, for tests that look at them
         self.jid = None
         self.patience = TIMEOUT  # seconds without a byte that the test bears
@@ -143,7 +143,7 @@ class Raw:
 
     async def open(self, to=None, version="1.0", extra=""):
         """Sends a stream header (a new stream on the same connection forgets the old) and returns the features."""
-        self.parser = _Parser()
+        self.parser = Parser()
         await self.send(
             f"<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAMS}' "
             f"to={quoteattr(to or self.domain)} version='{version}' {extra}>"
