@@ -31,6 +31,7 @@ def parser():
     top.add_argument("--seconds", type=float, default=300, help="how long faults go on (300)")
     top.add_argument("--sessions", type=int, default=100, help="sessions (100)")
     top.add_argument("--rate", type=float, default=1.0, help="messages per second of each flow (1)")
+    top.add_argument("--longest", type=float, default=15, help="seconds that a fault lasts at most (15)")
     top.add_argument("--faults", default=",".join([*FAULTS, ROLLING]), help="which (%(default)s)")
     top.add_argument("--services", default=",".join(SERVICES), help="to which (%(default)s)")
     top.add_argument("--seed", type=int, default=int(time.time()), help="repeats the schedule of an earlier run")
@@ -68,7 +69,7 @@ class Run:
         made = self.cluster.ctl("user", "import", "-", stdin=lines)
         if made.returncode != 0:
             raise RuntimeError(made.stderr)
-        self.saboteur = Saboteur(self.cluster, self.random, self.world.now)
+        self.saboteur = Saboteur(self.cluster, self.random, self.world.now, self.options.longest)
         await self.world.begin()
 
     async def strike(self, kind, service, victim=None):

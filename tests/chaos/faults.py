@@ -24,9 +24,10 @@ class Fault:
 
 
 class Saboteur:
-    def __init__(self, cluster, random, now, short=False):
+    def __init__(self, cluster, random, now, longest):
+        """`longest`: seconds that a fault lasts at most."""
         self.cluster, self.random, self.now = cluster, random, now
-        self.spans = {"down": (0.2, 2), "held": (2, 5)} if short else {"down": (0.2, 8), "held": (2, 15)}
+        self.spans = {"down": (0.2, longest / 2), "held": (2, longest)}
         self.done = []
 
     def pick(self, service):

@@ -3,10 +3,9 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
+import tcpproxy
 from parley_dev.cluster import Cluster
-from parley_dev.processes import free_port
 
 STORES = {"c2s": ["redis"], "router": ["redis"], "roster": ["postgres"]}
 
@@ -31,24 +30,23 @@ class ProxiedCluster(Cluster):
     def _start_proxy(self):
         targets = {name: instance["ports"].get("grpc") for name, instance in self.instances().items()}
         targets |= self.plan["stores"]
-        for name, instance in self.instances().items():
-            peers = [peer for service in ("router", "roster") for peer in self.instances(service)]
-            if instance["service"] == "roster":
-                peers = []
-            for peer in peers + STORES[instance["service"]]:
-                self._ports[name, peer] = free_port()
-        plan = {_link(*pair): [port, targets[pair[1]]] for pair, port in self._ports.items()}
+        pairs = [pair for name in self.instances() for pair in self._needs(name)]
         self._proxy = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("proxy.py"))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, tcpproxy.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._tell(json.dumps(plan))
+        ports = json.loads(self._ask(json.dumps({_link(*pair): targets[pair[1]] for pair in pairs})))
+        self._ports = {pair: ports[_link(*pair)] for pair in pairs}
 
-    def _tell(self, line):
+    def _needs(self, name):
+        """(name, what it dials) of one instance."""
+        service = self.instances()[name]["service"]
+        peers = [] if service == "roster" else [*self.instances("router"), *self.instances("roster")]
+        return [(name, peer) for peer in peers + STORES[service]]
+
+    def _ask(self, line):
         self._proxy.stdin.write(line + "\n")
         self._proxy.stdin.flush()
-        if self._proxy.stdout.readline() != "ok\n":
-            raise RuntimeError("the proxy ended")
+        return self._proxy.stdout.readline()
 
     def command(self, name):
         command = super().command(name)
@@ -68,7 +66,8 @@ class ProxiedCluster(Cluster):
 
     def partition(self, links, how):
         """`how`: hold, cut, release."""
-        self._tell(" ".join([how, *links]))
+        if self._ask(" ".join([how, *links])) != "ok\n":
+            raise RuntimeError("the proxy ended")
 
 
 def _link(source, target):

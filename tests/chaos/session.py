@@ -4,11 +4,10 @@ lets it. What the server has not acknowledged stays here, and is sent again when
 import asyncio
 from collections import deque
 
-from rawxmpp import CLIENT, STANZAS, condition
+from rawxmpp import CLIENT, SM, STANZAS, condition
 
 from connection import STREAM_ERROR, Connection, Gone, Refused
 
-SM = "urn:xmpp:sm:3"
 STANZA_NAMES = {f"{{{CLIENT}}}{name}" for name in ("message", "presence", "iq")}
 WRAP = 1 << 32
 

@@ -85,6 +85,13 @@ def start_cluster(directory, counts=None, settings=()):
     return cluster
 
 
+def own_world(directory, settings):
+    """For a module's fixture: a world with settings of its own, as long as the generator lives."""
+    cluster = start_cluster(directory, settings=settings)
+    yield World(cluster)
+    cluster.down()
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     cluster = start_cluster(tmp_path_factory.mktemp("cluster"))

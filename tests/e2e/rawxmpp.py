@@ -21,6 +21,7 @@ STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
 ROSTER = "jabber:iq:roster"
 PING = "urn:xmpp:ping"
+SM = "urn:xmpp:sm:3"
 DELAY = "urn:xmpp:delay"
 
 TIMEOUT = 10
@@ -85,6 +86,7 @@ class Raw:
         self.parser = Parser()
         self.received = []  # raw bytes, for tests that look at them
         self.jid = None
+        self.features = None
         self.patience = TIMEOUT  # seconds without a byte that the test bears
         self._ids = itertools.count(1)
 
@@ -171,7 +173,8 @@ class Raw:
         return self.jid
 
     @classmethod
-    async def login(cls, address, jid, password, context, resource=None):
+    async def authenticated(cls, address, jid, password, context):
+        """A connection on which a resource can be bound, or a session resumed; `features` are those of this stream."""
         user, domain = jid.split("@")
         raw = await cls.connect(address, domain)
         await raw.open()
@@ -179,7 +182,12 @@ class Raw:
         await raw.open()
         answer = await raw.plain(user, password)
         assert answer.tag == f"{{{SASL}}}success", ElementTree.tostring(answer)
-        await raw.open()
+        raw.features = await raw.open()
+        return raw
+
+    @classmethod
+    async def login(cls, address, jid, password, context, resource=None):
+        raw = await cls.authenticated(address, jid, password, context)
         await raw.bind(resource)
         return raw
 

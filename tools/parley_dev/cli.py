@@ -100,6 +100,12 @@ def test(arguments):
     return testing.run(arguments.parts, arguments.keyword)
 
 
+def chaos(arguments):
+    build.build(build.SERVICES)
+    driver = build.ROOT / "tests" / "chaos" / "chaos.py"
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", str(driver), *arguments.arguments])
+
+
 def parser():
     top = argparse.ArgumentParser(prog="parley", description="Build, run and test Parley on this machine.")
     top.add_argument("--dir", default=cluster.default_directory(), help="the cluster's directory ($PARLEY_DIR; var)")
@@ -133,8 +139,10 @@ def parser():
     building = add("build", build_all, "build everything")
     building.add_argument("targets", nargs="*")
     testing_command = add("test", test, "run the tests; ends in a summary line")
-    testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e; default all")
+    testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e, chaos; default all")
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
+    breaking = add("chaos", chaos, "kill, stop and cut off processes of a cluster of its own, under load; --help")
+    breaking.add_argument("arguments", nargs=argparse.REMAINDER)
     add("help", lambda arguments: top.print_help(), "this text")
     return top
 
