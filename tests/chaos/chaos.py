@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
@@ -123,6 +124,8 @@ async def main():
     options = parser().parse_args()
     print(f"seed {options.seed}", flush=True)
     run = Run(options, say=lambda text: print(text, flush=True))
+    # Ended from outside, it leaves no processes behind either.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     run.start_cluster()
     try:
         await run.begin()

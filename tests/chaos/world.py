@@ -38,7 +38,8 @@ class World:
         for session in self.sessions:
             self.spawn(session.run())
         self.spawn(self._ticks())
-        await self.until(self.settled, "all sessions bound")
+        if not await self.until(self.settled, "all sessions bound"):
+            raise RuntimeError(f"sessions cannot begin: {self.ledger.ends.most_common(3)}")
         await self.watch.begin()
         for work in (self._messages, self._questions, self._absences):
             self.spawn(work())

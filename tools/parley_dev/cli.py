@@ -111,8 +111,8 @@ def parser():
     top.add_argument("--dir", default=cluster.default_directory(), help="the cluster's directory ($PARLEY_DIR; var)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name, action, text):
-        command = commands.add_parser(name, help=text, description=text)
+    def add(name, action, text, **options):
+        command = commands.add_parser(name, help=text, description=text, **options)
         command.set_defaults(action=action)
         return command
 
@@ -141,8 +141,9 @@ def parser():
     testing_command = add("test", test, "run the tests; ends in a summary line")
     testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e, chaos; default all")
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
-    breaking = add("chaos", chaos, "kill, stop and cut off processes of a cluster of its own, under load; --help")
-    breaking.add_argument("arguments", nargs=argparse.REMAINDER)
+    # Its options are the driver's: nothing here begins an option.
+    breaking = add("chaos", chaos, "harm a cluster under load; chaos --help", prefix_chars="\0", add_help=False)
+    breaking.add_argument("arguments", nargs="*")
     add("help", lambda arguments: top.print_help(), "this text")
     return top
 
