@@ -19,7 +19,7 @@ EXPECTED_ENDS = {"system-shutdown", "see-other-host", "reset", "connection-timeo
 EXPECTED_ENDS |= {"remote-connection-failed", "internal-server-error", "cut", "closed", "silence"}
 
 
-@dataclass
+@dataclass(slots=True)
 class Arrival:
     session: object
     incarnation: object
@@ -31,9 +31,10 @@ class Arrival:
         return self.incarnation.lost and not 0 < self.index <= self.incarnation.confirmed
 
 
-@dataclass
+@dataclass(slots=True)
 class Message:
     sent: float
+    connected: bool  # both sides were, when it was sent
     acknowledged: float = 0.0
     resent: int = 0  # after the loss of the sender's session
     bounces: list = field(default_factory=list)
@@ -52,7 +53,7 @@ class Flow:
     messages: list = field(default_factory=list)
 
 
-@dataclass
+@dataclass(slots=True)
 class Question:
     session: object
     incarnation: object
@@ -82,7 +83,8 @@ class Ledger(Observer):
 
     def send_next(self, flow):
         number = len(flow.messages)
-        flow.messages.append(Message(self.now()))
+        connected = flow.sender.attached and all(receiver.attached for receiver in flow.receivers)
+        flow.messages.append(Message(self.now(), connected))
         name = f"m{flow.number}-{number}"
         text = f"<message to='{flow.to}' type='chat' id='{name}'><body>{name}</body></message>"
         flow.sender.send(text, ("message", flow, number))
@@ -120,7 +122,8 @@ class Ledger(Observer):
         stored = element.find(f"{{{DELAY}}}delay") is not None
         index = session.received if session.sm_id else 0
         message.arrivals.append(Arrival(session, session.incarnation, index, self.now(), stored))
-        if len(message.arrivals) == 1 and not stored:
+        left = max(session.away_until, flow.sender.away_until)  # of their own will
+        if len(message.arrivals) == 1 and message.connected and left < message.sent:
             self.latencies.append((message.sent, self.now() - message.sent))
 
     def on_acknowledged(self, session, note):

@@ -59,9 +59,11 @@ def _faults(run):
     for fault in run.saboteur.done:
         kinds[f"{fault.kind} {fault.service}"].append(fault)
     ledger = run.world.ledger
-    for name, faults in sorted(kinds.items()):
-        back = [row for row in ledger.attached if any(f.began <= row[0] <= f.recovered for f in faults)]
-        delays = [d for at, d in ledger.latencies if any(f.began - 0.1 <= at <= f.recovered for f in faults)]
+    for name, faults in [("(none)", []), *sorted(kinds.items())]:
+        of = [(f.began - 0.1, f.recovered) for f in faults or run.saboteur.done]
+        within = lambda at: any(began <= at <= ended for began, ended in of) == bool(faults)
+        back = [row for row in ledger.attached if within(row[0]) and row[2] == "resumed"]
+        delays = [delay for at, delay in ledger.latencies if within(at)]
         noticed = [f.noticed for f in faults if f.noticed is not None]
         print(
             f"{name:<20}{len(faults):>6}{_spread([r[4] for r in back]):>20}{_spread([r[3] for r in back]):>20}"

@@ -17,6 +17,7 @@ class Stub:
         self.full = full
         self.incarnation = Incarnation(1)
         self.received, self.told, self.sm_id, self.sm_max = 0, 0, "x", 60
+        self.attached, self.away_until = True, 0.0
 
     def send(self, text, note=None):
         """Nothing is sent in these stories."""

@@ -102,7 +102,7 @@ class World:
         while not self.stopping:
             await asyncio.sleep(self.random.uniform(0, 40 / len(self.sessions)))
             session = self.random.choice(self.sessions)
-            if not session.settled and not session.attached or self.stopping:
+            if not session.attached or self.stopping:
                 continue
             limit = session.sm_max or 30
             if session.resume_max and limit < 30 and self.random.random() < 0.5:
@@ -121,13 +121,13 @@ class World:
             session.attached and session.fresh for session in self.sessions if session.away_until <= self.now() - 1
         )
 
-    async def until(self, condition, what, seconds=60):
+    async def until(self, condition, what, seconds=60, pause=0.05):
         deadline = self.now() + seconds
         while not condition():
             if self.now() > deadline:
                 self.ledger.violations.append(f"not within {seconds} s: {what}")
                 return False
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
         return True
 
     # -- the end ----------------------------------------------------------------------------------------------------
@@ -138,8 +138,8 @@ class World:
         ledger = self.ledger
         await self.until(self.settled, "all sessions attached, everything acknowledged")
         held = len(ledger.undecided())
-        await self.until(lambda: len(ledger.undecided()) <= stored(), f"{held} messages delivered or stored", 30)
-        await self.until(lambda: not ledger.unanswered(), "every iq answered", 15)
+        await self.until(lambda: len(ledger.undecided()) <= stored(), f"{held} messages delivered or stored", 30, 0.5)
+        await self.until(lambda: not ledger.unanswered(), "every iq answered", 15, 0.5)
         await asyncio.gather(*(session.close() for session in self.sessions))
         await self._collect(stored)
         await self.watch.end()
