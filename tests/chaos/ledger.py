@@ -168,7 +168,8 @@ class Ledger(Observer):
 
     def unanswered(self):
         """Acknowledged iqs of sessions that live, to sessions that were never lost, without an answer (yet)."""
-        return [name for name, question in self.questions.items() if self._must_be_answered(question) and not question.answers]
+        asked = self.questions.items()
+        return [name for name, question in asked if self._must_be_answered(question) and not question.answers]
 
     @staticmethod
     def _must_be_answered(question):

@@ -1,8 +1,11 @@
-"""Raw with XEP-0198's counters. It acknowledges nothing by itself: tests do, or do not."""
+"""Raw with XEP-0198's counters, and what tests of resumption share. It acknowledges nothing by itself: tests do, or do
+not."""
 
 from xml.sax.saxutils import quoteattr
 
-from rawxmpp import CLIENT, SM, Raw
+from rawxmpp import CLIENT, SM, Raw, body, condition, is_message, is_presence
+
+PASSWORD = "correct horse"
 
 COUNTED = {f"{{{CLIENT}}}{name}" for name in ("message", "presence", "iq")}
 ENABLED, RESUMED, FAILED = (f"{{{SM}}}{name}" for name in ("enabled", "resumed", "failed"))
@@ -55,3 +58,60 @@ class Managed(Raw):
         if answer.tag == RESUMED:
             self.jid, self.sm_id = old.jid, old.sm_id
         return answer
+
+
+async def managed(world, jid, edge=0, resource=None, available=True, **attributes):
+    """Bound, with stream management; available to contacts, as World.login()."""
+    raw = await Managed.login(world.edges[edge]["xmpp"], jid, PASSWORD, world.context, resource)
+    answer = await raw.enable(**attributes)
+    assert answer.tag == ENABLED, answer.tag
+    if available:
+        await raw.roster()
+        await raw.available()
+    return raw
+
+
+async def authenticated(world, jid, edge=0):
+    return await Managed.authenticated(world.edges[edge]["xmpp"], jid.split("/")[0], PASSWORD, world.context)
+
+
+async def resumed(world, old, edge=0, h=None):
+    raw = await authenticated(world, old.jid, edge)
+    answer = await raw.resume(old, h)
+    assert answer.tag == RESUMED, condition(answer)
+    assert answer.get("previd") == old.sm_id
+    return raw, int(answer.get("h"))
+
+
+async def friends(world, edge=0, **attributes):
+    """A user with stream management and a contact without, on another edge; nothing left to receive."""
+    user = await managed(world, world.account(), edge, **attributes)
+    contact = await world.login(world.account(), 1 - edge)
+    for one, other in ((user, contact), (contact, user)):
+        await one.presence(type="subscribe", to=other.jid.split("/")[0])
+        await other.until(lambda e: e.get("type") == "subscribe")
+        await other.presence(type="subscribed", to=one.jid.split("/")[0])
+        await one.until(lambda e: e.get("type") is None and e.get("from") == other.jid)
+    for one in (user, contact, user, contact):
+        await one.sync()
+    return user, contact
+
+
+async def send_numbered(raw, to, numbers, kind="chat"):
+    for number in numbers:
+        await raw.message(to, str(number), kind)
+
+
+async def bodies(raw, count):
+    return [body(await raw.until(is_message)) for _ in range(count)]
+
+
+def presences(elements):
+    return [(element.get("from"), element.get("type")) for element in elements if is_presence(element)]
+
+
+async def unavailable_once(contact, jid):
+    """Waits for it, and sees to it that nothing else of that JID comes."""
+    gone = await contact.until(is_presence)
+    assert (gone.get("from"), gone.get("type")) == (jid, "unavailable")
+    assert not presences(await contact.sync())

@@ -59,7 +59,8 @@ async def test_slixmpp_resumes_on_the_other_edge(world, detour):
     client.send_presence()
     full = (await befriend(contact, client.boundjid.bare)).get("from")
     assert full == client.boundjid.full
-    client.add_event_handler("disconnected", lambda event: resumed.done() or client.connect(address, force_starttls=True))
+    again = lambda event: resumed.done() or client.connect(address, force_starttls=True)
+    client.add_event_handler("disconnected", again)
     detour.cut()
     for number in range(5):
         await contact.message(full, str(number))
