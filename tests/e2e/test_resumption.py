@@ -197,13 +197,7 @@ async def test_session_whose_time_is_over_ends_once_and_its_messages_are_kept(br
     await send_numbered(juliet, romeo.jid, range(3, 6))
     await juliet.message(romeo.jid, "for this resource only", "normal")
     await juliet.send(f"<iq type='get' id='too late' to='{romeo.jid}'><ping xmlns='{PING}'/></iq>")
-    seen = []
-
-    async def everything_decided():
-        seen.append(await juliet.receive())
-        return len(seen) == 3
-
-    await eventually(everything_decided)
+    seen = [await juliet.receive() for _ in range(3)]
     assert presences(seen) == [(romeo.jid, "unavailable")]
     refused = {(e.tag.split("}")[1], e.get("type"), condition(e)) for e in seen if not is_presence(e)}
     assert refused == {("message", "error", "service-unavailable"), ("iq", "error", "service-unavailable")}

@@ -62,15 +62,12 @@ async def test_location_where_configured(brief):
     assert (await raw.enable()).get("location") == "chat.example:5222"
 
 
-@pytest.mark.parametrize("asked", [{"resume": "false"}, {"resume": "0"}, {"resume": "true", "remove": True}])
+@pytest.mark.parametrize("asked", [{}, {"resume": "false"}, {"resume": "0"}])
 async def test_without_resumption_the_session_ends_with_its_connection(world, asked):
     user, contact = await world.friends()
     bare = user.jid.split("/")[0]
     raw = await Managed.login(world.edges[0]["xmpp"], bare, PASSWORD, world.context)
-    if asked.pop("remove", None):
-        answer = await raw.ask("enable")
-    else:
-        answer = await raw.enable(**asked)
+    answer = await raw.ask("enable", **asked)
     assert answer.tag == ENABLED
     assert answer.get("resume") in (None, "false", "0")
     await raw.presence()
