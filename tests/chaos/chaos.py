@@ -116,6 +116,7 @@ async def schedule(run):
         for kind, service in pairs:
             if run.world.now() < ends:
                 await run.strike(kind, service)
+                await asyncio.sleep(run.random.uniform(1, 3))  # what is usual, for the report
         if ROLLING in kinds and run.world.now() < ends:
             await run.roll()
 
