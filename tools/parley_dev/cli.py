@@ -110,13 +110,19 @@ def format_all(arguments):
     formatting.apply()
 
 
+def chaos(arguments):
+    build.build(build.SERVICES)
+    driver = build.ROOT / "tests" / "chaos" / "chaos.py"
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", str(driver), *arguments.arguments])
+
+
 def parser():
     top = argparse.ArgumentParser(prog="parley", description="Build, run and test Parley on this machine.")
     top.add_argument("--dir", default=cluster.default_directory(), help="the cluster's directory ($PARLEY_DIR; var)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name, action, text):
-        command = commands.add_parser(name, help=text, description=text)
+    def add(name, action, text, **options):
+        command = commands.add_parser(name, help=text, description=text, **options)
         command.set_defaults(action=action)
         return command
 
@@ -145,8 +151,13 @@ def parser():
     add("check", check, "say which files are not formatted")
     add("format", format_all, "format all C++ by .clang-format")
     testing_command = add("test", test, "run the tests; ends in a summary line")
-    testing_command.add_argument("parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e (default: these); asan-services")
+    testing_command.add_argument(
+        "parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e, chaos (default: these); asan-services"
+    )
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
+    # Its options are the driver's: nothing here begins an option.
+    breaking = add("chaos", chaos, "harm a cluster under load; chaos --help", prefix_chars="\0", add_help=False)
+    breaking.add_argument("arguments", nargs="*")
     add("help", lambda arguments: top.print_help(), "this text")
     return top
 

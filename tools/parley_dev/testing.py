@@ -129,14 +129,22 @@ def fuzz(tally, keyword):
 
 
 def e2e(tally, keyword):
+    _pytest(tally, keyword, "End to end", "e2e")
+
+
+def chaos(tally, keyword):
+    _pytest(tally, keyword, "Faults under load", "chaos")
+
+
+def _pytest(tally, keyword, title, part):
     steps = Steps(2)
     steps.begin("Building services and clients")
     build.build(["all"], progress=steps.progress)
     steps.done()
-    steps.begin("End to end")
+    steps.begin(title)
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = ["/usr/bin/python3", "-m", "pytest", "-q", "-x" if os.environ.get("PARLEY_FAIL_FAST") else "-q"]
-        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}", str(build.ROOT / "tests" / "e2e")]
+        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}", str(build.ROOT / "tests" / part)]
         if keyword:
             command += ["-k", keyword]
         code = subprocess.run(command, check=False, cwd=build.ROOT).returncode
@@ -159,7 +167,7 @@ def _junit(tally, report, code):
         tally.add(f"{Path(report).name} (exit {code})", False)
 
 
-PARTS = {"check": check, "unit": unit, "asan": asan, "tsan": tsan, "fuzz": fuzz, "e2e": e2e}
+PARTS = {"check": check, "unit": unit, "asan": asan, "tsan": tsan, "fuzz": fuzz, "e2e": e2e, "chaos": chaos}
 # Only when asked for by name: everything else is to take less than half an hour on two cores.
 MORE_PARTS = {"asan-services": asan_services}
 
