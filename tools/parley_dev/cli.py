@@ -94,6 +94,13 @@ def build_all(arguments):
     steps.done()
 
 
+def generate(arguments):
+    from parley_ops import generate as generator
+
+    for path in generator.write(build.ROOT):
+        print(path)
+
+
 def test(arguments):
     from parley_dev import testing
 
@@ -132,8 +139,9 @@ def parser():
         add(name, each(action), text).add_argument("instance", nargs="+")
     building = add("build", build_all, "build everything")
     building.add_argument("targets", nargs="*")
+    add("generate", generate, "make dashboards, the operator's rules and rendered manifests anew from their sources")
     testing_command = add("test", test, "run the tests; ends in a summary line")
-    testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e; default all")
+    testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e, ops; default all")
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     add("help", lambda arguments: top.print_help(), "this text")
     return top
