@@ -111,14 +111,28 @@ def e2e(tally, keyword):
     build.build(["all"], progress=steps.progress)
     steps.done()
     steps.begin("End to end")
+    _pytest(tally, "e2e", keyword)
+    steps.done()
+
+
+def ops(tally, keyword):
+    steps = Steps(2)
+    steps.begin("Building services")
+    build.build(build.SERVICES, progress=steps.progress)
+    steps.done()
+    steps.begin("Manifests, metrics, dashboards, alerts")
+    _pytest(tally, "ops", keyword)
+    steps.done()
+
+
+def _pytest(tally, folder, keyword):
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = ["/usr/bin/python3", "-m", "pytest", "-q", "-x" if os.environ.get("PARLEY_FAIL_FAST") else "-q"]
-        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}", str(build.ROOT / "tests" / "e2e")]
+        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}", str(build.ROOT / "tests" / folder)]
         if keyword:
             command += ["-k", keyword]
         code = subprocess.run(command, check=False, cwd=build.ROOT).returncode
         _junit(tally, report.name, 0 if code == 5 else code)
-    steps.done()
 
 
 def _junit(tally, report, code):
@@ -136,7 +150,7 @@ def _junit(tally, report, code):
         tally.add(f"{Path(report).name} (exit {code})", False)
 
 
-PARTS = {"unit": unit, "asan": asan, "fuzz": fuzz, "e2e": e2e}
+PARTS = {"unit": unit, "asan": asan, "fuzz": fuzz, "e2e": e2e, "ops": ops}
 
 
 def run(parts, keyword):

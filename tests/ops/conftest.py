@@ -1,0 +1,38 @@
+"""A whole cluster with some traffic, and a real Prometheus that scrapes it and evaluates our rules."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "e2e"), str(Path(__file__).resolve().parent)]
+
+from parley_dev.cluster import Cluster  # noqa: E402
+from prometheus import Prometheus  # noqa: E402
+from traffic import Traffic  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    counts = {"c2s": 2, "router": 2, "roster": 1}
+    settings = ["c2s.close_timeout=300ms"]
+    cluster.up(counts, ["localhost"], settings, quiet=True, fixed_ports=False, built=True, demo_users=False)
+    yield cluster
+    cluster.down()
+
+
+@pytest.fixture(scope="session")
+def loaded(cluster):
+    """Every kind of thing has happened at least once, and every session is gone again but two."""
+    traffic = Traffic(cluster)
+    asyncio.run(traffic.once())
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def prometheus(loaded, tmp_path_factory):
+    with Prometheus(loaded, tmp_path_factory.mktemp("prometheus")) as running:
+        yield running
