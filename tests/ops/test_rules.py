@@ -31,7 +31,7 @@ def test_each_alert_fires_when_it_should_and_not_otherwise():
 
 def test_each_alert_has_both_cases():
     names = {case["name"] for case in yaml.safe_load((RULES / "alerts.test.yml").read_text())["tests"]}
-    assert names == {f"{alert} {what}" for alert in ALERTS for what in ("fires", "is silent")}
+    assert names >= {f"{alert} {what}" for alert in ALERTS for what in ("fires", "is silent")}
 
 
 def test_each_alert_has_its_entry_in_the_runbook():
