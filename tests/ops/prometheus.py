@@ -50,7 +50,7 @@ class Prometheus:
     def _scraped(self):
         try:
             return not self.query('count_over_time(up{job="parley"}[1m]) < 4') and self.query("up == 1")
-        except (OSError, AssertionError):
+        except (OSError, ValueError, AssertionError):  # it starts: not there, or not ready to answer in JSON
             return False
 
     def get(self, path, **parameters):

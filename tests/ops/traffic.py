@@ -16,6 +16,7 @@ class Traffic:
         self.users = [f"user{n}@localhost" for n in range(accounts)]
         self.edges = [cluster.addresses(name)["xmpp"] for name in sorted(cluster.instances("c2s"))]
         self.context = ssl.create_default_context(cafile=cluster.ca_file)
+        self.friends = False
         made = cluster.ctl("user", "import", "-", stdin="".join(f"{user} {PASSWORD}\n" for user in self.users))
         assert made.returncode == 0, made.stderr
 
@@ -38,6 +39,9 @@ class Traffic:
         assert self.cluster.ctl("sessions", "list").returncode == 0
 
     async def become_friends(self, romeo, juliet):
+        if self.friends:
+            return
+        self.friends = True
         for one, other in ((romeo, juliet), (juliet, romeo)):
             await one.presence(type="subscribe", to=other.jid.split("/")[0])
             await other.until(lambda e: e.get("type") == "subscribe")
@@ -61,7 +65,7 @@ class Traffic:
         await raw.starttls(self.context)
         await raw.open()
         answer = await raw.plain("user0", "wrong")
-        assert answer.tag.endswith("}failure")
+        assert answer.tag.endswith("}failure"), answer.tag
         raw.abort()
 
     async def leave_message_for(self, sender, absent):
@@ -71,13 +75,7 @@ class Traffic:
         await reader.until(lambda e: e.tag.endswith("}message"))
         await reader.close()
 
-    async def keep_on(self, until, pause=0.05):
-        """Two friends write to each other until `until()` says stop."""
-        romeo, juliet = await self.login(0), await self.login(1)
-        while not until():
-            await self.talk(romeo, juliet, 5)
-            await self.talk(juliet, romeo, 5)
-            await self.ask(romeo)
+    async def keep_on(self, over, pause=0.2):
+        while not over():
+            await self.once()
             await asyncio.sleep(pause)
-        await romeo.close()
-        await juliet.close()
