@@ -85,8 +85,19 @@ void LoginCounters::Add(std::string_view mechanism, std::string_view outcome) {
   counter->Increment();
 }
 
+void LoginCounters::Took(std::string_view mechanism, std::chrono::steady_clock::duration time) {
+  auto& seconds = seconds_[std::string(mechanism)];
+  if (!seconds) {
+    seconds = &metrics_.Histogram("parley_c2s_login_seconds", "Time of a successful SASL exchange",
+                                  {{"mechanism", std::string(mechanism)}});
+  }
+  seconds->Observe(std::chrono::duration<double>(time).count());
+}
+
 Metrics::Metrics(telemetry::Metrics& m)
     : connections(m.Counter("parley_c2s_connections_total", "TCP connections admitted")),
+      connections_open(m.Gauge("parley_c2s_connections_open", "TCP connections now")),
+      connections_max(m.Gauge("parley_c2s_connections_max", "c2s.max_connections")),
       streams_negotiating(m.Gauge("parley_c2s_streams", "Streams by state", {{"state", "negotiating"}})),
       sessions_bound(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "bound"}})),
       sessions_away(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "away"}})),
@@ -105,6 +116,8 @@ Metrics::Metrics(telemetry::Metrics& m)
       tls(m, "parley_c2s_tls_handshakes_total", "TLS handshakes completed", "version", {"TLSv1.2", "TLSv1.3"}),
       tls_resumed(m.Counter("parley_c2s_tls_resumed_total", "TLS handshakes resumed by a ticket")),
       limits(m, "parley_c2s_limits_total", "A limit was reached", "limit", kLimits),
+      rate_paused(
+          m.Counter("parley_c2s_rate_paused_seconds_total", "Time that clients were not read because of their rates")),
       unacknowledged(m.Gauge("parley_c2s_unacknowledged_stanzas", "Clients' stanzas that the routers have not taken")),
       outbound_bytes(m.Gauge("parley_c2s_outbound_queue_bytes", "Bytes waiting for clients to read")),
       deferred(m.Gauge("parley_c2s_deferred_stanzas", "Stanzas kept for a router to come back")),

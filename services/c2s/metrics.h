@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -38,16 +39,21 @@ class LoginCounters {
   explicit LoginCounters(telemetry::Metrics& metrics) : metrics_(metrics) {}
   // Both from fixed tables.
   void Add(std::string_view mechanism, std::string_view outcome);
+  // A success: from the client's first word to the server's last.
+  void Took(std::string_view mechanism, std::chrono::steady_clock::duration time);
 
  private:
   telemetry::Metrics& metrics_;
   std::map<std::string, prometheus::Counter*, std::less<>> counters_;
+  std::map<std::string, prometheus::Histogram*, std::less<>> seconds_;
 };
 
 struct Metrics {
   explicit Metrics(telemetry::Metrics& metrics);
 
   prometheus::Counter& connections;
+  prometheus::Gauge& connections_open;
+  prometheus::Gauge& connections_max;
   prometheus::Gauge& streams_negotiating;
   prometheus::Gauge& sessions_bound;
   prometheus::Gauge& sessions_away;
@@ -64,6 +70,7 @@ struct Metrics {
   prometheus::Counter& tls_resumed;
   // A limit was reached: which one.
   CounterFamily limits;
+  prometheus::Counter& rate_paused;
   prometheus::Gauge& unacknowledged;
   prometheus::Gauge& outbound_bytes;
   prometheus::Gauge& deferred;

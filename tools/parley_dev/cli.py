@@ -94,6 +94,13 @@ def build_all(arguments):
     steps.done()
 
 
+def generate(arguments):
+    from parley_ops import generate as generator
+
+    for path in generator.write(build.ROOT):
+        print(path)
+
+
 def test(arguments):
     from parley_dev import testing
 
@@ -150,9 +157,10 @@ def parser():
     building.add_argument("targets", nargs="*")
     add("check", check, "say which files are not formatted")
     add("format", format_all, "format all C++ by .clang-format")
+    add("generate", generate, "make dashboards, the operator's rules and rendered manifests anew from their sources")
     testing_command = add("test", test, "run the tests; ends in a summary line")
     testing_command.add_argument(
-        "parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e, chaos (default: these); asan-services"
+        "parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e, chaos, ops (default: these); asan-services"
     )
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     # Its options are the driver's: nothing here begins an option.

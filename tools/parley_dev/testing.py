@@ -136,6 +136,10 @@ def chaos(tally, keyword):
     _pytest(tally, keyword, "Faults under load", "chaos")
 
 
+def ops(tally, keyword):
+    _pytest(tally, keyword, "Manifests, metrics, dashboards, alerts", "ops")
+
+
 def _pytest(tally, keyword, title, part):
     steps = Steps(2)
     steps.begin("Building services and clients")
@@ -167,7 +171,8 @@ def _junit(tally, report, code):
         tally.add(f"{Path(report).name} (exit {code})", False)
 
 
-PARTS = {"check": check, "unit": unit, "asan": asan, "tsan": tsan, "fuzz": fuzz, "e2e": e2e, "chaos": chaos}
+PARTS = {"check": check, "unit": unit, "asan": asan, "tsan": tsan, "fuzz": fuzz}
+PARTS |= {"e2e": e2e, "chaos": chaos, "ops": ops}
 # Only when asked for by name: everything else is to take less than half an hour on two cores.
 MORE_PARTS = {"asan-services": asan_services}
 

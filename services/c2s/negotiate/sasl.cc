@@ -96,6 +96,7 @@ void Sasl::Begin(const xml::Child& child) {
   if (mechanism_) return Fail(kMalformedRequest);
   const auto* row = Find(AttributeOf(child.start, "mechanism"));
   name_ = row ? row->name : "unknown";
+  begun_ = std::chrono::steady_clock::now();
   if (const auto* reason = ReasonNot(row, stream_)) return Fail(*reason);
   if (!stream_.ticket().MayAuthenticate()) return Fail(kTooManyFailures);
   mechanism_ = row->make(stream_, *this);
@@ -125,6 +126,7 @@ void Sasl::Challenge(std::string_view data) {
 
 void Sasl::Succeed(Identity identity, std::string_view data) {
   stream_.context().metrics.logins.Add(name_, "success");
+  stream_.context().metrics.logins.Took(name_, std::chrono::steady_clock::now() - begun_);
   log::Info("login", {{"session", stream_.id()},
                       {"account", identity.account.str()},
                       {"mechanism", identity.mechanism},
