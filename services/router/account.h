@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,16 +11,26 @@ namespace parley::router {
 
 using session::v1::Record;
 
+class QueueMemory;
+
 // A bound resource.
 struct Session {
   Record record;
   // Redis was away when it changed last: to be written when the account is read again.
   bool unsaved = false;
+  // Offline messages were not all taken by its edge: the rest is sent when it is resumed.
+  bool unflushed = false;
+  // What its queue holds, once it had to be known while the session has no edge.
+  std::shared_ptr<QueueMemory> queued;
 
   const std::string& id() const { return record.session(); }
   // RFC 6121 4.2: it sent presence, and no unavailable since.
   bool available() const { return !record.presence().empty(); }
   bool takes_messages() const { return available() && record.priority() >= 0; }
+  // XEP-0198: it outlives its stream, and its edge.
+  bool resumable() const { return !record.queue().empty() && record.resume_ms() != 0; }
+  // Nobody holds it: what is for it goes straight into its queue.
+  bool away() const { return record.away_since() != 0; }
 };
 
 // Which resources an account has, as RFC 6121 8.5.2 tells them apart.
@@ -47,11 +58,14 @@ class Account {
 
   // Sessions that were in memory but not in Redis when it came back: what they were, for their edge's Restore.
   std::vector<Session>& vanished() { return vanished_; }
+  // Their end was begun, by a router that may have died meanwhile (SessionStore::Retire).
+  std::vector<Record>& retired() { return retired_; }
 
  private:
   std::string bare_;
   std::vector<Session> sessions_;
   std::vector<Session> vanished_;
+  std::vector<Record> retired_;
 };
 
 }  // namespace parley::router

@@ -49,16 +49,16 @@ bool AccountTable::Fresh(const Slot& slot) const {
 
 void AccountTable::Post(std::string_view bare, rpc::Held held) {
   Slot& slot = Obtain(bare);
-  if (!slot.busy && slot.mailbox.empty() && Fresh(slot)) {
+  if (!slot.busy && slot.idle() && Fresh(slot)) {
     // Busy meanwhile: what comes of it for this very account has to wait.
     slot.busy = true;
     const bool done = handler_->HandleNow(slot.account, held);
     slot.busy = false;
     if (done) {
-      if (!slot.mailbox.empty()) Start(slot);
+      if (!slot.idle()) Start(slot);
       return;
     }
-    slot.mailbox.push_front(Work{std::move(held), {}, Clock::now() + options_.delivery_timeout});
+    slot.mailbox.push_front(Waiting(std::move(held)));
     ++waiting_;
     return Start(slot);
   }
@@ -66,25 +66,41 @@ void AccountTable::Post(std::string_view bare, rpc::Held held) {
     metrics_.mailbox_full.Increment();
     return handler_->Unreachable(std::move(held));
   }
-  Enqueue(slot, Work{std::move(held), {}, Clock::now() + options_.delivery_timeout});
+  Enqueue(slot, slot.mailbox, Waiting(std::move(held)));
 }
 
 void AccountTable::Post(std::string_view bare, Job job) {
-  Enqueue(Obtain(bare), Work{{}, std::move(job), Clock::now() + options_.delivery_timeout});
+  Slot& slot = Obtain(bare);
+  Work work = Waiting({});
+  work.job = std::move(job);
+  Enqueue(slot, slot.mailbox, std::move(work));
 }
 
-void AccountTable::PostFirst(std::string_view bare, std::vector<rpc::Held> returned) {
-  if (returned.empty()) return;
+void AccountTable::PostReturned(std::string_view bare, rpc::Held held) {
   Slot& slot = Obtain(bare);
-  for (auto held = returned.rbegin(); held != returned.rend(); ++held) {
-    slot.mailbox.push_front(Work{std::move(*held), {}, Clock::now() + options_.delivery_timeout});
-    ++waiting_;
-  }
+  Enqueue(slot, slot.returned, Waiting(std::move(held)));
+}
+
+void AccountTable::PostReturned(std::string_view bare, std::vector<rpc::Held> held) {
+  for (auto& each : held) PostReturned(bare, std::move(each));
+}
+
+void AccountTable::PostFirst(std::string_view bare, std::vector<rpc::Held> oldest) {
+  if (oldest.empty()) return;
+  Slot& slot = Obtain(bare);
+  std::list<Work> first;
+  for (auto& held : oldest) first.push_back(Waiting(std::move(held)));
+  waiting_ += first.size();
+  slot.returned.splice(slot.returned.begin(), first);
   if (!slot.busy) Start(slot);
 }
 
-void AccountTable::Enqueue(Slot& slot, Work work) {
-  slot.mailbox.push_back(std::move(work));
+AccountTable::Work AccountTable::Waiting(rpc::Held held) const {
+  return Work{std::move(held), {}, Clock::now() + options_.delivery_timeout};
+}
+
+void AccountTable::Enqueue(Slot& slot, std::list<Work>& lane, Work work) {
+  lane.push_back(std::move(work));
   metrics_.mailbox.Set(static_cast<double>(++waiting_));
   if (!slot.busy) Start(slot);
 }
@@ -96,10 +112,13 @@ void AccountTable::Start(Slot& slot) {
 }
 
 Task<void> AccountTable::Pump(Slot& slot) {
-  while (!slot.mailbox.empty()) {
-    const bool usable = co_await MakeFresh(slot, slot.mailbox.front().deadline);
-    Work work = std::move(slot.mailbox.front());
-    slot.mailbox.pop_front();
+  while (!slot.idle()) {
+    const auto& next = slot.returned.empty() ? slot.mailbox.front() : slot.returned.front();
+    const bool usable = co_await MakeFresh(slot, next.deadline);
+    // What was waited for may have brought something that comes before it.
+    auto& lane = slot.returned.empty() ? slot.mailbox : slot.returned;
+    Work work = std::move(lane.front());
+    lane.pop_front();
     --waiting_;
     if (usable) {
       co_await DoWork(slot, std::move(work));
@@ -114,7 +133,7 @@ void AccountTable::Stop(Slot& slot) {
   metrics_.mailbox.Set(static_cast<double>(waiting_));
   slot.busy = false;
   --busy_;
-  if (!slot.mailbox.empty()) return Start(slot);
+  if (!slot.idle()) return Start(slot);
   if (slot.stale && store_.up()) Erase(slot);
 }
 
@@ -124,6 +143,8 @@ Task<void> AccountTable::DoWork(Slot& slot, Work work) {
   } else if (!handler_->HandleNow(slot.account, work.held)) {
     co_await handler_->Handle(slot.account, std::move(work.held));
   }
+  // Found by a Reload.
+  if (!slot.account.retired().empty()) co_await handler_->AfterLoad(slot.account);
 }
 
 Task<bool> AccountTable::MakeFresh(Slot& slot, Clock::time_point deadline) {
@@ -147,40 +168,48 @@ Task<bool> AccountTable::Load(Slot& slot) {
     slot.generation = generation;
     co_return true;
   }
-  auto records = co_await store_.Load(slot.account.bare());
-  if (!records) {
+  auto loaded = co_await store_.Load(slot.account.bare());
+  if (!loaded) {
     slot.stale = slot.generation != 0;
     co_return false;
   }
-  Replace(slot, std::move(*records));
+  Replace(slot, std::move(*loaded));
   slot.generation = generation;
   co_await SaveUnsaved(slot.account);
   co_return true;
 }
 
-void AccountTable::Replace(Slot& slot, std::vector<Record> records) {
+void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
   Account& account = slot.account;
   std::vector<Session> sessions;
-  for (auto& record : records) {
+  for (auto& record : loaded.sessions) {
     Session next;
     next.record = std::move(record);
-    if (Session* known = account.WithId(next.id()); known != nullptr && known->unsaved) {
+    if (Session* known = account.WithId(next.id()); known != nullptr) {
       const std::uint64_t revision = next.record.revision();
-      next = std::move(*known);
-      next.record.set_revision(revision);
+      next.unflushed = known->unflushed;
+      if (known->unsaved) {
+        next = std::move(*known);
+        next.record.set_revision(revision);
+      }
     }
     sessions.push_back(std::move(next));
   }
   if (slot.generation != 0 && slot.generation != generation_) {
     account.vanished().clear();
+    const auto over = [&](const Session& known) {
+      return known.id().empty() || std::any_of(loaded.retired.begin(), loaded.retired.end(),
+                                               [&](const Record& r) { return r.session() == known.id(); });
+    };
     for (auto& known : account.sessions()) {
       const bool there =
-          known.id().empty() ||
+          over(known) ||
           std::any_of(sessions.begin(), sessions.end(), [&](const Session& s) { return s.id() == known.id(); });
       if (!there) account.vanished().push_back(std::move(known));
     }
   }
   account.sessions() = std::move(sessions);
+  account.retired() = std::move(loaded.retired);
 }
 
 Task<void> AccountTable::SaveUnsaved(Account& account) {

@@ -53,8 +53,11 @@ class AccountTable {
 
   void Post(std::string_view bare, rpc::Held held);
   void Post(std::string_view bare, Job job);
-  // Before all that waits, in this order: what came back from an edge was there earlier.
-  void PostFirst(std::string_view bare, std::vector<rpc::Held> returned);
+  // Before all that waits, but behind what was posted so before: it was with an edge already.
+  void PostReturned(std::string_view bare, rpc::Held held);
+  void PostReturned(std::string_view bare, std::vector<rpc::Held> held);
+  // Before these too, in this order.
+  void PostFirst(std::string_view bare, std::vector<rpc::Held> oldest);
 
   // By the key of Redis that changed; nullptr: any may have.
   void Invalidate(const std::string* key);
@@ -77,7 +80,9 @@ class AccountTable {
   struct Slot {
     explicit Slot(std::string bare) : account(std::move(bare)) {}
     Account account;
-    std::list<Work> mailbox;  // empty lists hold no memory
+    std::list<Work> returned;  // comes before the mailbox; empty lists hold no memory
+    std::list<Work> mailbox;
+    bool idle() const { return mailbox.empty() && returned.empty(); }
     Lru::iterator place;
     std::uint64_t generation = 0;  // 0: not read yet
     bool stale = false;
@@ -90,14 +95,15 @@ class AccountTable {
 
   Slot& Obtain(std::string_view bare);
   bool Fresh(const Slot& slot) const;
-  void Enqueue(Slot& slot, Work work);
+  Work Waiting(rpc::Held held) const;
+  void Enqueue(Slot& slot, std::list<Work>& lane, Work work);
   void Start(Slot& slot);
   void Stop(Slot& slot);
   Task<void> Pump(Slot& slot);
   Task<void> DoWork(Slot& slot, Work work);
   Task<bool> MakeFresh(Slot& slot, Clock::time_point deadline);
   Task<bool> Load(Slot& slot);
-  void Replace(Slot& slot, std::vector<Record> records);
+  void Replace(Slot& slot, SessionStore::Loaded loaded);
   Task<void> SaveUnsaved(Account& account);
   void Fail(Work work);
   void Evict();

@@ -11,8 +11,6 @@
 namespace parley::router {
 namespace {
 
-constexpr std::chrono::seconds kTimeout{10};
-
 admin::v1::Member MemberOf(const std::string& service, const std::string& instance, const std::string& epoch,
                            const std::string& address) {
   admin::v1::Member member;
@@ -96,9 +94,9 @@ Task<bool> AdminOperations::ListNode(Listing& listing, Nodes::Node node) {
 }
 
 Task<bool> AdminOperations::ListAccount(Listing& listing, std::string account) {
-  auto records = co_await parts_.store.Load(account);
-  if (!records) co_return true;
-  for (auto& record : *records) {
+  auto loaded = co_await parts_.store.Load(account);
+  if (!loaded) co_return true;
+  for (auto& record : loaded->sessions) {
     if (!listing.Give(account, std::move(record))) co_return false;
   }
   co_return true;
@@ -110,7 +108,7 @@ void AdminOperations::Kick(const std::string& account, const std::string& resour
   ask.mutable_kick()->set_account(account);
   ask.mutable_kick()->set_resource(resource);
   ask.mutable_kick()->set_condition(condition);
-  parts_.peers.Ask(account, ask.SerializeAsString(), kTimeout, [done = std::move(done)](const Result<std::string>& body) {
+  parts_.peers.Ask(account, ask.SerializeAsString(), options_.admin_timeout, [done = std::move(done)](const Result<std::string>& body) {
     session::v1::Answer answer;
     if (body) answer.ParseFromString(*body);
     done(answer.kicked().sessions());

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "libs/base/log.h"
+#include "libs/base/ids.h"
 
 namespace parley::router {
 namespace {
@@ -12,48 +12,69 @@ constexpr std::chrono::milliseconds kSweep{200};
 }  // namespace
 
 Edges::Edges(Loop& loop, Nodes& nodes, const Options& options, Metrics& metrics, Owner& owner)
-    : nodes_(nodes),
+    : loop_(loop),
+      nodes_(nodes),
       options_(options),
       metrics_(metrics),
       owner_(owner),
       timer_(loop.Every(kSweep, [this] { Sweep(); })) {}
 
+std::uint64_t Edges::MarkOf(const Record& record) {
+  return StableHash(record.node() + "/" + record.node_epoch() + "/" + record.queue());
+}
+
 void Edges::Deliver(const Record& record, rpc::Held held) {
   held.envelope->set_leg(link::v1::LEG_DELIVER);
   held.envelope->set_session(record.session());
-  auto place = edges_.find(record.node());
-  if (place == edges_.end()) place = edges_.emplace(record.node(), Edge()).first;
-  Edge& edge = place->second;
+  held.mark = MarkOf(record);
+  if (record.away_since() != 0) return owner_.OnUndelivered(std::move(held), Failure::kGone);
+  if (const auto leaving = leaving_.find(record.session()); leaving != leaving_.end()) {
+    // Who delivers from a store waits for the outcome, in the account's turn: it may not have to wait for that here.
+    if (held.envelope->kept()) return owner_.OnUndelivered(std::move(held), Failure::kGone);
+    return Park(leaving->second.waiting, std::move(held));
+  }
+  Edge& edge = edges_[record.node()];
   if (edge.epoch != record.node_epoch()) edge.epoch = record.node_epoch();
-  if (edge.link != nullptr) return edge.link->SendHeld(std::move(held));
-  Park(edge, std::move(held));
+  Hand(edge, std::move(held));
 }
 
-void Edges::Park(Edge& edge, rpc::Held held) {
-  if (edge.parked.size() >= options_.max_parked) {
+void Edges::Hand(Edge& edge, rpc::Held held) {
+  if (edge.link != nullptr) return edge.link->SendHeld(std::move(held));
+  Park(edge.parked, std::move(held));
+}
+
+void Edges::Park(std::deque<Parked>& parked, rpc::Held held) {
+  if (parked.size() >= options_.max_parked) {
     metrics_.limits_parked.Increment();
     return owner_.OnUndelivered(std::move(held), Failure::kFull);
   }
-  edge.parked.push_back(Parked{std::move(held), Clock::now()});
+  parked.push_back(Parked{std::move(held), Clock::now()});
   CountParked(+1);
 }
 
 std::vector<rpc::Held> Edges::TakeParked(const Record& record) {
+  std::deque<Parked> mine;
+  if (const auto place = edges_.find(record.node()); place != edges_.end()) {
+    auto& parked = place->second.parked;
+    const auto others = [&](const Parked& p) { return p.held.envelope->session() != record.session(); };
+    const auto rest = std::stable_partition(parked.begin(), parked.end(), others);
+    std::move(rest, parked.end(), std::back_inserter(mine));
+    parked.erase(rest, parked.end());
+  }
+  if (const auto leaving = leaving_.extract(record.session())) {
+    auto& waiting = leaving.mapped().waiting;
+    std::move(waiting.begin(), waiting.end(), std::back_inserter(mine));
+    for (auto& done : leaving.mapped().done) done(HandOver::kGone);
+  }
+  CountParked(-static_cast<int>(mine.size()));
   std::vector<rpc::Held> taken;
-  const auto place = edges_.find(record.node());
-  if (place == edges_.end() || place->second.parked.empty()) return taken;
-  auto& parked = place->second.parked;
-  const auto mine = [&](const Parked& p) { return p.held.envelope->session() == record.session(); };
-  const auto rest = std::stable_partition(parked.begin(), parked.end(), std::not_fn(mine));
-  CountParked(-static_cast<int>(std::distance(rest, parked.end())));
-  for (auto each = rest; each != parked.end(); ++each) {
-    if (each->held.envelope->kept()) {
-      each->held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  for (auto& each : mine) {
+    if (each.held.envelope->kept()) {
+      each.held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
     } else {
-      taken.push_back(std::move(each->held));
+      taken.push_back(std::move(each.held));
     }
   }
-  parked.erase(rest, parked.end());
   return taken;
 }
 
@@ -82,16 +103,17 @@ void Edges::OnDown(rpc::Link& link, std::vector<rpc::Held> held) {
   // It may have dialled anew before the old stream was known to be broken.
   if (edge.link == &link) edge.link = nullptr;
   for (auto& each : held) {
-    each.envelope->set_repeat(true);
-    if (edge.link != nullptr) {
-      edge.link->SendHeld(std::move(each));
-    } else {
-      Park(edge, std::move(each));
+    if (each.envelope->has_hand_over()) {  // not for when it comes back
+      each.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+      continue;
     }
+    each.envelope->set_repeat(true);
+    Hand(edge, std::move(each));
   }
 }
 
 void Edges::OnRefused(rpc::Held held, rpc::RefusalReason reason) {
+  if (held.envelope->has_hand_over()) return held.receipt.Refuse(reason);
   metrics_.undeliverable.Increment();
   // An edge that stops is about to end its sessions: they are as good as gone.
   const bool full = reason == link::v1::REFUSAL_REASON_OVERLOADED;

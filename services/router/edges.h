@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -37,10 +39,24 @@ class Edges {
 
   Edges(Loop& loop, Nodes& nodes, const Options& options, Metrics& metrics, Owner& owner);
 
-  // `held.envelope` becomes a delivery to the session.
+  // `held.envelope` becomes a delivery to the session, and `held.mark` says where it went.
   void Deliver(const Record& record, rpc::Held held);
-  // What waits for this session: it is over.
+  // Tells the session's owners apart.
+  static std::uint64_t MarkOf(const Record& record);
+  // What waits for this session, in order: it is over, or elsewhere.
   std::vector<rpc::Held> TakeParked(const Record& record);
+
+  // XEP-0198: another stream wants the session. Its edge, which must be linked, is asked to let go of it, behind all that
+  // was sent to it. What comes for the session meanwhile and afterwards waits here, until TakeParked or Release.
+  enum class HandOver {
+    kDone,
+    kGone,  // the edge does not have it, or its link broke
+    kLate,  // no answer within router.handover_timeout
+  };
+  using HandedOver = std::function<void(HandOver)>;
+  void AskToHandOver(const Record& record, HandedOver done);
+  // It stays where it is.
+  void Release(const std::string& session);
   // Gives back at once what waits for a node that died.
   void OnNodeDied(const Nodes::Node& node);
 
@@ -63,16 +79,29 @@ class Edges {
     std::deque<Parked> parked;
   };
 
-  void Park(Edge& edge, rpc::Held held);
+  struct Leaving {
+    Record record;
+    std::deque<Parked> waiting;
+    std::vector<HandedOver> done;  // not empty: it was asked
+    std::uint64_t asked = 0;       // tells the questions apart
+    Loop::Timer timer;
+  };
+
+  void Hand(Edge& edge, rpc::Held held);
+  void Park(std::deque<Parked>& parked, rpc::Held held);
+  void OnHandedOver(std::string session, std::uint64_t asked, HandOver outcome);
   void GiveBack(std::deque<Parked> parked, Failure failure);
   void Sweep();
   void CountParked(int change);
 
+  Loop& loop_;
   Nodes& nodes_;
   Options options_;
   Metrics& metrics_;
   Owner& owner_;
   std::map<std::string, Edge, std::less<>> edges_;  // by instance
+  std::map<std::string, Leaving> leaving_;          // by session
+  std::uint64_t asked_ = 0;
   std::size_t parked_ = 0;
   Loop::Timer timer_;
 };

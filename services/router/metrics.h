@@ -1,20 +1,47 @@
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "libs/telemetry/metrics.h"
+#include "parley/link/v1/link.pb.h"
 
 namespace parley::router {
+
+// By kind and leg, an array access on the hot path.
+class TakenCounters {
+ public:
+  explicit TakenCounters(telemetry::Metrics& registry) {
+    static constexpr std::array kKinds = {"other", "message", "presence", "iq", "control"};
+    for (std::size_t kind = 0; kind < kKinds.size(); ++kind) {
+      for (const bool inbound : {false, true}) {
+        counters_[kind][inbound] =
+            &registry.Counter("parley_router_stanzas_total", "Stanzas and controls that came in",
+                              {{"kind", kKinds[kind]}, {"leg", inbound ? "inbound" : "outbound"}});
+      }
+    }
+  }
+  void Add(const link::v1::Envelope& envelope) {
+    // Another release may know more kinds.
+    const auto kind = link::v1::Kind_IsValid(envelope.kind()) ? envelope.kind() : link::v1::KIND_UNSPECIFIED;
+    counters_[kind][envelope.leg() == link::v1::LEG_INBOUND]->Increment();
+  }
+
+ private:
+  std::array<std::array<prometheus::Counter*, 2>, link::v1::KIND_CONTROL + 1> counters_{};
+};
 
 // What the router counts. Labels by feature and by error condition are made where they are known, see IqDispatcher and
 // Sender.
 struct Metrics {
   explicit Metrics(telemetry::Metrics& registry)
       : registry(registry),
+        taken(registry),
         delivered(Deliveries("delivered")),
         stored(Deliveries("stored")),
         ignored(Deliveries("ignored")),
         forwarded(Deliveries("forwarded")),
+        queued(Deliveries("queued")),
         undeliverable(registry.Counter("parley_router_undeliverable_total", "Deliveries that an edge gave back")),
         parked(registry.Gauge("parley_router_parked", "Deliveries that wait for an edge to come back")),
         mailbox(registry.Gauge("parley_router_mailbox", "Work that waits for its account")),
@@ -24,25 +51,44 @@ struct Metrics {
         roster_loads(registry.Counter("parley_router_roster_loads_total", "Rosters read from the roster service")),
         account_loads(registry.Counter("parley_router_account_loads_total", "Accounts read from Redis")),
         invalidated(registry.Counter("parley_router_accounts_invalidated_total", "Accounts changed by another router")),
-        conflicts(registry.Counter("parley_router_write_conflicts_total", "Writes that another router was faster with")),
+        conflicts(
+            registry.Counter("parley_router_write_conflicts_total", "Writes that another router was faster with")),
         sessions_bound(registry.Counter("parley_router_sessions_bound_total", "Resources bound")),
         sessions_ended(registry.Counter("parley_router_sessions_ended_total", "Sessions ended")),
         ghosts(registry.Counter("parley_router_ghost_sessions_total", "Sessions that their edge did not know")),
+        resumed(Resumptions("resumed")),
+        not_resumed(Resumptions("not_found")),
+        resume_later(Resumptions("busy")),
+        handed_over(HandOvers("handed_over")),
+        handed_over_gone(HandOvers("gone")),
+        handed_over_late(HandOvers("late")),
+        orphaned(registry.Counter("parley_router_orphaned_sessions_total", "Resumable sessions that lost their edge")),
+        expired(registry.Counter("parley_router_expired_sessions_total", "Sessions that were not resumed in time")),
+        unacknowledged_delivered(Unacknowledged("delivered")),
+        unacknowledged_stored(Unacknowledged("stored")),
+        unacknowledged_bounced(Unacknowledged("bounced")),
+        unacknowledged_ended(Unacknowledged("ended")),
         reaped_nodes(registry.Counter("parley_router_reaped_nodes_total", "Dead edges cleaned up after")),
         reaped_sessions(registry.Counter("parley_router_reaped_sessions_total", "Sessions of dead edges ended")),
         limits_directed(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_directed"}})),
-        limits_resources(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_resources"}})),
+        limits_resources(
+            registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_resources"}})),
+        limits_queue(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_stanzas"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
+        limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
+        bind_retries(registry.Counter("parley_router_bind_retries_total", "Binds that waited for the end of a session")),
         redis_seconds(registry.Histogram("parley_router_redis_seconds", "Time of a session command in Redis")),
         roster_seconds(registry.Histogram("parley_router_roster_ask_seconds", "Time of an ask of the roster service")),
-        roster_failures(registry.Counter("parley_router_roster_failures_total", "Asks that no roster service answered")) {
-  }
+        roster_failures(
+            registry.Counter("parley_router_roster_failures_total", "Asks that no roster service answered")) {}
 
   telemetry::Metrics& registry;
+  TakenCounters taken;
   prometheus::Counter& delivered;
   prometheus::Counter& stored;
   prometheus::Counter& ignored;
   prometheus::Counter& forwarded;
+  prometheus::Counter& queued;
   prometheus::Counter& undeliverable;
   prometheus::Gauge& parked;
   prometheus::Gauge& mailbox;
@@ -56,11 +102,26 @@ struct Metrics {
   prometheus::Counter& sessions_bound;
   prometheus::Counter& sessions_ended;
   prometheus::Counter& ghosts;
+  prometheus::Counter& resumed;
+  prometheus::Counter& not_resumed;
+  prometheus::Counter& resume_later;
+  prometheus::Counter& handed_over;
+  prometheus::Counter& handed_over_gone;
+  prometheus::Counter& handed_over_late;
+  prometheus::Counter& orphaned;
+  prometheus::Counter& expired;
+  prometheus::Counter& unacknowledged_delivered;
+  prometheus::Counter& unacknowledged_stored;
+  prometheus::Counter& unacknowledged_bounced;
+  prometheus::Counter& unacknowledged_ended;
   prometheus::Counter& reaped_nodes;
   prometheus::Counter& reaped_sessions;
   prometheus::Counter& limits_directed;
   prometheus::Counter& limits_resources;
+  prometheus::Counter& limits_queue;
   prometheus::Counter& limits_parked;
+  prometheus::Counter& limits_bind;
+  prometheus::Counter& bind_retries;
   prometheus::Histogram& redis_seconds;
   prometheus::Histogram& roster_seconds;
   prometheus::Counter& roster_failures;
@@ -68,6 +129,18 @@ struct Metrics {
  private:
   prometheus::Counter& Deliveries(const std::string& outcome) {
     return registry.Counter("parley_router_deliveries_total", "What came of stanzas", {{"outcome", outcome}});
+  }
+  prometheus::Counter& Resumptions(const std::string& outcome) {
+    return registry.Counter("parley_router_resumptions_total", "Asks to resume a session (XEP-0198)",
+                            {{"outcome", outcome}});
+  }
+  prometheus::Counter& HandOvers(const std::string& outcome) {
+    return registry.Counter("parley_router_handovers_total", "Edges asked to hand over a session",
+                            {{"outcome", outcome}});
+  }
+  prometheus::Counter& Unacknowledged(const std::string& outcome) {
+    return registry.Counter("parley_router_unacknowledged_total",
+                            "What came of stanzas that a session left unacknowledged", {{"outcome", outcome}});
   }
 };
 

@@ -44,10 +44,20 @@ std::string Stamp(std::int64_t unix_milliseconds) {
   return std::string(text, size) + fraction;
 }
 
+constexpr char kOfflineStorage[] = "Offline Storage</delay>";
+
 // XEP-0203; the domain says so, as XEP-0160 shows it.
 std::string Delay(std::string_view domain, std::int64_t received_at) {
-  return "<delay xmlns='urn:xmpp:delay' from='" + std::string(domain) + "' stamp='" + Stamp(received_at) +
-         "'>Offline Storage</delay>";
+  return "<delay xmlns='urn:xmpp:delay' from='" + std::string(domain) + "' stamp='" + Stamp(received_at) + "'>" +
+         kOfflineStorage;
+}
+
+// It was stored, delivered to a session that did not acknowledge it, and stored again: the first time counts.
+std::string WithDelay(const std::string& stanza, std::string_view domain, std::int64_t received_at) {
+  const auto ours = stanza.rfind(kOfflineStorage);
+  const bool last = ours != std::string::npos &&
+                    std::string_view(stanza).substr(ours + sizeof(kOfflineStorage) - 1).starts_with("</message");
+  return last ? stanza : xmpp::WithChild(stanza, Delay(domain, received_at));
 }
 
 xmpp::StanzaError Refusal(roster::v1::Problem problem) {
@@ -93,16 +103,20 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const En
   auto& store = *ask.mutable_store_offline();
   store.set_owner(account.bare());
   store.set_stanza(message.stanza());
-  store.set_received_at(NowMilliseconds());
-  store.set_origin(message.origin());
-  store.set_origin_seq(message.origin_seq());
+  store.set_received_at(message.received_at() != 0 ? message.received_at() : NowMilliseconds());
+  // What a session left unacknowledged may have been stored under its own identity, delivered to it, and forgotten.
+  const bool anew = !message.unacknowledged_by().empty();
+  store.set_origin(anew ? message.unacknowledged_by() : message.origin());
+  store.set_origin_seq(anew ? message.unacknowledged_number() : message.origin_seq());
   const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return Refusal(answer.problem());
   sender_.metrics().stored.Increment();
+  if (anew) sender_.metrics().unacknowledged_stored.Increment();
   co_return std::nullopt;
 }
 
 Task<void> Offline::Flush(Account& account, std::string session_id, bool repeat) {
+  if (Session* session = account.WithId(session_id)) session->unflushed = false;
   std::int64_t after = 0;
   while (true) {
     roster::v1::Ask ask;
@@ -117,6 +131,8 @@ Task<void> Offline::Flush(Account& account, std::string session_id, bool repeat)
     after = batch.messages().rbegin()->id();
     const bool all = accepted.size() == static_cast<std::size_t>(batch.messages_size());
     if (!accepted.empty()) co_await Delete(account.bare(), std::move(accepted));
+    Session* still = account.WithId(session_id);
+    if (!all && still != nullptr) still->unflushed = true;
     if (!all || !batch.more()) co_return;
   }
 }
@@ -136,7 +152,7 @@ Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& sessio
       Envelope envelope;
       envelope.set_kind(link::v1::KIND_MESSAGE);
       envelope.set_to(account.bare());
-      envelope.set_stanza(xmpp::WithChild(message.stanza(), Delay(account.domain(), message.received_at())));
+      envelope.set_stanza(WithDelay(message.stanza(), account.domain(), message.received_at()));
       envelope.set_origin(message.origin());
       envelope.set_origin_seq(message.origin_seq());
       envelope.set_repeat(repeat);

@@ -188,13 +188,23 @@ Task<bool> Presence::Remember(Account& account, const Envelope& presence) {
     session = account.WithId(presence.origin());
     if (session == nullptr) co_return true;
   }
-  if (session->record.directed_size() >= max_directed_) {
+  if (Full(session->record, to)) {
     parts_.sender.metrics().limits_directed.Increment();
     co_return false;
   }
   Sessions::Change change = [&](Record& record) { record.add_directed(to); };
   co_await parts_.sessions.Update(account, presence.origin(), change);
   co_return true;
+}
+
+// The list is written to Redis with each change of it: long addresses count for several.
+bool Presence::Full(const Record& record, const std::string& another) const {
+  constexpr std::size_t kUsualAddress = 64;
+  const auto limit = static_cast<std::size_t>(max_directed_);
+  if (static_cast<std::size_t>(record.directed_size()) >= limit) return true;
+  std::size_t bytes = another.size();
+  for (const auto& to : record.directed()) bytes += to.size();
+  return record.directed_size() > 0 && bytes > limit * kUsualAddress;
 }
 
 Task<void> Presence::Forget(Account& account, std::string id, std::string to) {

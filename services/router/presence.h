@@ -49,6 +49,7 @@ class Presence {
   Task<void> IntroduceLater(std::string bare, std::string session, bool initial, Origin origin, Receipt receipt);
   Task<void> DeliverPending(Account& account, std::string session, Receipt receipt);
   Task<bool> Remember(Account& account, const Envelope& presence);
+  bool Full(const Record& record, const std::string& another) const;
   Task<void> Forget(Account& account, std::string session, std::string to);
 
   Parts parts_;

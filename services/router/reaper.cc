@@ -10,7 +10,6 @@
 namespace parley::router {
 namespace {
 
-constexpr char kPage[] = "200";
 constexpr std::chrono::seconds kSearch{15};
 
 std::string NameOf(const Nodes::Node& node) { return node.instance + "/" + node.epoch; }
@@ -60,17 +59,18 @@ void Reaper::OnNodeDied(const Nodes::Node& node) {
 }
 
 Task<void> Reaper::Reap(Nodes::Node node) {
+  bool claimed = false;
   while (true) {
-    const bool claimed = co_await Claim(node, "NX");
-    if (!claimed) {
-      co_await SleepFor(options_.reap_claim / 4);
-    }
+    claimed = co_await Claim(node, claimed ? "XX" : "NX");
+    if (!claimed) co_await SleepFor(options_.reap_claim / 4);
     std::vector<std::string> size{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
     const auto left = co_await storage::AwaitCommand(redis_, std::move(size));
     if (left && left->integer == 0) break;
     if (!claimed || !left) continue;
-    const bool clean = co_await Sweep(node);
-    if (clean) metrics_.reaped_nodes.Increment();
+    const Swept swept = co_await Sweep(node);
+    if (swept == Swept::kDone) metrics_.reaped_nodes.Increment();
+    if (swept == Swept::kNotYet) co_await SleepFor(options_.reap_retry);
+    if (swept == Swept::kLost) claimed = false;
   }
   redis_.Command({"SREM", kIndexedNodes, NameOf(node)}, [](const Result<storage::Reply>&) {});
   log::Info("node_reaped", {{"node", node.instance}, {"epoch", node.epoch}});
@@ -84,30 +84,31 @@ Task<bool> Reaper::Claim(const Nodes::Node& node, std::string condition) {
   co_return reply && !reply->is_nil();
 }
 
-Task<bool> Reaper::Sweep(const Nodes::Node& node) {
+Task<Reaper::Swept> Reaper::Sweep(const Nodes::Node& node) {
   const std::string index = storage::NodeSessionsKey(node.instance, node.epoch);
   std::string cursor = "0";
+  Swept swept = Swept::kDone;
   do {
     auto page = co_await Read(node, cursor);
-    if (!page) co_return false;
+    if (!page) co_return Swept::kLost;
     cursor = page->cursor;
     const std::size_t count = page->members.size();
     auto done = co_await EndSessions(node, std::move(page->members));
     metrics_.reaped_sessions.Increment(static_cast<double>(done.size()));
-    if (done.size() < count) co_await SleepFor(std::chrono::milliseconds(500));
+    if (done.size() < count) swept = Swept::kNotYet;
     if (!done.empty()) {
       done.insert(done.begin(), {"SREM", index});
       co_await storage::AwaitCommand(redis_, std::move(done));
     }
     const bool mine = co_await Claim(node, "XX");
-    if (!mine) co_return false;
+    if (!mine) co_return Swept::kLost;
   } while (cursor != "0");
-  co_return true;
+  co_return swept;
 }
 
 Task<Result<Reaper::Page>> Reaper::Read(const Nodes::Node& node, std::string cursor) {
   std::vector<std::string> words{"SSCAN", storage::NodeSessionsKey(node.instance, node.epoch), std::move(cursor),
-                                 "COUNT", kPage};
+                                 "COUNT", std::to_string(options_.reap_batch)};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   if (!reply) co_return reply.error();
   if (reply->items.size() != 2) co_return Error("an answer to SSCAN that is none");

@@ -15,8 +15,9 @@
 
 namespace parley::router {
 
-// Ends the sessions of edges that died, each through its account's home. Every router hears of a death; the one that
-// claims the node in Redis does the work, in pages; if it dies too, its claim lapses and another goes on.
+// Ends the sessions of edges that died, each through its account's home, at once or when they may not be resumed any
+// more. Every router hears of a death; the one that claims the node in Redis does the work, in pages; if it dies too, its
+// claim lapses and another goes on.
 class Reaper {
  public:
   Reaper(Loop& loop, Tasks& tasks, storage::Redis& redis, Nodes& nodes, Peers& peers, const Options& options,
@@ -31,8 +32,12 @@ class Reaper {
   };
 
   Task<void> Reap(Nodes::Node node);
-  // True: its index is empty.
-  Task<bool> Sweep(const Nodes::Node& node);
+  enum class Swept {
+    kDone,
+    kNotYet,  // some sessions stay, to be looked at again
+    kLost,    // Redis is away, or the claim is another router's
+  };
+  Task<Swept> Sweep(const Nodes::Node& node);
   Task<bool> Claim(const Nodes::Node& node, std::string condition);
   Task<Result<Page>> Read(const Nodes::Node& node, std::string cursor);
   Task<std::vector<std::string>> EndSessions(const Nodes::Node& node, std::vector<std::string> members);

@@ -29,6 +29,15 @@ Options OptionsOf(const config::Config& config) {
   options.delivery_timeout = router.delivery_timeout;
   options.lease_poll = router.lease_poll;
   options.reap_claim = router.reap_claim;
+  options.reap_retry = router.reap_retry;
+  options.handover_timeout = router.handover_timeout;
+  options.sm_remember_ended = router.sm_remember_ended;
+  options.sm_max_stanzas = config.c2s.sm_max_stanzas;
+  options.reap_batch = router.reap_batch;
+  options.bind_retry_min = router.bind_retry_min;
+  options.bind_retry_max = router.bind_retry_max;
+  options.bind_timeout = router.bind_timeout;
+  options.admin_timeout = router.admin_timeout;
   options.drain_timeout = router.drain_timeout;
   return options;
 }
@@ -82,23 +91,41 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       pushes_(sender_),
       offline_(tasks_, sender_, rosters_, options_),
       delivery_(sender_, offline_),
-      sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, metrics_},
+      unacknowledged_(tasks_, accounts_, store_, options_, metrics_),
+      sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
+                                metrics_},
                 options_),
+      orphans_(Orphans::Parts{accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, unacknowledged_,
+                              metrics_},
+               options_),
       presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
       subscriptions_(Subscriptions::Parts{sender_, rosters_, store_, fanout_, pushes_}),
       removal_(AccountRemoval::Parts{rosters_, store_, subscriptions_, fanout_, credentials_}),
       iqs_(sender_, rosters_,
-           AllFeatures(FeatureDeps{domains_, accounts_, sessions_, store_, rosters_, pushes_, fanout_, subscriptions_,
-                                   removal_, credentials_, {}})),
-      rules_(Rules::Parts{accounts_, sender_, sessions_, delivery_, presence_, subscriptions_, iqs_, metrics_}),
-      asks_(accounts_, sessions_, presence_),
-      intake_(accounts_, edges_, asks_),
+           AllFeatures(FeatureDeps{domains_,
+                                   accounts_,
+                                   sessions_,
+                                   store_,
+                                   rosters_,
+                                   pushes_,
+                                   fanout_,
+                                   subscriptions_,
+                                   removal_,
+                                   credentials_,
+                                   {}})),
+      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, delivery_, presence_, subscriptions_, iqs_,
+                          metrics_}),
+      resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, presence_, metrics_}),
+      asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_}, options_),
+      intake_(accounts_, edges_, asks_, metrics_),
       peers_(loop, self_, RingOf(config, metrics, "router"),
-             Peers::Handlers{[this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },
-                             [this](auto held, auto reason) { rules_.OnUnforwardable(std::move(held), reason); },
-                             [this](const auto& body, auto respond) { asks_.Answer(body, std::move(respond)); }}),
+             Peers::Handlers{
+                 [this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },
+                 [this](auto held, auto reason) { rules_.OnUnforwardable(std::move(held), reason); },
+                 [this](const auto& body, auto respond) { asks_.Answer(body, std::move(respond)); }}),
       reaper_(loop, tasks_, redis_, nodes_, peers_, options_, metrics_),
-      operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_}),
+      operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_},
+                  options_),
       tasks_(loop),
       server_(loop, self_, config.router.listen, LinksOf(config, metrics), AdminMethods(operations_), &intake_) {
   accounts_.SetHandler(rules_);

@@ -19,10 +19,12 @@
 #include "services/router/iq_dispatcher.h"
 #include "services/router/nodes.h"
 #include "services/router/offline.h"
+#include "services/router/orphans.h"
 #include "services/router/peers.h"
 #include "services/router/presence.h"
 #include "services/router/pushes.h"
 #include "services/router/reaper.h"
+#include "services/router/resumption.h"
 #include "services/router/roster_client.h"
 #include "services/router/rules.h"
 #include "services/router/sender.h"
@@ -30,6 +32,7 @@
 #include "services/router/session_store.h"
 #include "services/router/sessions.h"
 #include "services/router/subscriptions.h"
+#include "services/router/unacknowledged.h"
 
 namespace parley::router {
 
@@ -76,12 +79,15 @@ class Router {
   Pushes pushes_;
   Offline offline_;
   Delivery delivery_;
+  Unacknowledged unacknowledged_;
   Sessions sessions_;
+  Orphans orphans_;
   Presence presence_;
   Subscriptions subscriptions_;
   AccountRemoval removal_;
   IqDispatcher iqs_;
   Rules rules_;
+  Resumption resumption_;
   SessionAsks asks_;
   Intake intake_;
   Peers peers_;

@@ -29,7 +29,7 @@ bool Rules::HandleNow(Account& account, Held& held) {
 
 Task<void> Rules::Handle(Account& account, Held held) {
   if (held.envelope->leg() == LEG_DELIVER) {
-    co_await Returned(account, std::move(held));
+    co_await parts_.orphans.Deliver(account, std::move(held));
   } else if (held.envelope->kind() == KIND_CONTROL) {
     co_await Control(account, std::move(held));
   } else if (held.envelope->leg() == LEG_INBOUND) {
@@ -170,38 +170,27 @@ Task<void> Rules::Inbound(Account& account, Held held) {
   }
 }
 
-// What came back, and what is said of sessions.
-
-Task<void> Rules::Returned(Account& account, Held held) {
-  // The edge does not know the session, and nobody has put it elsewhere: a ghost.
-  const std::string id = held.envelope->session();
-  if (account.WithId(id) != nullptr) {
-    const bool reloaded = co_await parts_.accounts.Reload(account);
-    if (reloaded && account.WithId(id) != nullptr) {
-      parts_.metrics.ghosts.Increment();
-      log::Info("ghost_session_ended", {{"session", id}});
-      co_await parts_.sessions.End(account, id, "ghost", Receipt());
-    }
-  }
-  co_await parts_.delivery.Again(account, std::move(held));
-}
+// What is said of sessions.
 
 Task<void> Rules::Control(Account& account, Held held) {
   const Envelope& envelope = *held.envelope;
   if (!envelope.has_session_ended()) co_return;
   const auto& ended = envelope.session_ended();
+  const bool lost = ended.reason() == "lost";
   const Session* session = account.Asking(envelope.session());
-  if (session == nullptr) co_return;
-  // Put back under a new epoch meanwhile: that binding lives.
-  const bool other_node = !ended.node().empty() && ended.node() != session->record.node();
-  const bool other_epoch = !ended.node_epoch().empty() && ended.node_epoch() != session->record.node_epoch();
-  if (other_node || other_epoch) co_return;
-  std::string id = session->id();
-  std::string reason = ended.reason();
-  co_await parts_.sessions.End(account, std::move(id), std::move(reason), held.receipt);
+  bool over = session != nullptr || !lost || !parts_.store.ending(envelope.session());
+  if (session != nullptr && Orphans::IsOf(session->record, ended)) {
+    std::string id = session->id();
+    if (lost) {
+      over = co_await parts_.orphans.Lose(account, std::move(id), held.receipt);
+    } else {
+      co_await parts_.sessions.End(account, std::move(id), ended.reason(), held.receipt);
+    }
+  }
+  if (!over) held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // not yet
 }
 
-Task<void> Rules::AfterLoad(Account& account) { co_await parts_.sessions.EndDead(account); }
+Task<void> Rules::AfterLoad(Account& account) { co_await parts_.orphans.Check(account); }
 
 void Rules::Unreachable(Held held) {
   const Envelope& envelope = *held.envelope;
@@ -222,7 +211,7 @@ void Rules::OnUndelivered(Held held, Failure failure) {
   switch (failure) {
     case Failure::kGone: {
       const std::string bare(xmpp::BareOf(envelope.to()));
-      parts_.accounts.Post(bare, std::move(held));
+      parts_.accounts.PostReturned(bare, std::move(held));
       break;
     }
     case Failure::kFull:
@@ -235,6 +224,7 @@ void Rules::OnUndelivered(Held held, Failure failure) {
 }
 
 void Rules::OnUnforwardable(Held held, rpc::RefusalReason) {
+  if (held.envelope->kind() == KIND_CONTROL) return held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
   parts_.delivery.GiveUp(std::move(held), xmpp::ResourceConstraint("The server is overloaded; try later"));
 }
 

@@ -4,6 +4,7 @@
 #include "services/router/delivery.h"
 #include "services/router/edges.h"
 #include "services/router/iq_dispatcher.h"
+#include "services/router/orphans.h"
 #include "services/router/presence.h"
 #include "services/router/sessions.h"
 #include "services/router/subscriptions.h"
@@ -17,6 +18,8 @@ class Rules final : public StanzaHandler, public Edges::Owner {
     AccountTable& accounts;
     Sender& sender;
     Sessions& sessions;
+    Orphans& orphans;
+    SessionStore& store;
     Delivery& delivery;
     Presence& presence;
     Subscriptions& subscriptions;
@@ -40,7 +43,6 @@ class Rules final : public StanzaHandler, public Edges::Owner {
   bool InboundPresenceNow(Account& account, Held& held);
   Task<void> Outbound(Account& account, Held held);
   Task<void> Inbound(Account& account, Held held);
-  Task<void> Returned(Account& account, Held held);
   Task<void> Control(Account& account, Held held);
   // Gives a request back to its edge if we do not know (any more, or again yet) the session that waits for the answer.
   bool CanBeAnswered(Account& account, Held& held);

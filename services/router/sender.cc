@@ -9,6 +9,7 @@ Sender::Sender(Edges& edges, Peers& peers, const Domains& domains, Metrics& metr
 
 void Sender::Deliver(const Session& session, Held held) {
   metrics_.delivered.Increment();
+  if (!held.envelope->unacknowledged_by().empty()) metrics_.unacknowledged_delivered.Increment();
   edges_.Deliver(session.record, std::move(held));
 }
 
@@ -63,6 +64,7 @@ void Sender::Bounce(Account& here, Held held, const xmpp::StanzaError& error) {
   auto reply = xmpp::MakeError(*held.envelope, error);
   if (!reply) return;
   CountBounce(error.condition());
+  if (!held.envelope->unacknowledged_by().empty()) metrics_.unacknowledged_bounced.Increment();
   Reply(here, *held.envelope, std::move(*reply), held.receipt);
 }
 

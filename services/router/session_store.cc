@@ -1,5 +1,7 @@
 #include "services/router/session_store.h"
 
+#include <cstdlib>
+
 #include "libs/base/log.h"
 #include "libs/storage/lease.h"
 #include "libs/storage/redis_await.h"
@@ -9,6 +11,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kMaxIndexedNodes = 10000;  // remembered; to say it again does no harm
+
 // Reading the key last makes Redis remember us for its invalidation: a write makes it forget all who had read it.
 const storage::Script& PutScript() {
   static const storage::Script script(R"(
@@ -17,16 +21,52 @@ const storage::Script& PutScript() {
     if current then stamp = string.match(current, '^[^\n]*') end
     if stamp ~= ARGV[2] then return 0 end
     redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+    if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], ARGV[4]) end
     redis.call('HLEN', KEYS[1])
     return 1)");
   return script;
 }
 
-// Whatever its revision: a session that is over is over.
-const storage::Script& EraseScript() {
+const storage::Script& ClaimScript() {
   static const storage::Script script(R"(
     local current = redis.call('HGET', KEYS[1], ARGV[1])
-    if current and string.match(current, '^[^ ]*') == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+    if not current or string.match(current, '^[^\n]*') ~= ARGV[2] then return 0 end
+    if redis.call('EXISTS', KEYS[2]) == 0 then return 2 end
+    redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+    redis.call('RENAME', KEYS[2], KEYS[3])
+    redis.call('HLEN', KEYS[1])
+    return 1)");
+  return script;
+}
+
+// ARGV: resource, stamp, field of the retired, its value, the new value of the resource's field or ''.
+const storage::Script& RetireScript() {
+  static const storage::Script script(R"(
+    if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 1 then return ARGV[5] == '' and 1 or 0 end
+    local current = redis.call('HGET', KEYS[1], ARGV[1])
+    if not current or string.match(current, '^[^\n]*') ~= ARGV[2] then return 0 end
+    if ARGV[5] == '' then
+      redis.call('HDEL', KEYS[1], ARGV[1])
+    else
+      redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
+    end
+    redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
+    if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('RENAME', KEYS[2], KEYS[3]) end
+    redis.call('HLEN', KEYS[1])
+    return 1)");
+  return script;
+}
+
+// Whatever its revision: a session that is over is over. Of one with a queue only what was retired goes.
+const storage::Script& EraseScript() {
+  static const storage::Script script(R"(
+    if KEYS[2] then
+      redis.call('HDEL', KEYS[1], ARGV[3])
+      redis.call('DEL', KEYS[2])
+    else
+      local current = redis.call('HGET', KEYS[1], ARGV[1])
+      if current and string.match(current, '^[^ ]*') == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+    end
     redis.call('HLEN', KEYS[1])
     return 1)");
   return script;
@@ -40,6 +80,14 @@ const storage::Script& TouchScript() {
     redis.call('HLEN', KEYS[1])
     return 1)");
   return script;
+}
+
+// No resource has a line feed (RFC 7622 3.4).
+std::string RetiredField(const std::string& session) { return "\n" + session; }
+
+// parley:e:{user@host}:<session>
+std::string EndedKey(const std::string& bare, const std::string& session) {
+  return "parley:e:{" + bare + "}:" + session;
 }
 
 std::string Stamp(const std::string& session, std::uint64_t revision) {
@@ -78,41 +126,123 @@ IndexEntry ParseIndexMember(std::string_view member) {
 SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, Metrics& metrics)
     : tasks_(tasks), redis_(redis), metrics_(metrics), alive_(std::make_shared<SessionStore*>(this)) {}
 
-Task<Result<std::vector<Record>>> SessionStore::Load(std::string bare) {
+Task<Result<SessionStore::Loaded>> SessionStore::Load(std::string bare) {
   const auto start = Clock::now();
   metrics_.account_loads.Increment();
   std::vector<std::string> words{"HGETALL", storage::SessionsKey(bare)};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   Measure(start);
   if (!reply) co_return reply.error();
-  std::vector<Record> records;
+  Loaded loaded;
   for (std::size_t i = 1; i < reply->items.size(); i += 2) {
+    const std::string& field = reply->items[i - 1].text;
     Record record;
     if (!ParseValue(reply->items[i].text, record)) {
-      log::Error("session_record_unreadable", {{"account", bare}, {"resource", reply->items[i - 1].text}});
+      log::Error("session_record_unreadable", {{"account", bare}, {"resource", field}});
       continue;
     }
-    if (!ending_.contains(record.session())) records.push_back(std::move(record));
+    if (ending_.contains(record.session())) continue;
+    auto& place = field.starts_with('\n') ? loaded.retired : loaded.sessions;
+    place.push_back(std::move(record));
   }
-  co_return records;
+  co_return loaded;
 }
 
-Task<Result<SessionStore::Write>> SessionStore::Put(std::string bare, Record next, Expected expected) {
+Task<Result<SessionStore::Write>> SessionStore::RunWrite(const storage::Script& script, std::vector<std::string> keys,
+                                                         std::vector<std::string> arguments) {
   const auto start = Clock::now();
-  std::vector<std::string> keys{storage::SessionsKey(bare)};
-  std::vector<std::string> arguments{next.resource(), Stamp(expected.session, expected.revision), Value(next)};
-  const auto reply = co_await storage::AwaitEval(redis_, PutScript(), std::move(keys), std::move(arguments));
+  const auto reply = co_await storage::AwaitEval(redis_, script, std::move(keys), std::move(arguments));
   Measure(start);
   if (!reply) co_return reply.error();
   if (reply->integer == 1) co_return Write::kDone;
+  if (reply->integer == 2) co_return Write::kNoQueue;
   metrics_.conflicts.Increment();
   co_return Write::kConflict;
 }
 
+Task<Result<SessionStore::Write>> SessionStore::Put(std::string bare, Record next, Expected expected) {
+  std::vector<std::string> keys{storage::SessionsKey(bare)};
+  std::vector<std::string> arguments{next.resource(), Stamp(expected.session, expected.revision), Value(next)};
+  co_return co_await RunWrite(PutScript(), std::move(keys), std::move(arguments));
+}
+
+Task<Result<SessionStore::Write>> SessionStore::PutWithQueue(std::string bare, Record next, Expected expected,
+                                                             session::v1::QueueHeader header) {
+  std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, next.queue())};
+  std::vector<std::string> arguments{next.resource(), Stamp(expected.session, expected.revision), Value(next),
+                                     session::Encode(header)};
+  co_return co_await RunWrite(PutScript(), std::move(keys), std::move(arguments));
+}
+
+Task<Result<SessionStore::Write>> SessionStore::Claim(std::string bare, Record next, Expected expected,
+                                                      std::string from) {
+  std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, from),
+                                session::QueueKey(bare, next.queue())};
+  std::vector<std::string> arguments{next.resource(), Stamp(expected.session, expected.revision), Value(next)};
+  co_return co_await RunWrite(ClaimScript(), std::move(keys), std::move(arguments));
+}
+
+// Always the same name: so that it can be done again.
+Record SessionStore::Retired(Record record) {
+  record.set_queue("ended:" + record.session());
+  record.set_resume_ms(0);
+  return record;
+}
+
+Task<Result<SessionStore::Write>> SessionStore::Retire(std::string bare, Record record, Expected expected, Record next) {
+  const Record retired = Retired(record);
+  std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, record.queue()),
+                                session::QueueKey(bare, retired.queue())};
+  std::vector<std::string> arguments{record.resource(), Stamp(expected.session, expected.revision),
+                                     RetiredField(record.session()), Value(retired),
+                                     next.session().empty() ? std::string() : Value(next)};
+  co_return co_await RunWrite(RetireScript(), std::move(keys), std::move(arguments));
+}
+
+Task<Result<session::QueueContents>> SessionStore::LoadQueue(std::string bare, std::string queue) {
+  std::vector<std::string> words{"LRANGE", session::QueueKey(bare, queue), "0", "-1"};
+  const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
+  if (!reply) co_return reply.error();
+  if (reply->items.empty()) co_return session::QueueContents();
+  auto contents = session::DecodeQueue(*reply);
+  if (contents) co_return std::move(*contents);
+  log::Error("queue_unreadable", {{"account", bare}, {"queue", queue}, {"reason", contents.error().message()}});
+  co_return session::QueueContents();
+}
+
+Task<Result<std::uint64_t>> SessionStore::Append(std::string bare, std::string queue, std::string element) {
+  const std::string key = session::QueueKey(bare, queue);
+  std::function<void(std::function<void(Result<std::uint64_t>)>)> start = [&](auto done) {
+    session::Append(redis_, key, element, std::move(done));
+  };
+  co_return co_await Await<Result<std::uint64_t>>(start);
+}
+
+void SessionStore::RememberEnded(const std::string& bare, const std::string& session, std::uint32_t handled,
+                                 std::chrono::milliseconds time) {
+  const std::string key = EndedKey(bare, session);
+  redis_.Command({"SET", key, std::to_string(handled), "PX", std::to_string(time.count())}, Ignore);
+}
+
+Task<Result<std::optional<std::uint32_t>>> SessionStore::RecallEnded(std::string bare, std::string session) {
+  std::vector<std::string> words{"GET", EndedKey(bare, session)};
+  const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
+  if (!reply) co_return reply.error();
+  std::optional<std::uint32_t> handled;
+  if (!reply->is_nil()) handled = static_cast<std::uint32_t>(std::strtoul(reply->text.c_str(), nullptr, 10));
+  co_return handled;
+}
+
 void SessionStore::Index(const std::string& bare, const Record& record) {
   const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
+  if (indexed_nodes_.size() >= kMaxIndexedNodes) indexed_nodes_.clear();
   if (indexed_nodes_.insert(NodeName(record)).second) redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, Ignore);
   redis_.Command({"SADD", key, IndexMember(bare, record)}, Ignore);
+}
+
+void SessionStore::Unindex(const std::string& bare, const Record& record) {
+  const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
+  redis_.Command({"SREM", key, IndexMember(bare, record)}, Ignore);
 }
 
 rpc::Receipt SessionStore::EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt) {
@@ -129,16 +259,16 @@ void SessionStore::Erase(std::string bare, Record record, rpc::Receipt receipt) 
 
 // `receipt` goes when this is done.
 Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, [[maybe_unused]] rpc::Receipt receipt) {
-  const std::string index_key = storage::NodeSessionsKey(record.node(), record.node_epoch());
   while (true) {
     std::vector<std::string> keys{storage::SessionsKey(bare)};
-    std::vector<std::string> arguments{record.resource(), record.session()};
+    if (!record.queue().empty()) keys.push_back(session::QueueKey(bare, record.queue()));
+    std::vector<std::string> arguments{record.resource(), record.session(), RetiredField(record.session())};
     const auto erased = co_await storage::AwaitEval(redis_, EraseScript(), std::move(keys), std::move(arguments));
     if (erased) break;
     co_await SleepFor(std::chrono::milliseconds(500));
   }
   // The index is only a help: what stays in it is found ended by the reaper.
-  redis_.Command({"SREM", index_key, IndexMember(bare, record)}, Ignore);
+  Unindex(bare, record);
   ending_.erase(record.session());
 }
 

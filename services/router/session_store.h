@@ -1,7 +1,10 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -11,6 +14,7 @@
 #include "libs/base/result.h"
 #include "libs/base/task.h"
 #include "libs/rpc/link.h"
+#include "libs/session/queue.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
 #include "services/router/metrics.h"
@@ -21,9 +25,17 @@ using session::v1::Record;
 
 // Sessions in Redis (ARCHITECTURE.md, "Sessions in Redis"). A field's value is "<session id> <revision>\n" and the
 // record: the first line is what the scripts compare.
+//
+// A session with a queue that ends is *retired* first: its record moves out of the way, to a field that no resource has,
+// and its queue gets another name. So nobody adds to the queue or resumes the session any more, the resource is free, and
+// what has to be done is found there by whoever reads the account after a crash.
 class SessionStore {
  public:
-  enum class Write { kDone, kConflict };
+  enum class Write {
+    kDone,
+    kConflict,
+    kNoQueue,  // nothing was written: the queue that was to be claimed does not exist
+  };
   // What a resource's field must hold for a write to happen.
   struct Expected {
     std::string session;  // empty: nothing
@@ -32,14 +44,41 @@ class SessionStore {
 
   SessionStore(Tasks& tasks, storage::Redis& redis, Metrics& metrics);
 
+  static Expected As(const Record& record) { return {record.session(), record.revision()}; }
+  struct Loaded {
+    std::vector<Record> sessions;
+    std::vector<Record> retired;
+  };
+
   bool up() const { return redis_.up(); }
-  Task<Result<std::vector<Record>>> Load(std::string bare);
+  Task<Result<Loaded>> Load(std::string bare);
   Task<Result<Write>> Put(std::string bare, Record next, Expected expected);
+  // Put, and the queue that `next` names begins with `header` alone, unless it is there already.
+  Task<Result<Write>> PutWithQueue(std::string bare, Record next, Expected expected, session::v1::QueueHeader header);
+  // Put, and the queue `from` gets the name that `next` has for it.
+  Task<Result<Write>> Claim(std::string bare, Record next, Expected expected, std::string from);
+  // See above. `next`, if it has a session, takes the resource in the same step. Done, too, if it was done before (but for
+  // `next`). The record is afterwards as Retired() says.
+  Task<Result<Write>> Retire(std::string bare, Record record, Expected expected, Record next);
+  static Record Retired(Record record);
+
+  // What a queue holds; nothing if there is no such queue.
+  Task<Result<session::QueueContents>> LoadQueue(std::string bare, std::string queue);
+  // Appends; the length of the list afterwards, 0: there is no such queue.
+  Task<Result<std::uint64_t>> Append(std::string bare, std::string queue, std::string element);
+  // How many of its client's stanzas an ended session had handled, as XEP-0198 counts; for a while.
+  void RememberEnded(const std::string& bare, const std::string& session, std::uint32_t handled,
+                     std::chrono::milliseconds time);
+  Task<Result<std::optional<std::uint32_t>>> RecallEnded(std::string bare, std::string session);
+
   // Before a bind or restore: so that the session is found if its node dies.
   void Index(const std::string& bare, const Record& record);
+  // It has another node now.
+  void Unindex(const std::string& bare, const Record& record);
   // After the end of a session: when the last copy of the receipt that is returned goes, the record goes too, however
   // long it takes, and then `receipt`. Load does not see the session any more from now on.
   rpc::Receipt EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt);
+  bool ending(const std::string& session) const { return ending_.contains(session); }
   // The process is about to end: nothing is erased any more on account of what is dropped.
   void Close() { alive_.reset(); }
   // Redis may have lost its data.
@@ -50,6 +89,8 @@ class SessionStore {
  private:
   void Erase(std::string bare, Record record, rpc::Receipt receipt);
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt);
+  Task<Result<Write>> RunWrite(const storage::Script& script, std::vector<std::string> keys,
+                             std::vector<std::string> arguments);
   void Measure(std::chrono::steady_clock::time_point since);
 
   Tasks& tasks_;

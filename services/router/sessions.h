@@ -13,6 +13,7 @@
 #include "services/router/roster_client.h"
 #include "services/router/sender.h"
 #include "services/router/session_store.h"
+#include "services/router/unacknowledged.h"
 
 namespace parley::router {
 
@@ -28,11 +29,13 @@ class Sessions {
     Sender& sender;
     RosterClient& rosters;
     Fanout& fanout;
+    Unacknowledged& unacknowledged;
     Metrics& metrics;
   };
   Sessions(const Parts& parts, const Options& options);
 
-  // RFC 6120 section 7.
+  // RFC 6120 section 7. Neither a JID nor a condition: the resource's last session is just being ended, and its record
+  // stays until all contacts were told; to be asked again soon, in another turn of the account.
   Task<session::v1::Bound> Bind(Account& account, session::v1::Bind bind);
   enum class Restored {
     kRefused,     // another session has the resource
@@ -47,13 +50,13 @@ class Sessions {
   using Change = std::function<void(Record&)>;
   Task<bool> Update(Account& account, std::string session, Change change);
 
-  // It is over: contacts see unavailable, its record goes, what waits for it is handled as for an absent resource.
-  // Nothing if it is over already.
+  // It is over: contacts see unavailable, its record goes, what waits for it or was not acknowledged by its client is
+  // handled as for an absent resource. Nothing if it is over already, or was resumed elsewhere.
   Task<void> End(Account& account, std::string session, std::string reason, Receipt receipt);
-  // Ends its stream too.
+  // Ends its stream too, wherever that is.
   Task<void> Kick(Account& account, std::string session, std::string condition, std::string text);
-  // Those whose edge is dead.
-  Task<void> EndDead(Account& account);
+  // What a router that died had begun to end.
+  Task<void> EndRetired(Account& account);
 
   // Tells everybody that `gone` is not available any more, later if the roster cannot be had now.
   Task<void> SayGone(Account& account, Record gone, std::string stanza, Origin origin, Receipt receipt);
@@ -62,10 +65,23 @@ class Sessions {
   enum class Verdict { kBind, kRefuse, kFull };
   Verdict Judge(Account& account, session::v1::Conflict policy, std::string& resource) const;
   static bool Remember(Account& account, Record& record);
-  Record Take(Account& account, const std::string& session);
-  void Displace(Account& account, const std::string& session);
+  Task<Restored> Move(Account& account, Record record);
+  Task<bool> IsOver(Account& account, Record record);
+  Task<Result<SessionStore::Write>> Occupy(Account& account, Record next);
+
+  // A session that is over: what Redis has of it.
+  struct Gone {
+    Record record;
+    SessionStore::Expected as;  // if its queue is to be retired yet
+    std::string reason;
+  };
+  enum class Retired { kDone, kLater, kElsewhere };
+  Task<Retired> Retire(Account& account, std::string session);
+  Gone Take(Account& account, const std::string& session, std::string reason);
+  Task<Receipt> Bury(Account& account, Gone gone, Receipt receipt);
+  Task<void> Displace(Account& account, std::string session);
   Task<void> SayGoneLater(std::string bare, Record gone, std::string stanza, Origin origin, Receipt receipt);
-  Task<void> Farewell(Account& account, Record gone, Receipt receipt);
+  Task<void> Farewell(Account& account, Record gone, Receipt told);
   std::string UnavailableStanza(const Account& account, const Record& gone) const;
 
   Parts parts_;

@@ -81,7 +81,11 @@ class World:
 def start_cluster(directory, counts=None, settings=()):
     cluster = Cluster(directory)
     counts = {"c2s": 2, "router": 2, "roster": 1} | (counts or {})
-    cluster.up(counts, DOMAINS, [*NO_LIMITS, *settings], quiet=True, fixed_ports=False, built=True, demo_users=False)
+    try:
+        cluster.up(counts, DOMAINS, [*NO_LIMITS, *settings], quiet=True, fixed_ports=False, built=True, demo_users=False)
+    except BaseException:
+        cluster.down()  # what did start
+        raise
     return cluster
 
 

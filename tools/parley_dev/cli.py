@@ -94,10 +94,27 @@ def build_all(arguments):
     steps.done()
 
 
+def generate(arguments):
+    from parley_ops import generate as generator
+
+    for path in generator.write(build.ROOT):
+        print(path)
+
+
 def test(arguments):
     from parley_dev import testing
 
     return testing.run(arguments.parts, arguments.keyword)
+
+
+def check(arguments):
+    return test(argparse.Namespace(parts=["check"], keyword=None))
+
+
+def format_all(arguments):
+    from parley_dev import formatting
+
+    formatting.apply()
 
 
 def chaos(arguments):
@@ -138,8 +155,13 @@ def parser():
         add(name, each(action), text).add_argument("instance", nargs="+")
     building = add("build", build_all, "build everything")
     building.add_argument("targets", nargs="*")
+    add("check", check, "say which files are not formatted")
+    add("format", format_all, "format all C++ by .clang-format")
+    add("generate", generate, "make dashboards, the operator's rules and rendered manifests anew from their sources")
     testing_command = add("test", test, "run the tests; ends in a summary line")
-    testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e, chaos; default all")
+    testing_command.add_argument(
+        "parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e, chaos, ops (default: these); asan-services"
+    )
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     # Its options are the driver's: nothing here begins an option.
     breaking = add("chaos", chaos, "harm a cluster under load; chaos --help", prefix_chars="\0", add_help=False)

@@ -10,12 +10,10 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-from parley_dev import build
+from parley_dev import build, formatting
 from parley_dev.steps import Failure, Steps
 
-# Libraries whose tests run once more under ASan and UBSan: those that handle bytes from outside or own lifetimes.
-SANITIZED = ["base", "xml", "xmpp", "net", "storage"]
-SANITIZER_OPTIONS = ["-DPARLEY_SANITIZE=address;undefined", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1 -g1"]
+ADDRESS = "address;undefined"
 # What the services under test log: the assertion that failed is what matters.
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn|error) ")
 
@@ -33,12 +31,37 @@ class Tally:
             self.failed.append(name)
 
 
+def check(tally, keyword):
+    steps = Steps(1)
+    steps.begin("Format")
+    for name in formatting.wrong():
+        tally.add(f"check:format of {name} (./parley format)", False)
+    tally.add("check:format", True)
+    steps.done()
+
+
 def unit(tally, keyword):
     _gtests(tally, keyword, "release", (), None)
 
 
+# Once more under sanitizers: ASan and UBSan where bytes come from outside or lifetimes are owned, TSan where threads meet.
+
+
 def asan(tally, keyword):
-    _gtests(tally, keyword, "asan", SANITIZER_OPTIONS, SANITIZED)
+    _sanitized(tally, keyword, "asan", ADDRESS, ["base", "xml", "xmpp", "net", "storage", "rpc", "c2s"])
+
+
+def asan_services(tally, keyword):
+    _sanitized(tally, keyword, "asan", ADDRESS, ["router", "roster"])
+
+
+def tsan(tally, keyword):
+    _sanitized(tally, keyword, "tsan", "thread", ["base", "rpc", "storage"])
+
+
+def _sanitized(tally, keyword, kind, sanitizers, libraries):
+    options = [f"-DPARLEY_SANITIZE={sanitizers}", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1 -g1"]
+    _gtests(tally, keyword, kind, options, libraries)
 
 
 def _gtests(tally, keyword, kind, options, only):
@@ -113,6 +136,10 @@ def chaos(tally, keyword):
     _pytest(tally, keyword, "Faults under load", "chaos")
 
 
+def ops(tally, keyword):
+    _pytest(tally, keyword, "Manifests, metrics, dashboards, alerts", "ops")
+
+
 def _pytest(tally, keyword, title, part):
     steps = Steps(2)
     steps.begin("Building services and clients")
@@ -144,18 +171,22 @@ def _junit(tally, report, code):
         tally.add(f"{Path(report).name} (exit {code})", False)
 
 
-PARTS = {"unit": unit, "asan": asan, "fuzz": fuzz, "e2e": e2e, "chaos": chaos}
+PARTS = {"check": check, "unit": unit, "asan": asan, "tsan": tsan, "fuzz": fuzz}
+PARTS |= {"e2e": e2e, "chaos": chaos, "ops": ops}
+# Only when asked for by name: everything else is to take less than half an hour on two cores.
+MORE_PARTS = {"asan-services": asan_services}
 
 
 def run(parts, keyword):
-    unknown = set(parts) - set(PARTS)
+    known = PARTS | MORE_PARTS
+    unknown = set(parts) - set(known)
     if unknown:
-        raise Failure(f"no such part of the tests: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        raise Failure(f"no such part of the tests: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     tally = Tally()
     started = time.monotonic()
     for name in parts or PARTS:
         print(f"=== {name}", flush=True)
-        PARTS[name](tally, keyword)
+        known[name](tally, keyword)
     for name in tally.failed:
         print(f"FAILED {re.sub(r'[^ -~]', '?', name)}")
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)

@@ -176,11 +176,11 @@ TEST_F(ExternalTest, TakesTheCertificatesAddress) {
 }
 
 TEST_F(ExternalTest, RefusesOthers) {
-  EXPECT_EQ(Try({"romeo@example.org"}, Base64("juliet@example.org")), "not-authorized");
+  EXPECT_EQ(Try({"romeo@example.org"}, Base64("juliet@example.org")), "invalid-authzid");
   EXPECT_EQ(Try({"romeo@elsewhere.example"}, "="), "not-authorized");
   EXPECT_EQ(Try({"nobody@example.org"}, "="), "not-authorized");
   EXPECT_EQ(Try({}, "="), "not-authorized");
-  EXPECT_EQ(Try({"juliet@example.org", "romeo@example.org"}, "="), "not-authorized");
+  EXPECT_EQ(Try({"juliet@example.org", "romeo@example.org"}, "="), "invalid-authzid");
   EXPECT_EQ(Try({"romeo@example.org"}, Base64("@@")), "invalid-authzid");
 }
 

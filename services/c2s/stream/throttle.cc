@@ -1,11 +1,13 @@
 #include "services/c2s/stream/throttle.h"
 
+#include <utility>
+
 #include "services/c2s/stream/stream.h"
 
 namespace parley::c2s {
 
 Throttle::Throttle(Stream& stream, Wheel& wheel, const config::C2s& config, Metrics& metrics)
-    : stream_(stream), wheel_(wheel), config_(config), metrics_(metrics), resuming_(&Throttle::Resume, this) {}
+    : stream_(stream), wheel_(wheel), config_(config), metrics_(metrics), resuming_(&Throttle::OnTimer, this) {}
 
 void Throttle::OnBytes(std::size_t count) {
   if (config_.bytes_per_second == 0) return;
@@ -22,10 +24,16 @@ void Throttle::OnStanza() {
 void Throttle::Wait(TokenBucket::Clock::duration delay, std::string_view limit) {
   if (delay <= TokenBucket::Clock::duration::zero()) return;
   metrics_.limits.Add(limit);
+  if (!std::exchange(paused_, true)) paused_since_ = TokenBucket::Clock::now();
   wheel_.Arm(resuming_, delay);
   stream_.Hold(Stream::Pause::kRate);
 }
 
-void Throttle::Resume(void* self) { static_cast<Throttle*>(self)->stream_.Release(Stream::Pause::kRate); }
+void Throttle::Resume() {
+  paused_ = false;
+  const std::chrono::duration<double> time = TokenBucket::Clock::now() - paused_since_;
+  metrics_.rate_paused.Increment(time.count());
+  stream_.Release(Stream::Pause::kRate);
+}
 
 }  // namespace parley::c2s

@@ -38,6 +38,7 @@ config::Config ClusterTest::ConfigOf(std::size_t index) const {
   config.c2s.lease_refresh = std::chrono::milliseconds(100);
   config.router.lease_poll = std::chrono::milliseconds(50);
   config.router.reap_claim = std::chrono::milliseconds(1000);
+  config.router.reap_retry = std::chrono::milliseconds(50);
   config.link.reconnect_min = std::chrono::milliseconds(10);
   config.link.reconnect_max = std::chrono::milliseconds(50);
   return config;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "libs/rpc/ring.h"
+#include "libs/session/queue.h"
 #include "libs/storage/lease.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
@@ -36,6 +37,11 @@ class Client {
   const std::string& disconnected() const { return disconnected_; }
   std::uint64_t sent() const { return sent_; }
 
+  // XEP-0198. The name of its queue in Redis; empty: none.
+  const std::string& queue() const { return queue_; }
+  const session::v1::Resumed& resumed() const { return resumed_; }
+  bool handed_over() const { return handed_over_; }
+
  private:
   friend class Edge;
   std::string account_;
@@ -46,6 +52,11 @@ class Client {
   std::string disconnected_;
   std::vector<std::string> received_;
   std::uint64_t sent_ = 0;
+  std::string queue_;
+  std::uint64_t acked_ = 0;
+  session::v1::Resumed resumed_;
+  bool handed_over_ = false;
+  std::vector<rpc::Held> early_;  // came before the queue was read
   Edge& edge_;
 };
 
@@ -64,6 +75,18 @@ class Edge final : private rpc::Ring::Owner {
   void Restore(Client& client, session::v1::Record record, std::function<void(bool)> done);
   // Forgets a session without a word, as if it had never been.
   void Lose(Client& client) { lost_.push_back(client.id()); }
+  // Stream management, as c2s does it: what is delivered is appended to the session's queue and written to the client
+  // when it is there.
+  void Enable(Client& client, std::uint64_t resume_ms);
+  // The client acknowledges the oldest `count`.
+  void Acknowledge(Client& client, std::uint64_t count);
+  // A new stream for a session of this edge, of another one, or of none. resumed() tells what came of it, once answered()
+  // is true. What was in its queue is received again.
+  Client& Resume(const Client& session, const std::string& queue = {});
+  // Neither takes nor answers anything from routers, until told otherwise; its lease goes on.
+  void SetFrozen(bool frozen);
+  std::size_t frozen() const { return frozen_deliveries_.size(); }
+
   // Takes deliveries but does not acknowledge them, until told otherwise.
   void SetHolding(bool holding);
   void SetOverloaded(bool overloaded) { overloaded_ = overloaded; }
@@ -89,6 +112,13 @@ class Edge final : private rpc::Ring::Owner {
   void Send(std::unique_ptr<rpc::Envelope> envelope);
 
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;
+  void OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  void Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  void Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  void HandOver(const std::string& session, rpc::Receipt receipt);
+  void OnResumed(Client& client, session::v1::Resumed resumed);
+  void OnQueue(Client& client, const Result<session::QueueContents>& contents);
+  Client* Find(const std::string& session);
   void OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond) override {}
   void OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) override;
   void OnAvailability(bool) override {}
@@ -99,6 +129,10 @@ class Edge final : private rpc::Ring::Owner {
   std::vector<std::string> routers_;
   storage::Redis redis_;
   std::map<std::string, std::unique_ptr<Client>> clients_;
+  std::map<std::string, std::unique_ptr<Client>> resuming_;
+  std::vector<std::unique_ptr<Client>> gone_;
+  std::vector<rpc::Held> frozen_deliveries_;
+  bool frozen_ = false;
   std::vector<std::string> lost_;
   std::vector<rpc::Receipt> receipts_;
   std::map<std::string, std::uint64_t> seen_;  // "origin session" -> highest number

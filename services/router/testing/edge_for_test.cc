@@ -94,6 +94,7 @@ void Edge::Reconnect() {
 
 Edge::~Edge() {
   for (auto& receipt : receipts_) receipt.Abandon();
+  for (auto& held : frozen_deliveries_) held.receipt.Abandon();
 }
 
 bool Edge::ready() const { return !lease_.epoch().empty() && ring_ && ring_->available(); }
@@ -162,15 +163,40 @@ void Edge::SetHolding(bool holding) {
   if (!holding) receipts_.clear();
 }
 
+Client* Edge::Find(const std::string& session) {
+  if (std::find(lost_.begin(), lost_.end(), session) != lost_.end()) return nullptr;
+  for (auto* table : {&clients_, &resuming_}) {
+    if (const auto found = table->find(session); found != table->end()) return found->second.get();
+  }
+  return nullptr;
+}
+
 void Edge::OnEnvelope(rpc::Link&, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
-  const auto found = clients_.find(envelope->session());
+  OnDelivery(std::move(envelope), std::move(receipt));
+}
+
+void Edge::OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  if (frozen_) {
+    frozen_deliveries_.push_back({std::move(envelope), std::move(receipt)});
+    return;
+  }
+  if (envelope->has_hand_over()) return HandOver(envelope->session(), std::move(receipt));
   if (envelope->has_disconnect()) {
+    const auto found = clients_.find(envelope->session());
     if (found != clients_.end()) found->second->disconnected_ = envelope->disconnect().condition();
     return;
   }
-  const bool lost = std::find(lost_.begin(), lost_.end(), envelope->session()) != lost_.end();
-  if (found == clients_.end() || lost) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  Client* client = Find(envelope->session());
+  if (client == nullptr) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   if (overloaded_) return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  if (resuming_.contains(client->id())) {
+    client->early_.push_back({std::move(envelope), std::move(receipt)});
+    return;
+  }
+  Take(*client, std::move(envelope), std::move(receipt));
+}
+
+void Edge::Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   if (!envelope->origin().empty()) {
     auto& highest = seen_[envelope->origin() + " " + envelope->session()];
     if (envelope->repeat() && envelope->origin_seq() <= highest) {
@@ -179,7 +205,8 @@ void Edge::OnEnvelope(rpc::Link&, std::unique_ptr<rpc::Envelope> envelope, rpc::
     }
     highest = std::max(highest, envelope->origin_seq());
   }
-  found->second->received_.push_back(envelope->stanza());
+  if (!client.queue_.empty()) return Queue(client, std::move(envelope), std::move(receipt));
+  client.received_.push_back(envelope->stanza());
   if (holding_) receipts_.push_back(std::move(receipt));
 }
 

@@ -1,0 +1,152 @@
+#include "libs/session/queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "tests/support/redis_server.h"
+#include "tests/support/run_until.h"
+
+namespace parley::session {
+namespace {
+
+using ::testing::ElementsAre;
+
+const std::string kKey = QueueKey("romeo@home.example", "q1");
+
+link::v1::Envelope Message(int number) {
+  link::v1::Envelope envelope;
+  envelope.set_kind(link::v1::KIND_MESSAGE);
+  envelope.set_stanza("<message id='" + std::to_string(number) + "'/>");
+  return envelope;
+}
+
+std::string Element(int number, std::uint64_t handled = 0) {
+  auto envelope = Message(number);
+  return Encode(envelope, 1000 + number, handled);
+}
+
+v1::QueueHeader Header(std::uint64_t acked) {
+  v1::QueueHeader header;
+  header.set_acked(acked);
+  return header;
+}
+
+class QueueTest : public ::testing::Test {
+ protected:
+  QueueTest() : redis_(loop_, server_.options()) {
+    test::RunUntil(loop_, [&] { return redis_.up(); });
+  }
+
+  // What the callback of `start` gets.
+  template <class T, class Start>
+  Result<T> Wait(Start start) {
+    std::optional<Result<T>> got;
+    start([&](Result<T> result) { got = std::move(result); });
+    test::RunUntil(loop_, [&] { return got.has_value(); });
+    return *got;
+  }
+  void Begin(std::uint64_t acked = 0) { server_.Call({"RPUSH", kKey, Encode(Header(acked))}); }
+  Result<std::uint64_t> Push(const std::string& key, int number, std::uint64_t handled = 0) {
+    return Wait<std::uint64_t>([&](auto done) { Append(redis_, key, Element(number, handled), done); });
+  }
+  Result<QueueContents> Contents(const std::string& key = kKey) {
+    return Wait<QueueContents>([&](auto done) { Load(redis_, key, done); });
+  }
+  Result<std::uint64_t> Total(const std::string& key = kKey) {
+    return Wait<std::uint64_t>([&](auto done) { Count(redis_, key, done); });
+  }
+  static std::vector<std::string> Stanzas(const QueueContents& contents) {
+    std::vector<std::string> stanzas;
+    for (const auto& queued : contents.stanzas) stanzas.push_back(queued.envelope().stanza());
+    return stanzas;
+  }
+
+  Loop loop_;
+  test::RedisServer server_;
+  storage::Redis redis_;
+};
+
+TEST_F(QueueTest, HoldsWhatWasAppendedInOrder) {
+  Begin();
+  EXPECT_EQ(*Push(kKey, 1), 2u);
+  EXPECT_EQ(*Push(kKey, 2, 7), 3u);
+  const auto contents = Contents();
+  ASSERT_TRUE(contents);
+  EXPECT_THAT(Stanzas(*contents), ElementsAre("<message id='1'/>", "<message id='2'/>"));
+  EXPECT_EQ(contents->stanzas[1].at(), 1002);
+  EXPECT_EQ(contents->header.handled(), 7u);  // the highest that any element names
+  EXPECT_EQ(contents->total(), 2u);
+}
+
+TEST_F(QueueTest, EncodingLeavesTheEnvelope) {
+  auto envelope = Message(1);
+  Encode(envelope, 1, 0);
+  EXPECT_EQ(envelope.stanza(), "<message id='1'/>");
+}
+
+TEST_F(QueueTest, WithoutAQueueNothingIsAppended) {
+  EXPECT_EQ(*Push(kKey, 1), 0u);
+  EXPECT_EQ(server_.Call({"EXISTS", kKey}), "0");
+  EXPECT_FALSE(Contents());
+  EXPECT_EQ(*Total(), 0u);
+  EXPECT_FALSE(Wait<Ok>([&](auto done) { SetHeader(redis_, kKey, Header(0), done); }));
+}
+
+TEST_F(QueueTest, TrimTakesTheOldestOut) {
+  Begin();
+  for (int i = 1; i <= 4; ++i) ASSERT_TRUE(Push(kKey, i));
+  ASSERT_TRUE(Wait<Ok>([&](auto done) { Trim(redis_, kKey, 3, Header(3), done); }));
+  const auto contents = Contents();
+  ASSERT_TRUE(contents);
+  EXPECT_THAT(Stanzas(*contents), ElementsAre("<message id='4'/>"));
+  EXPECT_EQ(contents->header.acked(), 3u);
+  EXPECT_EQ(contents->total(), 4u);
+  EXPECT_EQ(server_.Call({"LLEN", kKey}), "2");
+}
+
+TEST_F(QueueTest, ATrimThatWasCutShortCounts) {
+  Begin();
+  for (int i = 1; i <= 4; ++i) ASSERT_TRUE(Push(kKey, i));
+  server_.Call({"LSET", kKey, "3", Encode(Header(3))});  // and no LTRIM: two headers
+  const auto contents = Contents();
+  ASSERT_TRUE(contents);
+  EXPECT_THAT(Stanzas(*contents), ElementsAre("<message id='4'/>"));
+  EXPECT_EQ(contents->header.acked(), 3u);
+  EXPECT_EQ(contents->total(), 4u);
+  EXPECT_EQ(*Total(), 4u);
+}
+
+TEST_F(QueueTest, CountsWhatWasEverQueued) {
+  Begin(10);
+  ASSERT_TRUE(Push(kKey, 11));
+  ASSERT_TRUE(Push(kKey, 12));
+  EXPECT_EQ(*Total(), 12u);
+  EXPECT_TRUE(Wait<Ok>([&](auto done) { Trim(redis_, kKey, 1, Header(11), done); }));
+  EXPECT_EQ(*Total(), 12u);
+}
+
+TEST_F(QueueTest, WhoLostTheQueueChangesNothing) {
+  Begin();
+  ASSERT_TRUE(Push(kKey, 1));
+  const std::string claimed = QueueKey("romeo@home.example", "q2");
+  server_.Call({"RENAME", kKey, claimed});
+  EXPECT_EQ(*Push(kKey, 2), 0u);
+  EXPECT_FALSE(Wait<Ok>([&](auto done) { SetHeader(redis_, kKey, Header(9), done); }));
+  EXPECT_TRUE(Wait<Ok>([&](auto done) { Trim(redis_, kKey, 1, Header(1), done); }));
+  EXPECT_EQ(server_.Call({"EXISTS", kKey}), "0");
+  const auto contents = Contents(claimed);
+  ASSERT_TRUE(contents);
+  EXPECT_THAT(Stanzas(*contents), ElementsAre("<message id='1'/>"));
+  EXPECT_EQ(contents->header.acked(), 0u);
+}
+
+TEST_F(QueueTest, WhatIsNoQueueIsAnError) {
+  server_.Call({"RPUSH", kKey, "\xff\xff"});
+  EXPECT_FALSE(Contents());
+  EXPECT_FALSE(Total());
+}
+
+}  // namespace
+}  // namespace parley::session

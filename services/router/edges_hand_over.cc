@@ -1,0 +1,51 @@
+#include "services/router/edges.h"
+
+namespace parley::router {
+
+void Edges::AskToHandOver(const Record& record, HandedOver done) {
+  Leaving& leaving = leaving_[record.session()];
+  leaving.done.push_back(std::move(done));
+  if (leaving.done.size() > 1) return;
+  leaving.record = record;
+  leaving.asked = ++asked_;
+  const auto settle = [this, session = record.session(), asked = leaving.asked](HandOver outcome) {
+    OnHandedOver(session, asked, outcome);
+  };
+  leaving.timer = loop_.After(options_.handover_timeout, [settle] { settle(HandOver::kLate); });
+  rpc::Held question;
+  question.envelope = std::make_unique<rpc::Envelope>();
+  question.envelope->set_kind(link::v1::KIND_CONTROL);
+  question.envelope->set_leg(link::v1::LEG_DELIVER);
+  question.envelope->set_session(record.session());
+  question.envelope->mutable_hand_over();
+  question.receipt = rpc::Receipt([settle](rpc::RefusalReason refusal) {
+    settle(refusal == link::v1::REFUSAL_REASON_UNSPECIFIED ? HandOver::kDone : HandOver::kGone);
+  });
+  edges_[record.node()].link->SendHeld(std::move(question));
+}
+
+// A copy of the name: what calls this may end with the question.
+void Edges::OnHandedOver(std::string session, std::uint64_t asked, HandOver outcome) {
+  const auto place = leaving_.find(session);
+  if (place == leaving_.end() || place->second.asked != asked) return;
+  place->second.timer.Cancel();
+  const auto done = std::exchange(place->second.done, {});
+  if (done.empty()) return;  // it was late, and they know
+  auto& counter = outcome == HandOver::kDone   ? metrics_.handed_over
+                  : outcome == HandOver::kGone ? metrics_.handed_over_gone
+                                               : metrics_.handed_over_late;
+  counter.Increment();
+  for (const auto& each : done) each(outcome);
+}
+
+void Edges::Release(const std::string& session) {
+  const auto place = leaving_.find(session);
+  if (place == leaving_.end() || !place->second.done.empty()) return;  // or it was asked again meanwhile
+  auto leaving = leaving_.extract(place);
+  auto& waiting = leaving.mapped().waiting;
+  const std::string& node = leaving.mapped().record.node();
+  CountParked(-static_cast<int>(waiting.size()));
+  for (auto& each : waiting) Hand(edges_[node], std::move(each.held));
+}
+
+}  // namespace parley::router

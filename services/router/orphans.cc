@@ -1,0 +1,179 @@
+#include "services/router/orphans.h"
+
+#include <chrono>
+
+#include "libs/base/ids.h"
+#include "libs/base/log.h"
+#include "libs/session/queue.h"
+
+namespace parley::router {
+namespace {
+
+// Sessions that their living edge does not know: in the index of no node's, so that the reaper looks after them, too.
+constexpr char kNowhere[] = "-";
+
+std::int64_t NowMilliseconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+bool Expired(const Record& record) {
+  return NowMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms());
+}
+
+}  // namespace
+
+bool Orphans::IsOf(const Record& record, const link::v1::SessionEnded& ended) {
+  if (ended.node() == kNowhere) return record.away_since() != 0;
+  // Put back under a new epoch meanwhile, or resumed elsewhere: that binding lives.
+  const bool other_node = !ended.node().empty() && ended.node() != record.node();
+  const bool other_epoch = !ended.node_epoch().empty() && ended.node_epoch() != record.node_epoch();
+  return !other_node && !other_epoch;
+}
+
+Task<void> Orphans::Check(Account& account) {
+  co_await parts_.sessions.EndRetired(account);
+  std::vector<std::string> lost;
+  for (const auto& session : account.sessions()) {
+    if (session.away() || parts_.nodes.Dead(session.record)) lost.push_back(session.id());
+  }
+  for (auto& id : lost) co_await Lose(account, std::move(id), Receipt());
+}
+
+Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
+  const Session* session = account.Asking(id);
+  if (session == nullptr) co_return true;
+  if (!session->resumable()) {
+    co_await parts_.sessions.End(account, std::move(id), "lost", std::move(receipt));
+    co_return true;
+  }
+  if (!session->away()) {
+    co_await Orphan(account, id);
+    co_return false;
+  }
+  if (!Expired(session->record)) co_return false;
+  parts_.metrics.expired.Increment();
+  co_await parts_.sessions.End(account, std::move(id), "resumption timeout", std::move(receipt));
+  co_return true;
+}
+
+Task<void> Orphans::Deliver(Account& account, Held held) {
+  const std::string id = held.envelope->session();
+  const auto refused = [&](const Session* s) {
+    return s != nullptr && !s->away() && held.mark == Edges::MarkOf(s->record);
+  };
+  if (refused(account.WithId(id))) {
+    const bool reloaded = co_await parts_.accounts.Reload(account);
+    if (!reloaded) {
+      co_await parts_.delivery.Again(account, std::move(held));
+      co_return;
+    }
+    if (refused(account.WithId(id))) {
+      HandleNext(account, std::move(held));
+      co_await Unknown(account, id);
+      co_return;
+    }
+  }
+  const Session* session = account.WithId(id);
+  if (session == nullptr) {
+    // Its edge may have had it in the queue, and died before it said so.
+    if (parts_.unacknowledged.Had(id, *held.envelope)) co_return;
+    co_await parts_.delivery.Again(account, std::move(held));
+  } else if (session->away()) {
+    co_await Queue(account, std::move(held));
+  } else {  // resumed elsewhere, or put back
+    held.envelope->set_repeat(true);
+    parts_.sender.Deliver(*session, std::move(held));
+  }
+}
+
+Task<void> Orphans::Unknown(Account& account, std::string id) {
+  if (account.WithId(id)->resumable()) {
+    co_await Orphan(account, std::move(id));
+    co_return;
+  }
+  parts_.metrics.ghosts.Increment();
+  log::Info("ghost_session_ended", {{"session", id}});
+  co_await parts_.sessions.End(account, std::move(id), "ghost", Receipt());
+}
+
+Task<void> Orphans::Orphan(Account& account, std::string id) {
+  const Session* session = account.WithId(id);
+  if (session == nullptr) co_return;
+  const Record before = session->record;
+  const auto mark = Edges::MarkOf(before);
+  if (!parts_.nodes.Dead(before)) IndexNowhere(account, before);
+  Sessions::Change change = [mark](Record& record) {
+    if (Edges::MarkOf(record) == mark && record.away_since() == 0) record.set_away_since(NowMilliseconds());
+  };
+  co_await parts_.sessions.Update(account, id, change);
+  session = account.WithId(id);
+  if (session == nullptr || !session->away()) co_return;
+  parts_.metrics.orphaned.Increment();
+  log::Debug("session_orphaned", {{"session", id}, {"node", before.node()}});
+  // Before what is new: that goes by the same way now.
+  parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(before));
+}
+
+void Orphans::IndexNowhere(const Account& account, const Record& record) {
+  Record nowhere = record;
+  nowhere.set_node(kNowhere);
+  nowhere.set_node_epoch(RandomId());  // none is used again after it was cleaned up
+  parts_.store.Index(account.bare(), nowhere);
+  parts_.nodes.Dead(nowhere);  // asking begins the suspicion
+}
+
+Task<void> Orphans::Queue(Account& account, Held held) {
+  const std::string id = held.envelope->session();
+  if (held.envelope->repeat()) {
+    const bool queued = co_await IsQueued(account, id, *held.envelope);
+    if (queued) co_return;
+  }
+  std::string queue = account.WithId(id)->record.queue();
+  std::string element = session::Encode(*held.envelope, NowMilliseconds(), 0);
+  const auto length = co_await parts_.store.Append(account.bare(), std::move(queue), std::move(element));
+  if (!length) {
+    const auto error = xmpp::ResourceConstraint("The recipient cannot be reached at the moment; try later");
+    parts_.delivery.GiveUp(std::move(held), error);
+    co_return;
+  }
+  if (*length == 0) {
+    co_await QueueIsGone(account, std::move(held));
+    co_return;
+  }
+  parts_.metrics.queued.Increment();
+  const Session* session = account.WithId(id);
+  if (session->queued) session->queued->Add(*held.envelope);
+  if (*length - 1 <= max_queue_) co_return;
+  parts_.metrics.limits_queue.Increment();
+  co_await parts_.sessions.End(account, id, "queue full", Receipt());
+}
+
+// Claimed meanwhile by means of another router, or lost.
+Task<void> Orphans::QueueIsGone(Account& account, Held held) {
+  const std::string id = held.envelope->session();
+  const std::string queue = account.WithId(id)->record.queue();
+  HandleNext(account, std::move(held));
+  const bool reloaded = co_await parts_.accounts.Reload(account);
+  const Session* session = account.WithId(id);
+  if (!reloaded || session == nullptr || !session->away() || session->record.queue() != queue) co_return;
+  log::Error("session_queue_lost", {{"session", id}});
+  co_await parts_.sessions.End(account, id, "queue lost", Receipt());
+}
+
+Task<bool> Orphans::IsQueued(Account& account, std::string id, const Envelope& envelope) {
+  if (!account.WithId(id)->queued) {
+    const auto contents = co_await parts_.store.LoadQueue(account.bare(), account.WithId(id)->record.queue());
+    if (!contents) co_return false;
+    account.WithId(id)->queued = std::make_shared<QueueMemory>(*contents);
+  }
+  co_return account.WithId(id)->queued->Has(envelope);
+}
+
+void Orphans::HandleNext(const Account& account, Held held) {
+  std::vector<Held> first;
+  first.push_back(std::move(held));
+  parts_.accounts.PostFirst(account.bare(), std::move(first));
+}
+
+}  // namespace parley::router

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <string>
+
+#include "libs/base/task.h"
+#include "services/router/account_table.h"
+#include "services/router/delivery.h"
+#include "services/router/edges.h"
+#include "services/router/metrics.h"
+#include "services/router/nodes.h"
+#include "services/router/options.h"
+#include "services/router/session_store.h"
+#include "services/router/sessions.h"
+
+namespace parley::router {
+
+// Sessions whose edge is no more, or does not know them. One that may be resumed (XEP-0198) stays what it is to everybody
+// until its time is over; what is for it goes into its queue. All run in the account's turn.
+class Orphans {
+ public:
+  struct Parts {
+    AccountTable& accounts;
+    SessionStore& store;
+    Nodes& nodes;
+    Edges& edges;
+    Sender& sender;
+    Delivery& delivery;
+    Sessions& sessions;
+    Unacknowledged& unacknowledged;
+    Metrics& metrics;
+  };
+  Orphans(const Parts& parts, const Options& options) : parts_(parts), max_queue_(options.sm_max_stanzas) {}
+
+  // A delivery that came back from its edge, or that there was no edge for.
+  Task<void> Deliver(Account& account, Held held);
+  // The session's edge is dead. False: it may yet be resumed; look again later.
+  Task<bool> Lose(Account& account, std::string session, Receipt receipt);
+  // After the account was read: what has to end does.
+  Task<void> Check(Account& account);
+  // Whether what is said of a session of this node is said of the one with this record.
+  static bool IsOf(const Record& record, const link::v1::SessionEnded& ended);
+
+ private:
+  // Its edge does not have the session.
+  Task<void> Unknown(Account& account, std::string session);
+  Task<void> Orphan(Account& account, std::string session);
+  void IndexNowhere(const Account& account, const Record& record);
+  Task<void> Queue(Account& account, Held held);
+  Task<void> QueueIsGone(Account& account, Held held);
+  Task<bool> IsQueued(Account& account, std::string session, const Envelope& envelope);
+  // First of all that waits for the account.
+  void HandleNext(const Account& account, Held held);
+
+  Parts parts_;
+  std::size_t max_queue_;
+};
+
+}  // namespace parley::router

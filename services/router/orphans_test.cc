@@ -1,0 +1,222 @@
+#include "services/router/testing/managed.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::Client;
+
+constexpr char kOrchard[] = "romeo@home.example/orchard";
+constexpr std::uint64_t kShort = 1;  // over as soon as somebody looks
+
+// Sessions whose edge died, or does not know them any more.
+class OrphansTest : public testing::ManagedTest {
+ protected:
+  // What is left of a session when its edge is gone.
+  Client Kill(testing::Edge& edge, const Client& session) {
+    Client left(second(), "romeo@home.example", session.id());
+    KillEdge(edge);
+    return left;
+  }
+  std::string LengthNow() { return QueueLength(RecordOf().queue()); }
+};
+
+TEST_F(OrphansTest, ItsSessionStaysWhatItIsToEverybody) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  const std::string queue = romeo.queue();
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  Chat(1);
+  Chat(2, "romeo@home.example");
+  Settle();
+  EXPECT_THAT(juliet().Take(), IsEmpty());
+  EXPECT_EQ(QueueLength(queue), "3");
+  EXPECT_NE(RecordOf().away_since(), 0);
+  Client& back = Resumed(second(), left);
+  EXPECT_EQ(back.jid(), kOrchard);
+  Chat(3);
+  ExpectIds(back, Numbers(1, 4));
+  EXPECT_EQ(RecordOf().away_since(), 0);
+  EXPECT_THAT(juliet().Take(), IsEmpty());
+  RunUntil([&] { return Redis({"SMEMBERS", "parley:n"}).find("c2s-2/") == std::string::npos; });  // cleaned up after
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 0);
+}
+
+TEST_F(OrphansTest, QueuedParkedAndNewKeepTheirOrder) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  first().SetHolding(true);
+  Chat(2);
+  Chat(3);
+  RunUntil([&] { return Ids(romeo.received()).size() == 3; });
+  first().SetFrozen(true);
+  Chat(4);
+  const Client left = Kill(first(), romeo);
+  RunUntil([&] { return !HasEdge("c2s-2"); });
+  Chat(5);
+  RunUntilOrphaned();
+  for (int i = 6; i < 20; ++i) Chat(i);
+  Settle();
+  EXPECT_EQ(LengthNow(), "20");  // 2 and 3 are in it once
+  ExpectIds(Resumed(second(), left), Numbers(1, 20));
+}
+
+TEST_F(OrphansTest, ItEndsWhenItsTimeIsOver) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard, kShort);
+  const std::string index = "parley:n:c2s-2/" + first().epoch();
+  Chat(1);
+  Chat(2, "romeo@home.example");
+  ExpectIds(romeo, Numbers(1, 3));
+  first().SetHolding(true);
+  Chat(3);
+  RunUntil([&] { return Ids(romeo.received()).size() == 3; });
+  const Client left = Kill(first(), romeo);
+  RunUntil([&] { return !HasEdge("c2s-2"); });
+  Chat(4);
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 4; });
+  RunUntil([&] { return RedisIsClean() && Redis({"EXISTS", index}) == "0"; });
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+  EXPECT_EQ(Metric("parley_router_expired_sessions_total"), 1);
+  Client& late = Resumed(second(), left);
+  EXPECT_EQ(late.resumed().condition(), "item-not-found");
+  EXPECT_TRUE(late.resumed().knows_handled());
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 5));
+}
+
+TEST_F(OrphansTest, WithoutResumptionItEndsAtOnce) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard, 0);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  Kill(first(), romeo);
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+  EXPECT_EQ(Metric("parley_router_orphaned_sessions_total"), 0);
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 2));
+}
+
+TEST_F(OrphansTest, AnotherRouterGoesOn) {
+  Configure(2);
+  Begin();
+  Client& romeo = Managed(first(), kOrchard, kLong);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  KillRouter(0);
+  Chat(2);
+  Settle();
+  Client& back = Resumed(second(), left);
+  ExpectIds(back, Numbers(1, 3));
+  EXPECT_THAT(juliet().Take(), IsEmpty());
+}
+
+TEST_F(OrphansTest, AnotherRouterEndsIt) {
+  Configure(2);
+  Begin();
+  Client& romeo = Managed(first(), kOrchard, 1500);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  Kill(first(), romeo);
+  RunUntilOrphaned();
+  KillRouter(0);
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 2));
+}
+
+TEST_F(OrphansTest, AFullQueueEndsIt) {
+  Configure(1, {"c2s.sm_max_stanzas=10"});
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Kill(first(), romeo);
+  RunUntilOrphaned();
+  for (int i = 1; i < 16; ++i) Chat(i);
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"sm_max_stanzas\"}"), 1);
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 16));
+}
+
+TEST_F(OrphansTest, WhatItsEdgeDoesNotKnowWaitsToo) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  first().Lose(romeo);
+  Chat(2);
+  Chat(3);
+  RunUntilOrphaned();
+  Chat(4);
+  Settle();
+  EXPECT_EQ(LengthNow(), "5");
+  EXPECT_THAT(juliet().Take(), IsEmpty());
+  ExpectIds(Resumed(second(), romeo), Numbers(1, 5));
+}
+
+TEST_F(OrphansTest, AndEndsThoughItsEdgeLives) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard, kShort);
+  first().Lose(romeo);
+  Chat(1);
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 2));
+  RunUntil([&] { return Redis({"KEYS", "parley:n:-/*"}).empty(); });
+}
+
+TEST_F(OrphansTest, ItsEdgesWordEndsIt) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().Lose(romeo);
+  Chat(1);
+  RunUntilOrphaned();
+  romeo.Close();  // was on its way already
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 2));
+}
+
+TEST_F(OrphansTest, ItsResourceCanBeHad) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Kill(first(), romeo);
+  RunUntilOrphaned();
+  Chat(1);
+  Settle();
+  Client& young = second().Bind("romeo@home.example", "orchard", session::v1::CONFLICT_REFUSE_NEW);
+  RunUntil([&] { return second().answered(young); });
+  EXPECT_EQ(young.jid(), kOrchard);
+  ExpectIds(young, {"1"});
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+}
+
+TEST_F(OrphansTest, AnswersAndPresenceAreQueuedToo) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  romeo.Send("<iq type='get' to='juliet@home.example/balcony' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+  Settle();
+  EXPECT_EQ(juliet().Take().size(), 1u);
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  juliet().Send("<iq type='result' to='romeo@home.example/orchard' id='q'/>");
+  juliet().Send("<presence><show>away</show></presence>");
+  Settle();
+  const Client& back = Resumed(second(), left);
+  Settle();
+  EXPECT_THAT(back.received(), ElementsAre(HasSubstr("id='q'"), HasSubstr("away")));
+}
+
+}  // namespace
+}  // namespace parley::router

@@ -1,0 +1,40 @@
+#include "services/router/queue_memory.h"
+
+#include <algorithm>
+
+#include "libs/base/ids.h"
+
+namespace parley::router {
+namespace {
+
+// 0: none.
+std::uint64_t IdentityOf(const link::v1::Envelope& envelope) {
+  if (!envelope.origin().empty()) return StableHash(envelope.origin(), envelope.origin_seq());
+  if (envelope.answers() != 0) return StableHash("answer", envelope.answers());
+  return 0;
+}
+
+}  // namespace
+
+QueueMemory::QueueMemory(const session::QueueContents& contents) {
+  for (const auto& seen : contents.header.seen()) {
+    auto& highest = acknowledged_[seen.origin()];
+    highest = std::max(highest, seen.seq());
+  }
+  for (const auto& queued : contents.stanzas) Add(queued.envelope());
+}
+
+bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
+  const std::uint64_t identity = IdentityOf(envelope);
+  if (identity == 0) return false;
+  if (stanzas_.contains(identity)) return true;
+  if (envelope.origin().empty()) return false;
+  const auto origin = acknowledged_.find(StableHash(envelope.origin()));
+  return origin != acknowledged_.end() && envelope.origin_seq() <= origin->second;
+}
+
+void QueueMemory::Add(const link::v1::Envelope& envelope) {
+  if (const std::uint64_t identity = IdentityOf(envelope); identity != 0) stanzas_.insert(identity);
+}
+
+}  // namespace parley::router

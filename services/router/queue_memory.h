@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "libs/session/queue.h"
+
+namespace parley::router {
+
+// Which stanzas a session's queue holds, or held lately: what is delivered again after a fault is recognised by it.
+class QueueMemory {
+ public:
+  explicit QueueMemory(const session::QueueContents& contents);
+  // Never of what has no identity: the server's own, if it answers nothing.
+  bool Has(const link::v1::Envelope& envelope) const;
+  void Add(const link::v1::Envelope& envelope);
+
+ private:
+  std::unordered_set<std::uint64_t> stanzas_;
+  std::unordered_map<std::uint64_t, std::uint64_t> acknowledged_;  // by origin: the highest number
+};
+
+}  // namespace parley::router

@@ -1,0 +1,165 @@
+#include "services/router/resumption.h"
+
+#include "libs/base/log.h"
+
+namespace parley::router {
+namespace {
+
+constexpr int kTries = 4;
+
+void RespondResumed(const Resumption::Respond& respond, session::v1::Resumed resumed) {
+  session::v1::Answer answer;
+  *answer.mutable_resumed() = std::move(resumed);
+  respond(answer.SerializeAsString());
+}
+
+void RespondEnabled(const Resumption::Respond& respond, bool ok) {
+  session::v1::Answer answer;
+  answer.mutable_enabled()->set_ok(ok);
+  respond(answer.SerializeAsString());
+}
+
+}  // namespace
+
+Task<void> Resumption::Enable(Account& account, session::v1::Enable ask, Respond respond) {
+  for (int i = 0; i < kTries; ++i) {
+    Session* session = account.WithId(ask.session());
+    if (session == nullptr || !session->record.queue().empty()) {
+      RespondEnabled(respond, session != nullptr && session->record.queue() == ask.queue());
+      co_return;
+    }
+    Record next = session->record;
+    next.set_queue(ask.queue());
+    next.set_resume_ms(ask.resume_ms());
+    next.set_revision(next.revision() + 1);
+    const auto as = SessionStore::As(session->record);
+    const auto written = co_await parts_.store.PutWithQueue(account.bare(), next, as, ask.header());
+    if (!written) break;
+    if (*written == SessionStore::Write::kDone) {
+      session->record = std::move(next);
+      RespondEnabled(respond, true);
+      co_return;
+    }
+    const bool reloaded = co_await parts_.accounts.Reload(account);
+    if (!reloaded) break;
+  }
+  respond(Error("the session cannot be written"));
+}
+
+Task<void> Resumption::Resume(Account& account, session::v1::Resume ask, Respond respond) {
+  Claim claim;
+  claim.ask = std::move(ask);
+  claim.respond = std::move(respond);
+  co_await Try(account, std::move(claim));
+}
+
+Task<void> Resumption::Try(Account& account, Claim claim) {
+  const std::string id = claim.ask.session();
+  for (int i = 0; i < kTries; ++i) {
+    const Session* session = account.WithId(id);
+    if (session == nullptr || !session->resumable()) {
+      co_await NotFound(account, std::move(claim));
+      co_return;
+    }
+    const Record before = session->record;
+    const bool mine = before.queue() == claim.ask.queue();
+    const bool asked = session->away() || claim.handed == before.queue();
+    if (!mine && !asked && parts_.edges.linked(before.node())) {
+      AskOwner(account, before, std::move(claim));
+      co_return;
+    }
+    Result<SessionStore::Write> written = SessionStore::Write::kDone;
+    if (!mine) written = co_await Write(account, claim.ask);
+    if (!written) break;
+    if (*written == SessionStore::Write::kNoQueue) {
+      log::Error("session_queue_lost", {{"session", id}});
+      co_await parts_.sessions.End(account, id, "queue lost", Receipt());
+    } else if (*written == SessionStore::Write::kConflict) {
+      const bool reloaded = co_await parts_.accounts.Reload(account);
+      if (!reloaded) break;
+    } else {
+      session::v1::Resumed resumed;
+      resumed.set_jid(account.FullJid(*account.WithId(id)));
+      *resumed.mutable_record() = account.WithId(id)->record;
+      parts_.metrics.resumed.Increment();
+      log::Debug("session_resumed", {{"session", id}, {"node", claim.ask.node()}});
+      RespondResumed(claim.respond, std::move(resumed));
+      // What its old owner did not get: before what is new, and behind the answer.
+      parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(before));
+      if (account.WithId(id)->unflushed) co_await parts_.presence.Resume(account, id, false);
+      co_return;
+    }
+  }
+  Later(claim);
+}
+
+// From here on whatever the old owner writes to the queue finds none.
+Task<Result<SessionStore::Write>> Resumption::Write(Account& account, const session::v1::Resume& ask) {
+  const Record before = account.WithId(ask.session())->record;
+  Record next = before;
+  next.set_node(ask.node());
+  next.set_node_epoch(ask.node_epoch());
+  next.set_address(ask.address());
+  next.set_mechanism(ask.mechanism());
+  next.set_queue(ask.queue());
+  next.clear_away_since();
+  next.set_revision(next.revision() + 1);
+  parts_.store.Index(account.bare(), next);
+  const auto as = SessionStore::As(before);
+  const auto written = co_await parts_.store.Claim(account.bare(), next, as, before.queue());
+  if (!written || *written != SessionStore::Write::kDone) co_return written;
+  const bool moved = before.node() != next.node() || before.node_epoch() != next.node_epoch();
+  if (moved) parts_.store.Unindex(account.bare(), before);
+  Session& session = *account.WithId(ask.session());
+  session.record = std::move(next);
+  session.unsaved = false;
+  session.queued.reset();
+  co_return written;
+}
+
+void Resumption::AskOwner(const Account& account, const Record& record, Claim claim) {
+  const auto handed = [this, bare = account.bare(), queue = record.queue(), claim](Edges::HandOver outcome) {
+    OnHandedOver(bare, queue, claim, outcome);
+  };
+  parts_.edges.AskToHandOver(record, handed);
+}
+
+void Resumption::OnHandedOver(const std::string& bare, const std::string& queue, Claim claim,
+                              Edges::HandOver outcome) {
+  // It may yet take what was sent to it: no claim, or the order would break.
+  if (outcome == Edges::HandOver::kLate) return Later(claim);
+  AccountTable::Job job;
+  job.failed = [this, claim] { Later(claim); };
+  claim.handed = queue;
+  job.run = [this, claim](Account& account) { return Try(account, claim); };
+  parts_.accounts.Post(bare, std::move(job));
+}
+
+void Resumption::Refuse(const session::v1::Resume& ask, const Respond& respond) { Later(Claim{ask, respond, {}}); }
+
+void Resumption::Later(const Claim& claim) {
+  parts_.edges.Release(claim.ask.session());
+  parts_.metrics.resume_later.Increment();
+  session::v1::Resumed resumed;
+  resumed.set_condition("resource-constraint");
+  resumed.set_text("The session cannot be resumed at the moment; try later");
+  RespondResumed(claim.respond, std::move(resumed));
+}
+
+Task<void> Resumption::NotFound(Account& account, Claim claim) {
+  const auto handled = co_await parts_.store.RecallEnded(account.bare(), claim.ask.session());
+  // Redis lost it, and its edge has not put it back yet; or it cannot be known.
+  const bool vanished = account.WithId(claim.ask.session()) == nullptr && account.Asking(claim.ask.session()) != nullptr;
+  if (!handled || vanished) {
+    Later(claim);
+    co_return;
+  }
+  parts_.metrics.not_resumed.Increment();
+  session::v1::Resumed resumed;
+  resumed.set_condition("item-not-found");
+  resumed.set_knows_handled(handled->has_value());
+  resumed.set_handled(handled->value_or(0));
+  RespondResumed(claim.respond, std::move(resumed));
+}
+
+}  // namespace parley::router

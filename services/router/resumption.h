@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string>
+
+#include "libs/base/task.h"
+#include "libs/rpc/link.h"
+#include "parley/session/v1/session.pb.h"
+#include "services/router/account_table.h"
+#include "services/router/edges.h"
+#include "services/router/metrics.h"
+#include "services/router/presence.h"
+#include "services/router/session_store.h"
+#include "services/router/sessions.h"
+
+namespace parley::router {
+
+// Stream management (XEP-0198), the router's part: a session gets a queue in Redis, and is claimed for another stream.
+// All run in the account's turn.
+class Resumption {
+ public:
+  using Respond = rpc::LinkHandler::Respond;
+  struct Parts {
+    AccountTable& accounts;
+    SessionStore& store;
+    Edges& edges;
+    Sessions& sessions;
+    Presence& presence;
+    Metrics& metrics;
+  };
+  explicit Resumption(const Parts& parts) : parts_(parts) {}
+
+  Task<void> Enable(Account& account, session::v1::Enable ask, Respond respond);
+  // Answers at once, or in a later turn, when the edge that has the session has handed it over: it may wait for what the
+  // session's own account has to take from it.
+  Task<void> Resume(Account& account, session::v1::Resume ask, Respond respond);
+  // The account's sessions cannot be read.
+  void Refuse(const session::v1::Resume& ask, const Respond& respond);
+
+ private:
+  // One ask. `handed`: the name of the queue whose owner has let go of it.
+  struct Claim {
+    session::v1::Resume ask;
+    Respond respond;
+    std::string handed;
+  };
+  Task<void> Try(Account& account, Claim claim);
+  void AskOwner(const Account& account, const Record& record, Claim claim);
+  void OnHandedOver(const std::string& bare, const std::string& queue, Claim claim, Edges::HandOver outcome);
+  Task<Result<SessionStore::Write>> Write(Account& account, const session::v1::Resume& ask);
+  void Later(const Claim& claim);
+  Task<void> NotFound(Account& account, Claim claim);
+
+  Parts parts_;
+};
+
+}  // namespace parley::router

@@ -1,0 +1,122 @@
+#include "libs/base/ids.h"
+#include "services/router/testing/edge.h"
+
+namespace parley::router::testing {
+
+void Edge::Enable(Client& client, std::uint64_t resume_ms) {
+  session::v1::Ask ask;
+  auto& enable = *ask.mutable_enable();
+  enable.set_account(client.account_);
+  enable.set_session(client.id_);
+  enable.set_queue(RandomId());
+  enable.mutable_header()->set_handled(client.sent_);
+  enable.mutable_header()->set_base(client.sent_);
+  enable.set_resume_ms(resume_ms);
+  client.answered_ = false;
+  const auto done = [&client, queue = enable.queue()](const Result<std::string>& body) {
+    session::v1::Answer answer;
+    if (body) answer.ParseFromString(*body);
+    if (answer.enabled().ok()) client.queue_ = queue;
+    client.answered_ = true;
+  };
+  ring_->Ask(client.account_, ask.SerializeAsString(), std::chrono::seconds(10), done);
+}
+
+void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  const std::string element = session::Encode(*envelope, 1'700'000'000'000, client.sent_);
+  const auto done = [this, &client, stanza = envelope->stanza(), receipt = std::move(receipt)](
+                        const Result<std::uint64_t>& length) mutable {
+    if (!length || *length == 0) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+    client.received_.push_back(stanza);
+    if (holding_) receipts_.push_back(std::move(receipt));
+    receipt = rpc::Receipt();
+  };
+  session::Append(redis_, session::QueueKey(client.account_, client.queue_), element, done);
+}
+
+void Edge::Acknowledge(Client& client, std::uint64_t count) {
+  session::v1::QueueHeader header;
+  client.acked_ += count;
+  header.set_acked(client.acked_);
+  header.set_handled(client.sent_);
+  session::Trim(redis_, session::QueueKey(client.account_, client.queue_), count, header, [](const Result<Ok>&) {});
+}
+
+void Edge::HandOver(const std::string& session, rpc::Receipt receipt) {
+  const auto found = clients_.find(session);
+  if (found == clients_.end()) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  found->second->handed_over_ = true;
+  found->second->disconnected_ = "conflict";
+  gone_.push_back(std::move(found->second));
+  clients_.erase(found);
+  // Behind all that was appended.
+  redis_.Command({"PING"}, [receipt](const Result<storage::Reply>&) {});
+}
+
+Client& Edge::Resume(const Client& session, const std::string& queue) {
+  session::v1::Ask ask;
+  auto& resume = *ask.mutable_resume();
+  resume.set_account(session.account_);
+  resume.set_session(session.id_);
+  resume.set_queue(queue.empty() ? RandomId() : queue);
+  resume.set_node(instance_);
+  resume.set_node_epoch(lease_.epoch());
+  auto& place = resuming_[session.id_];
+  if (place) gone_.push_back(std::move(place));
+  place = std::make_unique<Client>(*this, session.account_, session.id_);
+  Client& client = *place;
+  client.sent_ = session.sent_;
+  client.queue_ = resume.queue();
+  const auto done = [this, &client](const Result<std::string>& body) {
+    session::v1::Answer answer;
+    if (body) answer.ParseFromString(*body);
+    OnResumed(client, answer.resumed());
+  };
+  ring_->Ask(session.account_, ask.SerializeAsString(), std::chrono::seconds(20), done);
+  return client;
+}
+
+void Edge::OnResumed(Client& client, session::v1::Resumed resumed) {
+  client.resumed_ = std::move(resumed);
+  client.jid_ = client.resumed_.jid();
+  if (client.jid_.empty()) {
+    client.answered_ = true;
+    for (auto& held : client.early_) held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+    client.early_.clear();
+    const auto place = resuming_.find(client.id_);
+    if (place == resuming_.end() || place->second.get() != &client) return;
+    gone_.push_back(std::move(place->second));
+    resuming_.erase(place);
+    return;
+  }
+  session::Load(redis_, session::QueueKey(client.account_, client.queue_),
+                [this, &client](const Result<session::QueueContents>& contents) { OnQueue(client, contents); });
+}
+
+void Edge::OnQueue(Client& client, const Result<session::QueueContents>& contents) {
+  client.answered_ = true;
+  const auto place = resuming_.find(client.id_);
+  if (place == resuming_.end() || place->second.get() != &client) return;
+  if (contents) client.acked_ = contents->header.acked();
+  for (const auto& queued : contents ? contents->stanzas : std::vector<session::v1::Queued>()) {
+    client.received_.push_back(queued.envelope().stanza());
+    auto& highest = seen_[queued.envelope().origin() + " " + client.id_];
+    highest = std::max(highest, queued.envelope().origin_seq());
+  }
+  std::erase(lost_, client.id_);
+  auto& here = clients_[client.id_];
+  if (here) gone_.push_back(std::move(here));
+  here = std::move(place->second);
+  resuming_.erase(place);
+  for (auto& held : std::exchange(client.early_, {})) Take(client, std::move(held.envelope), std::move(held.receipt));
+}
+
+void Edge::SetFrozen(bool frozen) {
+  frozen_ = frozen;
+  if (frozen) return;
+  for (auto& held : std::exchange(frozen_deliveries_, {})) {
+    OnDelivery(std::move(held.envelope), std::move(held.receipt));
+  }
+}
+
+}  // namespace parley::router::testing

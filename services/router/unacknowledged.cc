@@ -1,0 +1,114 @@
+#include "services/router/unacknowledged.h"
+
+#include "libs/base/log.h"
+#include "libs/xml/element.h"
+#include "libs/xmpp/jid.h"
+
+namespace parley::router {
+namespace {
+
+constexpr std::chrono::milliseconds kRetry{500};
+// What an edge had in the queue and did not acknowledge to us before it died comes back as late as that.
+constexpr std::chrono::minutes kRemember{1};
+constexpr std::size_t kRememberMost = 10000;
+
+// Messages and requests; presence and answers were for that session alone. Of subscription requests the roster service
+// knows.
+bool ForOthersToo(const Envelope& envelope) {
+  if (envelope.kind() == link::v1::KIND_MESSAGE) return true;
+  const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
+  return envelope.kind() == link::v1::KIND_IQ && request;
+}
+
+// What came from the offline store has only its stanza: whom to answer is in there.
+void ReadSender(Envelope& envelope) {
+  const auto element = xml::Element::Parse(envelope.stanza());
+  if (!element) return;
+  envelope.set_from(std::string(element->attr("from").value_or("")));
+  envelope.set_id(std::string(element->attr("id").value_or("")));
+  if (element->attr("type") == "chat") envelope.set_type(link::v1::TYPE_CHAT);
+}
+
+Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t number, const Receipt& told) {
+  Held held;
+  held.envelope.reset(new Envelope(std::move(*queued.mutable_envelope())));
+  held.receipt = told;
+  Envelope& envelope = *held.envelope;
+  if (envelope.from().empty()) ReadSender(envelope);
+  envelope.set_leg(link::v1::LEG_INBOUND);
+  envelope.set_repeat(true);
+  envelope.clear_session();
+  envelope.clear_answers();
+  envelope.clear_kept();
+  envelope.set_unacknowledged_by(session);
+  envelope.set_unacknowledged_number(number);
+  envelope.set_received_at(queued.at());
+  return held;
+}
+
+}  // namespace
+
+Task<void> Unacknowledged::HandleAgain(Ended ended, Receipt told) {
+  const bool done = co_await TryAgain(ended, told);
+  if (!done) tasks_.Spawn("handle_unacknowledged", Later(std::move(ended), std::move(told)));
+}
+
+Task<bool> Unacknowledged::TryAgain(const Ended& ended, Receipt told) {
+  if (!ended.as.session.empty()) {
+    const auto retired = co_await store_.Retire(ended.account, ended.record, ended.as, Record());
+    if (!retired) co_return false;
+    // Claimed meanwhile by means of another router: it lives.
+    if (*retired == SessionStore::Write::kConflict) co_return true;
+  }
+  const Record retired = SessionStore::Retired(ended.record);
+  auto contents = co_await store_.LoadQueue(ended.account, retired.queue());
+  if (!contents) co_return false;
+  Post(ended, std::move(*contents), told);
+  co_return true;
+}
+
+Task<void> Unacknowledged::Later(Ended ended, Receipt told) {
+  log::Warn("unacknowledged_wait_for_redis", {{"session", ended.record.session()}});
+  while (true) {
+    co_await SleepFor(kRetry);
+    const bool done = co_await TryAgain(ended, told);
+    if (done) co_return;
+  }
+}
+
+void Unacknowledged::Post(const Ended& ended, session::QueueContents contents, const Receipt& told) {
+  const std::string& session = ended.record.session();
+  Remember(session, contents);
+  const auto& header = contents.header;
+  // XEP-0198 section 5: "h" of a resumption that comes too late, modulo 2^32.
+  const auto handled = static_cast<std::uint32_t>(header.handled() - header.base());
+  if (ended.reason != "closed") store_.RememberEnded(ended.account, session, handled, options_.sm_remember_ended);
+  std::vector<Held> again;
+  std::uint64_t number = header.acked();
+  for (auto& queued : contents.stanzas) {
+    ++number;
+    if (ForOthersToo(queued.envelope())) {
+      again.push_back(Again(std::move(queued), session, number, told));
+    } else {
+      metrics_.unacknowledged_ended.Increment();
+    }
+  }
+  accounts_.PostFirst(ended.account, std::move(again));
+}
+
+void Unacknowledged::Remember(const std::string& session, const session::QueueContents& contents) {
+  const auto now = Clock::now();
+  while (!past_.empty() && (past_.front().since + kRemember < now || past_.size() >= kRememberMost)) {
+    had_.erase(past_.front().session);
+    past_.pop_front();
+  }
+  had_[session] = std::make_unique<QueueMemory>(contents);
+  past_.push_back({session, now});
+}
+
+bool Unacknowledged::Had(const std::string& session, const Envelope& envelope) const {
+  const auto place = had_.find(session);
+  return place != had_.end() && place->second->Has(envelope);
+}
+
+}  // namespace parley::router

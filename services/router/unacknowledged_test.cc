@@ -1,0 +1,215 @@
+#include "services/router/testing/managed.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::Attr;
+using testing::Client;
+
+constexpr char kOrchard[] = "romeo@home.example/orchard";
+
+// What becomes of the stanzas that a client had not acknowledged when its session ended.
+class UnacknowledgedTest : public testing::ManagedTest {
+ protected:
+  static std::size_t CountOf(const std::string& text, const std::string& part) {
+    std::size_t count = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+    return count;
+  }
+};
+
+TEST_F(UnacknowledgedTest, IsStored) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (int i = 1; i < 6; ++i) Chat(i, i % 2 == 0 ? "romeo@home.example" : kOrchard);
+  ExpectIds(romeo, Numbers(1, 6));
+  first().Acknowledge(romeo, 2);
+  romeo.Close();
+  Settle();
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 3);
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"stored\"}"), 3);
+  const auto stored = TakeOffline();
+  EXPECT_EQ(Ids(stored), Numbers(3, 6));
+  EXPECT_THAT(stored, ::testing::Contains(HasSubstr("stamp='2023-11-14T22:13:20.000Z'")).Times(3));  // when queued
+}
+
+TEST_F(UnacknowledgedTest, GoesToTheOtherResource) {
+  Begin();
+  Client& other = Online(second(), "romeo@home.example/street", 0);
+  Client& romeo = Managed(first(), kOrchard, kLong, 5);
+  other.Take();
+  Chat(1, "romeo@home.example");
+  Chat(2);
+  ExpectIds(romeo, Numbers(1, 3));
+  romeo.Close();
+  ExpectIds(other, Numbers(1, 3));
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 0);
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"delivered\"}"), 2);
+}
+
+TEST_F(UnacknowledgedTest, WhatTheOtherResourceHadIsNotRepeated) {
+  Begin();
+  Client& other = Online(second(), "romeo@home.example/street", 5);
+  Client& romeo = Managed(first(), kOrchard, kLong, 5);
+  other.Take();
+  Chat(1, "romeo@home.example");  // to both
+  ExpectIds(romeo, {"1"});
+  ExpectIds(other, {"1"});
+  romeo.Close();
+  Settle();
+  EXPECT_EQ(Ids(other.received()), Numbers(1, 2));
+  EXPECT_EQ(second().repeats(), 1);
+}
+
+TEST_F(UnacknowledgedTest, RequestsAreBouncedAndTheRestEnds) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+  juliet().Send("<iq type='result' to='romeo@home.example/orchard' id='r'/>");
+  juliet().Send("<presence><show>away</show></presence>");
+  juliet().Send("<message to='romeo@home.example/orchard' id='n'><body>for this resource</body></message>");
+  juliet().Send("<message to='romeo@home.example/orchard' type='error' id='e'/>");
+  Settle();
+  EXPECT_EQ(romeo.received().size(), 5u);
+  juliet().Take();
+  romeo.Close();
+  Settle();
+  EXPECT_THAT(juliet().Take(),
+              ::testing::UnorderedElementsAre(AllOf(HasSubstr("id='q'"), HasSubstr("service-unavailable")),
+                                              AllOf(HasSubstr("id='n'"), HasSubstr("service-unavailable")),
+                                              HasSubstr("unavailable")));
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"bounced\"}"), 2);
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"ended\"}"), 2);
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 0);
+}
+
+TEST_F(UnacknowledgedTest, WhatWasStoredBeforeIsStoredAgain) {
+  Begin();
+  Chat(1, "romeo@home.example");
+  Settle();
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
+  Client& romeo = Login(first(), kOrchard);
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return first().answered(romeo); });
+  romeo.Send("<presence/>");
+  ExpectIds(romeo, {"1"});
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 0);
+  romeo.Close();
+  Settle();
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
+  const auto stored = TakeOffline();
+  ASSERT_EQ(Ids(stored), Numbers(1, 2));
+  std::string all;
+  for (const auto& stanza : stored) all += stanza;
+  EXPECT_EQ(CountOf(all, "urn:xmpp:delay"), 1u) << all;
+}
+
+TEST_F(UnacknowledgedTest, WhatCannotBeStoredAgainIsBounced) {
+  Begin();
+  Chat(1, "romeo@home.example");
+  Settle();
+  Client& romeo = Login(first(), kOrchard);
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return first().answered(romeo); });
+  romeo.Send("<presence/>");
+  ExpectIds(romeo, {"1"});
+  roster_->SetOfflineQuota(0);
+  juliet().Take();
+  romeo.Close();
+  Settle();
+  EXPECT_THAT(juliet().Take(), ::testing::Contains(AllOf(HasSubstr("id='1'"), HasSubstr("type='error'"))));
+}
+
+TEST_F(UnacknowledgedTest, GoesToWhoTakesTheResource) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  Chat(2, "romeo@home.example");
+  ExpectIds(romeo, Numbers(1, 3));
+  Client& young = Login(second(), kOrchard);
+  RunUntil([&] { return romeo.disconnected() == "conflict"; });
+  ExpectIds(young, {"1"});  // for the full JID
+  young.Send("<presence/>");
+  ExpectIds(young, {"1", "2"});
+  romeo.Close("conflict");
+  Settle();
+  EXPECT_EQ(RecordOf().session(), young.id());
+  EXPECT_EQ(QueueLength(romeo.queue()), "0");
+  EXPECT_EQ(Redis({"HLEN", "parley:s:{romeo@home.example}"}), "1");
+}
+
+TEST_F(UnacknowledgedTest, AnEdgeThatLostTheSessionAddsNothing) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  first().SetFrozen(true);
+  Chat(2);
+  RunUntil([&] { return first().frozen() == 1; });
+  Login(second(), kOrchard);
+  first().SetFrozen(false);  // takes 2, and finds no queue
+  Settle();
+  EXPECT_EQ(Ids(romeo.received()), Numbers(1, 2));
+  EXPECT_EQ(Redis({"KEYS", "parley:q:*"}), "");
+}
+
+TEST_F(UnacknowledgedTest, ARouterThatDiedInTheMiddleIsSucceeded) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  Chat(2);
+  ExpectIds(romeo, Numbers(1, 3));
+  auto record = RecordOf();
+  const std::string queue = session::QueueKey("romeo@home.example", romeo.queue());
+  const std::string retired = session::QueueKey("romeo@home.example", "ended:" + romeo.id());
+  record.set_queue("ended:" + romeo.id());
+  record.set_resume_ms(0);
+  const auto die = [&] {
+    KillRouter(0);
+    Redis({"HDEL", "parley:s:{romeo@home.example}", "orchard"});
+    Redis({"HSET", "parley:s:{romeo@home.example}", "\n" + romeo.id(),
+           record.session() + " 9\n" + record.SerializeAsString()});
+    StartRouter(0);
+    RunUntil([&] { return HasEdge("c2s-1") && HasEdge("c2s-2") && HasEdge("c2s-3"); });
+  };
+  const std::string elements = Redis({"DUMP", queue});
+  Redis({"RENAME", queue, retired});
+  first().Lose(romeo);
+  die();
+  Chat(3, "romeo@home.example");
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 3);
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+  // It had come to the very end of it.
+  Redis({"RESTORE", retired, "0", elements});
+  die();
+  Chat(4, "romeo@home.example");
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 4);
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 5));
+}
+
+TEST_F(UnacknowledgedTest, WaitsForRedis) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  redis_.Pause();
+  RunUntil([&] { return !Missing().empty(); });
+  romeo.Close();
+  Chat(2, "romeo@home.example");
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 1; });  // nobody is held up
+  redis_.Resume();
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 2; });
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+}
+
+}  // namespace
+}  // namespace parley::router
