@@ -145,7 +145,7 @@ def parser():
     add("check", check, "say which files are not formatted")
     add("format", format_all, "format all C++ by .clang-format")
     testing_command = add("test", test, "run the tests; ends in a summary line")
-    testing_command.add_argument("parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e (default: these); asan-services")
+    testing_command.add_argument("parts", nargs="*", help="check, unit, asan, fuzz, e2e (default: these); asan-services, tsan")
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     add("help", lambda arguments: top.print_help(), "this text")
     return top
