@@ -159,9 +159,13 @@ def parser():
     add("format", format_all, "format all C++ by .clang-format")
     add("generate", generate, "make dashboards, the operator's rules and rendered manifests anew from their sources")
     testing_command = add("test", test, "run the tests; ends in a summary line")
+<<<<<<< HEAD
     testing_command.add_argument(
         "parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e, chaos, ops (default: these); asan-services"
     )
+=======
+    testing_command.add_argument("parts", nargs="*", help="check, unit, asan, fuzz, e2e (default: these); asan-services, tsan")
+>>>>>>> gaps
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     # Its options are the driver's: nothing here begins an option.
     breaking = add("chaos", chaos, "harm a cluster under load; chaos --help", prefix_chars="\0", add_help=False)
