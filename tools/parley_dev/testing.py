@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-from parley_dev import build
+from parley_dev import build, instructions as counting
 from parley_dev.steps import Failure, Steps
 
 # Libraries whose tests run once more under ASan and UBSan: those that handle bytes from outside or own lifetimes.
@@ -136,7 +136,22 @@ def _junit(tally, report, code):
         tally.add(f"{Path(report).name} (exit {code})", False)
 
 
-PARTS = {"unit": unit, "asan": asan, "fuzz": fuzz, "e2e": e2e}
+def instructions(tally, keyword):
+    steps = Steps(2)
+    steps.begin("Building workloads")
+    build.build(["parley-workload"], progress=steps.progress)
+    steps.done()
+    steps.begin("Counting instructions")
+    results = list(counting.compare(counting.count(), counting.read_baseline()))
+    steps.done()
+    for name, line, passed in results:
+        if keyword and keyword not in name:
+            continue
+        print(line)
+        tally.add(f"instructions:{name}", passed)
+
+
+PARTS = {"unit": unit, "instructions": instructions, "asan": asan, "fuzz": fuzz, "e2e": e2e}
 
 
 def run(parts, keyword):
