@@ -46,8 +46,6 @@ void CheckConsistency(const Parsed& parsed) {
   CheckC2s(parsed);
   Require(parsed, config.router.bind_retry_min <= config.router.bind_retry_max, "router.bind_retry_min",
           "must not be larger than router.bind_retry_max");
-  Require(parsed, config.router.bind_timeout < config.c2s.router_timeout, "router.bind_timeout",
-          "must be less than c2s.router_timeout, so that clients get its answer");
   Require(parsed, config.redis.reconnect_min <= config.redis.reconnect_max, "redis.reconnect_min",
           "must not be larger than redis.reconnect_max");
   Require(parsed, config.link.reconnect_min <= config.link.reconnect_max, "link.reconnect_min",

@@ -231,7 +231,7 @@ const std::vector<Row<Config>>& Rows() {
           "First wait before a resource is bound whose last session is just being ended; the next ones grow."),
       ROW(router.bind_retry_max, Duration(milliseconds(1), minutes(1)), "Longest of these waits."),
       ROW(router.bind_timeout, Duration(milliseconds(0), minutes(10)),
-          "Time after which that is given up, and the client told to try later."),
+          "Time after which that is given up, and the client told to try later; of use below c2s.router_timeout."),
       ROW(router.admin_timeout, Duration(milliseconds(100), minutes(10)),
           "Wait for another router's part of an operator's request."),
       ROW(router.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),

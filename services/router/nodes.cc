@@ -22,7 +22,7 @@ bool Nodes::Dead(std::string_view instance, std::string_view epoch) {
   const Key key(instance, epoch);
   const auto suspect = suspects_.find(key);
   if (suspect != suspects_.end()) return suspect->second.dead;
-  if (table_.Judge(instance, epoch) == NodeTable::Verdict::kLapsed) suspects_[key].since = Clock::now();
+  if (table_.Judge(instance, epoch) != NodeTable::Verdict::kAlive) suspects_[key].since = Clock::now();
   return false;
 }
 

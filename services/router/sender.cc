@@ -38,10 +38,13 @@ void Sender::Forward(Envelope envelope, Receipt receipt) {
 bool Sender::Reachable(std::string_view jid) const { return domains_.Serves(xmpp::DomainOf(jid)); }
 
 void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Receipt receipt) {
-  reply.set_repeat(request.repeat());
-  // To the very session that asked, which need not wait for anything else then (Envelope.answers).
+  // To the very session that asked, which need not wait for anything else then (Envelope.answers). If it was told before
+  // that its stanza was taken, and the recipient did not acknowledge it, it waits for nothing: this is no repeat to it.
   reply.set_session(request.origin());
-  reply.set_answers(request.origin_seq());
+  if (request.unacknowledged_by().empty()) {
+    reply.set_repeat(request.repeat());
+    reply.set_answers(request.origin_seq());
+  }
   reply.set_trace(request.trace());
   if (xmpp::BareOf(reply.to()) != here.bare()) {
     if (Reachable(reply.to())) Forward(std::move(reply), std::move(receipt));

@@ -12,12 +12,12 @@ constexpr std::chrono::milliseconds kRetry{500};
 constexpr std::chrono::minutes kRemember{1};
 constexpr std::size_t kRememberMost = 10000;
 
-// Messages and requests; presence and answers were for that session alone. Of subscription requests the roster service
-// knows.
+// Messages and requests; presence and answers were for that session alone, and so was what the server itself asked or
+// pushed (RFC 6121 2.1.6). Of subscription requests the roster service knows.
 bool ForOthersToo(const Envelope& envelope) {
   if (envelope.kind() == link::v1::KIND_MESSAGE) return true;
   const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
-  return envelope.kind() == link::v1::KIND_IQ && request;
+  return envelope.kind() == link::v1::KIND_IQ && request && !envelope.origin().empty();
 }
 
 // What came from the offline store has only its stanza: whom to answer is in there.

@@ -52,6 +52,6 @@ def seconds(duration):
 def chosen(selector, labels):
     """Whether a label selector chooses these labels."""
     wanted = selector.get("matchLabels", {}).items() <= labels.items()
-    return wanted and all(
-        labels.get(rule["key"]) in rule["values"] for rule in selector.get("matchExpressions", []) if rule["operator"] == "In"
-    )
+    rules = selector.get("matchExpressions", [])
+    assert all(rule["operator"] == "In" for rule in rules)
+    return wanted and all(labels.get(rule["key"]) in rule["values"] for rule in rules)

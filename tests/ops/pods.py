@@ -1,6 +1,6 @@
-"""Pods without a cluster: what the manifests say (command, environment, files, user, read-only root) is run as a process
-in network, mount and host name namespaces of its own, on a bridge that nothing else is on. Names are resolved by
-/etc/hosts, as the cluster's DNS would answer. Needs root."""
+"""Pods without a cluster: what the manifests say (command, environment, files, user, read-only root) is run as a
+process in network, mount and host name namespaces of its own, on a bridge that nothing else is on. Names are resolved
+by /etc/hosts, as the cluster's DNS would answer. Needs root."""
 
 import base64
 import ctypes

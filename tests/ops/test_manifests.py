@@ -56,11 +56,11 @@ def test_change_of_configuration_or_password_rolls_out(tmp_path):
         assert references[0][password] != references[1][password], component
 
 
-# -- pods -----------------------------------------------------------------------------------------------------------------
+# -- pods --------------------------------------------------------------------------------------------------------------
 
 
 def test_pods_meet_the_restricted_standard(rendered):
-    """https://kubernetes.io/docs/concepts/security/pod-security-standards, restricted; and no token, no writable root."""
+    """Kubernetes' pod security standard "restricted"; and no token, no writable root."""
     for whose, template in rendered.pods():
         spec = template["spec"]
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys(), whose
@@ -100,9 +100,8 @@ def test_probes_and_ports(rendered):
         (container,) = template["spec"]["containers"]
         ports = {port["name"] for port in container["ports"]}
         assert "admin" in ports, component
-        paths = {probe: container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")}
-        assert paths == {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}, component
-        assert all(container[probe]["httpGet"]["port"] == "admin" for probe in paths), component
+        for probe, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
+            assert container[probe]["httpGet"] == {"path": path, "port": "admin"}, component
 
 
 def default_drain(component):
@@ -121,7 +120,7 @@ def test_grace_period_covers_the_drain(rendered):
         assert 5 <= spare <= 30, component
 
 
-# -- configuration --------------------------------------------------------------------------------------------------------
+# -- configuration -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("service", ["c2s", "router", "roster"])
@@ -130,7 +129,8 @@ def test_configuration_is_accepted_by_the_services(rendered, service, tmp_path):
     text = rendered.config_text()
     domain = yaml.safe_load(text)["hosts"][0]["domain"]
     made = certificates.ensure(tmp_path, [domain])
-    text = text.replace("/etc/parley/tls/tls.crt", str(made["certificate"])).replace("/etc/parley/tls/tls.key", str(made["key"]))
+    for there, here in (("tls.crt", "certificate"), ("tls.key", "key")):
+        text = text.replace(f"/etc/parley/tls/{there}", str(made[here]))
     (tmp_path / "parley.yaml").write_text(text)
     program = build.directory() / "bin" / f"parley-{service}"
     command = [str(program), "--config", str(tmp_path / "parley.yaml"), "--check-config"]
@@ -174,13 +174,14 @@ def test_what_pods_mount_exists(rendered):
             assert {mount["name"] for mount in container["volumeMounts"]} <= declared | claims, whose
 
 
-# -- around the pods ------------------------------------------------------------------------------------------------------
+# -- around the pods ---------------------------------------------------------------------------------------------------
 
 
 def test_services_lead_to_ports_of_pods(rendered):
     config = yaml.safe_load(rendered.config_text())
     for service in rendered.of("Service"):
-        matching = [t for _, t in rendered.pods() if service["spec"]["selector"].items() <= t["metadata"]["labels"].items()]
+        selector = {"matchLabels": service["spec"]["selector"]}
+        matching = [template for _, template in rendered.pods() if chosen(selector, template["metadata"]["labels"])]
         assert len(matching) == 1, service["metadata"]["name"]
         ports = matching[0]["spec"]["containers"][0]["ports"]
         for port in service["spec"]["ports"]:
@@ -240,10 +241,14 @@ def allowed(rendered, source, target, port):
 
 def test_network_policies_let_through_what_is_needed_and_no_more():
     rendered = Rendered("dev")
-    labels = {t["metadata"]["labels"].get("app.kubernetes.io/component") or t["metadata"]["labels"]["app.kubernetes.io/name"]: t["metadata"]["labels"] for _, t in rendered.pods()}
+    every = [template["metadata"]["labels"] for _, template in rendered.pods()]
+    labels = {own.get("app.kubernetes.io/component") or own["app.kubernetes.io/name"]: own for own in every}
     ports = {"router": (7400, "grpc"), "roster": (7500, "grpc"), "redis": (6379,), "postgres": (5432,)}
     reachable = {
-        (source, target) for source in labels for target in ports if allowed(rendered, labels[source], labels[target], ports[target])
+        (source, target)
+        for source in labels
+        for target in ports
+        if allowed(rendered, labels[source], labels[target], ports[target])
     }
     assert reachable == {
         *(("c2s", to) for to in ("router", "roster", "redis")),

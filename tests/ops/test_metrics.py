@@ -69,7 +69,8 @@ def test_dashboards_and_rules_use_known_names_only():
         for line in (GOLDEN / f"metrics-{service}.txt").read_text().splitlines():
             name, kind, *_ = line.split()
             known |= {name} if kind != "histogram" else {f"{name}_{part}" for part in ("bucket", "sum", "count")}
-    texts = [json.dumps(json.loads(file.read_text())["panels"]) for file in (ROOT / "deploy" / "grafana").glob("*.json")]
+    boards = [json.loads(file.read_text()) for file in (ROOT / "deploy" / "grafana").glob("*.json")]
+    texts = [json.dumps(board["panels"]) for board in boards]
     texts += [file.read_text() for file in (ROOT / "deploy" / "prometheus").glob("*.rules.yml")]
     used = {name for text in texts for name in re.findall(r"\b((?:parley|process)_[a-z0-9_]+)(?=\{|\[|\)| *\()", text)}
     assert used - known == set()

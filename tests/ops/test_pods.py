@@ -63,7 +63,7 @@ class Kubelet:
             self.network.hosts[f"parley-{component}"] = [pod.address for pod in self.pods[component]]
         for pod in itertools.chain(*self.pods.values()):
             # Its own file is laid before it starts.
-            wait_until(lambda pod=pod: pod.process.pid() and pod.passes("startupProbe"), 60, pod.name, pod.process.pid)
+            wait_until(lambda pod=pod: pod.passes("startupProbe"), 60, pod.name, pod.process.pid)
             pod.tell_hosts()
 
     def wait_ready(self, pod):
@@ -104,7 +104,7 @@ def kubelet(tmp_path):
 
 
 class Chat:
-    """romeo sends numbers until each is confirmed; juliet comes back whenever she is sent away. Both lose connections."""
+    """romeo sends numbers until each is confirmed; juliet comes back whenever she is sent away. Both lose streams."""
 
     def __init__(self, kubelet):
         self.kubelet = kubelet

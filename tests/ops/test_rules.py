@@ -1,4 +1,4 @@
-"""The alerts and recording rules: they parse, are tested, are documented, evaluate, and are silent on a healthy cluster."""
+"""The alerts and recording rules parse, are tested and documented, evaluate, and are silent on a healthy cluster."""
 
 import re
 from pathlib import Path

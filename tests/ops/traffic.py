@@ -1,5 +1,5 @@
-"""Something of everything that the metrics tell apart: messages read, stored and refused, presence, rosters, logins right
-and wrong, streams that end well and badly, an operator at work."""
+"""Something of everything that the metrics tell apart: messages read, stored and refused, presence, rosters, logins
+right and wrong, streams that end well and badly, an operator at work."""
 
 import asyncio
 import ssl

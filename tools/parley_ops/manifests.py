@@ -1,5 +1,5 @@
-"""deploy/k8s as kustomize renders it, kept in tests/golden: reviews show what a change does, and machines without
-kustomize can test it. The first line is a digest of what it was made from, so that a stale one is noticed without it."""
+"""deploy/k8s as kustomize renders it, kept in tests/golden: reviews show what a change does, and machines
+without kustomize can test it. The first line has a digest of what it was made from: a stale one is noticed anyway."""
 
 import hashlib
 import shutil
@@ -49,4 +49,5 @@ def _kept(rendered):
 
 def files(root):
     head = f"# {digest(root)}; made by `./parley generate` with kustomize\n"
-    return {f"tests/golden/k8s-{overlay}.yaml": head + _kept(render(root, overlay)).rstrip() + "\n" for overlay in OVERLAYS}
+    texts = {overlay: _kept(render(root, overlay)).rstrip() for overlay in OVERLAYS}
+    return {f"tests/golden/k8s-{overlay}.yaml": f"{head}{text}\n" for overlay, text in texts.items()}

@@ -1,7 +1,7 @@
 """What Grafana's dashboards say, as short rows; dashboards.py makes them JSON.
 
-A panel is (title, unit, queries, note); a query is (PromQL, legend). $i stands for the labels that choose the processes of
-the dashboard. Names of metrics are those of the services' /metrics; tests/ops asks a real Prometheus for every query."""
+A panel is (title, unit, queries, note); a query is (PromQL, legend). $i stands for the labels that choose the processes
+of the dashboard. Metrics are those of the services' /metrics; tests/ops asks a real Prometheus for every query."""
 
 PER_SECOND = "ops"
 SECONDS = "s"
@@ -125,7 +125,8 @@ USERS = {
     "uid": "parley-users",
     "rows": [
         ("Message to the recipient's edge", SECONDS,
-         quantiles("parley_link_settled_seconds", 'service="c2s", link="router", kind="message"', (0.5, 0.9, 0.99)), ""),
+         quantiles("parley_link_settled_seconds", 'service="c2s", link="router", kind="message"', (0.5, 0.9, 0.99)),
+         ""),
         ("Presence and iq", SECONDS,
          slowest("parley_link_settled_seconds", "kind", 'service="c2s", link="router", kind!="message"'), "p99."),
         ("Stanzas answered with an error", PER_SECOND, rates("parley_router_bounces_total", "condition"),
@@ -192,7 +193,8 @@ ROUTER = {
          [("sum(parley_router_accounts_cached{$i})", "accounts"), ("sum(parley_router_rosters_cached{$i})", "rosters")],
          ""),
         ("Loaded", PER_SECOND,
-         [(rate("parley_router_account_loads_total"), "accounts"), (rate("parley_router_roster_loads_total"), "rosters")],
+         [(rate("parley_router_account_loads_total"), "accounts"),
+          (rate("parley_router_roster_loads_total"), "rosters")],
          ""),
         ("Work that waits", COUNT, [("sum(parley_router_mailbox{$i})", "mailboxes"),
                                     ("sum(parley_router_parked{$i})", "parked for an edge")], ""),

@@ -1,4 +1,4 @@
-"""Draws docs/overview.svg: panels of the overview dashboard with data of a real run. Not part of any test; needs
+"""Draws docs/overview.png: panels of the overview dashboard with data of a real run. Not part of any test; needs
 python3-matplotlib and prometheus:  PYTHONPATH=tools /usr/bin/python3 -m parley_ops.picture"""
 
 import asyncio
@@ -12,7 +12,7 @@ sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "tests" / "ops")]
 
 import matplotlib  # noqa: E402
 
-matplotlib.use("svg")
+matplotlib.use("agg")
 from matplotlib import pyplot  # noqa: E402
 from matplotlib.ticker import EngFormatter  # noqa: E402
 
@@ -34,13 +34,17 @@ async def load(traffic, cluster, pairs):
 
     async def pair(number):
         while time.monotonic() < until:
+            here = []
             try:
-                romeo, juliet = await traffic.login(2 * number), await traffic.login(2 * number + 1)
+                here = [await traffic.login(2 * number), await traffic.login(2 * number + 1)]
+                romeo, juliet = here
                 while time.monotonic() < until:
                     await traffic.talk(romeo, juliet, 5)
                     await traffic.talk(juliet, romeo, 5)
                     await asyncio.sleep(0.5)
-            except Exception:  # its edge stops: again
+            except Exception:  # an edge stops: both log in again
+                for raw in here:
+                    raw.abort()
                 await asyncio.sleep(0.2)
 
     async def restart():
@@ -72,7 +76,7 @@ def draw(prometheus, began, ended):
         axis.grid(alpha=0.3)
         axis.legend(fontsize=6, loc="best")
     figure.supxlabel("seconds", fontsize=8)
-    figure.savefig(ROOT / "docs" / "overview.svg")
+    figure.savefig(ROOT / "docs" / "overview.png", dpi=90)
 
 
 def main(pairs=20):

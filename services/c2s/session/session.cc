@@ -324,8 +324,8 @@ void Session::End(std::string_view reason) {
   log::Info("session_ended", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
   Leave();
   if (!management_) return SayEnded(std::string(reason));
-  // The router is to find in the queue all that we took.
-  management_->outbound().WhenLogged([keep, reason = std::string(reason)] {
+  // The router is to find in the queue all that we took, for the client and from it.
+  Quiesce(Outbound::Close::kSettled, [keep, reason = std::string(reason)] {
     keep->SayEnded(reason);
     keep->management_->outbound().GiveBack();
   });

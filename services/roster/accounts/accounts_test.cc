@@ -157,11 +157,11 @@ class IterationsTest : public AccountsTest {
     EXPECT_EQ(Create("ada@other.example"), pb::PROBLEM_UNSPECIFIED);
   }
   // As if the password of so many had been set before the setting was raised from `iterations`.
-  void Age(int accounts, int iterations) {
+  void Age(int aged, int iterations) {
     db.Sql("UPDATE scram_keys SET iterations = 4096");
     db.Sql("UPDATE scram_keys SET iterations = " + std::to_string(iterations) +
            " WHERE account_id IN (SELECT id FROM accounts WHERE localpart LIKE 'user%' ORDER BY id LIMIT " +
-           std::to_string(accounts) + ")");
+           std::to_string(aged) + ")");
     auto survey = db.Wait<Result<IterationSurvey, AccountProblem>>([&](auto reply) { store.Survey(2000, reply); });
     ASSERT_TRUE(survey);
     accounts.SetSurvey(std::move(*survey));

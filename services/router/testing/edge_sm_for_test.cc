@@ -43,12 +43,16 @@ void Edge::Acknowledge(Client& client, std::uint64_t count) {
 }
 
 void Edge::HandOver(const std::string& session, rpc::Receipt receipt) {
-  const auto found = clients_.find(session);
-  if (found == clients_.end()) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
-  found->second->handed_over_ = true;
-  found->second->disconnected_ = "conflict";
+  auto* table = clients_.contains(session) ? &clients_ : &resuming_;
+  const auto found = table->find(session);
+  // One that was not answered yet is not meant: it is who asks.
+  if (found == table->end() || found->second->jid_.empty()) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  Client& client = *found->second;
+  client.handed_over_ = true;
+  client.disconnected_ = "conflict";
+  for (auto& held : std::exchange(client.early_, {})) held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   gone_.push_back(std::move(found->second));
-  clients_.erase(found);
+  table->erase(found);
   // Behind all that was appended.
   redis_.Command({"PING"}, [receipt](const Result<storage::Reply>&) {});
 }
