@@ -47,11 +47,7 @@ async def test_enabled_says_id_and_time(world, asked):
     answer = await raw.enable(resume=asked)
     assert answer.tag == ENABLED
     assert answer.get("resume") in ("true", "1")
-<<<<<<< HEAD
-    assert len(answer.get("id")) >= 12, "guessable"
-=======
     assert len(answer.get("id")) >= 15, "less than 90 bits: guessable"
->>>>>>> main
     assert 0 < int(answer.get("max")) <= 300
     assert answer.get("location") is None
 
