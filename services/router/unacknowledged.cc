@@ -12,12 +12,13 @@ constexpr std::chrono::milliseconds kRetry{500};
 constexpr std::chrono::minutes kRemember{1};
 constexpr std::size_t kRememberMost = 10000;
 
-// Messages and requests; presence and answers were for that session alone, and so was what the server itself asked or
-// pushed (RFC 6121 2.1.6). Of subscription requests the roster service knows.
-bool ForOthersToo(const Envelope& envelope) {
+// Messages and others' requests; presence, answers and what the server asked (roster pushes) were for that session
+// alone. Of subscription requests the roster service knows.
+bool ForOthersToo(const Envelope& envelope, std::string_view account) {
   if (envelope.kind() == link::v1::KIND_MESSAGE) return true;
   const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
-  return envelope.kind() == link::v1::KIND_IQ && request && !envelope.origin().empty();
+  const bool ours = envelope.from().empty() || envelope.from() == account;
+  return envelope.kind() == link::v1::KIND_IQ && request && !ours;
 }
 
 // What came from the offline store has only its stanza: whom to answer is in there.
@@ -87,7 +88,7 @@ void Unacknowledged::Post(const Ended& ended, session::QueueContents contents, c
   std::uint64_t number = header.acked();
   for (auto& queued : contents.stanzas) {
     ++number;
-    if (ForOthersToo(queued.envelope())) {
+    if (ForOthersToo(queued.envelope(), ended.account)) {
       again.push_back(Again(std::move(queued), session, number, told));
     } else {
       metrics_.unacknowledged_ended.Increment();
