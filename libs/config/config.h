@@ -117,7 +117,7 @@ struct C2s {
   Milliseconds sm_repeat_window{15000};     // acknowledged stanzas are recognised so long after a resumption elsewhere
   std::uint32_t max_deferred = 65536;  // stanzas of all sessions kept for a router to come back
   std::uint32_t max_repeats_remembered = 200000;
-  Seconds repeat_memory{60};
+  Seconds repeat_memory{300};
   // Lease in Redis
   std::uint32_t max_restoring = 64;  // sessions put back at a time
   Milliseconds lease_ttl{4000};

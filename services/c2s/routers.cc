@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/xmpp/errors.h"
 #include "services/c2s/session/route.h"
@@ -156,16 +155,14 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   // What it had at another edge is not known yet.
   if (session->state() == Session::State::kBinding) return session->Keep(std::move(envelope), std::move(receipt));
   const auto now = Repeats::Clock::now();
-  const bool numbered = !envelope->origin().empty() && envelope->answers() == 0;
-  const std::uint64_t origin = numbered ? StableHash(envelope->origin()) : 0;
-  const std::uint64_t seq = envelope->origin_seq();
-  if (numbered && envelope->repeat() && repeats_.Seen(origin, session->id(), seq, now)) {
+  const session::Mark mark = session::MarkOf(*envelope);
+  if (mark.origin != 0 && envelope->repeat() && repeats_.Seen(mark.origin, session->id(), mark.seq, now)) {
     metrics_.repeats_dropped.Increment();
     return;
   }
   const auto refusal = session->Deliver(envelope, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
-    if (numbered) Remember(origin, *session, seq);
+    Remember(*session, mark);
     return;
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
@@ -173,16 +170,13 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
 }
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {
-  for (const auto& seen : contents.header.seen()) Remember(seen.origin(), session, seen.seq());
-  for (const auto& queued : contents.stanzas) {
-    const auto& envelope = queued.envelope();
-    if (envelope.origin().empty() || envelope.answers() != 0) continue;
-    Remember(StableHash(envelope.origin()), session, envelope.origin_seq());
-  }
+  for (const auto& seen : contents.header.seen()) Remember(session, {seen.origin(), seen.seq()});
+  for (const auto& queued : contents.stanzas) Remember(session, session::MarkOf(queued.envelope()));
 }
 
-void Routers::Remember(std::uint64_t origin, const Session& session, std::uint64_t seq) {
-  const auto kept = repeats_.Note(origin, session.id(), seq, Repeats::Clock::now());
+void Routers::Remember(const Session& session, session::Mark mark) {
+  if (mark.origin == 0) return;
+  const auto kept = repeats_.Note(mark.origin, session.id(), mark.seq, Repeats::Clock::now());
   if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
 }
 

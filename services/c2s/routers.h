@@ -59,7 +59,7 @@ class Routers final : private rpc::Ring::Owner {
   void OnWritable() override;
 
   void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
-  void Remember(std::uint64_t origin, const Session& session, std::uint64_t seq);
+  void Remember(const Session& session, session::Mark mark);
   void TryOnceMore(Session& session, rpc::Held held);
   void GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void WakeWaiting();

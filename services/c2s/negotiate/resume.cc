@@ -53,7 +53,13 @@ void Resume::Try() {
   session_->Quiesce(Outbound::Close::kOpen, WhileAlive(shared_from_this(), [](Resume& self) { self.OnQuiet(); }));
 }
 
+void Resume::Abandon() {
+  retry_.Cancel();
+  if (claim_) claim_->Stop();
+}
+
 void Resume::OnQuiet() {
+  if (!stream_.open()) return;
   if (session_->state() == Session::State::kAway) return Attach("here");
   // Somebody else has it by now.
   session_ = nullptr;
@@ -62,12 +68,12 @@ void Resume::OnQuiet() {
 
 void Resume::StartClaim() {
   auto claimed = [](Resume& self, Claim::Outcome outcome) { self.OnClaimed(std::move(outcome)); };
-  const auto claim =
-      std::make_shared<Claim>(stream_.context(), *stream_.identity(), previous_, stream_.address());
-  claim->Start(WhileAlive(shared_from_this(), claimed));
+  claim_ = std::make_shared<Claim>(stream_.context(), *stream_.identity(), previous_, stream_.address());
+  claim_->Start(WhileAlive(shared_from_this(), claimed));
 }
 
 void Resume::OnClaimed(Claim::Outcome outcome) {
+  claim_ = nullptr;
   if (!stream_.open()) return;
   session_ = std::move(outcome.session);
   if (session_) return Attach("claimed");

@@ -20,7 +20,7 @@ class Resume final : public Feature, public std::enable_shared_from_this<Resume>
   explicit Resume(Stream& stream) : stream_(stream) {}
   void Advertise(std::string& features) const override;
   bool Take(const xml::Child& child) override;
-  void Abandon() override { retry_.Cancel(); }
+  void Abandon() override;
 
  private:
   void Try();
@@ -34,6 +34,7 @@ class Resume final : public Feature, public std::enable_shared_from_this<Resume>
   std::string previous_;       // id of the session
   std::uint32_t handled_ = 0;  // what its client got
   std::shared_ptr<Session> session_;
+  std::shared_ptr<Claim> claim_;  // under way
   Loop::Timer retry_;
 };
 

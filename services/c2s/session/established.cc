@@ -31,6 +31,7 @@ void Established::OnChild(const xml::Child& child) {
   stream_.context().metrics.stanzas_in.Add(stanza->envelope.kind());
   if (!IsOwn(stanza->client_from)) return stream_.Fail(xmpp::StreamError("invalid-from"));
   stanza->envelope.set_origin_seq(session_->uplink().Number());
+  if (session_->uplink().IsTaken(stanza->envelope.origin_seq())) return;
   if (Answer(*stanza)) return;
   session_->Submit(std::move(stanza->envelope));
 }

@@ -17,7 +17,7 @@ class Repeats {
   Repeats(std::size_t max_entries, Clock::duration period) : max_entries_(max_entries / 2), period_(period) {}
 
   // Numbers of one origin come to one session in rising order. True: this one, or a later one, was noted before.
-  // `origin`: its StableHash.
+  // `origin` and `seq`: session::MarkOf.
   bool Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
   // kShorter: for want of room, older ones are forgotten before the period is over.
   enum class Kept { kAll, kShorter };

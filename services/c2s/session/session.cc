@@ -108,7 +108,9 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   management_->Distrust(contents);
   uplink_.StartAfter(contents.header.handled());
   context_.routers.Remember(*this, contents);
+  const bool settled = contents.header.settled();
   management_->outbound().Adopt(std::move(contents));
+  if (settled) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
   SetState(State::kAway);
   management_->StartWaiting();
   TakeEarly();
@@ -118,7 +120,6 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
 
 void Session::Submit(xmpp::Envelope envelope) {
   const std::uint64_t number = envelope.origin_seq();
-  if (uplink_.IsTaken(number)) return;
   if (management_ && management_->MayBeRepeat(number)) {
     if (management_->IsAnswered(number, envelope.id())) return OnSettled(number);
     envelope.set_repeat(true);
@@ -143,8 +144,12 @@ void Session::OnSettled(std::uint64_t seq) {
   if (management_ && state_ == State::kBound) management_->acks().OnHandled();
   if (!uplink_.idle()) return;
   for (const auto& idle : std::exchange(on_idle_, {})) idle();
-  if (state_ == State::kEnded) context_.sessions.Forget(*this);
+  // Nobody asks, but if we die now the client is to be told what is handled.
+  if (management_ && state_ == State::kAway) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
+  if (told_) context_.sessions.Forget(*this);
 }
+
+bool Session::paused() const { return stream_ != nullptr && stream_->paused(); }
 
 void Session::OnUplinkReady() {
   if (stream_) stream_->Release(Stream::Pause::kUplink);
@@ -202,6 +207,10 @@ void Session::Write(std::string_view stanza) {
   auto envelope = std::make_unique<xmpp::Envelope>();
   envelope->set_kind(link::v1::KIND_IQ);
   envelope->set_stanza(stanza.data(), stanza.size());
+  if (!management_->outbound().Fits(stanza.size())) {
+    Overflow();
+    return;
+  }
   management_->outbound().Push(std::move(envelope), rpc::Receipt());
 }
 
@@ -257,7 +266,9 @@ bool Session::Attach(Stream& stream, std::uint32_t handled) {
   auto& outbound = management_->outbound();
   if (outbound.Acknowledge(handled) == Outbound::Verdict::kTooHigh) return false;
   management_->StopWaiting();
-  settling_ = settled_ = false;
+  // From now on more may be passed on than is noted.
+  if (std::exchange(settled_, false)) outbound.StoreHandled(Outbound::Close::kOpen, [](bool) {});
+  settling_ = false;
   uplink_.StartAfter(outbound.stored());
   stream_ = &stream;
   SetState(State::kBound);
@@ -296,7 +307,7 @@ bool Session::Settle() {
 void Session::HandOver(const std::string& queue, rpc::Receipt receipt) {
   if (!management_ || queue != management_->outbound().queue()) {
     // What we have only just claimed is claimed by another.
-    if (!claim_.empty() && claim_ == queue) Leave();
+    if (state_ == State::kBinding && claim_ == queue) Forget();
     return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   }
   log::Info("session_handed_over", {{"session", id_}, {"jid", jid_.str()}});
@@ -306,6 +317,7 @@ void Session::HandOver(const std::string& queue, rpc::Receipt receipt) {
   Leave();
   Quiesce(Outbound::Close::kSettled, [keep, receipt] {
     keep->management_->outbound().GiveBack();
+    keep->told_ = true;
     if (keep->uplink_.idle()) keep->context_.sessions.Forget(*keep);
   });
 }
@@ -336,6 +348,7 @@ void Session::End(std::string_view reason) {
 }
 
 void Session::SayEnded(const std::string& reason) {
+  told_ = true;
   auto envelope = std::make_unique<xmpp::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
   envelope->set_from(jid_.str());
@@ -346,6 +359,7 @@ void Session::SayEnded(const std::string& reason) {
   ended->set_reason(reason);
   ended->set_node(context_.node.instance());
   ended->set_node_epoch(context_.node.epoch());
+  ended->set_queue(management_ ? management_->outbound().queue() : claim_);
   uplink_.Send(std::move(envelope));
 }
 
@@ -355,8 +369,14 @@ void Session::Forget() {
   context_.sessions.Forget(*this);
 }
 
+void Session::LetGo() {
+  const auto keep = shared_from_this();
+  Leave();
+  SayEnded("left");
+}
+
 void Session::OnRestored() {
-  if (management_) management_->outbound().OnRestored();
+  if (management_ && state_ != State::kEnded) management_->outbound().OnRestored();
 }
 
 session::v1::Record Session::ToRecord() const {

@@ -43,6 +43,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   Context& context() const { return context_; }
   // nullptr: without stream management.
   Management* management() { return management_.get(); }
+  bool paused() const;
   bool attached() const { return stream_ != nullptr && state_ == State::kBound; }
   bool anonymous() const { return anonymous_; }
 
@@ -87,6 +88,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void End(std::string_view reason);
   // It never was ours: nobody is told.
   void Forget();
+  // It may be ours at the router, but we do not take it.
+  void LetGo();
   // We are about to stop: notes what another edge needs. True: that is done.
   bool Settle();
 
@@ -135,6 +138,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   bool interested_ = false;  // asked for its roster (RFC 6121 2.1.6)
   bool settling_ = false;    // Settle() is under way
   bool settled_ = false;     // and done
+  bool told_ = false;        // ended, and nothing more is to be sent for it
 };
 
 }  // namespace parley::c2s

@@ -42,6 +42,8 @@ void Acks::OnAnswer(std::size_t left) {
 void Acks::Ask(void* self) {
   auto& acks = *static_cast<Acks*>(self);
   if (!acks.asked_) return acks.Request();
+  // Whoever is not listened to cannot answer.
+  if (acks.session_.paused()) return acks.context_.wheel.Arm(acks.asking_, acks.context_.config.c2s.sm_request_delay);
   acks.context_.metrics.limits.Add("sm_ack_timeout");
   acks.session_.FailStream(xmpp::StreamError("connection-timeout", "acknowledgements do not come"));
 }
@@ -59,7 +61,7 @@ void Acks::Detach() {
 void Acks::OnRequest() {
   ++owed_;
   wanted_ = session_.uplink().last();
-  context_.wheel.Arm(waiting_, context_.config.c2s.sm_ack_wait);
+  if (!waiting_.armed()) context_.wheel.Arm(waiting_, context_.config.c2s.sm_ack_wait);
   TryAnswer();
 }
 

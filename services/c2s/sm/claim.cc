@@ -92,9 +92,11 @@ void Claim::TryAgain(void (Claim::*what)(), const std::string& why) {
   retry_ = context_.loop.After(kRetryDelay, [self = shared_from_this(), what] { ((*self).*what)(); });
 }
 
-// Whoever asks next gets it: a router whose delivery we refuse takes the session for one without an edge.
+void Claim::Stop() { deadline_ = std::chrono::steady_clock::now(); }
+
+// A router may have given it to us without our hearing of it: whoever asks next is to get it.
 void Claim::GiveUp(Outcome outcome) {
-  if (session_->state() != Session::State::kEnded) session_->Forget();
+  if (session_->state() != Session::State::kEnded) outcome.gone ? session_->Forget() : session_->LetGo();
   std::exchange(done_, {})(std::move(outcome));
 }
 

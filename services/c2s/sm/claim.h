@@ -29,6 +29,8 @@ class Claim final : public std::enable_shared_from_this<Claim> {
   Claim(Context& context, const Identity& identity, std::string session, std::string address);
 
   void Start(Done done);
+  // Whoever asked for it is gone: no more tries.
+  void Stop();
 
  private:
   void Ask();

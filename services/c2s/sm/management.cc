@@ -11,11 +11,9 @@ Management::Management(Session& session, Context& context, Terms terms)
       context_(context),
       base_(terms.base),
       resume_ms_(terms.resume_ms),
-      outbound_(session, context, std::move(terms.queue)),
+      outbound_(session, context, std::move(terms.queue), terms.base),
       acks_(session, context),
-      expiry_(&Management::Expire, this) {
-  outbound_.SetStored(base_);
-}
+      expiry_(&Management::Expire, this) {}
 
 void Management::Expire(void* self) {
   auto& management = *static_cast<Management*>(self);

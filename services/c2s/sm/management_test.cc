@@ -221,6 +221,61 @@ TEST_F(ManagementTest, AQueueThatRedisLostIsMadeAnew) {
   EXPECT_EQ(contents.stanzas[1].envelope().stanza(), Message("2"));
 }
 
+TEST_F(ManagementTest, OurOwnAnswersDoNotPassTheLimit) {
+  Client client(edge_.port());
+  Enable(client);
+  for (int i = 0; i < 11; ++i) {
+    client.Send("<iq type='set' id='1'><session xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>");
+  }
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "resource-constraint");
+  EXPECT_TRUE(AwaitEnd("queue full"));
+}
+
+TEST_F(ManagementTest, WhatIsOlderThanWhatItsSenderSaidSinceIsNoRepeat) {
+  Client client(edge_.port());
+  Enable(client);
+  const auto numbered = [](std::uint64_t seq) {
+    return [seq](link::v1::Envelope& envelope) {
+      envelope.set_origin("juliet");
+      envelope.set_origin_seq(seq);
+    };
+  };
+  const auto again = [](link::v1::Envelope& envelope) {
+    envelope.set_origin("juliet");
+    envelope.set_origin_seq(5);
+    envelope.set_repeat(true);
+    envelope.set_unacknowledged_by("another session of romeo's");
+    envelope.set_unacknowledged_number(1);
+  };
+  Deliver(SessionId(), Message("6"), numbered(6));
+  Deliver(SessionId(), Message("5"), again);
+  Deliver(SessionId(), Message("5 again"), again);
+  Deliver(SessionId(), Message("7"), numbered(7));
+  EXPECT_EQ(client.Until(Message("7")), Message("6") + Message("5") + Message("7"));
+}
+
+// A Redis that is there, but does not do what it is asked (out of memory, a replica, a full disk).
+TEST_F(ManagementTest, WhatOthersQueueWhileRedisRefusesUsComesToo) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.redis().Call({"ACL", "SETUSER", "default", "-rpushx"});
+  Deliver(SessionId(), Message("1"));
+  Deliver(SessionId(), Message("2"));
+  client.Until(Message("2"));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().settled; }), 0);
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  EXPECT_TRUE(AwaitSettled(2));
+  link::v1::Envelope foreign;
+  foreign.set_stanza(Message("foreign"));
+  edge_.redis().Call({"RPUSH", queue_, session::Encode(foreign, 1, 0)});
+  edge_.redis().Call({"ACL", "SETUSER", "default", "+rpushx"});
+  client.Until(Message("foreign"));
+  Deliver(SessionId(), Message("3"));
+  EXPECT_THAT(client.Until(Message("3")), Not(HasSubstr(Message("foreign"))));
+  EXPECT_EQ(Contents().header.acked(), 2u);
+  EXPECT_EQ(Contents().stanzas.size(), 2u);
+}
+
 TEST_F(ManagementTest, WithoutRedisStanzasGoOnAndStayTheRouters) {
   Client client(edge_.port());
   Enable(client);

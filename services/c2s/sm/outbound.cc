@@ -5,8 +5,6 @@
 #include <iterator>
 #include <utility>
 
-#include "libs/base/ids.h"
-#include "libs/base/log.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/node.h"
@@ -29,11 +27,12 @@ bool Same(const link::v1::Envelope& one, const link::v1::Envelope& other) {
 
 }  // namespace
 
-Outbound::Outbound(Session& session, Context& context, std::string queue)
+Outbound::Outbound(Session& session, Context& context, std::string queue, std::uint64_t handled)
     : session_(session),
       context_(context),
       queue_(std::move(queue)),
-      key_(session::QueueKey(session.jid().bare(), queue_)) {}
+      key_(session::QueueKey(session.jid().bare(), queue_)),
+      stored_(handled) {}
 
 Outbound::~Outbound() { context_.metrics.sm_unacknowledged.Decrement(static_cast<double>(entries_.size())); }
 
@@ -84,10 +83,10 @@ void Outbound::AppendNew() {
 void Outbound::OnAppended(std::uint64_t number, std::uint64_t expected, std::uint32_t round,
                           const Result<std::uint64_t>& length) {
   if (round != round_) return;
-  if (!length) return Desync();
+  if (!length) return Suspend();
   if (*length == 0) return Lost();
   // A router took us for dead and added to it.
-  if (*length != expected) return Desync();
+  if (*length != expected) return Sync();
   logged_ = number;
   if (number > acked_) At(number).receipt = rpc::Receipt();
   WriteOut();
@@ -95,13 +94,17 @@ void Outbound::OnAppended(std::uint64_t number, std::uint64_t expected, std::uin
   if (logged_ == last()) CallWaiting();
 }
 
-// What was in flight may be in the queue or not.
-void Outbound::Desync() {
+// Redis cannot be asked: what was in flight may be in the queue or not. If Redis is there but does not do what it is
+// asked (out of memory, read-only), it is asked again after a while.
+void Outbound::Suspend() {
   ++round_;
-  if (context_.redis.up()) return Sync();
   state_ = State::kDown;
+  may_create_ = false;
   WriteOut();
   CallWaiting();
+  if (!context_.redis.up()) return;
+  auto again = [](Session& self) { self.management()->outbound().OnRedisUp(); };
+  retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
 }
 
 void Outbound::OnRedisUp() {
@@ -116,7 +119,7 @@ void Outbound::OnRestored() {
 void Outbound::Verify(std::function<void()> done) {
   waiting_.push_back(std::move(done));
   if (state_ == State::kReady) return Sync();
-  if (state_ != State::kSyncing) CallWaiting();
+  if (hopeless()) CallWaiting();
 }
 
 void Outbound::Sync() {
@@ -131,36 +134,27 @@ void Outbound::Sync() {
 void Outbound::OnLoaded(std::uint32_t round, Result<session::QueueContents> loaded) {
   if (round != round_) return;
   if (loaded) return Reconcile(std::move(*loaded));
-  if (loaded.error().message() == session::kNoQueue) {
-    if (!std::exchange(may_create_, false)) return Lost();
-    return Rebuild();
-  }
-  if (!context_.redis.up()) return Desync();
-  // Redis is there but does not do what it is asked.
-  log::Warn("session_queue_unreadable", {{"session", session_.id()}, {"reason", loaded.error().message()}});
-  state_ = State::kDown;
-  CallWaiting();
-  auto again = [](Session& self) { self.management()->outbound().OnRedisUp(); };
-  retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
+  if (loaded.error().message() != session::kNoQueue) return Suspend();
+  if (!std::exchange(may_create_, false)) return Lost();
+  Rebuild(0);
 }
 
-// Takes in what others added while they took us for dead.
+// Takes in what others added while they took us for dead. What the client has seen keeps its number; what it has not seen
+// takes the place that it has in the queue.
 void Outbound::Reconcile(session::QueueContents contents) {
   may_create_ = false;
   const std::uint64_t total = contents.total();
-  const std::uint64_t sure = std::max(logged_, acked_);
-  // What the client has seen keeps its number; what it has not seen takes the place that it has in the queue.
   const bool seen = written_ever_ > logged_;
-  const auto unsure = entries_.begin() + static_cast<std::ptrdiff_t>(sure - acked_);
+  const auto unsure = entries_.begin() + static_cast<std::ptrdiff_t>(std::max(logged_, acked_) - acked_);
   std::vector<Entry> ours(std::make_move_iterator(unsure), std::make_move_iterator(entries_.end()));
   entries_.erase(unsure, entries_.end());
   std::vector<Entry> theirs;
-  for (std::uint64_t number = sure + 1; number <= total; ++number) {
+  for (std::uint64_t number = std::max(logged_, contents.header.acked()) + 1; number <= total; ++number) {
     auto& queued = contents.stanzas[number - contents.header.acked() - 1];
     const auto same = [&](const Entry& entry) { return Same(*entry.envelope, queued.envelope()); };
     const auto known = std::find_if(ours.begin(), ours.end(), same);
     if (known == ours.end()) {
-      theirs.push_back(ToEntry(std::move(queued)));
+      if (!IsAcknowledged(queued.envelope())) theirs.push_back(ToEntry(std::move(queued)));
     } else if (!seen) {
       theirs.push_back(std::move(*known));
       ours.erase(known);
@@ -169,13 +163,21 @@ void Outbound::Reconcile(session::QueueContents contents) {
   auto& first = seen ? ours : theirs;
   auto& second = seen ? theirs : ours;
   for (auto* part : {&first, &second}) std::move(part->begin(), part->end(), std::back_inserter(entries_));
-  if (seen || total < sure) return Rebuild();
+  if (seen || total < logged_) return Rebuild(contents.length);
   trimmed_ = contents.header.acked();
   logged_ = issued_ = total;
   Ready();
 }
 
-void Outbound::Rebuild() {
+// By the client, without Redis knowing.
+bool Outbound::IsAcknowledged(const link::v1::Envelope& envelope) const {
+  const session::Mark mark = session::MarkOf(envelope);
+  return std::any_of(seen_.begin(), seen_.end(), [mark](const session::v1::Seen& seen) {
+    return mark.origin != 0 && seen.origin() == mark.origin && mark.seq <= seen.seq();
+  });
+}
+
+void Outbound::Rebuild(std::size_t length) {
   std::vector<std::string> elements;
   elements.reserve(entries_.size() + 1);
   trimmed_ = acked_;
@@ -183,15 +185,16 @@ void Outbound::Rebuild() {
   const std::uint64_t handled = session_.uplink().handled();
   for (const auto& entry : entries_) elements.push_back(session::Encode(*entry.envelope, entry.at, handled));
   state_ = State::kSyncing;
-  auto rebuilt = [round = ++round_, upto = last(), handled](Session& session, const Result<Ok>& done) {
+  auto rebuilt = [round = ++round_, upto = last(), handled](Session& session, const Result<bool>& done) {
     Outbound& self = session.management()->outbound();
     if (round != self.round_) return;
-    if (!done) return self.Desync();
+    if (!done) return self.Suspend();
+    if (!*done) return self.Sync();  // it changed since it was read
     self.logged_ = self.issued_ = upto;
     self.stored_ = std::max(self.stored_, handled);
     self.Ready();
   };
-  session::Rebuild(context_.redis, key_, elements, WhileAlive(session_.shared_from_this(), std::move(rebuilt)));
+  session::Rebuild(context_.redis, key_, length, elements, WhileAlive(session_.shared_from_this(), std::move(rebuilt)));
 }
 
 void Outbound::Ready() {
@@ -203,17 +206,21 @@ void Outbound::Ready() {
   if (logged_ == last()) CallWaiting();
 }
 
+// Whoever waits for a session that lives is told when the router has said whose it is.
 void Outbound::Lost() {
   state_ = State::kLost;
   ++round_;
-  CallWaiting();
+  if (hopeless()) return CallWaiting();
   context_.node.PutBack(session_.shared_from_this());
+}
+
+bool Outbound::hopeless() const {
+  return state_ == State::kDown || (state_ == State::kLost && session_.state() == Session::State::kEnded);
 }
 
 void Outbound::WhenLogged(std::function<void()> logged) {
   waiting_.push_back(std::move(logged));
-  const bool hopeless = state_ == State::kDown || state_ == State::kLost;
-  if (hopeless || (state_ == State::kReady && logged_ == last())) CallWaiting();
+  if (hopeless() || (state_ == State::kReady && logged_ == last())) CallWaiting();
 }
 
 void Outbound::CallWaiting() {
@@ -303,15 +310,15 @@ session::v1::QueueHeader Outbound::Header(Close close) {
 
 // Its repeat, if a router dies now, may come when we are not the session's edge any more.
 void Outbound::Remember(const link::v1::Envelope& envelope) {
-  if (envelope.origin().empty() || envelope.answers() != 0) return;
-  const std::uint64_t origin = StableHash(envelope.origin());
-  auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == origin; });
+  const session::Mark mark = session::MarkOf(envelope);
+  if (mark.origin == 0) return;
+  auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == mark.origin; });
   if (known == seen_.end()) {
     if (seen_.size() == kMaxSeen) seen_.erase(seen_.begin());
     known = seen_.insert(seen_.end(), session::v1::Seen());
-    known->set_origin(origin);
+    known->set_origin(mark.origin);
   }
-  known->set_seq(std::max(known->seq(), envelope.origin_seq()));
+  known->set_seq(std::max(known->seq(), mark.seq));
   known->set_at(NowMs());
 }
 

@@ -21,7 +21,8 @@ class Session;
 // go to the client at once, and stay the router's until the client acknowledges them or Redis is back.
 class Outbound {
  public:
-  Outbound(Session& session, Context& context, std::string queue);
+  // Of the client's stanzas, those up to `handled` are.
+  Outbound(Session& session, Context& context, std::string queue, std::uint64_t handled);
   ~Outbound();
   Outbound(const Outbound&) = delete;
   Outbound& operator=(const Outbound&) = delete;
@@ -48,14 +49,14 @@ class Outbound {
   void StoreHandled(Close close, std::function<void(bool)> done);
   // The highest number of the client's stanzas (origin_seq) that Redis knows to be handled.
   std::uint64_t stored() const { return stored_; }
-  void SetStored(std::uint64_t handled) { stored_ = handled; }
 
-  // Calls back when Redis has all, or cannot be asked, or the session turned out not to be ours any more.
+  // Calls back when Redis has all, or cannot be asked, or the session is over and was not ours any more.
   void WhenLogged(std::function<void()> logged);
   // The session is over here: what Redis has not got goes back to the router.
   void GiveBack();
 
-  // Asks Redis whether the session is ours still; `done` comes when the answer is no surprise.
+  // Asks Redis, and if need be the router, whether the session is ours still. `done` comes once it is known to be, or to
+  // be ended, or Redis cannot be asked.
   void Verify(std::function<void()> done);
   void OnRedisUp();
   // The router says that the session is ours: if its queue is gone, Redis lost it.
@@ -78,12 +79,14 @@ class Outbound {
   Entry& At(std::uint64_t number) { return entries_[number - acked_ - 1]; }
   void AppendNew();
   void OnAppended(std::uint64_t number, std::uint64_t expected, std::uint32_t round, const Result<std::uint64_t>& length);
-  void Desync();
+  void Suspend();
+  bool hopeless() const;
   void Sync();
   void OnLoaded(std::uint32_t round, Result<session::QueueContents> loaded);
   void Reconcile(session::QueueContents contents);
   Entry ToEntry(session::v1::Queued queued);
-  void Rebuild();
+  bool IsAcknowledged(const link::v1::Envelope& envelope) const;
+  void Rebuild(std::size_t length);
   void Ready();
   void Lost();
   void WriteOut();

@@ -283,6 +283,30 @@ TEST_F(ResumeTest, WhatIsClaimedByAnotherBeforeWeHaveItIsNotOurs) {
   edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
   EXPECT_THAT(client.Until("</failed>"), HasSubstr("item-not-found"));
   EXPECT_FALSE(Ended());
+  EXPECT_TRUE(AwaitSessions("ending", 0));
+}
+
+TEST_F(ResumeTest, AStreamThatIsCutWhileItWaitsForTheSessionGetsNothing) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  GoAway(client);
+  {
+    Client again(edge_.port());
+    again.LogIn();
+    again.Send("<resume xmlns='urn:xmpp:sm:3' previd='" + id + "' h='0'/>");
+    again.connection().Reset();
+  }
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_streams{state=\"negotiating\"}") == 0; }));
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  Deliver(id, Message("1"));
+  EXPECT_TRUE(AwaitSettled(1));
+  EXPECT_TRUE(AwaitSessions("away", 1));
+  Client again(edge_.port());
+  EXPECT_THAT(Resume(again, id, 0), HasSubstr("h='1'"));
+  again.Until(Message("1"));
 }
 
 TEST_F(ResumeTest, AnEarlierClaimIsNotHandedOverForALaterOne) {
@@ -321,6 +345,8 @@ TEST_F(ShortResumeTest, ASessionThatCannotBeReachedNowIsNotGivenUp) {
   EXPECT_EQ(StreamErrorIn(rest), "resource-constraint");
   EXPECT_THAT(rest, Not(HasSubstr("<failed")));
   EXPECT_GT(edge_.OnLoop([this] { return edge_.router().asks.size(); }), 1u);
+  // A router may have given it to us all the same.
+  EXPECT_TRUE(AwaitEnd("left"));
 }
 
 TEST_F(ResumeTest, ADrainLeavesSessionsToBeResumedElsewhere) {
