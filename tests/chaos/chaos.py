@@ -1,5 +1,5 @@
-"""Sessions with stream management exchange numbered messages while processes are killed, stopped, drained, restarted and
-cut off, one at a time. Ends with counts and times, and with status 1 if a promise was broken. `--help` says the rest."""
+"""Sessions with stream management exchange numbered messages while processes are killed, stopped, drained, restarted
+and cut off, one at a time. Ends with counts and times, and with status 1 if a promise was broken."""
 
 import argparse
 import asyncio
