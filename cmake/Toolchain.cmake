@@ -29,9 +29,8 @@ if(PARLEY_SANITIZE)
     add_link_options(-fsanitize=${sanitizer})
   endforeach()
   if("undefined" IN_LIST PARLEY_SANITIZE)
-    # spdlog's library has type information of its own. The others double the compile time; what they find crashes, or
-    # ASan finds it.
-    add_compile_options(-fno-sanitize=vptr,null,alignment,object-size,nonnull-attribute,returns-nonnull-attribute)
+    # spdlog's library has type information of its own.
+    add_compile_options(-fno-sanitize=vptr)
   endif()
 endif()
 if(PARLEY_FUZZ)

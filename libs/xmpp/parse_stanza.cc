@@ -136,7 +136,7 @@ std::optional<StanzaError> SetTo(Envelope& envelope, std::string_view raw) {
     envelope.set_to(std::move(*jid).str());
     return std::nullopt;
   }
-  envelope.set_to(value.data(), value.size());
+  envelope.mutable_to()->assign(value);
   return JidMalformed();
 }
 
@@ -148,7 +148,7 @@ void SetTypeAndId(Envelope& envelope, const Root& root) {
   if (empty && envelope.kind() == link::v1::KIND_PRESENCE) envelope.set_type(link::v1::TYPE_UNSPECIFIED);
   if (!root.id) return;
   const std::string_view id = AttributeValue(*root.id, storage);
-  envelope.set_id(id.data(), id.size());
+  envelope.mutable_id()->assign(id);
 }
 
 // `raw` is the child's own bytes or, where its root had a prefix, those that stand for it.
@@ -158,11 +158,12 @@ std::optional<ParsedStanza> Parse(link::v1::Kind kind, std::string_view raw, std
   std::optional<ParsedStanza> parsed(std::in_place);
   Envelope& envelope = parsed->envelope;
   envelope.set_kind(kind);
-  envelope.set_from(context.from.data(), context.from.size());
+  // Protobuf's set_from(data, size) makes a string, copies it and throws it away.
+  envelope.mutable_from()->assign(context.from);
   SetTypeAndId(envelope, root);
   if (kind == link::v1::KIND_IQ) {  // the only kind that is dispatched by what it carries
-    envelope.set_payload_ns(child.payload_ns.data(), child.payload_ns.size());
-    envelope.set_payload_name(child.payload_name.data(), child.payload_name.size());
+    envelope.mutable_payload_ns()->assign(child.payload_ns);
+    envelope.mutable_payload_name()->assign(child.payload_name);
   }
   envelope.set_stanza(Canonical(raw, root, declarations, context));
   parsed->error = Check(envelope, root, raw);

@@ -17,7 +17,7 @@ void Edges::AskToHandOver(const Record& record, HandedOver done) {
   question.envelope->set_kind(link::v1::KIND_CONTROL);
   question.envelope->set_leg(link::v1::LEG_DELIVER);
   question.envelope->set_session(record.session());
-  question.envelope->mutable_hand_over();
+  question.envelope->mutable_hand_over()->set_queue(record.queue());
   question.receipt = rpc::Receipt([settle](rpc::RefusalReason refusal) {
     settle(refusal == link::v1::REFUSAL_REASON_UNSPECIFIED ? HandOver::kDone : HandOver::kGone);
   });

@@ -38,12 +38,16 @@ void Sender::Forward(Envelope envelope, Receipt receipt) {
 bool Sender::Reachable(std::string_view jid) const { return domains_.Serves(xmpp::DomainOf(jid)); }
 
 void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Receipt receipt) {
-  // To the very session that asked, which need not wait for anything else then (Envelope.answers). If it was told before
-  // that its stanza was taken, and the recipient did not acknowledge it, it waits for nothing: this is no repeat to it.
+  reply.set_repeat(request.repeat());
+  // To the very session that asked.
   reply.set_session(request.origin());
   if (request.unacknowledged_by().empty()) {
-    reply.set_repeat(request.repeat());
-    reply.set_answers(request.origin_seq());
+    reply.set_answers(request.origin_seq());  // it need not wait for anything else then
+  } else {
+    // It was told long ago that its stanza is taken, and waits for no more. A name of its own: the ended session's is that
+    // of what it sent.
+    reply.set_origin("unacknowledged by " + request.unacknowledged_by());
+    reply.set_origin_seq(request.unacknowledged_number());
   }
   reply.set_trace(request.trace());
   if (xmpp::BareOf(reply.to()) != here.bare()) {

@@ -123,6 +123,25 @@ def chaos(arguments):
     os.execv("/usr/bin/python3", ["/usr/bin/python3", str(driver), *arguments.arguments])
 
 
+def bench(arguments):
+    what, *rest = arguments.arguments or ["help"]
+    tools = {"compare": "compare", "scale": "scale"}
+    if what in tools:
+        os.execv(build.ROOT / "bench" / tools[what], [tools[what], *rest])
+    if what == "micro":
+        build.build(["parley-microbench"])
+        os.execv(build.directory() / "bin" / "parley-microbench", ["parley-microbench", *rest])
+    if what == "baseline":
+        from parley_dev import instructions
+
+        build.build(["parley-workload"])
+        return instructions.write_baseline()
+    build.build(["parley-bench"])
+    if what != "help":
+        rest = [what, *rest]
+    return subprocess.run([str(build.directory() / "bin" / "parley-bench"), *(rest or ["--help"])], check=False).returncode
+
+
 def parser():
     top = argparse.ArgumentParser(prog="parley", description="Build, run and test Parley on this machine.")
     top.add_argument("--dir", default=cluster.default_directory(), help="the cluster's directory ($PARLEY_DIR; var)")
@@ -153,6 +172,8 @@ def parser():
         ("restart", restart, "stop and start instances"),
     ):
         add(name, each(action), text).add_argument("instance", nargs="+")
+    benching = add("bench", bench, "compare (with ejabberd and Prosody), scale, micro, baseline; else parley-bench itself")
+    benching.add_argument("arguments", nargs=argparse.REMAINDER)
     building = add("build", build_all, "build everything")
     building.add_argument("targets", nargs="*")
     add("check", check, "say which files are not formatted")
@@ -160,7 +181,9 @@ def parser():
     add("generate", generate, "make dashboards, the operator's rules and rendered manifests anew from their sources")
     testing_command = add("test", test, "run the tests; ends in a summary line")
     testing_command.add_argument(
-        "parts", nargs="*", help="check, unit, asan, tsan, fuzz, e2e, chaos, ops (default: these); asan-services"
+        "parts",
+        nargs="*",
+        help="check, unit, instructions, asan, fuzz, e2e, chaos, ops (default: these); asan-services, tsan",
     )
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     # Its options are the driver's: nothing here begins an option.

@@ -293,8 +293,12 @@ bool Session::Settle() {
 
 // The end
 
-void Session::HandOver(rpc::Receipt receipt) {
-  if (!management_ || state_ == State::kBinding) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+void Session::HandOver(const std::string& queue, rpc::Receipt receipt) {
+  if (!management_ || queue != management_->outbound().queue()) {
+    // What we have only just claimed is claimed by another.
+    if (!claim_.empty() && claim_ == queue) Leave();
+    return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  }
   log::Info("session_handed_over", {{"session", id_}, {"jid", jid_.str()}});
   context_.metrics.sm_handovers.Increment();
   const auto keep = shared_from_this();

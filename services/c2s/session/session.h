@@ -46,6 +46,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   bool attached() const { return stream_ != nullptr && state_ == State::kBound; }
   bool anonymous() const { return anonymous_; }
 
+  // It is to be claimed, under this name of its queue.
+  void SetClaim(std::string queue) { claim_ = std::move(queue); }
   // The router bound `jid`. What it delivered before its answer was read follows now.
   void Activate(xmpp::Jid jid);
   // Stream management begins (XEP-0198 section 3): from now on what is written counts.
@@ -80,7 +82,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   // Calls back once all that it sent and all that it has for its client is where it survives us, or that takes too long.
   void Quiesce(Outbound::Close close, std::function<void()> done);
   // It goes on at another edge (XEP-0198 section 5): `receipt` is settled once nothing more comes of us.
-  void HandOver(rpc::Receipt receipt);
+  void HandOver(const std::string& queue, rpc::Receipt receipt);
   // It is over: tells the home router. Idempotent.
   void End(std::string_view reason);
   // It never was ours: nobody is told.
@@ -120,6 +122,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::string id_;
   xmpp::Jid jid_;
   std::vector<Early> early_;  // delivered while binding
+  std::string claim_;         // its queue, while it is being claimed
   std::unique_ptr<Management> management_;
   std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
   Loop::Timer patience_;                        // with that

@@ -27,6 +27,7 @@ Claim::Claim(Context& context, const Identity& identity, std::string session, st
 // It is in the table before the ask leaves: deliveries may come with the answer.
 void Claim::Start(Done done) {
   done_ = std::move(done);
+  session_->SetClaim(queue_);
   context_.sessions.Add(session_);
   Ask();
 }
@@ -50,6 +51,7 @@ void Claim::Ask() {
 }
 
 void Claim::OnAnswer(const Result<std::string>& body) {
+  if (session_->state() == Session::State::kEnded) return GiveUp(Outcome{.gone = true});
   session::v1::Answer answer;
   if (!body) return TryAgain(&Claim::Ask, body.error().message());
   if (!answer.ParseFromString(*body) || !answer.has_resumed()) return TryAgain(&Claim::Ask, "the answer does not parse");
@@ -72,7 +74,7 @@ void Claim::LoadQueue() {
 }
 
 void Claim::OnQueue(Result<session::QueueContents> contents) {
-  // Ended while it was ours: its edge was told so, as of any other.
+  // Ended while it was ours, or claimed by another.
   if (session_->state() == Session::State::kEnded) return GiveUp(Outcome{.gone = true});
   if (contents) {
     session_->Adopt(record_, std::move(*contents));

@@ -19,9 +19,9 @@ class ResumeTest : public SmTest {
     ASSERT_TRUE(AwaitSessions("away", 1));
   }
   void HandOver(const std::string& session) {
-    Deliver(session, "", [](link::v1::Envelope& envelope) {
+    Deliver(session, "", [this](link::v1::Envelope& envelope) {
       envelope.set_kind(link::v1::KIND_CONTROL);
-      envelope.mutable_hand_over();
+      envelope.mutable_hand_over()->set_queue(queue_.substr(queue_.rfind(':') + 1));
     });
   }
   // As if another edge had left a session.
@@ -269,6 +269,29 @@ TEST_F(ResumeTest, AStreamThatIsCutWhileTheSessionIsClaimedLeavesItAway) {
   Client client(edge_.port());
   EXPECT_THAT(Resume(client, "left", 0), HasSubstr("<resumed"));
   client.Until(Message("queued"));
+}
+
+TEST_F(ResumeTest, WhatIsClaimedByAnotherBeforeWeHaveItIsNotOurs) {
+  Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send("<resume xmlns='urn:xmpp:sm:3' previd='left' h='0'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  HandOver("left");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  EXPECT_THAT(client.Until("</failed>"), HasSubstr("item-not-found"));
+  EXPECT_FALSE(Ended());
+}
+
+TEST_F(ResumeTest, AnEarlierClaimIsNotHandedOverForALaterOne) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  queue_ = "parley:q:{romeo@example.org}:another";
+  HandOver(id);
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  EXPECT_EQ(client.Sync().find("stream:error"), std::string::npos);
 }
 
 class ShortResumeTest : public ResumeTest {

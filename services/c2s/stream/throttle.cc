@@ -1,7 +1,5 @@
 #include "services/c2s/stream/throttle.h"
 
-#include <utility>
-
 #include "services/c2s/stream/stream.h"
 
 namespace parley::c2s {
@@ -24,13 +22,12 @@ void Throttle::OnStanza() {
 void Throttle::Wait(TokenBucket::Clock::duration delay, std::string_view limit) {
   if (delay <= TokenBucket::Clock::duration::zero()) return;
   metrics_.limits.Add(limit);
-  if (!std::exchange(paused_, true)) paused_since_ = TokenBucket::Clock::now();
+  if (!resuming_.armed()) paused_since_ = TokenBucket::Clock::now();
   wheel_.Arm(resuming_, delay);
   stream_.Hold(Stream::Pause::kRate);
 }
 
 void Throttle::Resume() {
-  paused_ = false;
   const std::chrono::duration<double> time = TokenBucket::Clock::now() - paused_since_;
   metrics_.rate_paused.Increment(time.count());
   stream_.Release(Stream::Pause::kRate);

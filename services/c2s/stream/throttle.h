@@ -30,7 +30,6 @@ class Throttle {
   TokenBucket bytes_;
   TokenBucket stanzas_;
   Wheel::Timer resuming_;
-  bool paused_ = false;
   TokenBucket::Clock::time_point paused_since_;
 };
 
