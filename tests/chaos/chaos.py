@@ -1,5 +1,5 @@
-"""Sessions with stream management exchange numbered messages while processes are killed, stopped, drained, restarted and
-cut off, one at a time. Ends with counts and times, and with status 1 if a promise was broken. `--help` says the rest."""
+"""Sessions with stream management exchange numbered messages while processes are killed, stopped, drained, restarted
+and cut off, one at a time. Ends with counts and times, and with status 1 if a promise was broken."""
 
 import argparse
 import asyncio
@@ -78,8 +78,6 @@ class Run:
         fault = await self.saboteur.strike(kind, service, victim)
         await self.world.until(self.world.settled, f"recovery from {fault.text}", RECOVERY_SECONDS)
         fault.recovered = self.world.now()
-        if service == "c2s":
-            fault.noticed = self.world.watch.noticed(int(fault.victim.rsplit("-", 1)[1]) - 1, fault.began)
         self.say(f"{fault.text}: recovered {fault.recovered - fault.healed:.1f} s after its end")
 
     async def roll(self):
@@ -90,6 +88,9 @@ class Run:
 
     async def finish(self):
         await self.world.finish(self.stored)
+        for fault in self.saboteur.done:
+            if fault.service == "c2s":
+                fault.noticed = self.world.watch.noticed(int(fault.victim.rsplit("-", 1)[1]) - 1, fault.began)
         self.garbage = await redis_garbage(self.cluster)
 
     def stored(self):

@@ -203,7 +203,8 @@ class Ledger(Observer):
             counts["never acknowledged"] += 1
         elif not message.arrivals and not message.bounces:
             counts["LOST"] += 1
-            broken.append(f"{name}: acknowledged and lost")
+            when = f"sent at {message.sent:.2f}, acknowledged at {message.acknowledged:.2f}"
+            broken.append(f"{name}: acknowledged and lost; {when}; {self._story(flow, message)}")
         by_session = defaultdict(list)
         for arrival in message.arrivals:
             by_session[arrival.session].append(arrival)
@@ -216,6 +217,15 @@ class Ledger(Observer):
                 self._judge_repeats(name, message, arrivals, counts, broken)
         else:
             self._judge_repeats(name, message, message.arrivals, counts, broken)
+
+    def _story(self, flow, message):
+        """What happened to its sender and receivers about then, for who looks for the reason."""
+        near = [
+            f"{at:.2f} {session.full} {how}"
+            for at, session, how, *_ in self.attached
+            if session in (flow.sender, *flow.receivers) and message.sent - 15 < at < message.sent + 15
+        ]
+        return f"attached: {', '.join(near) or 'nobody anew'}"
 
     @staticmethod
     def _judge_repeats(name, message, arrivals, counts, broken):

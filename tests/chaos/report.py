@@ -39,7 +39,8 @@ def print_report(run):
     how = Counter(row[2] for row in ledger.attached)
     entitled = sum(loss[3] for loss in ledger.losses)
     print(f"{how['resumed']:>8}  resumed\n{how['new']:>8}  bound anew")
-    print(f"{len(ledger.losses) - entitled:>8}  came too late to resume\n{entitled:>8}  REFUSED though entitled to resume")
+    print(f"{len(ledger.losses) - entitled:>8}  came too late to resume")
+    print(f"{entitled:>8}  REFUSED though entitled to resume")
     for reason, count in ledger.ends.most_common():
         print(f"{count:>8}  streams or attempts ended: {reason}")
     _faults(run)
@@ -58,6 +59,8 @@ def _faults(run):
     kinds = defaultdict(list)
     for fault in run.saboteur.done:
         kinds[f"{fault.kind} {fault.service}"].append(fault)
+    for fault in run.saboteur.done:
+        print(f"{fault.began:.2f} to {fault.healed:.2f}: {fault.text}")
     ledger = run.world.ledger
     for name, faults in [("(none)", []), *sorted(kinds.items())]:
         of = [(f.began - 0.1, f.recovered) for f in faults or run.saboteur.done]

