@@ -63,6 +63,8 @@ class Client : private Connection::Owner {
   // Where the next Login() goes.
   void MoveTo(Server& server) { server_ = &server; }
   void Send(std::string_view stanza);
+  // If the server has not acknowledged all (XEP-0198).
+  void AskForAck();
 
   const std::string& jid() const { return jid_; }
   const std::string& user() const { return user_; }

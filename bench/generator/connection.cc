@@ -107,6 +107,7 @@ void Connection::Handshake() {
   const int result = SSL_connect(ssl_);
   if (result == 1) {
     state_ = State::kTls;
+    Tls::Count(ssl_);
     WantWrite(false);
     return owner_.OnSecured();
   }

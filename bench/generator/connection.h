@@ -32,12 +32,15 @@ class Tls {
   Tls(const std::string& ca_file, Resumption resumption);
   ~Tls();
   SSL* NewSession(int fd, Server& server, const std::string& domain);
-  std::uint64_t resumed = 0;
+  // Counts a handshake that is done.
+  static void Count(SSL* ssl);
+  std::uint64_t resumed() const { return resumed_; }
 
  private:
   static int KeepSession(SSL* ssl, SSL_SESSION* session);
   SSL_CTX* context_;
   const Resumption resumption_;
+  std::uint64_t resumed_ = 0;
 };
 
 // A TCP connection, with TLS from when it is asked for. Output gathers until the end of the loop's turn.

@@ -17,6 +17,10 @@ void Client::Send(std::string_view stanza) {
   if (unacknowledged_.size() >= kRequestEvery && !ack_requested_) RequestAck();
 }
 
+void Client::AskForAck() {
+  if (managed_ && online() && !unacknowledged_.empty() && !ack_requested_) RequestAck();
+}
+
 void Client::RequestAck() {
   ack_requested_ = true;
   connection_.Write("<r xmlns='urn:xmpp:sm:3'/>");

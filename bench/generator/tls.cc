@@ -31,6 +31,7 @@ Server ResolveServer(const std::string& name) {
 
 Tls::Tls(const std::string& ca_file, Resumption resumption)
     : context_(SSL_CTX_new(TLS_client_method())), resumption_(resumption) {
+  SSL_CTX_set_app_data(context_, this);
   SSL_CTX_set_mode(context_,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_read_ahead(context_, 1);
@@ -52,6 +53,11 @@ int Tls::KeepSession(SSL* ssl, SSL_SESSION* session) {
   if (server.session != nullptr) SSL_SESSION_free(server.session);
   server.session = session;
   return 1;  // ours now
+}
+
+void Tls::Count(SSL* ssl) {
+  auto& tls = *static_cast<Tls*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  if (SSL_session_reused(ssl) == 1) ++tls.resumed_;
 }
 
 SSL* Tls::NewSession(int fd, Server& server, const std::string& domain) {

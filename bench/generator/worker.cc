@@ -150,13 +150,19 @@ void Worker::OnEvents(std::uint32_t) {
 }
 
 void Worker::Drain(Nanoseconds deadline) {
-  if (scenario_->Settled() || Now() > deadline) return SendReport();
+  bool acknowledged = true;
+  for (const auto& client : clients_) {
+    client->AskForAck();
+    acknowledged &= client->unacknowledged() == 0 || !client->online();
+  }
+  if ((scenario_->Settled() && acknowledged) || Now() > deadline) return SendReport();
   loop_.At(Now() + 20 * kMillisecond, [this, deadline] { Drain(deadline); });
 }
 
 void Worker::SendReport() {
   scenario_->CountLost();
-  stats_.tls_resumed = tls_.resumed;
+  stats_.tls_resumed = tls_.resumed();
+  for (const auto& client : clients_) stats_.unacknowledged += client->online() ? client->unacknowledged() : 0;
   Report(stats_.ToJson().dump());
 }
 

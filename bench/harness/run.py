@@ -15,7 +15,7 @@ def command(arguments, peer, cache):
     return [generator(), *arguments, *peer.load_arguments(), "--salted-cache", str(cache), "--json"]
 
 
-def run(arguments, peer, cache, timeout=180):
+def run(arguments, peer, cache, timeout=600):
     """Its report; one with `ok` false where it could not run."""
     line = command(arguments, peer, cache)
     try:
