@@ -31,7 +31,7 @@ async def test_resumes_elsewhere_when_its_edge_is_no_more(own_cluster, fault):
     await send_numbered(romeo, juliet.jid, range(3))
     assert await romeo.server_h() == h + 3
     await send_numbered(juliet, romeo.jid, range(5, 8))
-    await juliet.sync()
+    seen = await juliet.sync()
     await fault(world.cluster, "c2s-1")
     await send_numbered(juliet, romeo.jid, range(8, 10))
     await send_numbered(juliet, bare, range(10, 12))
@@ -43,7 +43,7 @@ async def test_resumes_elsewhere_when_its_edge_is_no_more(own_cluster, fault):
     assert now == h + 3
     expected = [str(n) for n in range(4, 12)]
     assert await bodies(again, len(expected)) == expected
-    seen = await juliet.sync()
+    seen += await juliet.sync()
     assert not presences(seen)
     assert [body(e) for e in seen if is_message(e)] == ["0", "1", "2"]
     await again.message(juliet.jid, "from here")
