@@ -19,7 +19,9 @@ void Edges::AskToHandOver(const Record& record, HandedOver done) {
   question.envelope->set_session(record.session());
   question.envelope->mutable_hand_over()->set_queue(record.queue());
   question.receipt = rpc::Receipt([settle](rpc::RefusalReason refusal) {
-    settle(refusal == link::v1::REFUSAL_REASON_UNSPECIFIED ? HandOver::kDone : HandOver::kGone);
+    const bool later = refusal == link::v1::REFUSAL_REASON_OVERLOADED;
+    const bool done = refusal == link::v1::REFUSAL_REASON_UNSPECIFIED;
+    settle(done ? HandOver::kDone : later ? HandOver::kLate : HandOver::kGone);
   });
   edges_[record.node()].link->SendHeld(std::move(question));
 }

@@ -50,7 +50,7 @@ void Resume::Try() {
   if (!own || !here->management() || here->management()->resume_ms() == 0) return Refuse("item-not-found", std::nullopt);
   session_ = here->shared_from_this();
   session_->Replace("resumed by another connection");
-  session_->Quiesce(Outbound::Close::kOpen, WhileAlive(shared_from_this(), [](Resume& self) { self.OnQuiet(); }));
+  session_->Quiesce(Outbound::Close::kOpen, WhileAlive(shared_from_this(), [](Resume& self, bool) { self.OnQuiet(); }));
 }
 
 void Resume::Abandon() {

@@ -278,9 +278,14 @@ bool Session::Attach(Stream& stream, std::uint32_t handled) {
   return true;
 }
 
-void Session::Quiesce(Outbound::Close close, std::function<void()> done) {
+void Session::Quiesce(Outbound::Close close, std::function<void(bool)> done) {
   auto store = [close, done = std::move(done)](Session& self) {
-    self.management_->outbound().StoreHandled(close, [done](bool) { done(); });
+    const auto logged = [done](Session& noted) { done(noted.management_->outbound().logged()); };
+    const auto stored = [logged, done](Session& asked, bool noted) {
+      if (!noted) return done(false);
+      asked.management_->outbound().WhenLogged(WhileAlive(asked.shared_from_this(), logged));
+    };
+    self.management_->outbound().StoreHandled(close, WhileAlive(self.shared_from_this(), stored));
   };
   auto logged = [store](Session& self) {
     auto idle = WhileAlive(self.shared_from_this(), store);
@@ -297,7 +302,11 @@ void Session::Quiesce(Outbound::Close close, std::function<void()> done) {
 
 bool Session::Settle() {
   if (!std::exchange(settling_, true)) {
-    Quiesce(Outbound::Close::kSettled, WhileAlive(shared_from_this(), [](Session& self) { self.settled_ = true; }));
+    auto noted = [](Session& self, bool done) {
+      self.settled_ = done;
+      self.settling_ = done;  // else once more
+    };
+    Quiesce(Outbound::Close::kSettled, WhileAlive(shared_from_this(), noted));
   }
   return settled_;
 }
@@ -310,16 +319,23 @@ void Session::HandOver(const std::string& queue, rpc::Receipt receipt) {
     if (state_ == State::kBinding && claim_ == queue) Forget();
     return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   }
+  Replace("resumed by another connection");
+  auto quiet = [receipt](Session& self, bool noted) {
+    if (noted) return self.FinishHandOver(receipt);
+    rpc::Receipt(receipt).Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  };
+  Quiesce(Outbound::Close::kSettled, WhileAlive(shared_from_this(), quiet));
+}
+
+void Session::FinishHandOver(rpc::Receipt receipt) {
+  if (state_ == State::kEnded) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   log::Info("session_handed_over", {{"session", id_}, {"jid", jid_.str()}});
   context_.metrics.sm_handovers.Increment();
   const auto keep = shared_from_this();
-  Replace("resumed by another connection");
+  Replace("resumed by another connection");  // it may have come back meanwhile
   Leave();
-  Quiesce(Outbound::Close::kSettled, [keep, receipt] {
-    keep->management_->outbound().GiveBack();
-    keep->told_ = true;
-    if (keep->uplink_.idle()) keep->context_.sessions.Forget(*keep);
-  });
+  told_ = true;
+  if (uplink_.idle()) context_.sessions.Forget(*this);
 }
 
 void Session::Leave() {
@@ -341,7 +357,7 @@ void Session::End(std::string_view reason) {
   Leave();
   if (!management_) return SayEnded(std::string(reason));
   // The router is to find in the queue all that we took, for the client and from it.
-  Quiesce(Outbound::Close::kSettled, [keep, reason = std::string(reason)] {
+  Quiesce(Outbound::Close::kSettled, [keep, reason = std::string(reason)](bool) {
     keep->SayEnded(reason);
     keep->management_->outbound().GiveBack();
   });

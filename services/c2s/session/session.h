@@ -80,9 +80,11 @@ class Session final : public std::enable_shared_from_this<Session> {
   void OnStreamEnd(const Stream& stream, std::string_view reason);
   // Another stream of its client is to have it: the one that it has ends with conflict, and it is away.
   void Replace(const std::string& text);
-  // Calls back once all that it sent and all that it has for its client is where it survives us, or that takes too long.
-  void Quiesce(Outbound::Close close, std::function<void()> done);
-  // It goes on at another edge (XEP-0198 section 5): `receipt` is settled once nothing more comes of us.
+  // Calls back once all that it sent is taken, or that takes too long, and Redis has what it has for its client. False:
+  // Redis cannot be asked.
+  void Quiesce(Outbound::Close close, std::function<void(bool noted)> done);
+  // It goes on at another edge (XEP-0198 section 5): `receipt` is settled once nothing more comes of us. Refused as
+  // OVERLOADED while Redis is away: only we know how it stands.
   void HandOver(const std::string& queue, rpc::Receipt receipt);
   // It is over: tells the home router. Idempotent.
   void End(std::string_view reason);
@@ -114,6 +116,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   void SetState(State state);
   void Count(double change);
   rpc::RefusalReason Overflow();
+  void FinishHandOver(rpc::Receipt receipt);
   void Leave();
   void SayEnded(const std::string& reason);
   void TakeEarly();

@@ -34,7 +34,10 @@ Outbound::Outbound(Session& session, Context& context, std::string queue, std::u
       key_(session::QueueKey(session.jid().bare(), queue_)),
       stored_(handled) {}
 
-Outbound::~Outbound() { context_.metrics.sm_unacknowledged.Decrement(static_cast<double>(entries_.size())); }
+Outbound::~Outbound() {
+  GiveBack();
+  context_.metrics.sm_unacknowledged.Decrement(static_cast<double>(entries_.size()));
+}
 
 bool Outbound::Fits(std::size_t bytes) const {
   return entries_.size() < context_.config.c2s.sm_max_stanzas && bytes_ + bytes <= context_.config.c2s.sm_max_bytes;
@@ -218,9 +221,9 @@ bool Outbound::hopeless() const {
   return state_ == State::kDown || (state_ == State::kLost && session_.state() == Session::State::kEnded);
 }
 
-void Outbound::WhenLogged(std::function<void()> logged) {
-  waiting_.push_back(std::move(logged));
-  if (hopeless() || (state_ == State::kReady && logged_ == last())) CallWaiting();
+void Outbound::WhenLogged(std::function<void()> done) {
+  waiting_.push_back(std::move(done));
+  if (hopeless() || logged()) CallWaiting();
 }
 
 void Outbound::CallWaiting() {

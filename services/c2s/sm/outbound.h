@@ -50,8 +50,9 @@ class Outbound {
   // The highest number of the client's stanzas (origin_seq) that Redis knows to be handled.
   std::uint64_t stored() const { return stored_; }
 
+  bool logged() const { return state_ == State::kReady && logged_ == last(); }
   // Calls back when Redis has all, or cannot be asked, or the session is over and was not ours any more.
-  void WhenLogged(std::function<void()> logged);
+  void WhenLogged(std::function<void()> done);
   // The session is over here: what Redis has not got goes back to the router.
   void GiveBack();
 
