@@ -74,6 +74,8 @@ struct Metrics {
         limits_resources(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_resources"}})),
         limits_queue(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_stanzas"}})),
+        limits_queue_bytes(
+            registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_bytes"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         bind_retries(registry.Counter("parley_router_bind_retries_total", "Binds that waited for the end of a session")),
@@ -119,6 +121,7 @@ struct Metrics {
   prometheus::Counter& limits_directed;
   prometheus::Counter& limits_resources;
   prometheus::Counter& limits_queue;
+  prometheus::Counter& limits_queue_bytes;
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& bind_retries;

@@ -26,6 +26,13 @@ bool Nodes::Dead(std::string_view instance, std::string_view epoch) {
   return false;
 }
 
+void Nodes::CallDead(const Node& node) {
+  Suspicion& suspicion = suspects_[Key(node.instance, node.epoch)];
+  suspicion.since = Clock::now();
+  suspicion.dead = true;
+  died_(node);
+}
+
 // True: not a suspect any more.
 bool Nodes::Judge(const Key& key, Suspicion& suspicion) {
   const auto age = Clock::now() - suspicion.since;

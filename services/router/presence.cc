@@ -72,7 +72,8 @@ Task<void> Presence::Available(Account& account, Held held) {
   if (initial) parts_.fanout.OwnTo(account, *session, held.receipt);
   co_await Introduce(account, id, initial, origin, held.receipt);
   if (*priority >= 0 && new_for_messages && !account.anonymous()) {
-    co_await parts_.offline.Flush(account, id, envelope.repeat());
+    const auto attempt = envelope.repeat() ? Offline::Attempt::kRepeat : Offline::Attempt::kFirst;
+    co_await parts_.offline.Flush(account, id, attempt);
   }
 }
 
@@ -90,15 +91,15 @@ Task<void> Presence::Introduce(Account& account, std::string id, bool initial, O
 }
 
 // Messages may have been stored while the session was not to be seen.
-Task<void> Presence::Resume(Account& account, std::string id, bool reappeared) {
+Task<void> Presence::Resume(Account& account, std::string id, Absence absence) {
   const Session* session = account.WithId(id);
   if (session == nullptr || !session->available()) co_return;
   const bool flush = session->takes_messages() && !account.anonymous();
-  if (reappeared) {
+  if (absence == Absence::kNoticed) {
     parts_.fanout.ToOwn(account, session->record.presence(), TYPE_AVAILABLE, Origin(), Receipt());
     co_await Introduce(account, id, true, Origin(), Receipt());
   }
-  if (flush) co_await parts_.offline.Flush(account, std::move(id), true);
+  if (flush) co_await parts_.offline.Flush(account, std::move(id), Offline::Attempt::kRepeat);
 }
 
 // The roster service was away. The session can be reached already; contacts hear of it when the service is back.

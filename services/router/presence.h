@@ -40,8 +40,12 @@ class Presence {
   // it comes.
   Task<void> Introduce(Account& account, std::string session, bool initial, Origin origin, Receipt receipt);
 
-  // A session was put back. `reappeared`: it may have been called unavailable meanwhile.
-  Task<void> Resume(Account& account, std::string session, bool reappeared);
+  // A session was put back, or resumed.
+  enum class Absence {
+    kUnnoticed,
+    kNoticed,  // it may have been called unavailable meanwhile
+  };
+  Task<void> Resume(Account& account, std::string session, Absence absence);
 
  private:
   Task<void> Available(Account& account, Held held);

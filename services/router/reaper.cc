@@ -65,15 +65,31 @@ Task<void> Reaper::Reap(Nodes::Node node) {
     if (!claimed) co_await SleepFor(options_.reap_claim / 4);
     std::vector<std::string> size{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
     const auto left = co_await storage::AwaitCommand(redis_, std::move(size));
-    if (left && left->integer == 0) break;
+    if (left && left->integer == 0) {
+      const bool over = co_await Forget(node);
+      if (over) break;
+      continue;
+    }
     if (!claimed || !left) continue;
     const Swept swept = co_await Sweep(node);
     if (swept == Swept::kDone) metrics_.reaped_nodes.Increment();
     if (swept == Swept::kNotYet) co_await SleepFor(options_.reap_retry);
     if (swept == Swept::kLost) claimed = false;
   }
-  redis_.Command({"SREM", kIndexedNodes, NameOf(node)}, [](const Result<storage::Reply>&) {});
   log::Info("node_reaped", {{"node", node.instance}, {"epoch", node.epoch}});
+}
+
+// False: something was added meanwhile. Who adds names the node after the session (SessionStore::Index): so either we see
+// the session, or the name stays for FindForgotten.
+Task<bool> Reaper::Forget(const Nodes::Node& node) {
+  std::vector<std::string> remove{"SREM", kIndexedNodes, NameOf(node)};
+  const auto removed = co_await storage::AwaitCommand(redis_, std::move(remove));
+  std::vector<std::string> size{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
+  const auto left = co_await storage::AwaitCommand(redis_, std::move(size));
+  if (removed && left && left->integer == 0) co_return true;
+  std::vector<std::string> add{"SADD", kIndexedNodes, NameOf(node)};
+  co_await storage::AwaitCommand(redis_, std::move(add));
+  co_return false;
 }
 
 // The claim lives as long as we go on.

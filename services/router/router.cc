@@ -33,6 +33,7 @@ Options OptionsOf(const config::Config& config) {
   options.handover_timeout = router.handover_timeout;
   options.sm_remember_ended = router.sm_remember_ended;
   options.sm_max_stanzas = config.c2s.sm_max_stanzas;
+  options.sm_max_bytes = config.c2s.sm_max_bytes;
   options.reap_batch = router.reap_batch;
   options.bind_retry_min = router.bind_retry_min;
   options.bind_retry_max = router.bind_retry_max;
@@ -95,7 +96,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
                                 metrics_},
                 options_),
-      orphans_(Orphans::Parts{accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, unacknowledged_,
+      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, unacknowledged_,
                               metrics_},
                options_),
       presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
@@ -106,7 +107,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                    removal_, credentials_, {}})),
       rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, delivery_, presence_, subscriptions_, iqs_,
                           metrics_}),
-      resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, presence_, metrics_}),
+      resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
       asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_}, options_),
       intake_(accounts_, edges_, asks_, metrics_),
       peers_(loop, self_, RingOf(config, metrics, "router"),

@@ -1,6 +1,7 @@
 #include "services/router/sender.h"
 
 #include "libs/xmpp/jid.h"
+#include "services/router/origin.h"
 
 namespace parley::router {
 
@@ -44,9 +45,8 @@ void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Recei
   if (request.unacknowledged_by().empty()) {
     reply.set_answers(request.origin_seq());  // it need not wait for anything else then
   } else {
-    // It was told long ago that its stanza is taken, and waits for no more. A name of its own: the ended session's is that
-    // of what it sent.
-    reply.set_origin("unacknowledged by " + request.unacknowledged_by());
+    // It was told long ago that its stanza is taken, and waits for no more.
+    reply.set_origin(OriginOfUnacknowledged(request.unacknowledged_by()));
     reply.set_origin_seq(request.unacknowledged_number());
   }
   reply.set_trace(request.trace());

@@ -101,7 +101,9 @@ Task<void> SessionAsks::Restore(Account& account, session::v1::Record record, Re
   session::v1::Answer answer;
   answer.mutable_restored()->set_ok(restored != Sessions::Restored::kRefused);
   RespondWith(respond, answer);
-  co_await parts_.presence.Resume(account, id, restored == Sessions::Restored::kReappeared);
+  const bool noticed = restored == Sessions::Restored::kReappeared;
+  const auto absence = noticed ? Presence::Absence::kNoticed : Presence::Absence::kUnnoticed;
+  co_await parts_.presence.Resume(account, id, absence);
 }
 
 Task<void> SessionAsks::Kick(Account& account, session::v1::Kick ask, Respond respond) {
