@@ -26,6 +26,11 @@ bool Nodes::Dead(std::string_view instance, std::string_view epoch) {
   return false;
 }
 
+bool Nodes::DeadFor(const session::v1::Record& record, std::chrono::milliseconds time) {
+  if (!Dead(record)) return false;
+  return Clock::now() - suspects_[Key(record.node(), record.node_epoch())].since >= time;
+}
+
 // True: not a suspect any more.
 bool Nodes::Judge(const Key& key, Suspicion& suspicion) {
   const auto age = Clock::now() - suspicion.since;

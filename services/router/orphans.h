@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "libs/base/task.h"
@@ -29,7 +30,8 @@ class Orphans {
     Unacknowledged& unacknowledged;
     Metrics& metrics;
   };
-  Orphans(const Parts& parts, const Options& options) : parts_(parts), max_queue_(options.sm_max_stanzas) {}
+  Orphans(const Parts& parts, const Options& options)
+      : parts_(parts), max_queue_(options.sm_max_stanzas), link_patience_(options.link_patience) {}
 
   // A delivery that came back from its edge, or that there was no edge for.
   Task<void> Deliver(Account& account, Held held);
@@ -41,6 +43,7 @@ class Orphans {
   static bool IsOf(const Record& record, const link::v1::SessionEnded& ended);
 
  private:
+  bool MayYetTake(const Record& record) const;
   // Its edge does not have the session.
   Task<void> Unknown(Account& account, std::string session);
   Task<void> Orphan(Account& account, std::string session);
@@ -53,6 +56,7 @@ class Orphans {
 
   Parts parts_;
   std::size_t max_queue_;
+  std::chrono::milliseconds link_patience_;
 };
 
 }  // namespace parley::router

@@ -66,6 +66,23 @@ TEST_F(OrphansTest, QueuedParkedAndNewKeepTheirOrder) {
   ExpectIds(Resumed(second(), left), Numbers(1, 20));
 }
 
+TEST_F(OrphansTest, AnEdgeThatStoppedIsNotDeadUntilItsLinkBreaks) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  const std::string claim = "parley:reap:c2s-2/" + first().epoch();
+  first().SetFrozen(true);
+  Chat(1);
+  Chat(2);
+  RunUntil([&] { return first().frozen() == 2; });
+  first().EndLease();
+  RunUntil([&] { return Redis({"EXISTS", claim}) == "1"; });
+  Chat(3);
+  RunUntil([&] { return first().frozen() == 3; });
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  ExpectIds(Resumed(second(), left), Numbers(1, 4));
+}
+
 TEST_F(OrphansTest, ItEndsWhenItsTimeIsOver) {
   Begin();
   Client& romeo = Managed(first(), kOrchard, kShort);

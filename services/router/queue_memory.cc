@@ -9,8 +9,8 @@ namespace {
 
 // 0: none.
 std::uint64_t IdentityOf(const link::v1::Envelope& envelope) {
-  if (!envelope.origin().empty()) return StableHash(envelope.origin(), envelope.origin_seq());
   if (envelope.answers() != 0) return StableHash("answer", envelope.answers());
+  if (!envelope.origin().empty()) return StableHash(envelope.origin(), envelope.origin_seq());
   return 0;
 }
 
@@ -28,7 +28,7 @@ bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
   const std::uint64_t identity = IdentityOf(envelope);
   if (identity == 0) return false;
   if (stanzas_.contains(identity)) return true;
-  if (envelope.origin().empty()) return false;
+  if (envelope.answers() != 0) return false;  // an origin's answers keep no order among its stanzas
   const auto origin = acknowledged_.find(StableHash(envelope.origin()));
   return origin != acknowledged_.end() && envelope.origin_seq() <= origin->second;
 }

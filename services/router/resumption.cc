@@ -65,11 +65,15 @@ Task<void> Resumption::Try(Account& account, Claim claim) {
     const bool mine = before.queue() == claim.ask.queue();
     const bool asked = session->away() || claim.handed == before.queue();
     if (!mine && !asked && parts_.edges.linked(before.node())) {
+      if (++claim.questions > kTries) break;
       AskOwner(account, before, std::move(claim));
       co_return;
     }
     Result<SessionStore::Write> written = SessionStore::Write::kDone;
-    if (!mine) written = co_await Write(account, claim.ask);
+    if (!mine) {
+      parts_.edges.Hold(before);
+      written = co_await Write(account, claim.ask);
+    }
     if (!written) break;
     if (*written == SessionStore::Write::kNoQueue) {
       log::Error("session_queue_lost", {{"session", id}});
@@ -130,12 +134,12 @@ void Resumption::OnHandedOver(const std::string& bare, const std::string& queue,
   if (outcome == Edges::HandOver::kLate) return Later(claim);
   AccountTable::Job job;
   job.failed = [this, claim] { Later(claim); };
-  claim.handed = queue;
+  if (outcome != Edges::HandOver::kBroken) claim.handed = queue;  // else it may be back already
   job.run = [this, claim](Account& account) { return Try(account, claim); };
   parts_.accounts.Post(bare, std::move(job));
 }
 
-void Resumption::Refuse(const session::v1::Resume& ask, const Respond& respond) { Later(Claim{ask, respond, {}}); }
+void Resumption::Refuse(const session::v1::Resume& ask, const Respond& respond) { Later(Claim{ask, respond}); }
 
 void Resumption::Later(const Claim& claim) {
   parts_.edges.Release(claim.ask.session());
@@ -154,6 +158,7 @@ Task<void> Resumption::NotFound(Account& account, Claim claim) {
     Later(claim);
     co_return;
   }
+  parts_.edges.Release(claim.ask.session());
   parts_.metrics.not_resumed.Increment();
   session::v1::Resumed resumed;
   resumed.set_condition("item-not-found");

@@ -37,11 +37,12 @@ class Resumption {
   void Refuse(const session::v1::Resume& ask, const Respond& respond);
 
  private:
-  // One ask. `handed`: the name of the queue whose owner has let go of it.
+  // One ask.
   struct Claim {
     session::v1::Resume ask;
     Respond respond;
-    std::string handed;
+    std::string handed;  // the name of the queue whose owner has let go of it
+    int questions = 0;   // to owners
   };
   Task<void> Try(Account& account, Claim claim);
   void AskOwner(const Account& account, const Record& record, Claim claim);
