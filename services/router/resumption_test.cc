@@ -147,6 +147,7 @@ TEST_F(ResumptionTest, WhatComesMeanwhileWaits) {
   Client& romeo = Managed(first(), kOrchard);
   first().SetFrozen(true);
   Chat(1);
+  RunUntil([&] { return first().frozen() == 1; });
   Client& back = second().Resume(romeo);
   RunUntil([&] { return first().frozen() == 2; });  // it is asked
   for (int i = 2; i < 10; ++i) Chat(i);
@@ -183,6 +184,7 @@ TEST_F(ResumptionTest, AnEdgeThatIsKilledWhileItHandsOverIsNotWaitedFor) {
   Client& romeo = Managed(first(), kOrchard);
   first().SetFrozen(true);
   Chat(1);
+  RunUntil([&] { return first().frozen() == 1; });
   Client& back = second().Resume(romeo);
   RunUntil([&] { return first().frozen() == 2; });
   Chat(2);
