@@ -44,6 +44,8 @@ void CheckConsistency(const Parsed& parsed) {
   const Config& config = parsed.config;
   CheckHosts(parsed);
   CheckC2s(parsed);
+  Require(parsed, config.router.bind_retry_min <= config.router.bind_retry_max, "router.bind_retry_min",
+          "must not be larger than router.bind_retry_max");
   Require(parsed, config.redis.reconnect_min <= config.redis.reconnect_max, "redis.reconnect_min",
           "must not be larger than redis.reconnect_max");
   Require(parsed, config.link.reconnect_min <= config.link.reconnect_max, "link.reconnect_min",

@@ -11,6 +11,7 @@
 #include "libs/net/tls.h"
 #include "libs/rpc/link.h"
 #include "libs/storage/redis.h"
+#include "libs/telemetry/admin_options.h"
 
 // The one YAML file of all services. Every key has a row in schema.cc: path, type, default, range, meaning, secret
 // environment variable; the reference (docs/configuration.md) is printed from these rows. Unknown keys, wrong types and
@@ -81,6 +82,8 @@ struct C2s {
   Milliseconds auth_failure_delay{500};
   std::uint32_t auth_failures_per_minute_per_address = 30;
   std::uint32_t registrations_per_minute_per_address = 60;  // XEP-0077
+  std::uint32_t password_threads = 2;                       // for PBKDF2 of SASL PLAIN
+  std::uint32_t max_passwords_queued = 1000;
   // Rates: tokens per second and burst; 0: no limit
   std::uint32_t stanzas_per_second = 50;
   std::uint32_t stanzas_burst = 500;
@@ -91,8 +94,12 @@ struct C2s {
   std::uint32_t max_connections = 18000;
   std::uint32_t max_connections_per_address = 10000;
   std::uint32_t max_unauthenticated = 4000;
+  std::uint32_t max_connections_waiting = 1000;  // beyond their address's rate
+  std::uint32_t accept_batch = 16;               // then those already connected get their turn
+  Milliseconds tcp_timeout{180000};
   // Queues
   std::uint32_t max_outbound_bytes = 1048576;  // per session, for a client that does not read
+  std::uint32_t max_unread_bytes = 65536;      // then it must read before it may go on asking
   Milliseconds slow_reader_timeout{30000};     // no progress for so long
   std::uint32_t max_unacknowledged = 128;      // stanzas of a session that the routers have not taken yet
   Milliseconds order_timeout{2000};  // a presence waits for messages, and the other way round, to keep their order
@@ -108,10 +115,15 @@ struct C2s {
   Milliseconds sm_ack_wait{500};            // our answer waits so long for what the client sent before it asked
   std::uint32_t sm_store_handled = 64;      // so many handled stanzas are noted in Redis unasked
   Milliseconds sm_repeat_window{15000};     // acknowledged stanzas are recognised so long after a resumption elsewhere
+  std::uint32_t max_deferred = 65536;  // stanzas of all sessions kept for a router to come back
+  std::uint32_t max_repeats_remembered = 200000;
+  Seconds repeat_memory{300};
   // Lease in Redis
+  std::uint32_t max_restoring = 64;  // sessions put back at a time
   Milliseconds lease_ttl{4000};
   Milliseconds lease_refresh{1000};
   Milliseconds drain_timeout{25000};
+  std::string drain_redirect;  // "host:port" (see-other-host); empty: system-shutdown
 };
 
 struct Router {
@@ -131,6 +143,11 @@ struct Router {
   Milliseconds reap_retry{2000};          // sessions of a dead edge that may yet be resumed are looked at so often
   Milliseconds handover_timeout{6000};    // an edge takes so long to hand over a session
   Milliseconds sm_remember_ended{600000};  // how many stanzas an ended session had handled (XEP-0198, failed with h)
+  std::uint32_t reap_batch = 200;    // sessions of a dead edge ended at a time
+  Milliseconds bind_retry_min{5};    // a resource whose last session is just being ended
+  Milliseconds bind_retry_max{200};
+  Milliseconds bind_timeout{5000};
+  Milliseconds admin_timeout{10000};  // another router's part of an operator's request
   Milliseconds drain_timeout{20000};
 };
 
@@ -139,6 +156,7 @@ struct Roster {
   std::string admin = "0.0.0.0:9100";
   bool migrate = true;  // apply migrations at start
   std::uint32_t scram_iterations = 4096;
+  Seconds credential_survey{600};  // what unknown users have to look like
   std::uint32_t max_items = 1000;
   std::uint64_t max_roster_bytes = 262144;  // jids, names and groups of one roster
   std::uint32_t max_groups = 50;  // per item
@@ -155,6 +173,7 @@ struct Roster {
 
 struct Config {
   log::Options log;
+  telemetry::AdminOptions admin;
   Cluster cluster;
   std::vector<Host> hosts;
   storage::RedisOptions redis;  // password: PARLEY_REDIS_PASSWORD

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -51,8 +52,8 @@ class Connection {
   // Gathers until the end of the loop turn, then writes as much as the kernel takes; the rest waits for readiness.
   void Write(std::string_view bytes);
   std::size_t queued() const;
-  // Stop and go on reading: the client is slowed down by TCP. While paused, a vanished peer goes unnoticed until
-  // something is written.
+  // Stop and go on reading: the client is slowed down by TCP. A connection that is reset or times out meanwhile is gone
+  // at once, with what it had sent; a peer that only ended its side is heard to the end, later.
   void PauseReading();
   void ResumeReading();
   // Writes what is queued, sends close_notify and FIN, waits for the peer's FIN, then OnClosed; at most `linger`.
@@ -74,18 +75,28 @@ class Connection {
   std::shared_ptr<State> state_;
 };
 
+struct ListenOptions {
+  // Of the connections: a peer whose TCP does not answer for so long is gone, whether something waits to be sent
+  // (TCP_USER_TIMEOUT) or not (keepalive).
+  std::chrono::milliseconds tcp_timeout{180000};
+  int accept_batch = 16;  // then those already connected get their turn: a handshake costs as much as a hundred stanzas
+};
+
 // Accepts connections on one address; pauses when the process runs out of descriptors.
 class Listener {
  public:
   // `listen`: "192.0.2.1:5222", "name:5222", "[::]:5222" (IPv6 only) or "*:5222" (both); port 0 takes a free one.
   // Throws std::runtime_error naming the address if it cannot listen. `accepted` owns the descriptor (non-blocking).
-  Listener(Loop& loop, const std::string& listen, std::function<void(int fd, std::string address)> accepted);
+  Listener(Loop& loop, const std::string& listen, std::function<void(int fd, std::string address)> accepted,
+           const ListenOptions& options = {});
   ~Listener();
   int port() const;
   // Also safe inside `accepted`.
   void Stop();
   // Connections closed unserved because no descriptor was left.
   std::uint64_t refused() const;
+  // Times that a batch was full and more were waiting, perhaps.
+  std::uint64_t full_batches() const;
 
  private:
   struct State;

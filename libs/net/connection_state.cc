@@ -49,6 +49,11 @@ void Connection::State::Write(std::string_view bytes) {
   FlushLater();
 }
 
+void Connection::State::Pause() {
+  paused_ = true;
+  if (life_ == Life::kOpen) WaitLost();
+}
+
 void Connection::State::Resume() {
   if (!paused_) return;
   paused_ = false;
@@ -115,6 +120,18 @@ void Connection::State::WaitWritable() {
     if (error || self->life_ == Life::kGone) return;
     self->socket_.SetWritable();
     self->OnWritable();
+  });
+}
+
+// Goes on when reading does: starting and stopping it would cost more.
+void Connection::State::WaitLost() {
+  if (waiting_lost_) return;
+  waiting_lost_ = true;
+  descriptor_.async_wait(Descriptor::wait_error, [self = shared_from_this()](const boost::system::error_code& error) {
+    self->waiting_lost_ = false;
+    if (error || self->life_ != Life::kOpen || !self->paused_) return;  // whoever reads or writes finds it
+    if (self->socket_.Lost()) return self->Finish(self->socket_.failure());
+    self->WaitLost();  // urgent data wakes us, too
   });
 }
 

@@ -23,7 +23,7 @@ class Connection::State final : public Turn::Flushable, public std::enable_share
   void Start();
   void StartTls(const TlsContexts& contexts, std::string_view expected_host);
   void Write(std::string_view bytes);
-  void Pause() { paused_ = true; }
+  void Pause();
   void Resume();
   void Close(Loop::Duration linger);
   void Abort();
@@ -50,6 +50,8 @@ class Connection::State final : public Turn::Flushable, public std::enable_share
   bool handshaking() const { return life_ == Life::kOpen && security_ == Security::kHandshake; }
   void WaitReadable();
   void WaitWritable();
+  // While nothing is read: a connection that is reset or timed out.
+  void WaitLost();
   // Goes on reading in another turn, without waiting for the socket.
   void ReadLater();
   void FlushLater();
@@ -92,6 +94,7 @@ class Connection::State final : public Turn::Flushable, public std::enable_share
   bool paused_ = false;
   bool waiting_read_ = false;
   bool waiting_write_ = false;
+  bool waiting_lost_ = false;
   bool read_posted_ = false;
   bool flush_posted_ = false;
   bool read_wants_write_ = false;  // OpenSSL answers a key update first

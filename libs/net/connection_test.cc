@@ -206,24 +206,64 @@ TEST(ConnectionTest, AResetIsReported) {
   EXPECT_EQ(server.end().close_reason, "reset");
 }
 
+TEST(ConnectionTest, AResetIsReportedWhilePaused) {
+  Server server([](ServerEnd& end) {
+    end.on_bytes = [&end](std::string_view) { end.connection->PauseReading(); };
+    end.connection->Start();
+  });
+  server.Serve([&] {
+    TlsClient client(server.port());
+    client.Send("one");
+    ASSERT_TRUE(server.Eventually([&] { return server.ends() == 1 && server.end().received == "one"; }));
+    client.Send("never read");
+    client.Reset();
+    EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
+  });
+  EXPECT_EQ(server.end().close_reason, "reset");
+  EXPECT_EQ(server.end().received, "one");
+}
+
+TEST(ConnectionTest, APausedConnectionHearsTheRestOfAPeerThatEndedItsSide) {
+  Server server([](ServerEnd& end) {
+    end.on_bytes = [&end](std::string_view) { end.connection->PauseReading(); };
+    end.connection->Start();
+  });
+  server.Serve([&] {
+    TlsClient client(server.port());
+    client.Send("one");
+    ASSERT_TRUE(server.Eventually([&] { return server.ends() == 1 && server.end().received == "one"; }));
+    client.Send("two");
+    client.SendEnd();
+    // Whatever was to happen about the end happens before a second connection is served.
+    TlsClient other(server.port());
+    other.Send("?");
+    ASSERT_TRUE(server.Eventually([&] { return server.ends() == 2 && server.end(1).received == "?"; }));
+    EXPECT_EQ(server.OnLoop([&] { return server.end().closed; }), 0);
+    server.OnLoop([&] { server.end().on_bytes = nullptr; });
+    server.OnLoop([&] { server.end().connection->ResumeReading(); });
+    EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
+  });
+  EXPECT_EQ(server.end().received, "onetwo");
+}
+
 TEST(ConnectionTest, AFailedWriteIsNotReportedFromInsideWrite) {
   bool inside = false;
   bool reported_inside = false;
   Server server([&](ServerEnd& end) {
     end.on_closed = [&] { reported_inside = inside; };
-    end.connection->PauseReading();  // the write notices first
+    end.connection->PauseReading();
     end.connection->Start();
   });
   server.Serve([&] {
     TlsClient client(server.port());
     ASSERT_TRUE(server.Eventually([&] { return server.ends() == 1; }));
-    client.Reset();
-    EXPECT_TRUE(server.Eventually([&] {
+    server.OnLoop([&] {
+      client.Reset();
       inside = true;
-      server.end().connection->Write("x");
+      server.end().connection->Write("x");  // within the turn, so that the write notices first
       inside = false;
-      return server.end().closed == 1;
-    }));
+    });
+    EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
   });
   EXPECT_EQ(server.end().close_reason, "reset");
   EXPECT_FALSE(reported_inside);

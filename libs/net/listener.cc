@@ -1,10 +1,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -20,8 +22,6 @@ namespace {
 
 using Descriptor = boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type>;
 
-// Then those already connected get their turn: a handshake costs as much as a hundred stanzas.
-constexpr int kAcceptsPerTurn = 16;
 constexpr std::chrono::milliseconds kPauseWhenExhausted{100};
 constexpr std::chrono::seconds kWarnEvery{10};
 
@@ -37,15 +37,28 @@ int OpenReserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
   throw std::runtime_error("cannot listen on \"" + listen + "\": " + std::strerror(error) + remedy);
 }
 
-int Listen(const std::string& listen) {
+void Set(int fd, int level, int option, long value) {
+  const int number = static_cast<int>(value);
+  ::setsockopt(fd, level, option, &number, sizeof number);
+}
+
+// Connections inherit these. Probes begin when a third of the time is left, and are lost three times.
+void SetTimeout(int fd, std::chrono::milliseconds limit) {
+  const long seconds = std::max<long>(3, limit.count() / 1000);
+  Set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  Set(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds * 2 / 3);
+  Set(fd, IPPROTO_TCP, TCP_KEEPINTVL, std::max<long>(1, seconds / 9));
+  Set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, limit.count());
+}
+
+int Listen(const std::string& listen, std::chrono::milliseconds tcp_timeout) {
   const SocketAddress address = ResolveListen(listen);
   const int fd = ::socket(address.get()->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) Refuse(listen, fd);
-  const int on = 1;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  Set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  SetTimeout(fd, tcp_timeout);
   if (address.get()->sa_family == AF_INET6) {
-    const int only_v6 = listen.front() == '*' || listen.front() == ':' ? 0 : 1;
-    ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
+    Set(fd, IPPROTO_IPV6, IPV6_V6ONLY, listen.front() == '*' || listen.front() == ':' ? 0 : 1);
   }
   if (::bind(fd, address.get(), address.size) != 0 || ::listen(fd, SOMAXCONN) != 0) Refuse(listen, fd);
   return fd;
@@ -56,8 +69,9 @@ bool OutOfDescriptors(int error) { return error == EMFILE || error == ENFILE || 
 }  // namespace
 
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
-  State(Loop& loop_, const std::string& listen, std::function<void(int, std::string)> accepted_)
-      : loop(loop_), descriptor(loop_.io(), Listen(listen)), accepted(std::move(accepted_)) {
+  State(Loop& loop_, const std::string& listen, std::function<void(int, std::string)> accepted_,
+        const ListenOptions& options_)
+      : loop(loop_), options(options_), descriptor(loop_.io(), Listen(listen, options_.tcp_timeout)), accepted(std::move(accepted_)) {
     descriptor.native_non_blocking(true);
     port = LocalOf(descriptor.native_handle()).port();
   }
@@ -73,7 +87,8 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   }
 
   void AcceptSome() {
-    for (int count = 0; count < kAcceptsPerTurn; ++count) {
+    int count = 0;
+    for (; count < options.accept_batch; ++count) {
       if (!descriptor.is_open()) return;  // stopped by `accepted`
       SocketAddress peer;
       const int fd = AcceptOne(peer);
@@ -85,6 +100,7 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
       if (OutOfDescriptors(errno)) return PauseExhausted();
       // Otherwise that connection failed before it was taken (accept(2): errors of the network); go on to the next.
     }
+    if (count == options.accept_batch) ++full_batches;
     Wait();
   }
 
@@ -129,22 +145,26 @@ struct Listener::State : std::enable_shared_from_this<Listener::State> {
   }
 
   Loop& loop;
+  const ListenOptions options;
   Descriptor descriptor;
   std::function<void(int, std::string)> accepted;
   int port = 0;
   int reserve = OpenReserve();
   std::uint64_t refused = 0;
+  std::uint64_t full_batches = 0;
   Loop::Timer resume;
   std::chrono::steady_clock::time_point warned = std::chrono::steady_clock::now() - kWarnEvery;
 };
 
-Listener::Listener(Loop& loop, const std::string& listen, std::function<void(int fd, std::string address)> accepted)
-    : state_(std::make_shared<State>(loop, listen, std::move(accepted))) {
+Listener::Listener(Loop& loop, const std::string& listen, std::function<void(int fd, std::string address)> accepted,
+                   const ListenOptions& options)
+    : state_(std::make_shared<State>(loop, listen, std::move(accepted), options)) {
   state_->Wait();
 }
 Listener::~Listener() { state_->Stop(); }
 int Listener::port() const { return state_->port; }
 void Listener::Stop() { state_->Stop(); }
 std::uint64_t Listener::refused() const { return state_->refused; }
+std::uint64_t Listener::full_batches() const { return state_->full_batches; }
 
 }  // namespace parley::net

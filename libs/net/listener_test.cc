@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -77,6 +79,44 @@ TEST(ListenerTest, StopsInsideItsCallback) {
   const TlsClient second(listener->port());
   loop.Run();
   EXPECT_EQ(accepted, 1);
+}
+
+int OptionOf(int fd, int level, int option) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  EXPECT_EQ(getsockopt(fd, level, option, &value, &size), 0);
+  return value;
+}
+
+TEST(ListenerTest, ConnectionsTimeOut) {
+  Loop loop;
+  int fd = -1;
+  const auto take = [&](int taken, std::string) {
+    fd = taken;
+    loop.Stop();
+  };
+  const Listener listener(loop, "127.0.0.1:0", take, {.tcp_timeout = std::chrono::seconds(90)});
+  const TlsClient client(listener.port());
+  loop.Run();
+  EXPECT_EQ(OptionOf(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 90000);
+  EXPECT_EQ(OptionOf(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(OptionOf(fd, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+  EXPECT_EQ(OptionOf(fd, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+  ::close(fd);
+}
+
+TEST(ListenerTest, CountsFullBatches) {
+  Loop loop;
+  int accepted = 0;
+  const auto drop = [&](int fd, std::string) {
+    ::close(fd);
+    if (++accepted == 5) loop.Stop();
+  };
+  const Listener listener(loop, "127.0.0.1:0", drop, {.accept_batch = 2});
+  std::vector<std::unique_ptr<TlsClient>> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(std::make_unique<TlsClient>(listener.port()));
+  loop.Run();
+  EXPECT_EQ(listener.full_batches(), 2u);
 }
 
 // Lowers the limit of descriptors for one test.

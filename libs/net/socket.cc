@@ -1,5 +1,6 @@
 #include "libs/net/socket.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -52,6 +53,15 @@ Socket::Status Socket::Send(const char* from, std::size_t size, std::size_t& mov
   }
   error_ = errno;
   return Status::kFailed;
+}
+
+bool Socket::Lost() {
+  pollfd state{.fd = fd_, .events = 0, .revents = 0};
+  if (::poll(&state, 1, 0) != 1) return false;
+  socklen_t size = sizeof error_;
+  if (error_ == 0) ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error_, &size);
+  if (error_ == 0) error_ = ECONNRESET;  // hung up both ways
+  return true;
 }
 
 void Socket::SendEnd() { ::shutdown(fd_, SHUT_WR); }

@@ -20,6 +20,8 @@ class Socket {
   Status Receive(char* to, std::size_t size, std::size_t& moved);
   Status Send(const char* from, std::size_t size, std::size_t& moved);
   void SendEnd();
+  // Reset or timed out, though nothing was read or written; failure() tells why.
+  bool Lost();
 
   void SetReadable() { drained_ = false; }
   void SetWritable() { full_ = false; }

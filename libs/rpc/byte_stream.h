@@ -119,8 +119,8 @@ class ClientStream final : public ByteStream {
   grpc::Status outcome_;
 };
 
-// One gRPC server and who takes its calls. It may close while calls are on their way from the poller; its streams keep it,
-// for they operate through the server to their end.
+// One gRPC server and who takes its calls. It may close while calls are on their way from the poller; its streams keep
+// it, for they operate through the server to their end.
 struct Acceptor {
   std::unique_ptr<grpc::Server> server;
   grpc::AsyncGenericService service;

@@ -116,6 +116,7 @@ void Endpoint::OnGarbage() {
 void Endpoint::OnAcks(const Frame& frame) {
   for (const std::uint64_t seq : frame.acks()) {
     if (!alive()) return;
+    meter_.Settled(seq);
     auto held = outbox_.Settle(seq);
     if (!held) return Violation("an acknowledgement of " + std::to_string(seq));
     Recycle(std::move(held->envelope));
@@ -126,6 +127,7 @@ void Endpoint::OnAcks(const Frame& frame) {
 void Endpoint::OnRefusals(const Frame& frame) {
   for (const auto& refusal : frame.refusals()) {
     if (!alive()) return;
+    meter_.Settled(refusal.seq());
     auto held = outbox_.Settle(refusal.seq());
     if (!held) return Violation("a refusal of " + std::to_string(refusal.seq()));
     handler_->OnRefused(*this, std::move(*held), refusal.reason());

@@ -291,8 +291,10 @@ TEST_F(EndpointTest, LateAcknowledgementAmongManyIsFound) {
   endpoint_->Send(MakeEnvelope("juliet@home", 1), Receipt([&](RefusalReason) { settled = true; }));
   for (std::uint64_t i = 2; i <= 1000; ++i) {
     endpoint_->Send(MakeEnvelope("juliet@home", i), {});
-    RunUntil(loop_, [&] { return transport_.written.back().envelopes_size() > 0 &&
-                                 transport_.written.back().envelopes().rbegin()->seq() == i; });
+    RunUntil(loop_, [&] {
+      return transport_.written.back().envelopes_size() > 0 &&
+             transport_.written.back().envelopes().rbegin()->seq() == i;
+    });
     Receive(WithAck(i));
     ASSERT_FALSE(transport_.aborted);
   }

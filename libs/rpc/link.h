@@ -127,7 +127,7 @@ struct LinkOptions {
   // An acknowledgement waits so long for a frame that goes anyway.
   std::chrono::milliseconds ack_delay{3};
   std::chrono::milliseconds hello_timeout{5000};  // from dialling to the peer's Hello
-  std::chrono::milliseconds keepalive{2000};  // HTTP/2 ping when nothing comes
+  std::chrono::milliseconds keepalive{2000};      // HTTP/2 ping when nothing comes
   std::chrono::milliseconds keepalive_timeout{3000};
   std::chrono::milliseconds reconnect_min{50};
   std::chrono::milliseconds reconnect_max{2000};

@@ -34,6 +34,7 @@ void LinkMeter::Up() {
 void LinkMeter::Down() {
   if (!metrics_ || !std::exchange(up_, false)) return;
   Outbox(0, 0, false);
+  timed_ = {};
   metrics_->links.Decrement();
   metrics_->downs.Increment();
 }
@@ -45,7 +46,27 @@ void LinkMeter::Violation() {
 void LinkMeter::Sent(const link::v1::Frame& frame) {
   if (!metrics_) return;
   Count(metrics_->sent, frame, frame.GetCachedSize());
-  if (!frame.envelopes().empty()) metrics_->batch.Observe(frame.envelopes_size());
+  if (frame.envelopes().empty()) return;
+  metrics_->batch.Observe(frame.envelopes_size());
+  Time(frame.envelopes(0));
+}
+
+void LinkMeter::Time(const link::v1::Envelope& envelope) {
+  auto* seconds = metrics_->Settling(envelope.kind());
+  if (seconds == nullptr) return;
+  for (Timed& place : timed_) {
+    if (place.seq != 0) continue;
+    place = {envelope.seq(), seconds, Clock::now()};
+    return;
+  }
+}
+
+void LinkMeter::Settled(std::uint64_t seq) {
+  for (Timed& place : timed_) {
+    if (place.seq != seq) continue;
+    place.seconds->Observe(Seconds(Clock::now() - place.sent));
+    place = {};
+  }
 }
 
 void LinkMeter::Received(const link::v1::Frame& frame, std::size_t bytes) {

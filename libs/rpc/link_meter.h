@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "libs/rpc/link_metrics.h"
@@ -23,6 +25,8 @@ class LinkMeter {
   // After it was serialised.
   void Sent(const link::v1::Frame& frame);
   void Received(const link::v1::Frame& frame, std::size_t bytes);
+  // The peer took or refused envelope `seq`.
+  void Settled(std::uint64_t seq);
   void Outbox(std::size_t queued, std::size_t unacknowledged, bool stalled);
   void Answered(std::chrono::steady_clock::duration time);
   void AskFailed();
@@ -36,6 +40,15 @@ class LinkMeter {
   std::size_t unacknowledged_ = 0;
   bool stalled_ = false;
   Clock::time_point stalled_since_;
+
+  // Envelopes whose way is timed: of each frame the first, while there is a free place.
+  struct Timed {
+    std::uint64_t seq = 0;  // 0: free
+    prometheus::Histogram* seconds = nullptr;
+    Clock::time_point sent;
+  };
+  void Time(const link::v1::Envelope& envelope);
+  std::array<Timed, 4> timed_;
 };
 
 }  // namespace parley::rpc

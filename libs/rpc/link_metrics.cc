@@ -1,5 +1,7 @@
 #include "libs/rpc/link_metrics.h"
 
+#include <utility>
+
 namespace parley::rpc {
 namespace {
 
@@ -24,23 +26,30 @@ std::shared_ptr<LinkMetrics> LinkMetrics::Make(telemetry::Metrics* metrics, cons
 LinkMetrics::LinkMetrics(telemetry::Metrics& metrics, const std::string& kind)
     : sent(MakeDirection(metrics, kind, "sent")),
       received(MakeDirection(metrics, kind, "received")),
-      batch(metrics.Histogram("parley_link_batch_envelopes", "Envelopes in a frame sent that has any",
-                              {{"link", kind}}, {1, 2, 4, 8, 16, 32, 64, 128, 256})),
+      batch(metrics.Histogram("parley_link_batch_envelopes", "Envelopes in a frame sent that has any", {{"link", kind}},
+                              {1, 2, 4, 8, 16, 32, 64, 128, 256})),
       links(metrics.Gauge("parley_link_up", "Links that are up", {{"link", kind}})),
       ups(metrics.Counter("parley_link_ups_total", "Links that came up", {{"link", kind}})),
       downs(metrics.Counter("parley_link_downs_total", "Links that broke or ended", {{"link", kind}})),
-      failed_dials(metrics.Counter("parley_link_failed_dials_total", "Attempts that never came up",
-                                   {{"link", kind}})),
+      failed_dials(metrics.Counter("parley_link_failed_dials_total", "Attempts that never came up", {{"link", kind}})),
       violations(metrics.Counter("parley_link_violations_total", "Links ended because the peer broke the contract",
                                  {{"link", kind}})),
-      queued(metrics.Gauge("parley_link_queued_envelopes", "Envelopes that wait for a peer's window",
-                           {{"link", kind}})),
-      unacknowledged(metrics.Gauge("parley_link_unacknowledged_envelopes", "Envelopes sent and not settled",
-                                   {{"link", kind}})),
+      queued(
+          metrics.Gauge("parley_link_queued_envelopes", "Envelopes that wait for a peer's window", {{"link", kind}})),
+      unacknowledged(
+          metrics.Gauge("parley_link_unacknowledged_envelopes", "Envelopes sent and not settled", {{"link", kind}})),
       stalls(metrics.Counter("parley_link_window_full_seconds_total", "Time that envelopes waited for a full window",
                              {{"link", kind}})),
       ask_seconds(metrics.Histogram("parley_link_ask_seconds", "Time from a request to its reply", {{"link", kind}})),
-      asks_failed(metrics.Counter("parley_link_asks_failed_total", "Requests without a useful reply",
-                                  {{"link", kind}})) {}
+      asks_failed(
+          metrics.Counter("parley_link_asks_failed_total", "Requests without a useful reply", {{"link", kind}})) {
+  using Kind = link::v1::Kind;
+  for (const auto& [stanza, name] :
+       {std::pair{Kind::KIND_MESSAGE, "message"}, {Kind::KIND_PRESENCE, "presence"}, {Kind::KIND_IQ, "iq"}}) {
+    settling[stanza] = &metrics.Histogram("parley_link_settled_seconds",
+                                          "Time until a stanza was delivered, stored or answered (a sample of them)",
+                                          {{"link", kind}, {"kind", name}});
+  }
+}
 
 }  // namespace parley::rpc

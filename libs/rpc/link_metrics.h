@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
 
 #include "libs/telemetry/metrics.h"
+#include "parley/link/v1/link.pb.h"
 
 namespace parley::rpc {
 
@@ -24,6 +26,11 @@ class LinkMetrics {
   };
   Direction sent;
   Direction received;
+  // By the stanza's kind: from being sent until the peer, or whoever it passed it on to, took responsibility.
+  std::array<prometheus::Histogram*, link::v1::KIND_IQ + 1> settling{};
+  prometheus::Histogram* Settling(link::v1::Kind kind) const {
+    return kind >= 0 && kind <= link::v1::KIND_IQ ? settling[kind] : nullptr;
+  }
   prometheus::Histogram& batch;  // envelopes in a frame that has any
   prometheus::Gauge& links;      // up now
   prometheus::Counter& ups;

@@ -331,7 +331,8 @@ TEST_F(LinkTest, MetricsSayWhatLinksDo) {
   up().Ask("?", 5s, [&](Result<std::string>) { answered = true; });
   RunUntil(loop_, [&] { return answered && up().unacknowledged() == 0; });
   const std::string text = metrics.Text();
-  for (const char* line : {"parley_link_envelopes_total{direction=\"sent\",link=\"router\"} 10",
+  for (const char* line : {"parley_link_settled_seconds_count{kind=\"message\",link=\"router\"} 1",
+                           "parley_link_envelopes_total{direction=\"sent\",link=\"router\"} 10",
                            "parley_link_acks_total{direction=\"received\",link=\"router\"} 10",
                            "parley_link_up{link=\"router\"} 1", "parley_link_ask_seconds_count{link=\"router\"} 1",
                            "parley_link_unacknowledged_envelopes{link=\"router\"} 0"}) {

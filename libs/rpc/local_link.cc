@@ -55,8 +55,8 @@ LocalLink::~LocalLink() {
 }
 
 void LocalLink::Send(std::unique_ptr<Envelope> envelope, Receipt receipt) {
-  arrived_.push_back({std::move(envelope),
-                      Receipt(std::make_unique<Debt>(std::move(receipt), outstanding_, generation_))});
+  arrived_.push_back(
+      {std::move(envelope), Receipt(std::make_unique<Debt>(std::move(receipt), outstanding_, generation_))});
   if (arrived_.size() > 1) return;
   loop_.Post([self = self_] {
     if (*self != nullptr) (*self)->Deliver();

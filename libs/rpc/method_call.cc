@@ -50,11 +50,12 @@ class MethodCall::Answers final : public Responder {
   bool settled_ = false;
 };
 
-MethodCall::MethodCall(ByteStream& stream, Methods::OnMessage on_message)
-    : stream_(stream), on_message_(std::move(on_message)) {}
+MethodCall::MethodCall(ByteStream& stream, Methods::OnMessage on_message, Ended ended)
+    : stream_(stream), on_message_(std::move(on_message)), tell_(std::move(ended)) {}
 
 MethodCall::~MethodCall() {
   if (const auto answers = answers_.lock()) answers->Forget();
+  if (!ended_) tell_(CallMeter::Outcome::kCancelled);
 }
 
 void MethodCall::OnMessage(grpc::ByteBuffer& message) {
@@ -76,6 +77,7 @@ void MethodCall::Send(std::string message) {
 void MethodCall::End(const grpc::Status& status) {
   if (std::exchange(ended_, true)) return;
   status_ = status;
+  tell_(status.ok() ? CallMeter::Outcome::kAnswered : CallMeter::Outcome::kFailed);
   if (!stream_.writing()) WriteNext();
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "libs/rpc/byte_stream.h"
+#include "libs/rpc/call_meter.h"
 #include "libs/rpc/methods.h"
 
 namespace parley::rpc {
@@ -12,7 +14,9 @@ namespace parley::rpc {
 // One call of one of a server's methods, over the generic stream that every gRPC call is.
 class MethodCall final : public ByteStream::User {
  public:
-  MethodCall(ByteStream& stream, Methods::OnMessage on_message);
+  // `ended` is told what became of it.
+  using Ended = std::function<void(CallMeter::Outcome)>;
+  MethodCall(ByteStream& stream, Methods::OnMessage on_message, Ended ended);
   ~MethodCall() override;
 
  private:
@@ -35,6 +39,7 @@ class MethodCall final : public ByteStream::User {
   // Of the message that is being answered.
   std::weak_ptr<Answers> answers_;
   std::deque<std::string> unsent_;
+  Ended tell_;
   bool asked_ = false;
   bool ended_ = false;
   grpc::Status status_;

@@ -9,6 +9,7 @@
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing.h"
 #include "libs/rpc/unary_client.h"
+#include "libs/telemetry/metrics.h"
 #include "parley/accounts/v1/accounts.grpc.pb.h"
 #include "parley/admin/v1/admin.grpc.pb.h"
 
@@ -48,7 +49,9 @@ class MethodsTest : public ::testing::Test {
             respond(progress);
           };
         });
-    server_ = std::make_unique<Server>(loop_, Self{"roster", "roster-1", "e"}, "127.0.0.1:0", LinkOptions(),
+    LinkOptions options;
+    options.metrics = &metrics_;
+    server_ = std::make_unique<Server>(loop_, Self{"roster", "roster-1", "e"}, "127.0.0.1:0", options,
                                        std::move(methods), nullptr);
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials());
   }
@@ -65,6 +68,7 @@ class MethodsTest : public ::testing::Test {
   }
 
   Loop loop_;
+  telemetry::Metrics metrics_;
   bool hold_ = false;
   std::vector<std::function<void()>> held_;
   int rows_refused_ = 0;
@@ -84,6 +88,28 @@ TEST_F(MethodsTest, UnaryIsAnswered) {
       EXPECT_EQ(response.exists(), request.jid() == "romeo@home");
     }
   });
+}
+
+TEST_F(MethodsTest, CallsAreCounted) {
+  WhileTurning([&] {
+    auto accounts = accounts::v1::Accounts::NewStub(channel_);
+    grpc::ClientContext context;
+    accounts::v1::ExistsResponse response;
+    EXPECT_TRUE(accounts->Exists(&context, accounts::v1::ExistsRequest(), &response).ok());
+    auto admin = admin::v1::Admin::NewStub(channel_);
+    grpc::ClientContext failing;
+    admin::v1::ListSessionsRequest request;
+    request.set_domain("fails");
+    auto rows = admin->ListSessions(&failing, request);
+    for (admin::v1::SessionRow row; rows->Read(&row);) continue;
+    EXPECT_FALSE(rows->Finish().ok());
+  });
+  const std::string text = metrics_.Text();
+  for (const char* line : {"parley_rpc_calls_total{method=\"Exists\",outcome=\"answered\"} 1",
+                           "parley_rpc_call_seconds_count{method=\"Exists\"} 1",
+                           "parley_rpc_calls_total{method=\"ListSessions\",outcome=\"failed\"} 1"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
+  }
 }
 
 TEST_F(MethodsTest, UnknownMethodIsUnimplemented) {

@@ -1,5 +1,6 @@
 #include "libs/rpc/poller.h"
 
+#include <absl/synchronization/mutex.h>
 #include <grpcpp/impl/codegen/completion_queue_tag.h>
 
 #include <map>
@@ -53,7 +54,10 @@ std::shared_ptr<Poller> Poller::Make(Loop& loop, std::unique_ptr<grpc::Completio
 }
 
 Poller::Poller(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue)
-    : loop_(loop), queue_(std::move(queue)), thread_([this] { Run(); }) {}
+    : loop_(loop), queue_(std::move(queue)), thread_([this] { Run(); }) {
+  // Debian builds Abseil with its search for deadlocks, which follows every lock that gRPC takes.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}
 
 Poller::~Poller() {
   arrivals_->closed = true;

@@ -63,7 +63,8 @@ class Poller {
   void AfterWrites(Tag* tag);
   grpc::CompletionQueue& queue() { return *queue_; }
   // Starts one operation. If it completes at once, as most writes do, that is handled soon, without waking the poller's
-  // thread and through it the loop: at the end of this turn, or (what may go on and on) in the next. Loop's thread only.
+  // thread and through it the loop: at the end of this turn, or (what may go on and on) in the next. Loop's thread
+  // only.
   enum class Soon { kThisTurn, kNextTurn };
   template <class Operate>
   void Start(Soon soon, Operate operate) {

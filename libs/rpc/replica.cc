@@ -6,8 +6,8 @@ namespace parley::rpc {
 
 void Replica::Dial() {
   alias_of_.clear();
-  client_ = std::make_unique<LinkClient>(ring_.loop, ring_.self, address_, ring_.options.link, *this,
-                                         ring_.options.service);
+  client_ =
+      std::make_unique<LinkClient>(ring_.loop, ring_.self, address_, ring_.options.link, *this, ring_.options.service);
 }
 
 void Replica::DialLater(std::chrono::milliseconds delay) {

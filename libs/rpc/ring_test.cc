@@ -52,7 +52,9 @@ class Edge : public Ring::Owner {
     got.push_back(envelope->origin_seq());
   }
   void OnRequest(Link&, const std::string& body, LinkHandler::Respond respond) override { respond("edge: " + body); }
-  void OnUndeliverable(Held held, RefusalReason reason) override { undeliverable.emplace_back(std::move(held), reason); }
+  void OnUndeliverable(Held held, RefusalReason reason) override {
+    undeliverable.emplace_back(std::move(held), reason);
+  }
   void OnAvailability(bool available) override {
     availability.push_back(available);
     if (on_availability) on_availability(available);
@@ -393,12 +395,11 @@ TEST_F(RingTest, OwnKeysStayInTheProcess) {
   MakeRing({&router(0), &router(1)}, {}, {"c2s", "c2s-1", "e"});
   // Router 1 itself: its own address answers with its own name and epoch.
   Edge edge;
-  Ring own(
-      loop_, Self{"router", "router-1", "epoch-2"}, options_, edge,
-      [&](std::unique_ptr<Envelope> envelope, Receipt receipt) {
-        local.push_back(envelope->origin_seq());
-        receipts.push_back(std::move(receipt));
-      });
+  Ring own(loop_, Self{"router", "router-1", "epoch-2"}, options_, edge,
+           [&](std::unique_ptr<Envelope> envelope, Receipt receipt) {
+             local.push_back(envelope->origin_seq());
+             receipts.push_back(std::move(receipt));
+           });
   RunUntil(loop_, [&] { return own.peers().size() == 2; });
   const std::string mine = KeyOn(router(0));
   const std::string theirs = KeyOn(router(1));
@@ -525,7 +526,8 @@ TEST_F(RingTest, NothingIsLostOrReorderedWhileReplicasComeAndGo) {
     }
     running[victim] = !running[victim];
   });
-  RunUntil(loop_, [&] { return next > kEach; }, 60s);
+  RunUntil(
+      loop_, [&] { return next > kEach; }, 60s);
   for (int i = 0; i < kRouters; ++i) {
     if (!running[i]) router(i).Start();
   }

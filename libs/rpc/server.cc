@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "libs/rpc/call_meter.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/endpoint.h"
 #include "libs/rpc/frame_transport.h"
@@ -28,6 +29,7 @@ struct Server::State {
   Loop& loop;
   LinkHandler* handler;
   const Methods methods;
+  std::shared_ptr<CallMeter> calls;
   std::shared_ptr<Endpoint::Role> role = std::make_shared<Endpoint::Role>();
   int port = 0;
   bool draining = false;
@@ -42,6 +44,7 @@ Server::State::State(Loop& loop_, Self self, LinkOptions options, LinkHandler* h
   role->metrics = LinkMetrics::Make(options.metrics, "accepted");
   role->self = std::move(self);
   role->options = options;
+  calls = std::make_shared<CallMeter>(options.metrics);
 }
 
 void Server::State::Start(const std::string& listen, const std::vector<grpc::Service*>& services) {
@@ -61,7 +64,12 @@ void Server::State::Start(const std::string& listen, const std::vector<grpc::Ser
 
 void Server::State::Accept(const std::string& method, ByteStream& stream) {
   if (method == kExchangeMethod && handler != nullptr) return AcceptLink(stream);
-  if (auto on_message = methods.Begin(method)) stream.Use(std::make_unique<MethodCall>(stream, std::move(on_message)));
+  auto on_message = methods.Begin(method);
+  if (!on_message) return;
+  auto ended = [calls = calls, method, begun = CallMeter::Clock::now()](CallMeter::Outcome outcome) {
+    calls->Ended(method, outcome, begun);
+  };
+  stream.Use(std::make_unique<MethodCall>(stream, std::move(on_message), std::move(ended)));
 }
 
 void Server::State::AcceptLink(ByteStream& stream) {
@@ -79,6 +87,7 @@ void Server::State::AcceptLink(ByteStream& stream) {
 
 Server::State::~State() {
   acceptor->accept = nullptr;
+  calls->Close();
   for (auto& [key, endpoint] : endpoints) endpoint->Disown();
   if (acceptor->server) acceptor->server->Shutdown(std::chrono::system_clock::now());
 }

@@ -18,8 +18,7 @@ class Server {
  public:
   // `listen`: "host:port"; port 0 takes a free one. Throws std::runtime_error if it cannot listen.
   // `handler` may be null if the process accepts no links.
-  Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods,
-         LinkHandler* handler);
+  Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods, LinkHandler* handler);
   // `services` (callback API, see rpc/unary.h) outlive the server. They make links in the same process dearer; see
   // rpc/methods.h.
   Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, LinkHandler* handler,

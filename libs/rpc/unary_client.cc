@@ -28,8 +28,7 @@ class UnaryCall final : public Call {
     auto& call = poller.Adopt(std::make_unique<UnaryCall>(poller, std::move(channel), std::move(finished)));
     call.context_.set_deadline(std::chrono::system_clock::now() + timeout);
     grpc::Slice slice(body);
-    call.reader_ =
-        call.stub_.PrepareUnaryCall(&call.context_, method, grpc::ByteBuffer(&slice, 1), &poller.queue());
+    call.reader_ = call.stub_.PrepareUnaryCall(&call.context_, method, grpc::ByteBuffer(&slice, 1), &poller.queue());
     call.reader_->StartCall();
     call.reader_->Finish(&call.response_, &call.status_, &call.finish_);
   }
@@ -152,8 +151,7 @@ void UnaryClient::State::Answer(const Asked& question, Result<std::string> answe
   question->done(std::move(answer));
 }
 
-UnaryClient::UnaryClient(Loop& loop, Options options)
-    : state_(std::make_shared<State>(loop, std::move(options))) {
+UnaryClient::UnaryClient(Loop& loop, Options options) : state_(std::make_shared<State>(loop, std::move(options))) {
   state_->discovery = std::make_unique<Discovery>(
       loop, state_->options.discovery,
       [state = state_.get()](const std::vector<std::string>& addresses) { state->OnDiscovered(addresses); });

@@ -30,12 +30,12 @@ class Accounts : public pb::Accounts::CallbackService {
   }
   grpc::ServerUnaryReactor* Create(grpc::CallbackServerContext*, const pb::CreateRequest* request,
                                    pb::CreateResponse* response) override {
-    return Serve<pb::CreateRequest, pb::CreateResponse>(
-        loop_, request, response, [](const auto&, Respond<pb::CreateResponse> respond) {
-          pb::CreateResponse answer;
-          answer.set_problem(pb::PROBLEM_EXISTS);
-          respond(answer);
-        });
+    return Serve<pb::CreateRequest, pb::CreateResponse>(loop_, request, response,
+                                                        [](const auto&, Respond<pb::CreateResponse> respond) {
+                                                          pb::CreateResponse answer;
+                                                          answer.set_problem(pb::PROBLEM_EXISTS);
+                                                          respond(answer);
+                                                        });
   }
   static pb::GetCredentialResponse Answer() {
     pb::GetCredentialResponse answer;

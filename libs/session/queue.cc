@@ -1,10 +1,13 @@
 #include "libs/session/queue.h"
 
 #include <algorithm>
-#include <memory>
+
+#include "libs/base/ids.h"
 
 namespace parley::session {
 namespace {
+
+constexpr std::uint64_t kUnacknowledged = 0x9e3779b97f4a7c15;  // seed: other marks than those of what the session sent
 
 Result<Ok> Done(const Result<storage::Reply>& reply) {
   if (!reply) return reply.error();
@@ -12,6 +15,15 @@ Result<Ok> Done(const Result<storage::Reply>& reply) {
 }
 
 }  // namespace
+
+Mark MarkOf(const link::v1::Envelope& envelope) {
+  if (envelope.answers() != 0) return {};
+  if (!envelope.unacknowledged_by().empty()) {
+    return {StableHash(envelope.unacknowledged_by(), kUnacknowledged), envelope.unacknowledged_number()};
+  }
+  if (envelope.origin().empty()) return {};
+  return {StableHash(envelope.origin()), envelope.origin_seq()};
+}
 
 std::string QueueKey(std::string_view bare_jid, std::string_view queue) {
   std::string key = "parley:q:{";
@@ -38,6 +50,7 @@ std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t 
 
 Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
   QueueContents contents;
+  contents.length = reply.items.size();
   bool headed = false;
   std::uint64_t handled = 0;
   for (const auto& item : reply.items) {
@@ -53,7 +66,7 @@ Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
       contents.stanzas.push_back(std::move(*element.mutable_stanza()));
     }
   }
-  if (!headed) return Error("there is no such queue");
+  if (!headed) return Error(kNoQueue);
   contents.header.set_handled(handled);
   return contents;
 }
@@ -74,11 +87,13 @@ void SetHeader(storage::Redis& redis, const std::string& key, const v1::QueueHea
 
 void Trim(storage::Redis& redis, const std::string& key, std::uint64_t count, const v1::QueueHeader& header,
           std::function<void(Result<Ok>)> done) {
-  const std::string index = std::to_string(count);
-  // The header takes the place of the last one that goes: from then on it counts.
-  redis.Command({"LSET", key, index, Encode(header)}, [](const Result<storage::Reply>&) {});
-  redis.Command({"LTRIM", key, index, "-1"},
-                [done = std::move(done)](const Result<storage::Reply>& reply) { done(Done(reply)); });
+  // The header takes the place of the last one that goes. Both or none: also when Redis is out of memory.
+  static const storage::Script script(R"(
+    redis.call('LSET', KEYS[1], ARGV[1], ARGV[2])
+    redis.call('LTRIM', KEYS[1], ARGV[1], -1)
+    return 1)");
+  redis.Eval(script, {key}, {std::to_string(count), Encode(header)},
+             [done = std::move(done)](const Result<storage::Reply>& reply) { done(Done(reply)); });
 }
 
 void Load(storage::Redis& redis, const std::string& key, std::function<void(Result<QueueContents>)> done) {
@@ -88,17 +103,19 @@ void Load(storage::Redis& redis, const std::string& key, std::function<void(Resu
   });
 }
 
-void Count(storage::Redis& redis, const std::string& key, std::function<void(Result<std::uint64_t>)> done) {
-  // One after the other, and nobody else trims: the header counts what it took out.
-  auto header = std::make_shared<Result<storage::Reply>>(Error());
-  redis.Command({"LINDEX", key, "0"}, [header](Result<storage::Reply> reply) { *header = std::move(reply); });
-  redis.Command({"LLEN", key}, [header, done = std::move(done)](const Result<storage::Reply>& length) {
-    if (!*header) return done(header->error());
-    if (!length) return done(length.error());
-    if (length->integer == 0) return done(std::uint64_t{0});
-    v1::QueueElement element;
-    if (!element.ParseFromString((*header)->text) || !element.has_header()) return done(Error("the queue has no header"));
-    done(element.header().acked() + static_cast<std::uint64_t>(length->integer) - 1);
+void Rebuild(storage::Redis& redis, const std::string& key, std::size_t length,
+             const std::vector<std::string>& elements, std::function<void(Result<bool>)> done) {
+  static const storage::Script script(R"(
+    if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+    redis.call('DEL', KEYS[1])
+    for i = 2, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+    return 1)");
+  const std::string expected = std::to_string(length);
+  std::vector<std::string_view> arguments{expected};
+  arguments.insert(arguments.end(), elements.begin(), elements.end());
+  redis.Eval(script, {key}, arguments, [done = std::move(done)](const Result<storage::Reply>& reply) {
+    if (!reply) return done(reply.error());
+    done(reply->integer == 1);
   });
 }
 

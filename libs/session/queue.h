@@ -19,6 +19,15 @@ namespace parley::session {
 // parley:q:{user@host}:<queue>
 std::string QueueKey(std::string_view bare_jid, std::string_view queue);
 
+// By what a repeat of a stanza for one session is recognised: what comes from one origin comes in rising order. What an
+// ended session left unacknowledged comes from that session's queue, not from where it came first: it is older than what
+// its sender may have sent to this session since.
+struct Mark {
+  std::uint64_t origin = 0;  // hash; 0: it has no mark
+  std::uint64_t seq = 0;
+};
+Mark MarkOf(const link::v1::Envelope& envelope);
+
 std::string Encode(const v1::QueueHeader& header);
 // The envelope is only read.
 std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled);
@@ -26,9 +35,12 @@ std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t 
 struct QueueContents {
   v1::QueueHeader header;  // `handled` is the highest that any element names
   std::vector<v1::Queued> stanzas;
+  std::size_t length = 0;  // of the list
   std::uint64_t total() const { return header.acked() + stanzas.size(); }
 };
-// The reply to LRANGE key 0 -1. An Error if there is no such queue, or it is not one.
+// The message of the Error when there is no queue of that name (any more).
+inline constexpr char kNoQueue[] = "there is no such queue";
+// The reply to LRANGE key 0 -1.
 Result<QueueContents> DecodeQueue(const storage::Reply& reply);
 
 // `done` gets the length of the list afterwards; 0: there is no such queue (any more), and nothing was appended.
@@ -37,11 +49,13 @@ void Append(storage::Redis& redis, const std::string& key, std::string_view elem
 // Replaces the header. An Error if there is no such queue.
 void SetHeader(storage::Redis& redis, const std::string& key, const v1::QueueHeader& header,
                std::function<void(Result<Ok>)> done);
-// Takes the oldest `count` stanzas out; `header` counts them as acknowledged. A fault in between harms nothing.
+// Takes the oldest `count` stanzas out; `header` counts them as acknowledged.
 void Trim(storage::Redis& redis, const std::string& key, std::uint64_t count, const v1::QueueHeader& header,
           std::function<void(Result<Ok>)> done);
 void Load(storage::Redis& redis, const std::string& key, std::function<void(Result<QueueContents>)> done);
-// How many stanzas were ever queued; 0 for a queue that does not exist.
-void Count(storage::Redis& redis, const std::string& key, std::function<void(Result<std::uint64_t>)> done);
+// Makes the queue what its owner knows: after Redis lost it, or others added to it meanwhile. `done` gets false, and
+// nothing is changed, if the list does not have `length` elements any more (0: it is not there).
+void Rebuild(storage::Redis& redis, const std::string& key, std::size_t length,
+             const std::vector<std::string>& elements, std::function<void(Result<bool>)> done);
 
 }  // namespace parley::session

@@ -1,5 +1,6 @@
 #include "libs/storage/postgres.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -24,6 +25,12 @@ constexpr milliseconds kIdleCheck{500};
 struct Job {
   std::function<void(pqxx::connection&)> work;
   std::function<void(const Error*)> done;
+  Clock::time_point submitted = Clock::now();
+};
+
+struct Times {
+  Clock::duration waited{};
+  Clock::duration ran{};
 };
 
 std::string FirstLine(const char* text) {
@@ -74,6 +81,7 @@ struct Postgres::State : std::enable_shared_from_this<State> {
   std::vector<Worker> workers;
   PostgresCounters counters;
   std::string last_failure;
+  std::function<void(Clock::duration, Clock::duration)> observer;  // loop's thread
   bool stopping = false;
   std::atomic<bool> up = false;
   std::atomic<bool> gone = false;
@@ -89,7 +97,7 @@ struct Postgres::State : std::enable_shared_from_this<State> {
   void Guarded(Worker& worker, std::unique_lock<std::mutex>& lock, Step step);
   void Execute(Worker& worker, Job job);
   Outcome Attempt(Worker& worker, const Job& job, std::string& failure);
-  void Finish(Job job, std::optional<Error> error);
+  void Finish(Job job, std::optional<Error> error, std::optional<Times> times);
   void CutOffLate();
   bool Busy() const;
 };
@@ -171,6 +179,7 @@ void Postgres::State::Disconnect(Worker& worker, std::unique_lock<std::mutex>& l
 }
 
 void Postgres::State::Execute(Worker& worker, Job job) {
+  const auto started = Clock::now();
   std::string failure;
   Outcome outcome = Attempt(worker, job, failure);
   for (int runs = 1; runs < MostRuns(outcome); ++runs) {
@@ -183,8 +192,9 @@ void Postgres::State::Execute(Worker& worker, Job job) {
     }
     outcome = Attempt(worker, job, failure);
   }
-  if (outcome == Outcome::kDone) return Finish(std::move(job), std::nullopt);
-  Finish(std::move(job), Error("postgres: " + failure));
+  const Times times{started - job.submitted, Clock::now() - started};
+  if (outcome == Outcome::kDone) return Finish(std::move(job), std::nullopt, times);
+  Finish(std::move(job), Error("postgres: " + failure), times);
 }
 
 Outcome Postgres::State::Attempt(Worker& worker, const Job& job, std::string& failure) {
@@ -222,14 +232,16 @@ Outcome Postgres::State::Attempt(Worker& worker, const Job& job, std::string& fa
   return outcome;
 }
 
-void Postgres::State::Finish(Job job, std::optional<Error> error) {
+void Postgres::State::Finish(Job job, std::optional<Error> error, std::optional<Times> times) {
   if (error) {
     const std::lock_guard lock(mutex);
     ++counters.errors;
   }
-  loop.Post([weak = weak_from_this(), done = std::move(job.done), error = std::move(error)] {
+  loop.Post([weak = weak_from_this(), done = std::move(job.done), error = std::move(error), times] {
     const auto self = weak.lock();
-    if (self && !self->gone) done(error ? &*error : nullptr);
+    if (!self || self->gone) return;
+    if (times && self->observer) self->observer(times->waited, times->ran);
+    done(error ? &*error : nullptr);
   });
 }
 
@@ -291,10 +303,18 @@ void Postgres::Submit(std::function<void(pqxx::connection&)> work, std::function
     }
     ++state_->counters.rejected;
   }
-  state_->Finish(std::move(job), Error("postgres: too many jobs are waiting"));
+  state_->Finish(std::move(job), Error("postgres: too many jobs are waiting"), std::nullopt);
 }
 
+void Postgres::OnJob(std::function<void(Clock::duration, Clock::duration)> ran) { state_->observer = std::move(ran); }
+
 bool Postgres::up() const { return state_->up; }
+
+std::size_t Postgres::connected() const {
+  const std::lock_guard lock(state_->mutex);
+  return std::count_if(state_->workers.begin(), state_->workers.end(),
+                       [](const Worker& worker) { return worker.connection != nullptr; });
+}
 
 std::size_t Postgres::queued() const {
   const std::lock_guard lock(state_->mutex);

@@ -57,7 +57,11 @@ class Postgres {
   template <class T>
   void Run(std::function<T(pqxx::connection&)> job, std::function<void(Result<T>)> done);
 
+  // Called for each job that ran: how long it waited for a connection, and how long it had it. Once.
+  void OnJob(
+      std::function<void(std::chrono::steady_clock::duration waited, std::chrono::steady_clock::duration ran)> ran);
   bool up() const;  // the last attempt to use the database worked
+  std::size_t connected() const;
   std::size_t queued() const;
   PostgresCounters counters() const;
 

@@ -26,6 +26,8 @@ Script::Script(std::string source) : source_(std::make_shared<const std::string>
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::string_view kInvalidateChannel = "__redis__:invalidate";
 
 // What Eval was asked, kept until its reply in case that Redis has forgotten the script.
@@ -61,6 +63,7 @@ struct Redis::State : std::enable_shared_from_this<State> {
   RedisCounters counters;
   std::function<void(const std::string*)> invalidated;
   std::vector<std::function<void(bool)>> listeners;
+  std::function<void(Clock::duration)> replied;
   std::unique_ptr<RedisConnection> subscriber;  // while Track()ing
   std::unique_ptr<RedisConnection> connection;
   bool up = false;
@@ -88,7 +91,8 @@ struct Redis::State : std::enable_shared_from_this<State> {
   void Fail(Done done, std::string reason);
   void Send(std::span<const std::string_view> words, Done done);
   void Evaluate(std::shared_ptr<Evaluation> evaluation);
-  void OnEvaluated(const std::shared_ptr<Evaluation>& evaluation, Result<Reply> reply);
+  void OnEvaluated(const std::shared_ptr<Evaluation>& evaluation, Result<Reply> reply, Clock::time_point sent);
+  void CountReply(const Result<Reply>& reply, Clock::time_point sent);
   void LowerFence();
 };
 
@@ -209,12 +213,13 @@ void Redis::State::Fail(Done done, std::string reason) {
 
 void Redis::State::Send(std::span<const std::string_view> words, Done done) {
   ++counters.commands;
-  connection->Send(words, [self = shared_from_this(), done = std::move(done)](Result<Reply> reply) {
-    if (self->gone) return;
-    if (!reply) ++self->counters.errors;
-    done(std::move(reply));
-    self->LowerFence();
-  });
+  connection->Send(words,
+                   [self = shared_from_this(), done = std::move(done), sent = Clock::now()](Result<Reply> reply) {
+                     if (self->gone) return;
+                     self->CountReply(reply, sent);
+                     done(std::move(reply));
+                     self->LowerFence();
+                   });
 }
 
 void Redis::State::Evaluate(std::shared_ptr<Evaluation> evaluation) {
@@ -223,12 +228,18 @@ void Redis::State::Evaluate(std::shared_ptr<Evaluation> evaluation) {
   counters.scripts_sent += evaluation->in_full;
   const auto words = evaluation->in_full ? Views("EVAL", *evaluation->source, evaluation->arguments)
                                          : Views("EVALSHA", evaluation->sha1, evaluation->arguments);
-  connection->Send(words, [self = shared_from_this(), evaluation](Result<Reply> reply) {
-    self->OnEvaluated(evaluation, std::move(reply));
+  connection->Send(words, [self = shared_from_this(), evaluation, sent = Clock::now()](Result<Reply> reply) {
+    self->OnEvaluated(evaluation, std::move(reply), sent);
   });
 }
 
-void Redis::State::OnEvaluated(const std::shared_ptr<Evaluation>& evaluation, Result<Reply> reply) {
+void Redis::State::CountReply(const Result<Reply>& reply, Clock::time_point sent) {
+  if (!reply) ++counters.errors;
+  if (replied) replied(Clock::now() - sent);
+}
+
+void Redis::State::OnEvaluated(const std::shared_ptr<Evaluation>& evaluation, Result<Reply> reply,
+                               Clock::time_point sent) {
   if (gone) return;
   if (!reply && up && !evaluation->in_full && reply.error().message().starts_with("NOSCRIPT")) {
     scripts.clear();
@@ -237,7 +248,7 @@ void Redis::State::OnEvaluated(const std::shared_ptr<Evaluation>& evaluation, Re
     again.push_back(evaluation);
     return LowerFence();
   }
-  if (!reply) ++counters.errors;
+  CountReply(reply, sent);
   evaluation->done(std::move(reply));
   LowerFence();
 }
@@ -318,6 +329,7 @@ void Redis::OnState(std::function<void(bool up)> changed) {
   });
 }
 
+void Redis::OnReply(std::function<void(Clock::duration)> replied) { state_->replied = std::move(replied); }
 bool Redis::up() const { return state_->up; }
 std::size_t Redis::pending() const { return state_->connection ? state_->connection->pending() : 0; }
 const RedisCounters& Redis::counters() const { return state_->counters; }

@@ -91,6 +91,8 @@ class Redis {
   // Called with true once connected (and ready), false when lost; soon, if it is up already. Any number of listeners,
   // for the life of this object.
   void OnState(std::function<void(bool up)> changed);
+  // Called for each reply with the time since its command was sent. Once.
+  void OnReply(std::function<void(std::chrono::steady_clock::duration)> replied);
   bool up() const;
   std::size_t pending() const;
   const RedisCounters& counters() const;

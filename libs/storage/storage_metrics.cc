@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::chrono::seconds kPeriod{1};
 
+double Seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
 // A counter that follows a number which only rises.
 template <class Counters>
 struct Followed {
@@ -25,7 +27,7 @@ struct Followed {
 }  // namespace
 
 struct RedisMetrics::State {
-  State(telemetry::Metrics& metrics, const Redis& redis_)
+  State(telemetry::Metrics& metrics, Redis& redis_)
       : redis(redis_),
         up(metrics.Gauge("parley_redis_up", "1 while Redis is connected and ready")),
         pending(metrics.Gauge("parley_redis_pending_commands", "Commands that await their replies")) {
@@ -41,6 +43,8 @@ struct RedisMetrics::State {
     follow("parley_redis_connects_total", "Connections made", &RedisCounters::connects);
     follow("parley_redis_scripts_sent_total", "Scripts sent in full", &RedisCounters::scripts_sent);
     follow("parley_redis_invalidations_total", "Keys that others changed", &RedisCounters::invalidations);
+    auto& seconds = metrics.Histogram("parley_redis_command_seconds", "Time from a command to its reply");
+    redis_.OnReply([&seconds](auto time) { seconds.Observe(Seconds(time)); });
   }
 
   void Update() {
@@ -56,17 +60,18 @@ struct RedisMetrics::State {
   Loop::Timer timer;
 };
 
-RedisMetrics::RedisMetrics(Loop& loop, telemetry::Metrics& metrics, const Redis& redis)
+RedisMetrics::RedisMetrics(Loop& loop, telemetry::Metrics& metrics, Redis& redis)
     : state_(std::make_unique<State>(metrics, redis)) {
   state_->timer = loop.Every(kPeriod, [state = state_.get()] { state->Update(); });
 }
 RedisMetrics::~RedisMetrics() = default;
 
 struct PostgresMetrics::State {
-  State(telemetry::Metrics& metrics, const Postgres& postgres_)
+  State(telemetry::Metrics& metrics, Postgres& postgres_)
       : postgres(postgres_),
         up(metrics.Gauge("parley_postgres_up", "1 if the last attempt to use the database worked")),
-        queued(metrics.Gauge("parley_postgres_queued_jobs", "Jobs that wait for a connection")) {
+        queued(metrics.Gauge("parley_postgres_queued_jobs", "Jobs that wait for a connection")),
+        connections(metrics.Gauge("parley_postgres_connections", "Connections of the pool that are open")) {
     const auto follow = [&](const char* name, const char* help, std::uint64_t PostgresCounters::*number) {
       counters.push_back({metrics.Counter(name, help), number});
     };
@@ -78,11 +83,18 @@ struct PostgresMetrics::State {
     follow("parley_postgres_timeouts_total", "Transactions cut off because the server fell silent",
            &PostgresCounters::timeouts);
     follow("parley_postgres_connects_total", "Connections made", &PostgresCounters::connects);
+    auto& waiting = metrics.Histogram("parley_postgres_wait_seconds", "Time that a job waited for a connection");
+    auto& running = metrics.Histogram("parley_postgres_job_seconds", "Time that a job had its connection");
+    postgres_.OnJob([&waiting, &running](auto waited, auto ran) {
+      waiting.Observe(Seconds(waited));
+      running.Observe(Seconds(ran));
+    });
   }
 
   void Update() {
     up.Set(postgres.up() ? 1 : 0);
     queued.Set(static_cast<double>(postgres.queued()));
+    connections.Set(static_cast<double>(postgres.connected()));
     const PostgresCounters now = postgres.counters();
     for (auto& counter : counters) counter.Follow(now);
   }
@@ -90,11 +102,12 @@ struct PostgresMetrics::State {
   const Postgres& postgres;
   prometheus::Gauge& up;
   prometheus::Gauge& queued;
+  prometheus::Gauge& connections;
   std::vector<Followed<PostgresCounters>> counters;
   Loop::Timer timer;
 };
 
-PostgresMetrics::PostgresMetrics(Loop& loop, telemetry::Metrics& metrics, const Postgres& postgres)
+PostgresMetrics::PostgresMetrics(Loop& loop, telemetry::Metrics& metrics, Postgres& postgres)
     : state_(std::make_unique<State>(metrics, postgres)) {
   state_->timer = loop.Every(kPeriod, [state = state_.get()] { state->Update(); });
 }

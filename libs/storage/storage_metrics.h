@@ -14,7 +14,7 @@ class Postgres;
 // parley_redis_*. `redis` outlives it.
 class RedisMetrics {
  public:
-  RedisMetrics(Loop& loop, telemetry::Metrics& metrics, const Redis& redis);
+  RedisMetrics(Loop& loop, telemetry::Metrics& metrics, Redis& redis);
   ~RedisMetrics();
 
  private:
@@ -25,7 +25,7 @@ class RedisMetrics {
 // parley_postgres_*. `postgres` outlives it.
 class PostgresMetrics {
  public:
-  PostgresMetrics(Loop& loop, telemetry::Metrics& metrics, const Postgres& postgres);
+  PostgresMetrics(Loop& loop, telemetry::Metrics& metrics, Postgres& postgres);
   ~PostgresMetrics();
 
  private:

@@ -28,5 +28,31 @@ TEST(StorageMetricsTest, FollowTheClients) {
   });
 }
 
+TEST(StorageMetricsTest, TimeWhatIsAsked) {
+  test::RedisServer redis_server;
+  Loop loop;
+  telemetry::Metrics metrics;
+  Redis redis(loop, redis_server.options());
+  Postgres postgres(loop, test::PostgresServer::Get().NewDatabase(), {});
+  const RedisMetrics redis_metrics(loop, metrics, redis);
+  const PostgresMetrics postgres_metrics(loop, metrics, postgres);
+  test::RunUntil(loop, [&] { return redis.up() && postgres.up(); });
+  int done = 0;
+  const Script script("return 1");
+  redis.Command({"PING"}, [&](const Result<Reply>&) { ++done; });
+  redis.Eval(script, {}, {}, [&](const Result<Reply>&) { ++done; });
+  std::function<int(pqxx::connection&)> job = [](pqxx::connection& connection) {
+    return pqxx::nontransaction(connection).exec1("SELECT 1")[0].as<int>();
+  };
+  postgres.Run<int>(job, [&](Result<int>) { ++done; });
+  test::RunUntil(loop, [&] { return done == 3; });
+  const std::string text = metrics.Text();
+  for (const char* line : {"parley_redis_command_seconds_count 2", "parley_postgres_job_seconds_count 1",
+                           "parley_postgres_wait_seconds_count 1"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
+  }
+  EXPECT_GE(postgres.connected(), 1u);
+}
+
 }  // namespace
 }  // namespace parley::storage

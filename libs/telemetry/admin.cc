@@ -16,8 +16,6 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-// Probes and a few scrapers. The next ones wait in the listen queue until one of these is done or timed out.
-constexpr long kMaxConnections = 32;
 constexpr std::chrono::milliseconds kPause{100};
 
 tcp::endpoint Resolve(Loop& loop, const std::string& listen) {
@@ -42,18 +40,31 @@ tcp::acceptor Listen(Loop& loop, const std::string& listen) {
 }  // namespace
 
 struct Admin::State : std::enable_shared_from_this<Admin::State> {
-  State(Loop& loop_, Metrics& metrics_, const std::string& listen)
-      : loop(loop_), metrics(metrics_), acceptor(Listen(loop_, listen)), lag(std::in_place, loop_, metrics_) {}
+  State(Loop& loop_, Metrics& metrics_, const std::string& listen, const AdminOptions& options_)
+      : loop(loop_),
+        metrics(metrics_),
+        options(options_),
+        acceptor(Listen(loop_, listen)),
+        lag(std::in_place, loop_, metrics_),
+        full(metrics_.Counter("parley_admin_connections_full_total",
+                              "Times that admin.max_connections kept the next from being accepted")) {}
 
   void Accept() {
     if (!acceptor.is_open()) return;
-    if (open.use_count() > kMaxConnections) return AcceptLater();
+    // The next ones wait in the listen queue until one of these is done or timed out.
+    if (open.use_count() > static_cast<long>(options.max_connections)) return WaitForRoom();
     acceptor.async_accept([self = shared_from_this()](const boost::system::error_code& error, tcp::socket socket) {
       if (!self->acceptor.is_open()) return;
       if (error) return self->AcceptLater();  // out of descriptors
+      self->waiting_for_room = false;
       self->Serve(std::move(socket));
       self->Accept();
     });
+  }
+
+  void WaitForRoom() {
+    if (!std::exchange(waiting_for_room, true)) full.Increment();
+    AcceptLater();
   }
 
   void AcceptLater() {
@@ -69,7 +80,7 @@ struct Admin::State : std::enable_shared_from_this<Admin::State> {
       if (!state || !state->acceptor.is_open()) return {.status = 503, .body = "stopped\n"};
       return state->Answer(path);
     };
-    ServeHttp(std::move(socket), handler, open);
+    ServeHttp(std::move(socket), handler, options, open);
   }
 
   HttpAnswer Answer(std::string_view path) const {
@@ -87,15 +98,18 @@ struct Admin::State : std::enable_shared_from_this<Admin::State> {
 
   Loop& loop;
   Metrics& metrics;
+  const AdminOptions options;
   tcp::acceptor acceptor;
   std::optional<LoopLag> lag;
+  prometheus::Counter& full;
+  bool waiting_for_room = false;
   Readiness readiness;
   Loop::Timer retry;
   std::shared_ptr<void> open = std::make_shared<char>();  // shared by each connection
 };
 
-Admin::Admin(Loop& loop, Metrics& metrics, const std::string& listen)
-    : state_(std::make_shared<State>(loop, metrics, listen)) {
+Admin::Admin(Loop& loop, Metrics& metrics, const std::string& listen, const AdminOptions& options)
+    : state_(std::make_shared<State>(loop, metrics, listen, options)) {
   state_->Accept();
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "libs/base/loop.h"
+#include "libs/telemetry/admin_options.h"
 #include "libs/telemetry/metrics.h"
 
 namespace parley::telemetry {
@@ -14,7 +15,7 @@ namespace parley::telemetry {
 class Admin {
  public:
   // `listen`: "host:port", port 0 takes a free one.
-  Admin(Loop& loop, Metrics& metrics, const std::string& listen);
+  Admin(Loop& loop, Metrics& metrics, const std::string& listen, const AdminOptions& options = {});
   ~Admin();
   int port() const;
   // Ready when every check returns an empty string; otherwise it says what is missing.

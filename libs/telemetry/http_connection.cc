@@ -13,20 +13,20 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
-constexpr std::chrono::seconds kRequestTimeout{10};  // also the longest idle time between requests
 constexpr std::chrono::seconds kLinger{1};
-constexpr std::size_t kMaxHeaderBytes = 8192;
+constexpr std::size_t kDiscardBytes = 8192;
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  HttpConnection(boost::asio::ip::tcp::socket socket, HttpHandler handler, std::shared_ptr<void> open)
-      : stream_(std::move(socket)), handler_(std::move(handler)), open_(std::move(open)) {}
+  HttpConnection(boost::asio::ip::tcp::socket socket, HttpHandler handler, const AdminOptions& options,
+                 std::shared_ptr<void> open)
+      : stream_(std::move(socket)), handler_(std::move(handler)), options_(options), open_(std::move(open)) {}
 
   void Read() {
     parser_.emplace();
-    parser_->header_limit(kMaxHeaderBytes);
+    parser_->header_limit(options_.max_header_bytes);
     parser_->body_limit(0);
-    stream_.expires_after(kRequestTimeout);
+    stream_.expires_after(options_.request_timeout);
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](beast::error_code error, std::size_t) { self->OnRead(error); });
   }
@@ -72,7 +72,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   void Write() {
     response_.set(http::field::cache_control, "no-store");
-    stream_.expires_after(kRequestTimeout);
+    stream_.expires_after(options_.request_timeout);
     http::async_write(stream_, response_, [self = shared_from_this()](beast::error_code error, std::size_t) {
       if (error || !self->response_.keep_alive()) return self->Close();
       self->Read();
@@ -89,7 +89,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   void Discard() {
     buffer_.clear();
-    stream_.async_read_some(buffer_.prepare(kMaxHeaderBytes),
+    stream_.async_read_some(buffer_.prepare(kDiscardBytes),
                             [self = shared_from_this()](beast::error_code error, std::size_t) {
                               if (!error) self->Discard();
                             });
@@ -97,6 +97,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   beast::tcp_stream stream_;
   HttpHandler handler_;
+  const AdminOptions options_;
   std::shared_ptr<void> open_;
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::empty_body>> parser_;
@@ -105,8 +106,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
 }  // namespace
 
-void ServeHttp(boost::asio::ip::tcp::socket socket, HttpHandler handler, std::shared_ptr<void> open) {
-  std::make_shared<HttpConnection>(std::move(socket), std::move(handler), std::move(open))->Read();
+void ServeHttp(boost::asio::ip::tcp::socket socket, HttpHandler handler, const AdminOptions& options,
+               std::shared_ptr<void> open) {
+  std::make_shared<HttpConnection>(std::move(socket), std::move(handler), options, std::move(open))->Read();
 }
 
 }  // namespace parley::telemetry

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "libs/telemetry/admin_options.h"
+
 namespace parley::telemetry {
 
 struct HttpAnswer {
@@ -16,6 +18,7 @@ struct HttpAnswer {
 using HttpHandler = std::function<HttpAnswer(std::string_view path)>;
 
 // Serves GET and HEAD on one connection until the client leaves, errs, or is slow. `open` is held as long: it counts.
-void ServeHttp(boost::asio::ip::tcp::socket socket, HttpHandler handler, std::shared_ptr<void> open);
+void ServeHttp(boost::asio::ip::tcp::socket socket, HttpHandler handler, const AdminOptions& options,
+               std::shared_ptr<void> open);
 
 }  // namespace parley::telemetry

@@ -1,5 +1,6 @@
+#include "libs/xml/element_parse.h"
+
 #include "libs/xml/chars.h"
-#include "libs/xml/element.h"
 #include "libs/xml/element_reader.h"
 
 namespace parley::xml {
@@ -86,11 +87,14 @@ class Builder {
 }  // namespace
 
 std::optional<Element> Element::Parse(std::string_view raw, std::string_view ns) {
+  return ParseWithin({{"", std::string(ns)}}, raw);
+}
+
+std::optional<Element> ParseWithin(const std::vector<NamespaceBinding>& around, std::string_view raw) {
   while (!raw.empty() && IsSpace(raw.front())) raw.remove_prefix(1);
   while (!raw.empty() && IsSpace(raw.back())) raw.remove_suffix(1);
   if (raw.empty() || raw.front() != '<') return std::nullopt;
   const Limits limits{.max_stanza_bytes = raw.size(), .max_depth = kMaxDepth, .max_attributes = kMaxAttributes};
-  const std::vector<NamespaceBinding> around{{"", std::string(ns)}};
   Builder builder(raw, limits, &around);
   std::optional<Element> element = builder.Build();
   if (!element || builder.position() != raw.size()) return std::nullopt;

@@ -131,7 +131,7 @@ std::string StreamError::ToXml() const {
     out.append("</").append(condition_).append(">");
   }
   AppendText(out, text_, kStreamsNs);
-  out.append("</stream:error>");
+  out.append(application_).append("</stream:error>");
   return out;
 }
 

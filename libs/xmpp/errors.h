@@ -55,6 +55,11 @@ class StreamError {
       : condition_(condition), text_(std::move(text)), content_(std::move(content)) {}
   std::string_view condition() const { return condition_; }
   const std::string& text() const { return text_; }
+  // Adds an application-specific condition (RFC 6120 4.9.4), as XML.
+  StreamError&& With(std::string application) && {
+    application_ = std::move(application);
+    return std::move(*this);
+  }
   // "<stream:error>...</stream:error>"; `content` is the text of the condition itself (see-other-host).
   std::string ToXml() const;
 
@@ -62,6 +67,7 @@ class StreamError {
   std::string_view condition_ = "undefined-condition";  // static storage
   std::string text_;
   std::string content_;
+  std::string application_;
 };
 // By a condition's name as peers send it between services; undefined-condition if unknown.
 StreamError StreamErrorFromCondition(std::string_view condition, std::string text = {});

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "libs/xml/element.h"
+#include "libs/xml/element_parse.h"
 #include "libs/xmpp/stanza.h"
 #include "libs/xmpp/stanza_names.h"
 #include "libs/xmpp/start_tag.h"
@@ -28,7 +28,7 @@ void AppendAttribute(std::string& out, std::string_view name, std::string_view v
 struct Root {
   std::optional<std::string_view> to;
   std::optional<std::string_view> id;
-  std::string_view type;
+  std::optional<std::string_view> type;
   std::optional<RawAttribute> from;
   std::optional<RawAttribute> default_ns;
   bool has_lang = false;
@@ -80,17 +80,10 @@ std::string PrefixDeclarations(std::string_view raw, const StreamContext& contex
   return out;
 }
 
-std::string_view StreamDefaultNamespace(const StreamContext& context) {
-  if (context.namespaces == nullptr) return {};
-  const auto found = std::ranges::find(*context.namespaces, std::string_view{}, &xml::NamespaceBinding::prefix);
-  return found == context.namespaces->end() ? std::string_view{} : std::string_view(found->uri);
-}
-
 // The slow path, for a root with a prefix: what has none inside is in the stream's default namespace, and must say so.
 std::optional<std::string> WithoutRootPrefix(std::string_view raw, const StreamContext& context) {
-  std::string declared(raw);
-  declared.insert(StartTagReader(raw).name_end(), PrefixDeclarations(raw, context));
-  const auto element = xml::Element::Parse(declared, StreamDefaultNamespace(context));
+  const std::vector<xml::NamespaceBinding> none;
+  const auto element = xml::ParseWithin(context.namespaces == nullptr ? none : *context.namespaces, raw);
   if (!element) return std::nullopt;
   return element->ToString(kClientNs);
 }
@@ -132,25 +125,30 @@ std::optional<StanzaError> Check(const Envelope& envelope, const Root& root, std
   return std::nullopt;
 }
 
-// Sets the envelope's `to`. What is no JID stays as it was written, for the error to come back from there.
+// Sets `to`, in the stanza too. What is no JID stays as it was written, for the error to come back from there.
 std::optional<StanzaError> SetTo(Envelope& envelope, std::string_view raw) {
   std::string storage;
   const std::string_view value = AttributeValue(raw, storage);
   auto jid = Jid::Parse(value);
   if (jid) {
+    // RFC 7622 section 4: servers enforce; the recipient finds its own address there, however it was written.
+    if (jid->str() != value) envelope.set_stanza(WithAttribute(envelope.stanza(), "to", jid->str()));
     envelope.set_to(std::move(*jid).str());
     return std::nullopt;
   }
-  envelope.set_to(value.data(), value.size());
+  envelope.mutable_to()->assign(value);
   return JidMalformed();
 }
 
 void SetTypeAndId(Envelope& envelope, const Root& root) {
   std::string storage;
-  envelope.set_type(TypeFromName(envelope.kind(), AttributeValue(root.type, storage)));
+  envelope.set_type(TypeFromName(envelope.kind(), AttributeValue(root.type.value_or(""), storage)));
+  // RFC 6121 4.7.1: available presence says so by having no type; an empty one is none of those that there are.
+  const bool empty = root.type && root.type->empty();
+  if (empty && envelope.kind() == link::v1::KIND_PRESENCE) envelope.set_type(link::v1::TYPE_UNSPECIFIED);
   if (!root.id) return;
   const std::string_view id = AttributeValue(*root.id, storage);
-  envelope.set_id(id.data(), id.size());
+  envelope.mutable_id()->assign(id);
 }
 
 // `raw` is the child's own bytes or, where its root had a prefix, those that stand for it.
@@ -160,11 +158,12 @@ std::optional<ParsedStanza> Parse(link::v1::Kind kind, std::string_view raw, std
   std::optional<ParsedStanza> parsed(std::in_place);
   Envelope& envelope = parsed->envelope;
   envelope.set_kind(kind);
-  envelope.set_from(context.from.data(), context.from.size());
+  // Protobuf's set_from(data, size) makes a string, copies it and throws it away.
+  envelope.mutable_from()->assign(context.from);
   SetTypeAndId(envelope, root);
   if (kind == link::v1::KIND_IQ) {  // the only kind that is dispatched by what it carries
-    envelope.set_payload_ns(child.payload_ns.data(), child.payload_ns.size());
-    envelope.set_payload_name(child.payload_name.data(), child.payload_name.size());
+    envelope.mutable_payload_ns()->assign(child.payload_ns);
+    envelope.mutable_payload_name()->assign(child.payload_name);
   }
   envelope.set_stanza(Canonical(raw, root, declarations, context));
   parsed->error = Check(envelope, root, raw);

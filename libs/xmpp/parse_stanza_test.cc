@@ -60,8 +60,15 @@ TEST(ParseStanzaTest, ReadsWhatRoutingNeeds) {
   EXPECT_EQ(reading.envelope().id(), "m1");
   EXPECT_EQ(reading.condition(), "");
   EXPECT_EQ(reading.stanza(),
-            "<message from='romeo@example.net/orchard' to='Juliet@Example.com' type='chat' id='m1'>"
+            "<message from='romeo@example.net/orchard' to='juliet@example.com' type='chat' id='m1'>"
             "<body>hi &amp; bye</body></message>");
+}
+
+TEST(ParseStanzaTest, AnEmptyTypeIsNoType) {  // RFC 6121 4.7.1, 5.2.2
+  EXPECT_EQ(Reading("<presence type=''/>").condition(), "bad-request");
+  EXPECT_EQ(Reading("<iq type='' id='1'/>").condition(), "bad-request");
+  EXPECT_EQ(Reading("<message type=''/>").envelope().type(), link::v1::TYPE_NORMAL);
+  EXPECT_EQ(Reading("<presence/>").condition(), "");
 }
 
 TEST(ParseStanzaTest, StampsFromOverTheClientsOwn) {

@@ -46,9 +46,9 @@ Envelope Make(const Head& head, std::string_view payload_xml) {
   Envelope envelope;
   envelope.set_kind(head.kind);
   envelope.set_type(head.type);
-  envelope.set_from(head.from.data(), head.from.size());
-  envelope.set_to(head.to.data(), head.to.size());
-  envelope.set_id(head.id.data(), head.id.size());
+  envelope.mutable_from()->assign(head.from);
+  envelope.mutable_to()->assign(head.to);
+  envelope.mutable_id()->assign(head.id);
   envelope.set_stanza(std::move(xml));
   return envelope;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -37,11 +38,15 @@ class Acceptor {
   void Listen(const std::string& address, Streams::Kind kind);
   void OnAccepted(int fd, const std::string& address, Streams::Kind kind);
   void Retry();
+  // What the listeners count.
+  void Measure();
   void Refuse(int fd, Streams::Kind kind);
 
   Context& context_;
   std::vector<Listening> listeners_;
   std::deque<Waiting> waiting_;
+  std::uint64_t full_batches_ = 0;
+  std::uint64_t refused_ = 0;
   Loop::Timer retrying_;
 };
 

@@ -11,6 +11,9 @@ class TlsContexts;
 namespace parley::rpc {
 class AccountsClient;
 }
+namespace parley::storage {
+class Redis;
+}
 
 namespace parley::c2s {
 
@@ -29,6 +32,7 @@ struct Context {
   const config::Config& config;
   Metrics& metrics;
   Wheel& wheel;
+  storage::Redis& redis;
   Workers& workers;
   net::TlsContexts& tls;
   rpc::AccountsClient& accounts;

@@ -33,13 +33,19 @@ void Drain::Start(std::function<void()> done) {
 void Drain::Step() {
   const auto open = [](Stream& stream) { return stream.alive(); };
   for (const auto& stream : context_.streams.Some(per_step_, open)) {
-    stream->Fail(xmpp::StreamError("system-shutdown", "come back to another node"));
+    stream->Fail(Farewell());
   }
   const bool streams_left = context_.streams.size() > 0;
-  const bool sessions_left = context_.sessions.size() + context_.sessions.ending() > 0;
+  const bool sessions_left = context_.sessions.Unsettled() + context_.sessions.ending() > 0;
   if (streams_left || sessions_left || context_.routers.unacknowledged() > 0) return;
   stepping_.Cancel();
   Finish();
+}
+
+xmpp::StreamError Drain::Farewell() const {
+  const auto& elsewhere = context_.config.c2s.drain_redirect;
+  if (elsewhere.empty()) return xmpp::StreamError("system-shutdown", "come back to another node");
+  return xmpp::StreamError("see-other-host", {}, elsewhere);  // RFC 6120 4.9.3.19
 }
 
 void Drain::Finish() {

@@ -2,6 +2,7 @@
 
 #include <functional>
 
+#include "libs/xmpp/errors.h"
 #include "services/c2s/context.h"
 
 namespace parley::c2s {
@@ -15,6 +16,7 @@ class Drain {
 
  private:
   void Step();
+  xmpp::StreamError Farewell() const;
   void Finish();
 
   Context& context_;

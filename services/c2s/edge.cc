@@ -8,8 +8,6 @@
 namespace parley::c2s {
 namespace {
 
-constexpr std::size_t kPasswordThreads = 2;
-constexpr std::size_t kMaxPasswordsQueued = 1000;
 constexpr std::chrono::seconds kMeasurePeriod{5};
 
 std::vector<net::TlsHost> TlsHosts(const config::Config& config) {
@@ -52,10 +50,22 @@ rpc::Ring::Options RingOptions(const config::Config& config, telemetry::Metrics&
 
 rpc::Self SelfOf(const config::Config& config) { return rpc::Self{"c2s", config.cluster.instance, RandomId()}; }
 
-storage::LeaseOptions LeaseTimes(const config::C2s& config) {
-  storage::LeaseOptions options;
-  options.ttl = config.lease_ttl;
-  options.refresh = config.lease_refresh;
+Routers::Options RouterOptions(const config::Config& config, telemetry::Metrics& metrics) {
+  Routers::Options options;
+  options.ring = RingOptions(config, metrics);
+  options.max_deferred = config.c2s.max_deferred;
+  options.max_repeats_remembered = config.c2s.max_repeats_remembered;
+  options.repeat_memory = config.c2s.repeat_memory;
+  return options;
+}
+
+Node::Options NodeOptions(const config::Config& config) {
+  Node::Options options;
+  options.instance = config.cluster.instance;
+  options.lease.ttl = config.c2s.lease_ttl;
+  options.lease.refresh = config.c2s.lease_refresh;
+  options.max_restoring = config.c2s.max_restoring;
+  options.restore_timeout = config.c2s.router_timeout;
   return options;
 }
 
@@ -66,22 +76,25 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       admin_(admin),
       metrics_(metrics),
       wheel_(loop),
-      workers_(loop, kPasswordThreads, kMaxPasswordsQueued),
+      workers_(loop, config.c2s.password_threads, config.c2s.max_passwords_queued),
       redis_(loop, config.redis),
       redis_metrics_(loop, metrics, redis_),
       tls_(TlsHosts(config), TlsSettings(config.c2s)),
       accounts_(loop, AccountsOptions(config)),
       admission_(loop, config.c2s, metrics_),
       streams_(loop),
-      node_(loop, redis_, config.cluster.instance, LeaseTimes(config.c2s), sessions_, routers_, metrics_),
-      routers_(loop, SelfOf(config), RingOptions(config, metrics), sessions_, metrics_),
-      context_{loop,      config,     metrics_, wheel_,    workers_, tls_,
-               accounts_, admission_, streams_, sessions_, routers_, node_},
+      node_(loop, redis_, NodeOptions(config), sessions_, routers_, metrics_),
+      routers_(loop, SelfOf(config), RouterOptions(config, metrics), sessions_, metrics_),
+      context_{loop,      config,     metrics_,  wheel_,    redis_,   workers_,
+               tls_,      accounts_,  admission_, streams_, sessions_, routers_, node_},
       acceptor_(context_),
       drain_(context_),
       measuring_(loop.Every(kMeasurePeriod, [this] { Measure(); })),
       reloading_(loop.Every(config.c2s.certificate_check, [this] { ReloadCertificates(); })) {
   routers_.OnUnknown([this](const std::shared_ptr<Session>& session) { node_.PutBack(session); });
+  redis_.OnState([this](bool up) {
+    if (up) sessions_.OnRedisUp();
+  });
   AddReadyChecks();
 }
 
@@ -110,6 +123,8 @@ void Edge::ReloadCertificates() {
 }
 
 void Edge::Measure() {
+  metrics_.connections_open.Set(admission_.connections());
+  metrics_.connections_max.Set(config_.c2s.max_connections);
   metrics_.unacknowledged.Set(static_cast<double>(routers_.unacknowledged()));
   metrics_.outbound_bytes.Set(static_cast<double>(streams_.queued_bytes()));
 }

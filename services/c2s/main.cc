@@ -8,7 +8,7 @@ int main(int argc, char** argv) {
   log::Init(config.log);
   Loop loop;
   telemetry::Metrics metrics;
-  telemetry::Admin admin(loop, metrics, config.c2s.admin);
+  telemetry::Admin admin(loop, metrics, config.c2s.admin, config.admin);
   c2s::Edge edge(loop, config, metrics, admin);
 
   auto drain = [&edge](std::function<void()> done) { edge.Drain(std::move(done)); };

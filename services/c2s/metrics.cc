@@ -29,7 +29,8 @@ const std::vector<std::string> kStreamErrors = {"bad-format",
                                                 "unsupported-stanza-type",
                                                 "unsupported-version"};
 
-const std::vector<std::string> kLimits = {"auth_attempts",
+const std::vector<std::string> kLimits = {"accept_batch",
+                                          "auth_attempts",
                                           "auth_failures",
                                           "bytes_rate",
                                           "connection_rate",
@@ -38,9 +39,14 @@ const std::vector<std::string> kLimits = {"auth_attempts",
                                           "idle",
                                           "outbound_bytes",
                                           "connections_address",
+                                          "connections_waiting",
+                                          "descriptors",
                                           "password_queue",
                                           "registration_rate",
+                                          "repeats_remembered",
                                           "slow_reader",
+                                          "sm_ack_timeout",
+                                          "sm_queue",
                                           "stanza_rate",
                                           "stanza_size",
                                           "unacknowledged",
@@ -79,10 +85,22 @@ void LoginCounters::Add(std::string_view mechanism, std::string_view outcome) {
   counter->Increment();
 }
 
+void LoginCounters::Took(std::string_view mechanism, std::chrono::steady_clock::duration time) {
+  auto& seconds = seconds_[std::string(mechanism)];
+  if (!seconds) {
+    seconds = &metrics_.Histogram("parley_c2s_login_seconds", "Time of a successful SASL exchange",
+                                  {{"mechanism", std::string(mechanism)}});
+  }
+  seconds->Observe(std::chrono::duration<double>(time).count());
+}
+
 Metrics::Metrics(telemetry::Metrics& m)
     : connections(m.Counter("parley_c2s_connections_total", "TCP connections admitted")),
+      connections_open(m.Gauge("parley_c2s_connections_open", "TCP connections now")),
+      connections_max(m.Gauge("parley_c2s_connections_max", "c2s.max_connections")),
       streams_negotiating(m.Gauge("parley_c2s_streams", "Streams by state", {{"state", "negotiating"}})),
       sessions_bound(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "bound"}})),
+      sessions_away(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "away"}})),
       sessions_ending(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "ending"}})),
       bytes_in(m.Counter("parley_c2s_bytes_in_total", "XML bytes received")),
       bytes_out(m.Counter("parley_c2s_bytes_out_total", "XML bytes sent")),
@@ -98,6 +116,8 @@ Metrics::Metrics(telemetry::Metrics& m)
       tls(m, "parley_c2s_tls_handshakes_total", "TLS handshakes completed", "version", {"TLSv1.2", "TLSv1.3"}),
       tls_resumed(m.Counter("parley_c2s_tls_resumed_total", "TLS handshakes resumed by a ticket")),
       limits(m, "parley_c2s_limits_total", "A limit was reached", "limit", kLimits),
+      rate_paused(
+          m.Counter("parley_c2s_rate_paused_seconds_total", "Time that clients were not read because of their rates")),
       unacknowledged(m.Gauge("parley_c2s_unacknowledged_stanzas", "Clients' stanzas that the routers have not taken")),
       outbound_bytes(m.Gauge("parley_c2s_outbound_queue_bytes", "Bytes waiting for clients to read")),
       deferred(m.Gauge("parley_c2s_deferred_stanzas", "Stanzas kept for a router to come back")),
@@ -106,6 +126,15 @@ Metrics::Metrics(telemetry::Metrics& m)
       repeats_dropped(m.Counter("parley_c2s_repeats_dropped_total", "Deliveries recognised as repeats")),
       undeliverable(m.Counter("parley_c2s_undeliverable_total", "Clients' stanzas that no router took")),
       restores(m.Counter("parley_c2s_sessions_restored_total", "Sessions put back after a lease or Redis was lost")),
+      sm_enabled(m, "parley_c2s_sm_enabled_total", "Stream management enabled, and what for", "outcome",
+                 {"resumable", "acknowledged", "failed"}),
+      sm_resumptions(m, "parley_c2s_sm_resumptions_total", "Resumptions asked for by clients", "outcome",
+                     {"here", "claimed", "item-not-found", "too-high", "unanswered"}),
+      sm_handovers(m.Counter("parley_c2s_sm_handovers_total", "Sessions handed over to another edge")),
+      sm_requests(m.Counter("parley_c2s_sm_requests_total", "Acknowledgements asked for")),
+      sm_unacknowledged(m.Gauge("parley_c2s_sm_unacknowledged_stanzas",
+                                "Stanzas that clients with stream management have not acknowledged")),
+      restoring(m.Gauge("parley_c2s_sessions_restoring", "Sessions that wait to be put back")),
       certificate_reloads(m.Counter("parley_c2s_certificate_reloads_total", "Certificates reloaded")) {}
 
 }  // namespace parley::c2s

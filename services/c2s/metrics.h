@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -38,18 +39,24 @@ class LoginCounters {
   explicit LoginCounters(telemetry::Metrics& metrics) : metrics_(metrics) {}
   // Both from fixed tables.
   void Add(std::string_view mechanism, std::string_view outcome);
+  // A success: from the client's first word to the server's last.
+  void Took(std::string_view mechanism, std::chrono::steady_clock::duration time);
 
  private:
   telemetry::Metrics& metrics_;
   std::map<std::string, prometheus::Counter*, std::less<>> counters_;
+  std::map<std::string, prometheus::Histogram*, std::less<>> seconds_;
 };
 
 struct Metrics {
   explicit Metrics(telemetry::Metrics& metrics);
 
   prometheus::Counter& connections;
+  prometheus::Gauge& connections_open;
+  prometheus::Gauge& connections_max;
   prometheus::Gauge& streams_negotiating;
   prometheus::Gauge& sessions_bound;
+  prometheus::Gauge& sessions_away;
   prometheus::Gauge& sessions_ending;
   prometheus::Counter& bytes_in;
   prometheus::Counter& bytes_out;
@@ -63,6 +70,7 @@ struct Metrics {
   prometheus::Counter& tls_resumed;
   // A limit was reached: which one.
   CounterFamily limits;
+  prometheus::Counter& rate_paused;
   prometheus::Gauge& unacknowledged;
   prometheus::Gauge& outbound_bytes;
   prometheus::Gauge& deferred;
@@ -71,6 +79,13 @@ struct Metrics {
   prometheus::Counter& repeats_dropped;
   prometheus::Counter& undeliverable;
   prometheus::Counter& restores;
+  // Stream management (XEP-0198)
+  CounterFamily sm_enabled;
+  CounterFamily sm_resumptions;
+  prometheus::Counter& sm_handovers;
+  prometheus::Counter& sm_requests;
+  prometheus::Gauge& sm_unacknowledged;
+  prometheus::Gauge& restoring;
   prometheus::Counter& certificate_reloads;
 };
 

@@ -11,20 +11,18 @@
 namespace parley::c2s {
 namespace {
 
-constexpr std::size_t kMaxAsking = 64;
-constexpr std::chrono::milliseconds kTimeout{5000};
 constexpr std::chrono::milliseconds kRetryDelay{500};
 
 }  // namespace
 
-Node::Node(Loop& loop, storage::Redis& redis, std::string instance, storage::LeaseOptions options,
-           SessionTable& sessions, Routers& routers, Metrics& metrics)
+Node::Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTable& sessions, Routers& routers,
+           Metrics& metrics)
     : loop_(loop),
-      instance_(std::move(instance)),
+      options_(options),
       sessions_(sessions),
       routers_(routers),
       metrics_(metrics),
-      lease_(loop, redis, instance_, options, [this](const std::string& epoch) { OnLease(epoch); }) {}
+      lease_(loop, redis, options.instance, options.lease, [this](const std::string& epoch) { OnLease(epoch); }) {}
 
 void Node::OnLease(const std::string& epoch) {
   log::Info("lease_held", {{"epoch", epoch}, {"sessions", sessions_.size()}});
@@ -44,12 +42,14 @@ void Node::PutBack(const std::shared_ptr<Session>& session) {
 }
 
 void Node::Pump() {
-  while (!retry_.armed() && asking_ < kMaxAsking && !waiting_.empty()) {
+  while (!retry_.armed() && asking_ < options_.max_restoring && !waiting_.empty()) {
     const auto session = waiting_.front().lock();
     waiting_.pop_front();
     // One that is being bound is looked at when it is (see Bound).
-    if (session && session->state() == Session::State::kBound) Restore(session);
+    const bool bound = session && session->state() != Session::State::kBinding;
+    if (bound && session->state() != Session::State::kEnded) Restore(session);
   }
+  metrics_.restoring.Set(static_cast<double>(waiting_.size() + asking_));
 }
 
 void Node::Restore(const std::shared_ptr<Session>& session) {
@@ -57,7 +57,7 @@ void Node::Restore(const std::shared_ptr<Session>& session) {
   session::v1::Ask ask;
   ask.mutable_restore()->set_account(std::string(session->jid().bare()));
   *ask.mutable_restore()->mutable_record() = session->ToRecord();
-  routers_.Ask(session->jid().bare(), ask.SerializeAsString(), kTimeout,
+  routers_.Ask(session->jid().bare(), ask.SerializeAsString(), options_.restore_timeout,
                [this, asked = std::weak_ptr(session)](const Result<std::string>& body) {
                  --asking_;
                  OnAnswer(asked, body);
@@ -75,7 +75,10 @@ void Node::OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::strin
     if (!retry_.armed()) retry_ = loop_.After(kRetryDelay, [this] { Pump(); });
     return;
   }
-  if (answer.restored().ok()) return metrics_.restores.Increment();
+  if (answer.restored().ok()) {
+    metrics_.restores.Increment();
+    return session->OnRestored();
+  }
   link::v1::Disconnect conflict;
   conflict.set_condition("conflict");
   conflict.set_text("another client took the resource while this node was cut off");

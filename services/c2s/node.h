@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -18,10 +20,16 @@ class SessionTable;
 // every session is put back under the new epoch, a bounded number at a time.
 class Node {
  public:
-  Node(Loop& loop, storage::Redis& redis, std::string instance, storage::LeaseOptions options, SessionTable& sessions,
-       Routers& routers, Metrics& metrics);
+  struct Options {
+    std::string instance;
+    storage::LeaseOptions lease;
+    std::size_t max_restoring = 64;
+    std::chrono::milliseconds restore_timeout{10000};
+  };
+  Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTable& sessions, Routers& routers,
+       Metrics& metrics);
 
-  const std::string& instance() const { return instance_; }
+  const std::string& instance() const { return options_.instance; }
   const std::string& epoch() const { return lease_.epoch(); }
   bool held() const { return lease_.held(); }
   // The routers do not know it, although it lives.
@@ -37,7 +45,7 @@ class Node {
   void OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::string>& body);
 
   Loop& loop_;
-  const std::string instance_;
+  const Options options_;
   SessionTable& sessions_;
   Routers& routers_;
   Metrics& metrics_;

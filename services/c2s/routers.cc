@@ -11,9 +11,6 @@
 namespace parley::c2s {
 namespace {
 
-constexpr std::size_t kRepeatsRemembered = 200000;
-constexpr std::chrono::seconds kRepeatsPeriod{60};
-constexpr std::size_t kMaxDeferred = 65536;
 constexpr std::chrono::seconds kDeferredRetry{1};
 
 xmpp::StanzaError ErrorFor(rpc::RefusalReason reason) {
@@ -28,12 +25,13 @@ bool WorthKeeping(const rpc::Envelope& envelope) {
 
 }  // namespace
 
-Routers::Routers(Loop& loop, rpc::Self self, rpc::Ring::Options options, SessionTable& sessions, Metrics& metrics)
+Routers::Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics)
     : sessions_(sessions),
       metrics_(metrics),
-      repeats_(kRepeatsRemembered, kRepeatsPeriod),
+      max_deferred_(options.max_deferred),
+      repeats_(options.max_repeats_remembered, options.repeat_memory),
       loop_(loop),
-      ring_(loop, std::move(self), std::move(options), *this),
+      ring_(loop, std::move(self), options.ring, *this),
       retrying_(loop.Every(kDeferredRetry, [this] { SendDeferred(); })) {}
 
 Routers::~Routers() { *alive_ = nullptr; }
@@ -104,7 +102,7 @@ void Routers::TryOnceMore(Session& session, rpc::Held held) {
 }
 
 void Routers::Defer(rpc::Held held) {
-  if (deferred_.size() >= kMaxDeferred) {
+  if (deferred_.size() >= max_deferred_) {
     metrics_.limits.Add("deferred");
     log::Error("stanza_dropped", {{"session", held.envelope->origin()}, {"reason", "too many are kept already"}});
     return;
@@ -137,30 +135,49 @@ void Routers::OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelop
     if (auto* session = sessions_.Find(envelope->session())) session->Disconnect(envelope->disconnect());
     return;
   }
-  if (envelope->leg() == link::v1::LEG_DELIVER) return Deliver(*envelope, std::move(receipt));
+  if (envelope->has_hand_over()) return HandOver(*envelope, std::move(receipt));
+  if (envelope->leg() == link::v1::LEG_DELIVER) return Deliver(std::move(envelope), std::move(receipt));
   log::Warn("envelope_not_understood", {{"peer", link.peer().instance}});
 }
 
-void Routers::Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt) {
+void Routers::HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt) {
   auto* session = sessions_.Find(envelope.session());
+  if (!session) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  session->HandOver(envelope.hand_over().queue(), std::move(receipt));
+}
+
+void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  auto* session = sessions_.Find(envelope->session());
   if (!session) {
     metrics_.deliveries_refused.Add("no_session");
     return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   }
+  // What it had at another edge is not known yet.
+  if (session->state() == Session::State::kBinding) return session->Keep(std::move(envelope), std::move(receipt));
   const auto now = Repeats::Clock::now();
-  const bool numbered = !envelope.origin().empty() && envelope.answers() == 0;
-  if (numbered && envelope.repeat() &&
-      repeats_.Seen(envelope.origin(), envelope.session(), envelope.origin_seq(), now)) {
+  const session::Mark mark = session::MarkOf(*envelope);
+  if (mark.origin != 0 && envelope->repeat() && repeats_.Seen(mark.origin, session->id(), mark.seq, now)) {
     metrics_.repeats_dropped.Increment();
     return;
   }
-  const auto refusal = session->Deliver(envelope);
+  const auto refusal = session->Deliver(envelope, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
-    if (numbered) repeats_.Note(envelope.origin(), envelope.session(), envelope.origin_seq(), now);
+    Remember(*session, mark);
     return;
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
   receipt.Refuse(refusal);
+}
+
+void Routers::Remember(const Session& session, const session::QueueContents& contents) {
+  for (const auto& seen : contents.header.seen()) Remember(session, {seen.origin(), seen.seq()});
+  for (const auto& queued : contents.stanzas) Remember(session, session::MarkOf(queued.envelope()));
+}
+
+void Routers::Remember(const Session& session, session::Mark mark) {
+  if (mark.origin == 0) return;
+  const auto kept = repeats_.Note(mark.origin, session.id(), mark.seq, Repeats::Clock::now());
+  if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
 }
 
 void Routers::OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond respond) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libs/rpc/ring.h"
+#include "libs/session/queue.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/session/repeats.h"
 
@@ -21,7 +22,13 @@ class SessionTable;
 // no router took and nobody can be told about.
 class Routers final : private rpc::Ring::Owner {
  public:
-  Routers(Loop& loop, rpc::Self self, rpc::Ring::Options options, SessionTable& sessions, Metrics& metrics);
+  struct Options {
+    rpc::Ring::Options ring;
+    std::size_t max_deferred = 65536;
+    std::size_t max_repeats_remembered = 200000;
+    std::chrono::seconds repeat_memory{60};
+  };
+  Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics);
   ~Routers();
 
   // `key`: a bare JID.
@@ -35,6 +42,11 @@ class Routers final : private rpc::Ring::Owner {
   // Called for a session that lives here while the routers know nothing of it: Redis lost it.
   void OnUnknown(std::function<void(const std::shared_ptr<Session>&)> unknown) { unknown_ = std::move(unknown); }
 
+  // To the session that it names, unless that had it before.
+  void Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  // What a session that we claimed has had before, so that repeats are recognised.
+  void Remember(const Session& session, const session::QueueContents& contents);
+
   // Before the end: no new deliveries, please.
   void AnnounceDraining();
   std::size_t unacknowledged() const;
@@ -46,7 +58,8 @@ class Routers final : private rpc::Ring::Owner {
   void OnAvailability(bool available) override;
   void OnWritable() override;
 
-  void Deliver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  void Remember(const Session& session, session::Mark mark);
   void TryOnceMore(Session& session, rpc::Held held);
   void GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void WakeWaiting();
@@ -56,6 +69,7 @@ class Routers final : private rpc::Ring::Owner {
 
   SessionTable& sessions_;
   Metrics& metrics_;
+  const std::size_t max_deferred_;
   Repeats repeats_;
   std::function<void(const std::shared_ptr<Session>&)> unknown_;
   std::vector<std::weak_ptr<Session>> waiting_;

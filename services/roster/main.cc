@@ -15,7 +15,7 @@ int main(int argc, char** argv) try {
 
   Loop loop;
   telemetry::Metrics metrics;
-  telemetry::Admin admin(loop, metrics, config.roster.admin);
+  telemetry::Admin admin(loop, metrics, config.roster.admin, config.admin);
   roster::Service service(loop, config, metrics);
   admin.AddReadyCheck("database", [&] { return service.Missing(); });
 

@@ -31,13 +31,24 @@ Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& m
       account_store_(database_),
       keys_(loop, KeyPoolOf(config.roster), metrics),
       accounts_(account_store_, keys_, AccountsOf(config)),
+      surveyor_(loop, account_store_, config.roster.credential_survey,
+                [this](IterationSurvey survey) { OnSurveyed(std::move(survey)); }),
       foundation_(loop, postgres_, FoundationOf(config),
-                  [this](std::string secret) { accounts_.SetSecret(std::move(secret)); }),
+                  [this](std::string secret) {
+                    secret_ = std::move(secret);
+                    surveyor_.Start();
+                  }),
       asks_(rosters_, offline_, writer_, metrics),
       accounts_service_(accounts_, metrics),
       server_(loop, rpc::Self{"roster", config.cluster.instance, RandomId()}, config.roster.listen,
               WithMetrics(config.link, metrics), accounts_service_.methods(), &asks_),
       loop_(loop) {}
+
+// No credential is given before it is known what unknown users have to look like.
+void Service::OnSurveyed(IterationSurvey survey) {
+  accounts_.SetSurvey(std::move(survey));
+  if (!secret_.empty()) accounts_.SetSecret(std::exchange(secret_, {}));
+}
 
 void Service::Drain(std::function<void()> done) {
   server_.AnnounceDraining();

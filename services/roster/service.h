@@ -11,6 +11,7 @@
 #include "libs/telemetry/metrics.h"
 #include "services/roster/accounts/accounts_service.h"
 #include "services/roster/accounts/pg_account_store.h"
+#include "services/roster/accounts/surveyor.h"
 #include "services/roster/asks.h"
 #include "services/roster/contacts/pg_roster_store.h"
 #include "services/roster/foundation.h"
@@ -32,6 +33,8 @@ class Service {
   void Drain(std::function<void()> done);
 
  private:
+  void OnSurveyed(IterationSurvey survey);
+
   storage::Postgres postgres_;
   storage::PostgresMetrics postgres_metrics_;
   Database database_;
@@ -42,6 +45,8 @@ class Service {
   PgAccountStore account_store_;
   KeyPool keys_;
   Accounts accounts_;
+  Surveyor surveyor_;
+  std::string secret_;
   Foundation foundation_;
   Asks asks_;
   AccountsService accounts_service_;

@@ -17,6 +17,17 @@ std::string_view BareOfKey(std::string_view key) {
   return key.substr(open + 1, key.size() - open - 2);
 }
 
+// What may have changed while Redis was away. Who has the session is as Redis says: another may have claimed it.
+void Apply(Record& unsaved, Record& record) {
+  record.set_interested(unsaved.interested());
+  record.set_priority(unsaved.priority());
+  record.mutable_presence()->swap(*unsaved.mutable_presence());
+  record.mutable_directed()->Swap(unsaved.mutable_directed());
+  const bool same_claim = record.node() == unsaved.node() && record.node_epoch() == unsaved.node_epoch() &&
+                          record.queue() == unsaved.queue();
+  if (same_claim && record.away_since() == 0) record.set_away_since(unsaved.away_since());
+}
+
 }  // namespace
 
 AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forget forget)
@@ -186,12 +197,9 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
     Session next;
     next.record = std::move(record);
     if (Session* known = account.WithId(next.id()); known != nullptr) {
-      const std::uint64_t revision = next.record.revision();
       next.unflushed = known->unflushed;
-      if (known->unsaved) {
-        next = std::move(*known);
-        next.record.set_revision(revision);
-      }
+      next.unsaved = known->unsaved;
+      if (known->unsaved) Apply(known->record, next.record);
     }
     sessions.push_back(std::move(next));
   }

@@ -9,8 +9,7 @@ namespace {
 
 namespace pb = admin::v1;
 
-void ListSessions(AdminApi& api, const pb::ListSessionsRequest& request,
-                  rpc::Methods::Writer<pb::SessionRow> writer) {
+void ListSessions(AdminApi& api, const pb::ListSessionsRequest& request, rpc::Methods::Writer<pb::SessionRow> writer) {
   const auto row = [writer](const pb::SessionRow& session) mutable { return writer.Write(session); };
   const auto done = [writer](const std::string& failure) mutable {
     failure.empty() ? writer.Finish() : writer.Fail(failure);
@@ -32,8 +31,7 @@ rpc::Methods AdminMethods(AdminApi& api) {
       "/parley.admin.v1.Admin/RemoveAccount",
       [&api](const auto& request, auto respond) { api.RemoveAccount(request.account(), std::move(respond)); });
   methods.Unary<pb::ListMembersRequest, pb::ListMembersResponse>(
-      "/parley.admin.v1.Admin/ListMembers",
-      [&api](const auto&, auto respond) { api.ListMembers(std::move(respond)); });
+      "/parley.admin.v1.Admin/ListMembers", [&api](const auto&, auto respond) { api.ListMembers(std::move(respond)); });
   return methods;
 }
 

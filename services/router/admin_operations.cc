@@ -11,8 +11,6 @@
 namespace parley::router {
 namespace {
 
-constexpr std::chrono::seconds kTimeout{10};
-
 admin::v1::Member MemberOf(const std::string& service, const std::string& instance, const std::string& epoch,
                            const std::string& address) {
   admin::v1::Member member;
@@ -119,7 +117,7 @@ void AdminOperations::Kick(const std::string& account, const std::string& resour
   ask.mutable_kick()->set_account(account);
   ask.mutable_kick()->set_resource(resource);
   ask.mutable_kick()->set_condition(condition);
-  parts_.peers.Ask(account, ask.SerializeAsString(), kTimeout, [done = std::move(done)](const Result<std::string>& body) {
+  parts_.peers.Ask(account, ask.SerializeAsString(), options_.admin_timeout, [done = std::move(done)](const Result<std::string>& body) {
     session::v1::Answer answer;
     if (body) answer.ParseFromString(*body);
     done(answer.kicked().sessions());

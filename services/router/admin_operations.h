@@ -32,7 +32,7 @@ class AdminOperations final : public AdminApi {
     AccountRemoval& removal;
     rpc::Self self;
   };
-  explicit AdminOperations(const Parts& parts) : parts_(parts) {}
+  AdminOperations(const Parts& parts, const Options& options) : parts_(parts), options_(options) {}
 
   void ListSessions(const admin::v1::ListSessionsRequest& request, Row row, Done done) override;
   void KickSessions(const admin::v1::KickSessionsRequest& request,
@@ -51,6 +51,7 @@ class AdminOperations final : public AdminApi {
             std::function<void(std::uint32_t)> done);
 
   Parts parts_;
+  Options options_;
 };
 
 }  // namespace parley::router

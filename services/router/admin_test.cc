@@ -5,9 +5,9 @@
 namespace parley::router {
 namespace {
 
+using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
-using testing::Client;
 
 class AdminTest : public testing::ClusterTest {
  protected:

@@ -38,14 +38,17 @@ bool Contacts::any_pending_in() const {
 }
 
 void Contacts::Apply(const roster::v1::Item& item, bool removed) {
+  Contact contact = FromItem(item);
+  if (removed) contact.subscription = roster::v1::SUBSCRIPTION_NONE;
   const auto place = std::lower_bound(contacts_.begin(), contacts_.end(), item.jid(), Before);
   const bool there = place != contacts_.end() && place->jid == item.jid();
-  if (removed) {
+  // Who still waits for an answer to its request is no contact, but is not forgotten either (RFC 6121 3.1.3).
+  if (removed && !contact.pending_in) {
     if (there) contacts_.erase(place);
   } else if (there) {
-    *place = FromItem(item);
+    *place = std::move(contact);
   } else {
-    contacts_.insert(place, FromItem(item));
+    contacts_.insert(place, std::move(contact));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "services/router/delivery.h"
 
+#include <algorithm>
+
 #include "libs/xmpp/jid.h"
 #include "services/router/subscriptions.h"
 
@@ -86,6 +88,8 @@ void Delivery::There(Session& session, Held held) {
 
 template <class Wanted>
 void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
+  const auto& all = account.sessions();
+  held.envelope->set_copied(std::count_if(all.begin(), all.end(), wanted) > 1);
   Session* last = nullptr;
   for (auto& session : account.sessions()) {
     if (!wanted(session)) continue;
@@ -102,6 +106,7 @@ Task<void> Delivery::Again(Account& account, Held held) {
   Envelope& envelope = *held.envelope;
   envelope.set_leg(link::v1::LEG_INBOUND);
   envelope.clear_session();
+  envelope.clear_copied();
   // To others of the user's sessions it may have gone already.
   envelope.set_repeat(true);
   switch (envelope.kind()) {

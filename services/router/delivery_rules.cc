@@ -22,8 +22,8 @@ struct Rule {
 constexpr std::array<std::array<Rule, 3>, 3> kRules = {{
     // 8.5.2, to the bare JID: normal        chat                   groupchat      headline       error
     {{
-        {/* no resource */ kStore, kStore, kBounce, kIgnore, kIgnore},                               // 8.5.2.2.1
-        {/* only negative */ kStore, kStore, kBounce, kIgnore, kIgnore},                             // 8.5.2.1.1
+        {/* no resource */ kStore, kStore, kBounce, kIgnore, kIgnore},                                     // 8.5.2.2.1
+        {/* only negative */ kStore, kStore, kBounce, kIgnore, kIgnore},                                   // 8.5.2.1.1
         {/* non-negative */ kDeliverMostAvailable, kDeliverMostAvailable, kBounce, kDeliverAll, kIgnore},  // 8.5.2.1.1
     }},
     // 8.5.3.1, to a resource that is there, available or only connected

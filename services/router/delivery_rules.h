@@ -14,11 +14,11 @@ enum class Address {
 
 // What becomes of a message.
 enum class Outcome {
-  kDeliverThere,         // to the resource that it names
+  kDeliverThere,          // to the resource that it names
   kDeliverMostAvailable,  // to those with the highest priority
-  kDeliverAll,           // to all with a priority that is not negative
-  kStore,                // offline (XEP-0160); without an account or room: error
-  kBounce,               // service-unavailable
+  kDeliverAll,            // to all with a priority that is not negative
+  kStore,                 // offline (XEP-0160); without an account or room: error
+  kBounce,                // service-unavailable
   kIgnore,
 };
 

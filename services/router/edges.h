@@ -52,7 +52,7 @@ class Edges {
     kDone,
     kGone,    // the edge does not have it
     kBroken,  // its link broke
-    kLate,    // no answer within router.handover_timeout
+    kLate,    // not now, or no answer within router.handover_timeout
   };
   using HandedOver = std::function<void(HandOver)>;
   void AskToHandOver(const Record& record, HandedOver done);

@@ -6,9 +6,16 @@ namespace parley::router {
 namespace {
 
 Edges::HandOver OutcomeOf(rpc::RefusalReason refusal) {
-  if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) return Edges::HandOver::kDone;
-  // What a link that is broken says (see OnDown).
-  return refusal == link::v1::REFUSAL_REASON_DRAINING ? Edges::HandOver::kBroken : Edges::HandOver::kGone;
+  switch (refusal) {
+    case link::v1::REFUSAL_REASON_UNSPECIFIED:
+      return Edges::HandOver::kDone;
+    case link::v1::REFUSAL_REASON_OVERLOADED:
+      return Edges::HandOver::kLate;
+    case link::v1::REFUSAL_REASON_DRAINING:  // what a link that is broken says (see OnDown)
+      return Edges::HandOver::kBroken;
+    default:
+      return Edges::HandOver::kGone;
+  }
 }
 
 }  // namespace
@@ -28,7 +35,7 @@ void Edges::AskToHandOver(const Record& record, HandedOver done) {
   question.envelope->set_kind(link::v1::KIND_CONTROL);
   question.envelope->set_leg(link::v1::LEG_DELIVER);
   question.envelope->set_session(record.session());
-  question.envelope->mutable_hand_over();
+  question.envelope->mutable_hand_over()->set_queue(record.queue());
   question.receipt = rpc::Receipt([settle](rpc::RefusalReason refusal) { settle(OutcomeOf(refusal)); });
   edges_[record.node()].link->SendHeld(std::move(question));
 }

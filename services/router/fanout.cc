@@ -13,8 +13,8 @@ Envelope Presence(link::v1::Type type, std::string_view from, std::string_view t
   Envelope envelope;
   envelope.set_kind(link::v1::KIND_PRESENCE);
   envelope.set_type(type);
-  envelope.set_from(from.data(), from.size());
-  envelope.set_to(to.data(), to.size());
+  envelope.mutable_from()->assign(from);
+  envelope.mutable_to()->assign(to);
   envelope.set_stanza(xmpp::WithAttribute(stanza, "to", to));
   return envelope;
 }

@@ -16,6 +16,7 @@ void Intake::Take(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt)
     log::Error("delivery_to_a_router", {{"to", envelope->to()}});
     return;
   }
+  metrics_.taken.Add(*envelope);
   const std::string_view account = xmpp::BareOf(inbound ? envelope->to() : envelope->from());
   rpc::Held held;
   held.envelope = std::move(envelope);

@@ -3,6 +3,7 @@
 #include "libs/rpc/link.h"
 #include "services/router/account_table.h"
 #include "services/router/edges.h"
+#include "services/router/metrics.h"
 #include "services/router/session_asks.h"
 
 namespace parley::router {
@@ -10,7 +11,8 @@ namespace parley::router {
 // What comes in: by the links that edges and other routers opened to us.
 class Intake final : public rpc::LinkHandler {
  public:
-  Intake(AccountTable& accounts, Edges& edges, SessionAsks& asks) : accounts_(accounts), edges_(edges), asks_(asks) {}
+  Intake(AccountTable& accounts, Edges& edges, SessionAsks& asks, Metrics& metrics)
+      : accounts_(accounts), edges_(edges), asks_(asks), metrics_(metrics) {}
 
   // To the mailbox of the account that it concerns.
   void Take(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
@@ -27,6 +29,7 @@ class Intake final : public rpc::LinkHandler {
   AccountTable& accounts_;
   Edges& edges_;
   SessionAsks& asks_;
+  Metrics& metrics_;
 };
 
 }  // namespace parley::router

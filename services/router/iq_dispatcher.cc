@@ -57,14 +57,18 @@ IqDispatcher::Permission IqDispatcher::Judge(const Account& account, Target targ
   const std::string_view asker = xmpp::BareOf(envelope.from());
   if (target == Target::kServer || asker == account.bare()) return Permission::kGranted;
   switch (route.access) {
-    case Access::kOwner:
-      return Permission::kForbidden;
     case Access::kSubscriber:
       return Permission::kUnknown;
+    case Access::kOwner:
     case Access::kAnyone:
       break;
   }
-  return account.sessions().empty() ? Permission::kUnknown : Permission::kGranted;
+  return account.sessions().empty() ? Permission::kUnknown : OfExisting(route);
+}
+
+// For others, of an account that is there.
+IqDispatcher::Permission IqDispatcher::OfExisting(const IqRoute& route) {
+  return route.access == Access::kOwner ? Permission::kForbidden : Permission::kGranted;
 }
 
 bool IqDispatcher::AnswerNow(Account& account, Target target, Held& held) {
@@ -115,7 +119,7 @@ Task<IqDispatcher::Permission> IqDispatcher::Inquire(Account& account, const IqR
   roster::v1::Ask ask;
   ask.mutable_account_info()->set_owner(bare);
   const auto answer = co_await rosters_.Ask(bare, std::move(ask));
-  co_return answer.account().exists() ? Permission::kGranted : Permission::kUnavailable;
+  co_return answer.account().exists() ? OfExisting(route) : Permission::kUnavailable;  // RFC 6121 8.5.1
 }
 
 bool IqDispatcher::Refuse(Account& account, Held& held, Permission permission) {

@@ -31,6 +31,7 @@ class IqDispatcher {
 
   static std::string Key(Target target, link::v1::Type type, std::string_view ns, std::string_view name);
   const Route* Find(Target target, const Envelope& envelope) const;
+  static Permission OfExisting(const IqRoute& route);
   Permission Judge(const Account& account, Target target, const IqRoute& route, const Envelope& envelope) const;
   // What could not be judged from what is in memory.
   Task<Permission> Inquire(Account& account, const IqRoute& route, const Envelope& envelope);

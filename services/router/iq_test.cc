@@ -4,13 +4,13 @@ namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
+using testing::Attr;
+using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
-using testing::Attr;
-using testing::Client;
 using testing::XmlEq;
 
 class IqTest : public testing::ClusterTest {
@@ -41,7 +41,8 @@ TEST_F(IqTest, WhatNobodyHandlesIsUnavailable) {
   Client& romeo = Login("romeo@home.example/orchard");
   for (const char* to : {"home.example", "home.example/x", "romeo@home.example", "juliet@home.example"}) {
     for (const char* type : {"get", "set"}) {
-      const auto answer = Ask(romeo, std::string("<iq type='") + type + "' id='1' to='" + to + "'><x xmlns='urn:x'/></iq>");
+      const auto answer =
+          Ask(romeo, std::string("<iq type='") + type + "' id='1' to='" + to + "'><x xmlns='urn:x'/></iq>");
       EXPECT_EQ(Attr(answer, "type"), "error");
       EXPECT_EQ(Attr(answer, "from"), to);
       EXPECT_THAT(answer, HasSubstr("service-unavailable"));
@@ -55,14 +56,17 @@ TEST_F(IqTest, DiscoOfTheServer) {
       Ask(romeo, "<iq type='get' id='1' to='home.example'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>");
   EXPECT_THAT(info, AllOf(HasSubstr("category='server' type='im'"), HasSubstr("urn:xmpp:ping"), HasSubstr("msgoffline"),
                           HasSubstr("jabber:iq:register"), HasSubstr("mailto:a@home.example")));
-  EXPECT_THAT(Ask(romeo, "<iq type='get' id='1' to='other.example'>"
-                         "<query xmlns='http://jabber.org/protocol/disco#info'/></iq>"),
+  EXPECT_THAT(Ask(romeo,
+                  "<iq type='get' id='1' to='other.example'>"
+                  "<query xmlns='http://jabber.org/protocol/disco#info'/></iq>"),
               AllOf(Not(HasSubstr("jabber:iq:register")), Not(HasSubstr("mailto:"))));
-  EXPECT_THAT(Ask(romeo, "<iq type='get' id='1' to='home.example'>"
-                         "<query xmlns='http://jabber.org/protocol/disco#info' node='x'/></iq>"),
+  EXPECT_THAT(Ask(romeo,
+                  "<iq type='get' id='1' to='home.example'>"
+                  "<query xmlns='http://jabber.org/protocol/disco#info' node='x'/></iq>"),
               HasSubstr("item-not-found"));
   EXPECT_THAT(
-      Ask(romeo, "<iq type='get' id='1' to='home.example'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>"),
+      Ask(romeo,
+          "<iq type='get' id='1' to='home.example'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>"),
       XmlEq("<iq type='result' id='1' from='home.example' to='romeo@home.example/orchard'>"
             "<query xmlns='http://jabber.org/protocol/disco#items'/></iq>"));
 }
@@ -73,10 +77,12 @@ TEST_F(IqTest, DiscoOfAnAccountIsForSubscribers) {
   Client& benvolio = Online("benvolio@home.example/street");
   Client& juliet = Online("juliet@home.example/balcony");
   romeo.Take();
-  const std::string info = "<iq type='get' id='1' to='juliet@home.example'>"
-                           "<query xmlns='http://jabber.org/protocol/disco#info'/></iq>";
-  const std::string items = "<iq type='get' id='1' to='juliet@home.example'>"
-                            "<query xmlns='http://jabber.org/protocol/disco#items'/></iq>";
+  const std::string info =
+      "<iq type='get' id='1' to='juliet@home.example'>"
+      "<query xmlns='http://jabber.org/protocol/disco#info'/></iq>";
+  const std::string items =
+      "<iq type='get' id='1' to='juliet@home.example'>"
+      "<query xmlns='http://jabber.org/protocol/disco#items'/></iq>";
   EXPECT_THAT(Ask(romeo, info), HasSubstr("category='account' type='registered'"));
   EXPECT_THAT(Ask(romeo, items), HasSubstr("juliet@home.example/balcony"));
   EXPECT_THAT(Ask(benvolio, info), HasSubstr("service-unavailable"));
@@ -99,11 +105,13 @@ TEST_F(IqTest, RegistrationOfOneThatIsLoggedIn) {
   Client& romeo = Login("romeo@home.example/orchard");
   EXPECT_THAT(Ask(romeo, "<iq type='get' id='1' to='home.example'><query xmlns='jabber:iq:register'/></iq>"),
               AllOf(HasSubstr("<registered/>"), HasSubstr("<username>romeo</username>")));
-  EXPECT_THAT(Ask(romeo, "<iq type='set' id='1'><query xmlns='jabber:iq:register'><username>romeo</username>"
-                         "<password/></query></iq>"),
+  EXPECT_THAT(Ask(romeo,
+                  "<iq type='set' id='1'><query xmlns='jabber:iq:register'><username>romeo</username>"
+                  "<password/></query></iq>"),
               HasSubstr("bad-request"));
-  EXPECT_THAT(Ask(romeo, "<iq type='set' id='1'><query xmlns='jabber:iq:register'><username>juliet</username>"
-                         "<password>x</password></query></iq>"),
+  EXPECT_THAT(Ask(romeo,
+                  "<iq type='set' id='1'><query xmlns='jabber:iq:register'><username>juliet</username>"
+                  "<password>x</password></query></iq>"),
               HasSubstr("not-allowed"));
   EXPECT_THAT(Ask(romeo, "<iq type='set' id='1'><query xmlns='jabber:iq:register'><remove/><x/></query></iq>"),
               HasSubstr("bad-request"));
@@ -114,8 +122,9 @@ TEST_F(IqTest, RegistrationOfOneThatIsLoggedIn) {
 
 TEST_F(IqTest, APasswordIsChanged) {  // XEP-0077 3.3
   Client& romeo = Login("romeo@home.example/orchard");
-  EXPECT_THAT(Ask(romeo, "<iq type='set' id='1' to='home.example'><query xmlns='jabber:iq:register'>"
-                         "<username>Romeo</username><password>new</password></query></iq>"),
+  EXPECT_THAT(Ask(romeo,
+                  "<iq type='set' id='1' to='home.example'><query xmlns='jabber:iq:register'>"
+                  "<username>Romeo</username><password>new</password></query></iq>"),
               XmlEq("<iq type='result' id='1' from='home.example' to='romeo@home.example/orchard'/>"));
   EXPECT_EQ(roster_->passwords().at("romeo@home.example"), "new");
 }

@@ -12,7 +12,7 @@ int main(int argc, char** argv) try {
 
   Loop loop;
   telemetry::Metrics metrics;
-  telemetry::Admin admin(loop, metrics, config.router.admin);
+  telemetry::Admin admin(loop, metrics, config.router.admin, config.admin);
   router::Router router(loop, config, metrics);
   admin.AddReadyCheck("redis", [&] { return router.MissingRedis(); });
   admin.AddReadyCheck("roster", [&] { return router.MissingRoster(); });

@@ -31,6 +31,13 @@ bool Nodes::DeadFor(const session::v1::Record& record, std::chrono::milliseconds
   return Clock::now() - suspects_[Key(record.node(), record.node_epoch())].since >= time;
 }
 
+void Nodes::CallDead(const Node& node) {
+  Suspicion& suspicion = suspects_[Key(node.instance, node.epoch)];
+  suspicion.since = Clock::now();
+  suspicion.dead = true;
+  died_(node);
+}
+
 // True: not a suspect any more.
 bool Nodes::Judge(const Key& key, Suspicion& suspicion) {
   const auto age = Clock::now() - suspicion.since;

@@ -7,6 +7,7 @@
 #include "libs/base/log.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
+#include "services/router/origin.h"
 
 namespace parley::router {
 namespace {
@@ -106,7 +107,7 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const En
   store.set_received_at(message.received_at() != 0 ? message.received_at() : NowMilliseconds());
   // What a session left unacknowledged may have been stored under its own identity, delivered to it, and forgotten.
   const bool anew = !message.unacknowledged_by().empty();
-  store.set_origin(anew ? message.unacknowledged_by() : message.origin());
+  store.set_origin(anew ? OriginOfUnacknowledged(message.unacknowledged_by()) : message.origin());
   store.set_origin_seq(anew ? message.unacknowledged_number() : message.origin_seq());
   const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return Refusal(answer.problem());
@@ -115,7 +116,7 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const En
   co_return std::nullopt;
 }
 
-Task<void> Offline::Flush(Account& account, std::string session_id, bool repeat) {
+Task<void> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
   if (Session* session = account.WithId(session_id)) session->unflushed = false;
   std::int64_t after = 0;
   while (true) {
@@ -127,7 +128,7 @@ Task<void> Offline::Flush(Account& account, std::string session_id, bool repeat)
     const auto& batch = answer.offline_messages();
     const Session* session = account.WithId(session_id);
     if (batch.messages().empty() || session == nullptr) co_return;  // what stays comes at the next login
-    Ids accepted = co_await DeliverBatch(account, *session, batch, repeat);
+    Ids accepted = co_await DeliverBatch(account, *session, batch, attempt);
     after = batch.messages().rbegin()->id();
     const bool all = accepted.size() == static_cast<std::size_t>(batch.messages_size());
     if (!accepted.empty()) co_await Delete(account.bare(), std::move(accepted));
@@ -138,7 +139,7 @@ Task<void> Offline::Flush(Account& account, std::string session_id, bool repeat)
 }
 
 Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& session,
-                                         const roster::v1::OfflineMessages& batch, bool repeat) {
+                                         const roster::v1::OfflineMessages& batch, Attempt attempt) {
   auto pending = std::make_shared<Pending>();
   const auto undeleted = undeleted_.find(account.bare());
   std::function<void(std::function<void(Ids)>)> start = [&](std::function<void(Ids)> done) {
@@ -155,7 +156,7 @@ Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& sessio
       envelope.set_stanza(WithDelay(message.stanza(), account.domain(), message.received_at()));
       envelope.set_origin(message.origin());
       envelope.set_origin_seq(message.origin_seq());
-      envelope.set_repeat(repeat);
+      envelope.set_repeat(attempt == Attempt::kRepeat);
       envelope.set_kept(true);
       ++pending->open;
       Receipt receipt([pending, id = message.id()](rpc::RefusalReason reason) { pending->Settle(id, reason); });

@@ -24,14 +24,18 @@ class Offline {
   // nullopt: stored, or of the kind that may be forgotten; else why it was not.
   Task<std::optional<xmpp::StanzaError>> Store(Account& account, const Envelope& message);
   // To one session that has just become able to take them; all of them, in order. They are deleted when its edge has
-  // accepted them. `repeat`: a fault may have cut a first attempt short.
-  Task<void> Flush(Account& account, std::string session, bool repeat);
+  // accepted them.
+  enum class Attempt {
+    kFirst,
+    kRepeat,  // a fault may have cut a first one short
+  };
+  Task<void> Flush(Account& account, std::string session, Attempt attempt);
 
  private:
   using Ids = std::vector<std::int64_t>;
   // Ids of those that the edge accepted.
   Task<Ids> DeliverBatch(Account& account, const Session& session, const roster::v1::OfflineMessages& batch,
-                         bool repeat);
+                         Attempt attempt);
   Task<void> Delete(std::string owner, Ids ids);
   Task<bool> TryDelete(std::string owner, Ids ids);
   Task<void> DeleteUntilDone(std::string owner);

@@ -4,13 +4,13 @@ namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
+using testing::Attr;
+using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
-using testing::Attr;
-using testing::Client;
 
 class OfflineTest : public testing::ClusterTest {
  protected:
@@ -41,7 +41,8 @@ TEST_F(OfflineTest, MessagesComeInOrderWithTheirTimeAndThenNeverAgain) {
   juliet.Send("<presence/>");
   const auto received = Received(juliet);
   EXPECT_EQ(Ids(received), Numbers(0, 35));
-  EXPECT_THAT(received[1], AllOf(HasSubstr("urn:xmpp:delay"), HasSubstr("from='home.example'"), HasSubstr("stamp='20")));
+  EXPECT_THAT(received[1],
+              AllOf(HasSubstr("urn:xmpp:delay"), HasSubstr("from='home.example'"), HasSubstr("stamp='20")));
   EXPECT_EQ(roster_->offline_count("juliet@home.example"), 0);
   Client& other = Login("juliet@home.example/other");
   other.Send("<presence/>");
@@ -101,12 +102,14 @@ TEST_F(OfflineTest, DeletedOnlyAfterTheEdgeHasIt) {
 
 TEST_F(OfflineTest, ChatStatesAloneAreForgotten) {  // XEP-0160 section 3
   Client& romeo = Online("romeo@home.example/orchard");
-  romeo.Send("<message type='chat' to='juliet@home.example'><composing xmlns='http://jabber.org/protocol/chatstates'/>"
-             "<thread>t</thread></message>");
+  romeo.Send(
+      "<message type='chat' to='juliet@home.example'><composing xmlns='http://jabber.org/protocol/chatstates'/>"
+      "<thread>t</thread></message>");
   EXPECT_THAT(Received(romeo), IsEmpty());
   EXPECT_EQ(roster_->offline_count("juliet@home.example"), 0);
-  romeo.Send("<message type='chat' to='juliet@home.example'><active xmlns='http://jabber.org/protocol/chatstates'/>"
-             "<body>x</body></message>");
+  romeo.Send(
+      "<message type='chat' to='juliet@home.example'><active xmlns='http://jabber.org/protocol/chatstates'/>"
+      "<body>x</body></message>");
   Settle();
   EXPECT_EQ(roster_->offline_count("juliet@home.example"), 1);
 }

@@ -26,6 +26,12 @@ struct Options {
   std::chrono::milliseconds handover_timeout{6000};
   std::chrono::milliseconds sm_remember_ended{600000};
   std::size_t sm_max_stanzas = 1000;  // in a session's queue
+  std::size_t sm_max_bytes = 4194304;
+  std::uint32_t reap_batch = 200;
+  std::chrono::milliseconds bind_retry_min{5};
+  std::chrono::milliseconds bind_retry_max{200};
+  std::chrono::milliseconds bind_timeout{5000};
+  std::chrono::milliseconds admin_timeout{10000};
   std::chrono::milliseconds drain_timeout{20000};
 };
 

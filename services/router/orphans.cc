@@ -9,8 +9,9 @@
 namespace parley::router {
 namespace {
 
-// Sessions that their living edge does not know: in the index of no node's, so that the reaper looks after them, too.
+// Sessions that their living edge does not have: in the index of no node's, so that the reaper looks after them, too.
 constexpr char kNowhere[] = "-";
+constexpr std::chrono::milliseconds kRetry{100};  // without Redis
 
 std::int64_t NowMilliseconds() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -23,12 +24,16 @@ bool Expired(const Record& record) {
 
 }  // namespace
 
+Orphans::Orphans(const Parts& parts, const Options& options)
+    : parts_(parts), options_(options), nowhere_epoch_(RandomId()) {}
+
 bool Orphans::IsOf(const Record& record, const link::v1::SessionEnded& ended) {
   if (ended.node() == kNowhere) return record.away_since() != 0;
   // Put back under a new epoch meanwhile, or resumed elsewhere: that binding lives.
   const bool other_node = !ended.node().empty() && ended.node() != record.node();
   const bool other_epoch = !ended.node_epoch().empty() && ended.node_epoch() != record.node_epoch();
-  return !other_node && !other_epoch;
+  const bool other_claim = !ended.queue().empty() && !record.queue().empty() && ended.queue() != record.queue();
+  return !other_node && !other_epoch && !other_claim;
 }
 
 Task<void> Orphans::Check(Account& account) {
@@ -60,7 +65,16 @@ Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
 // What its link holds would come back behind what is new: an edge that has stopped is not dead until its link breaks. One
 // that goes on puts its sessions back, and another of its name does not know them, which shows.
 bool Orphans::MayYetTake(const Record& record) const {
-  return parts_.edges.linked(record.node()) && !parts_.nodes.DeadFor(record, link_patience_);
+  return parts_.edges.linked(record.node()) && !parts_.nodes.DeadFor(record, options_.link_patience);
+}
+
+Task<void> Orphans::LetGo(Account& account, std::string id, Receipt receipt) {
+  const Session* session = account.WithId(id);
+  if (session == nullptr || !session->resumable()) {
+    co_await parts_.sessions.End(account, std::move(id), "left", std::move(receipt));
+  } else if (!session->away()) {
+    co_await Orphan(account, std::move(id));
+  }
 }
 
 Task<void> Orphans::Deliver(Account& account, Held held) {
@@ -120,6 +134,7 @@ Task<void> Orphans::Orphan(Account& account, std::string id) {
     co_return;
   }
   parts_.metrics.orphaned.Increment();
+  if (session->unsaved) parts_.tasks.Spawn("index_orphan", IndexLater(account.bare(), id));
   log::Debug("session_orphaned", {{"session", id}, {"node", before.node()}});
   // Before what is new: that goes by the same way now.
   parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(before));
@@ -128,35 +143,83 @@ Task<void> Orphans::Orphan(Account& account, std::string id) {
 void Orphans::IndexNowhere(const Account& account, const Record& record) {
   Record nowhere = record;
   nowhere.set_node(kNowhere);
-  nowhere.set_node_epoch(RandomId());  // none is used again after it was cleaned up
-  parts_.store.Index(account.bare(), nowhere);
-  parts_.nodes.Dead(nowhere);  // asking begins the suspicion
+  nowhere.set_node_epoch(nowhere_epoch_);
+  parts_.store.IndexAgain(account.bare(), nowhere);
+  parts_.nodes.CallDead({kNowhere, nowhere_epoch_});
 }
 
+// Redis was away: the account is written when it is read again, and the reaper knows of the session from then on.
+Task<void> Orphans::IndexLater(std::string bare, std::string id) {
+  while (!parts_.store.up()) co_await SleepFor(kRetry);
+  AccountTable::Job job;
+  job.run = [this, id](Account& account) { return IndexNow(account, id); };
+  job.failed = [this, bare, id] { parts_.tasks.Spawn("index_orphan", IndexLater(bare, id)); };
+  parts_.accounts.Post(bare, std::move(job));
+}
+
+Task<void> Orphans::IndexNow(Account& account, std::string id) {
+  const Session* session = account.WithId(id);
+  if (session != nullptr && session->away()) IndexNowhere(account, session->record);
+  co_return;
+}
+
+// In the account's turn until Redis has it, or patience is over: what is behind it may not overtake it.
 Task<void> Orphans::Queue(Account& account, Held held) {
   const std::string id = held.envelope->session();
-  if (held.envelope->repeat()) {
-    const bool queued = co_await IsQueued(account, id, *held.envelope);
-    if (queued) co_return;
+  Tried tried = co_await TryToQueue(account, *held.envelope);
+  while (tried == Tried::kInDoubt && !OutOfPatience()) {
+    co_await SleepFor(kRetry);
+    held.envelope->set_repeat(true);
+    tried = co_await TryToQueue(account, *held.envelope);
   }
-  std::string queue = account.WithId(id)->record.queue();
-  std::string element = session::Encode(*held.envelope, NowMilliseconds(), 0);
-  const auto length = co_await parts_.store.Append(account.bare(), std::move(queue), std::move(element));
-  if (!length) {
+  if (tried == Tried::kInDoubt) {
     const auto error = xmpp::ResourceConstraint("The recipient cannot be reached at the moment; try later");
     parts_.delivery.GiveUp(std::move(held), error);
     co_return;
   }
-  if (*length == 0) {
+  failing_since_.reset();
+  if (tried == Tried::kNoQueue) {
     co_await QueueIsGone(account, std::move(held));
-    co_return;
+  } else {
+    co_await EndIfFull(account, id);
   }
+}
+
+Task<Orphans::Tried> Orphans::TryToQueue(Account& account, Envelope& envelope) {
+  Session* session = account.WithId(envelope.session());
+  std::string queue = session->record.queue();
+  if (!session->queued) {
+    const auto contents = co_await parts_.store.LoadQueue(account.bare(), queue);
+    if (!contents) co_return Tried::kInDoubt;
+    session->queued = std::make_shared<QueueMemory>(contents->value_or(session::QueueContents()));
+  }
+  if (envelope.repeat() && session->queued->Has(envelope)) co_return Tried::kQueued;
+  std::string element = session::Encode(envelope, NowMilliseconds(), 0);
+  const auto length = co_await parts_.store.Append(account.bare(), std::move(queue), std::move(element));
+  if (!length) {
+    session->queued.reset();  // what it holds is to be read again
+    co_return Tried::kInDoubt;
+  }
+  if (*length == 0) co_return Tried::kNoQueue;
   parts_.metrics.queued.Increment();
-  const Session* session = account.WithId(id);
-  if (session->queued) session->queued->Add(*held.envelope);
-  if (*length - 1 <= max_queue_) co_return;
-  parts_.metrics.limits_queue.Increment();
-  co_await parts_.sessions.End(account, id, "queue full", Receipt());
+  session->queued->Add(envelope);
+  co_return Tried::kQueued;
+}
+
+// While Redis is away, all that has to wait for it waits no longer than one of them may.
+bool Orphans::OutOfPatience() {
+  const auto now = Clock::now();
+  if (!failing_since_) failing_since_ = now;
+  return now - *failing_since_ >= options_.delivery_timeout;
+}
+
+Task<void> Orphans::EndIfFull(Account& account, std::string id) {
+  const QueueMemory& queue = *account.WithId(id)->queued;
+  const bool many = queue.stanzas() > options_.sm_max_stanzas;
+  if (!many && queue.bytes() <= options_.sm_max_bytes) co_return;
+  auto& limit = many ? parts_.metrics.limits_queue : parts_.metrics.limits_queue_bytes;
+  limit.Increment();
+  co_await parts_.sessions.End(account, std::move(id), "queue full", Receipt());
 }
 
 // Claimed meanwhile by means of another router, or lost.
@@ -169,15 +232,6 @@ Task<void> Orphans::QueueIsGone(Account& account, Held held) {
   if (!reloaded || session == nullptr || !session->away() || session->record.queue() != queue) co_return;
   log::Error("session_queue_lost", {{"session", id}});
   co_await parts_.sessions.End(account, id, "queue lost", Receipt());
-}
-
-Task<bool> Orphans::IsQueued(Account& account, std::string id, const Envelope& envelope) {
-  if (!account.WithId(id)->queued) {
-    const auto contents = co_await parts_.store.LoadQueue(account.bare(), account.WithId(id)->record.queue());
-    if (!contents) co_return false;
-    account.WithId(id)->queued = std::make_shared<QueueMemory>(*contents);
-  }
-  co_return account.WithId(id)->queued->Has(envelope);
 }
 
 void Orphans::HandleNext(const Account& account, Held held) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "libs/base/task.h"
@@ -20,6 +21,7 @@ namespace parley::router {
 class Orphans {
  public:
   struct Parts {
+    Tasks& tasks;
     AccountTable& accounts;
     SessionStore& store;
     Nodes& nodes;
@@ -30,16 +32,17 @@ class Orphans {
     Unacknowledged& unacknowledged;
     Metrics& metrics;
   };
-  Orphans(const Parts& parts, const Options& options)
-      : parts_(parts), max_queue_(options.sm_max_stanzas), link_patience_(options.link_patience) {}
+  Orphans(const Parts& parts, const Options& options);
 
   // A delivery that came back from its edge, or that there was no edge for.
   Task<void> Deliver(Account& account, Held held);
   // The session's edge is dead. False: it may yet be resumed; look again later.
   Task<bool> Lose(Account& account, std::string session, Receipt receipt);
+  // The session's edge lives, but has let go of it.
+  Task<void> LetGo(Account& account, std::string session, Receipt receipt);
   // After the account was read: what has to end does.
   Task<void> Check(Account& account);
-  // Whether what is said of a session of this node is said of the one with this record.
+  // Whether what is said of a session of this node, and of this claim, is said of the one with this record.
   static bool IsOf(const Record& record, const link::v1::SessionEnded& ended);
 
  private:
@@ -48,15 +51,27 @@ class Orphans {
   Task<void> Unknown(Account& account, std::string session);
   Task<void> Orphan(Account& account, std::string session);
   void IndexNowhere(const Account& account, const Record& record);
+  Task<void> IndexLater(std::string bare, std::string session);
+  Task<void> IndexNow(Account& account, std::string session);
   Task<void> Queue(Account& account, Held held);
+  enum class Tried {
+    kQueued,
+    kNoQueue,
+    kInDoubt,  // Redis failed
+  };
+  Task<Tried> TryToQueue(Account& account, Envelope& envelope);
+  bool OutOfPatience();
+  Task<void> EndIfFull(Account& account, std::string session);
   Task<void> QueueIsGone(Account& account, Held held);
-  Task<bool> IsQueued(Account& account, std::string session, const Envelope& envelope);
   // First of all that waits for the account.
   void HandleNext(const Account& account, Held held);
 
+  using Clock = std::chrono::steady_clock;
+
   Parts parts_;
-  std::size_t max_queue_;
-  std::chrono::milliseconds link_patience_;
+  Options options_;
+  std::string nowhere_epoch_;
+  std::optional<Clock::time_point> failing_since_;  // Redis, when something was to be queued
 };
 
 }  // namespace parley::router

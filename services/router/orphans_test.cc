@@ -3,6 +3,7 @@
 namespace parley::router {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -196,6 +197,91 @@ TEST_F(OrphansTest, AndEndsThoughItsEdgeLives) {
   EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
   EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 2));
   RunUntil([&] { return Redis({"KEYS", "parley:n:-/*"}).empty(); });
+}
+
+TEST_F(OrphansTest, ThoseOfLivingEdgesAreFoundInOnePlace) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Client& other = Managed(first(), "romeo@home.example/street");
+  romeo.Close("left");
+  other.Close("left");
+  RunUntilOrphaned(2);
+  Settle();
+  const std::string index = Redis({"KEYS", "parley:n:-/*"});
+  EXPECT_EQ(Redis({"SCARD", index}), "2");
+  for (const auto* left : {&romeo, &other}) Resumed(second(), *left);
+  RunUntil([&] { return Redis({"EXISTS", index}) == "0"; });  // there is nothing to clean up any more
+  Client& third = Managed(first(), "romeo@home.example/square", kShort);
+  third.Close("left");
+  RunUntil([&] { return RecordOf("square").session().empty(); });
+  RunUntil([&] { return Redis({"EXISTS", index}) == "0"; });
+}
+
+TEST_F(OrphansTest, WhatItsEdgeLeftIsOneAtOnce) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Client& young = Managed(first(), "romeo@home.example/street", 0);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  romeo.Close("left");
+  young.Close("left");
+  Settle();
+  EXPECT_NE(RecordOf().away_since(), 0);
+  EXPECT_THAT(juliet().Take(), ElementsAre(AllOf(HasSubstr("street"), HasSubstr("unavailable"))));
+  Chat(2);
+  ExpectIds(Resumed(second(), romeo), {"1", "2"});
+}
+
+TEST_F(OrphansTest, WhatIsSaidOfAnEarlierClaimIsStale) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Client& back = Resumed(first(), romeo);
+  romeo.Close("left");
+  romeo.Close("timeout");
+  Settle();
+  EXPECT_EQ(RecordOf().queue(), back.queue());
+  EXPECT_EQ(RecordOf().away_since(), 0);
+  back.Close("left");
+  Settle();
+  EXPECT_NE(RecordOf().away_since(), 0);
+}
+
+TEST_F(OrphansTest, TooManyBytesEndIt) {
+  Configure(1, {"c2s.sm_max_bytes=65536"});
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  Kill(first(), romeo);
+  RunUntilOrphaned();
+  const std::string body(30000, 'x');
+  for (const std::string id : {"2", "3", "4", "5"}) {
+    juliet().Send("<message type='chat' to='" + std::string(kOrchard) + "' id='" + id + "'><body>" + body + "</body></message>");
+  }
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"sm_max_bytes\"}"), 1);
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 6));
+}
+
+TEST_F(OrphansTest, WaitsForRedis) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().Lose(romeo);
+  Chat(1);
+  RunUntilOrphaned();
+  Settle();
+  EXPECT_EQ(LengthNow(), "2");
+  redis_.Pause();
+  Chat(2);  // may have come to Redis
+  RunUntil([&] { return !Missing().empty(); });
+  Chat(3);
+  RunUntil([&] { return Metric("parley_router_stanzas_total{kind=\"message\",leg=\"inbound\"}") == 3; });
+  redis_.Resume();
+  Settle();
+  EXPECT_THAT(juliet().Take(), IsEmpty());
+  EXPECT_EQ(LengthNow(), "4");
+  ExpectIds(Resumed(second(), romeo), Numbers(1, 4));
 }
 
 TEST_F(OrphansTest, ItsEdgesWordEndsIt) {

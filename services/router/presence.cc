@@ -72,7 +72,8 @@ Task<void> Presence::Available(Account& account, Held held) {
   if (initial) parts_.fanout.OwnTo(account, *session, held.receipt);
   co_await Introduce(account, id, initial, origin, held.receipt);
   if (*priority >= 0 && new_for_messages && !account.anonymous()) {
-    co_await parts_.offline.Flush(account, id, envelope.repeat());
+    const auto attempt = envelope.repeat() ? Offline::Attempt::kRepeat : Offline::Attempt::kFirst;
+    co_await parts_.offline.Flush(account, id, attempt);
   }
 }
 
@@ -90,15 +91,15 @@ Task<void> Presence::Introduce(Account& account, std::string id, bool initial, O
 }
 
 // Messages may have been stored while the session was not to be seen.
-Task<void> Presence::Resume(Account& account, std::string id, bool reappeared) {
+Task<void> Presence::Resume(Account& account, std::string id, Absence absence) {
   const Session* session = account.WithId(id);
   if (session == nullptr || !session->available()) co_return;
   const bool flush = session->takes_messages() && !account.anonymous();
-  if (reappeared) {
+  if (absence == Absence::kNoticed) {
     parts_.fanout.ToOwn(account, session->record.presence(), TYPE_AVAILABLE, Origin(), Receipt());
     co_await Introduce(account, id, true, Origin(), Receipt());
   }
-  if (flush) co_await parts_.offline.Flush(account, std::move(id), true);
+  if (flush) co_await parts_.offline.Flush(account, std::move(id), Offline::Attempt::kRepeat);
 }
 
 // The roster service was away. The session can be reached already; contacts hear of it when the service is back.
@@ -188,13 +189,23 @@ Task<bool> Presence::Remember(Account& account, const Envelope& presence) {
     session = account.WithId(presence.origin());
     if (session == nullptr) co_return true;
   }
-  if (session->record.directed_size() >= max_directed_) {
+  if (Full(session->record, to)) {
     parts_.sender.metrics().limits_directed.Increment();
     co_return false;
   }
   Sessions::Change change = [&](Record& record) { record.add_directed(to); };
   co_await parts_.sessions.Update(account, presence.origin(), change);
   co_return true;
+}
+
+// The list is written to Redis with each change of it: long addresses count for several.
+bool Presence::Full(const Record& record, const std::string& another) const {
+  constexpr std::size_t kUsualAddress = 64;
+  const auto limit = static_cast<std::size_t>(max_directed_);
+  if (static_cast<std::size_t>(record.directed_size()) >= limit) return true;
+  std::size_t bytes = another.size();
+  for (const auto& to : record.directed()) bytes += to.size();
+  return record.directed_size() > 0 && bytes > limit * kUsualAddress;
 }
 
 Task<void> Presence::Forget(Account& account, std::string id, std::string to) {

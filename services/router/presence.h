@@ -40,8 +40,12 @@ class Presence {
   // it comes.
   Task<void> Introduce(Account& account, std::string session, bool initial, Origin origin, Receipt receipt);
 
-  // A session was put back. `reappeared`: it may have been called unavailable meanwhile.
-  Task<void> Resume(Account& account, std::string session, bool reappeared);
+  // A session was put back, or resumed.
+  enum class Absence {
+    kUnnoticed,
+    kNoticed,  // it may have been called unavailable meanwhile
+  };
+  Task<void> Resume(Account& account, std::string session, Absence absence);
 
  private:
   Task<void> Available(Account& account, Held held);
@@ -49,6 +53,7 @@ class Presence {
   Task<void> IntroduceLater(std::string bare, std::string session, bool initial, Origin origin, Receipt receipt);
   Task<void> DeliverPending(Account& account, std::string session, Receipt receipt);
   Task<bool> Remember(Account& account, const Envelope& presence);
+  bool Full(const Record& record, const std::string& another) const;
   Task<void> Forget(Account& account, std::string session, std::string to);
 
   Parts parts_;

@@ -175,6 +175,14 @@ TEST_F(PresenceTest, DirectedPresenceIsLimited) {
   EXPECT_EQ(Metric("parley_router_limits_total{limit=\"max_directed\"}"), 1);
 }
 
+TEST_F(PresenceTest, DirectedPresenceToLongAddressesIsLimitedSooner) {
+  Configure(1, {"router.max_directed=40"});  // as many as 40 of a usual length, in bytes
+  Client& romeo = Online("romeo@home.example/orchard");
+  const std::string to = "juliet@home.example/" + std::string(1000, 'x');
+  for (int i = 0; i < 3; ++i) romeo.Send("<presence to='" + to + std::to_string(i) + "'/>");
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("x2'"), HasSubstr("resource-constraint"))));
+}
+
 TEST_F(PresenceTest, AProbeOfAStrangerIsRefused) {  // 4.3.2
   Client& juliet = Online("juliet@home.example/balcony");
   Client& romeo = Online("romeo@home.example/orchard");

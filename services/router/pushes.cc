@@ -39,8 +39,7 @@ void Pushes::Send(Account& account, const roster::v1::Item& item, const std::str
   ToInterested(account, ItemXml(item), version, receipt);
 }
 
-void Pushes::SendRemoval(Account& account, const std::string& jid, const std::string& version,
-                         const Receipt& receipt) {
+void Pushes::SendRemoval(Account& account, const std::string& jid, const std::string& version, const Receipt& receipt) {
   ToInterested(account, "<item jid=" + Quoted(jid) + " subscription='remove'/>", version, receipt);
 }
 

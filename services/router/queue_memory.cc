@@ -1,7 +1,5 @@
 #include "services/router/queue_memory.h"
 
-#include <algorithm>
-
 #include "libs/base/ids.h"
 
 namespace parley::router {
@@ -18,8 +16,8 @@ std::uint64_t IdentityOf(const link::v1::Envelope& envelope) {
 
 QueueMemory::QueueMemory(const session::QueueContents& contents) {
   for (const auto& seen : contents.header.seen()) {
-    auto& highest = acknowledged_[seen.origin()];
-    highest = std::max(highest, seen.seq());
+    auto& numbers = acknowledged_[seen.origin()];
+    if (seen.seq() >= numbers.highest) numbers = {seen.seq(), seen.window()};
   }
   for (const auto& queued : contents.stanzas) Add(queued.envelope());
 }
@@ -30,10 +28,12 @@ bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
   if (stanzas_.contains(identity)) return true;
   if (envelope.answers() != 0) return false;  // an origin's answers keep no order among its stanzas
   const auto origin = acknowledged_.find(StableHash(envelope.origin()));
-  return origin != acknowledged_.end() && envelope.origin_seq() <= origin->second;
+  return origin != acknowledged_.end() && origin->second.Has(envelope.origin_seq());
 }
 
 void QueueMemory::Add(const link::v1::Envelope& envelope) {
+  ++count_;
+  bytes_ += envelope.stanza().size();
   if (const std::uint64_t identity = IdentityOf(envelope); identity != 0) stanzas_.insert(identity);
 }
 

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "libs/session/queue.h"
+#include "libs/session/seen_numbers.h"
 
 namespace parley::router {
 
@@ -15,10 +17,15 @@ class QueueMemory {
   // Never of what has no identity: the server's own, if it answers nothing.
   bool Has(const link::v1::Envelope& envelope) const;
   void Add(const link::v1::Envelope& envelope);
+  // How much the queue holds, as far as we know.
+  std::size_t stanzas() const { return count_; }
+  std::size_t bytes() const { return bytes_; }
 
  private:
+  std::size_t count_ = 0;
+  std::size_t bytes_ = 0;
   std::unordered_set<std::uint64_t> stanzas_;
-  std::unordered_map<std::uint64_t, std::uint64_t> acknowledged_;  // by origin: the highest number
+  std::unordered_map<std::uint64_t, session::SeenNumbers> acknowledged_;  // by origin
 };
 
 }  // namespace parley::router

@@ -10,7 +10,6 @@
 namespace parley::router {
 namespace {
 
-constexpr char kPage[] = "200";
 constexpr std::chrono::seconds kSearch{15};
 
 std::string NameOf(const Nodes::Node& node) { return node.instance + "/" + node.epoch; }
@@ -66,15 +65,31 @@ Task<void> Reaper::Reap(Nodes::Node node) {
     if (!claimed) co_await SleepFor(options_.reap_claim / 4);
     std::vector<std::string> size{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
     const auto left = co_await storage::AwaitCommand(redis_, std::move(size));
-    if (left && left->integer == 0) break;
+    if (left && left->integer == 0) {
+      const bool over = co_await Forget(node);
+      if (over) break;
+      continue;
+    }
     if (!claimed || !left) continue;
     const Swept swept = co_await Sweep(node);
     if (swept == Swept::kDone) metrics_.reaped_nodes.Increment();
     if (swept == Swept::kNotYet) co_await SleepFor(options_.reap_retry);
     if (swept == Swept::kLost) claimed = false;
   }
-  redis_.Command({"SREM", kIndexedNodes, NameOf(node)}, [](const Result<storage::Reply>&) {});
   log::Info("node_reaped", {{"node", node.instance}, {"epoch", node.epoch}});
+}
+
+// False: something was added meanwhile. Who adds names the node after the session (SessionStore::Index): so either we see
+// the session, or the name stays for FindForgotten.
+Task<bool> Reaper::Forget(const Nodes::Node& node) {
+  std::vector<std::string> remove{"SREM", kIndexedNodes, NameOf(node)};
+  const auto removed = co_await storage::AwaitCommand(redis_, std::move(remove));
+  std::vector<std::string> size{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
+  const auto left = co_await storage::AwaitCommand(redis_, std::move(size));
+  if (removed && left && left->integer == 0) co_return true;
+  std::vector<std::string> add{"SADD", kIndexedNodes, NameOf(node)};
+  co_await storage::AwaitCommand(redis_, std::move(add));
+  co_return false;
 }
 
 // The claim lives as long as we go on.
@@ -109,7 +124,7 @@ Task<Reaper::Swept> Reaper::Sweep(const Nodes::Node& node) {
 
 Task<Result<Reaper::Page>> Reaper::Read(const Nodes::Node& node, std::string cursor) {
   std::vector<std::string> words{"SSCAN", storage::NodeSessionsKey(node.instance, node.epoch), std::move(cursor),
-                                 "COUNT", kPage};
+                                 "COUNT", std::to_string(options_.reap_batch)};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   if (!reply) co_return reply.error();
   if (reply->items.size() != 2) co_return Error("an answer to SSCAN that is none");

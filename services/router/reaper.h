@@ -38,6 +38,7 @@ class Reaper {
     kLost,    // Redis is away, or the claim is another router's
   };
   Task<Swept> Sweep(const Nodes::Node& node);
+  Task<bool> Forget(const Nodes::Node& node);
   Task<bool> Claim(const Nodes::Node& node, std::string condition);
   Task<Result<Page>> Read(const Nodes::Node& node, std::string cursor);
   Task<std::vector<std::string>> EndSessions(const Nodes::Node& node, std::vector<std::string> members);

@@ -54,47 +54,67 @@ Task<void> Resumption::Resume(Account& account, session::v1::Resume ask, Respond
 }
 
 Task<void> Resumption::Try(Account& account, Claim claim) {
-  const std::string id = claim.ask.session();
-  for (int i = 0; i < kTries; ++i) {
-    const Session* session = account.WithId(id);
-    if (session == nullptr || !session->resumable()) {
-      co_await NotFound(account, std::move(claim));
-      co_return;
-    }
-    const Record before = session->record;
-    const bool mine = before.queue() == claim.ask.queue();
-    const bool asked = session->away() || claim.handed == before.queue();
-    if (!mine && !asked && parts_.edges.linked(before.node())) {
-      if (++claim.questions > kTries) break;
-      AskOwner(account, before, std::move(claim));
-      co_return;
-    }
-    Result<SessionStore::Write> written = SessionStore::Write::kDone;
-    if (!mine) {
-      parts_.edges.Hold(before);
-      written = co_await Write(account, claim.ask);
-    }
-    if (!written) break;
-    if (*written == SessionStore::Write::kNoQueue) {
-      log::Error("session_queue_lost", {{"session", id}});
-      co_await parts_.sessions.End(account, id, "queue lost", Receipt());
-    } else if (*written == SessionStore::Write::kConflict) {
-      const bool reloaded = co_await parts_.accounts.Reload(account);
-      if (!reloaded) break;
-    } else {
-      session::v1::Resumed resumed;
-      resumed.set_jid(account.FullJid(*account.WithId(id)));
-      *resumed.mutable_record() = account.WithId(id)->record;
-      parts_.metrics.resumed.Increment();
-      log::Debug("session_resumed", {{"session", id}, {"node", claim.ask.node()}});
-      RespondResumed(claim.respond, std::move(resumed));
-      // What its old owner did not get: before what is new, and behind the answer.
-      parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(before));
-      if (account.WithId(id)->unflushed) co_await parts_.presence.Resume(account, id, false);
-      co_return;
-    }
-  }
+  Step step = Step::kAgain;
+  for (int i = 0; i < kTries && step == Step::kAgain; ++i) step = co_await TryOnce(account, claim);
+  if (step == Step::kDone) co_return;
+  co_await Orphan(account, claim);
   Later(claim);
+}
+
+Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
+  const std::string& id = claim.ask.session();
+  const Session* session = account.WithId(id);
+  if (session == nullptr || !session->resumable()) {
+    co_await NotFound(account, claim);
+    co_return Step::kDone;
+  }
+  const Record before = session->record;
+  const bool mine = before.queue() == claim.ask.queue();
+  const bool asked = session->away() || claim.handed == before.queue();
+  if (!mine && !asked && parts_.edges.linked(before.node())) {
+    if (++claim.questions > kTries) co_return Step::kFailed;
+    AskOwner(account, before, claim);
+    co_return Step::kDone;
+  }
+  if (!mine || claim.owned.session().empty()) claim.owned = before;
+  Result<SessionStore::Write> written = SessionStore::Write::kDone;
+  if (!mine) {
+    parts_.edges.Hold(before);
+    written = co_await Write(account, claim.ask);
+  }
+  if (written && *written == SessionStore::Write::kDone) {
+    Succeed(account, claim);
+    if (account.WithId(id)->unflushed) co_await parts_.presence.Resume(account, id, Presence::Absence::kUnnoticed);
+    co_return Step::kDone;
+  }
+  if (written && *written == SessionStore::Write::kNoQueue) {
+    log::Error("session_queue_lost", {{"session", id}});
+    co_await parts_.sessions.End(account, id, "queue lost", Receipt());
+    co_return Step::kAgain;
+  }
+  // Lost to another router, or in doubt: Redis knows how it stands.
+  const bool reloaded = co_await parts_.accounts.Reload(account);
+  co_return reloaded ? Step::kAgain : Step::kFailed;
+}
+
+void Resumption::Succeed(Account& account, const Claim& claim) {
+  const Session& session = *account.WithId(claim.ask.session());
+  session::v1::Resumed resumed;
+  resumed.set_jid(account.FullJid(session));
+  *resumed.mutable_record() = session.record;
+  parts_.metrics.resumed.Increment();
+  log::Debug("session_resumed", {{"session", session.id()}, {"node", claim.ask.node()}});
+  RespondResumed(claim.respond, std::move(resumed));
+  // What its old owner did not get: before what is new, and behind the answer.
+  parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(claim.owned));
+}
+
+// Its owner has let go of it, and nobody else has it now.
+Task<void> Resumption::Orphan(Account& account, Claim claim) {
+  if (claim.outcome != Edges::HandOver::kDone) co_return;
+  const Session* session = account.WithId(claim.ask.session());
+  if (session == nullptr || session->record.queue() != claim.handed) co_return;
+  co_await parts_.orphans.LetGo(account, claim.ask.session(), Receipt());
 }
 
 // From here on whatever the old owner writes to the queue finds none.
@@ -132,9 +152,13 @@ void Resumption::OnHandedOver(const std::string& bare, const std::string& queue,
                               Edges::HandOver outcome) {
   // It may yet take what was sent to it: no claim, or the order would break.
   if (outcome == Edges::HandOver::kLate) return Later(claim);
-  AccountTable::Job job;
-  job.failed = [this, claim] { Later(claim); };
   if (outcome != Edges::HandOver::kBroken) claim.handed = queue;  // else it may be back already
+  claim.outcome = outcome;
+  AccountTable::Job job;
+  job.failed = [this, bare, claim] {
+    Later(claim);
+    OrphanLater(bare, claim);
+  };
   job.run = [this, claim](Account& account) { return Try(account, claim); };
   parts_.accounts.Post(bare, std::move(job));
 }
@@ -148,6 +172,13 @@ void Resumption::Later(const Claim& claim) {
   resumed.set_condition("resource-constraint");
   resumed.set_text("The session cannot be resumed at the moment; try later");
   RespondResumed(claim.respond, std::move(resumed));
+}
+
+void Resumption::OrphanLater(const std::string& bare, const Claim& claim) {
+  AccountTable::Job job;
+  job.run = [this, claim](Account& account) { return Orphan(account, claim); };
+  job.failed = [this, bare, claim] { OrphanLater(bare, claim); };
+  parts_.accounts.Post(bare, std::move(job));
 }
 
 Task<void> Resumption::NotFound(Account& account, Claim claim) {

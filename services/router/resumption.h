@@ -8,6 +8,7 @@
 #include "services/router/account_table.h"
 #include "services/router/edges.h"
 #include "services/router/metrics.h"
+#include "services/router/orphans.h"
 #include "services/router/presence.h"
 #include "services/router/session_store.h"
 #include "services/router/sessions.h"
@@ -24,6 +25,7 @@ class Resumption {
     SessionStore& store;
     Edges& edges;
     Sessions& sessions;
+    Orphans& orphans;
     Presence& presence;
     Metrics& metrics;
   };
@@ -41,14 +43,21 @@ class Resumption {
   struct Claim {
     session::v1::Resume ask;
     Respond respond;
-    std::string handed;  // the name of the queue whose owner has let go of it
-    int questions = 0;   // to owners
+    Record owned;        // the session as it was before
+    std::string handed;  // the name of the queue whose owner was asked to let go of it, and what came of that
+    Edges::HandOver outcome = Edges::HandOver::kGone;
+    int questions = 0;  // to owners
   };
   Task<void> Try(Account& account, Claim claim);
+  enum class Step { kDone, kAgain, kFailed };
+  Task<Step> TryOnce(Account& account, Claim& claim);
   void AskOwner(const Account& account, const Record& record, Claim claim);
   void OnHandedOver(const std::string& bare, const std::string& queue, Claim claim, Edges::HandOver outcome);
   Task<Result<SessionStore::Write>> Write(Account& account, const session::v1::Resume& ask);
+  void Succeed(Account& account, const Claim& claim);
   void Later(const Claim& claim);
+  void OrphanLater(const std::string& bare, const Claim& claim);
+  Task<void> Orphan(Account& account, Claim claim);
   Task<void> NotFound(Account& account, Claim claim);
 
   Parts parts_;

@@ -249,12 +249,71 @@ TEST_F(ResumptionTest, AClaimThatAnotherRouterMadeIsSeen) {
   EXPECT_EQ(Ids(romeo.received()), Numbers(1, 2));
 }
 
+TEST_F(ResumptionTest, WhatNobodyHasAnyMoreIsAnOrphan) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  redis_.Pause();
+  RunUntil([&] { return !Missing().empty(); });
+  Client& refused = Resumed(second(), romeo);
+  EXPECT_TRUE(romeo.handed_over());
+  EXPECT_EQ(refused.resumed().condition(), "resource-constraint");
+  RunUntilOrphaned();
+  redis_.Resume();
+  RunUntil([&] { return Redis({"KEYS", "parley:n:-/*"}) != "" && RecordOf().away_since() != 0; });
+  Chat(1);
+  ExpectIds(Resumed(second(), romeo), {"1"});
+}
+
+TEST_F(ResumptionTest, WhatWaitsForASessionThatIsGoneIsHandled) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().SetFrozen(true);
+  Client& refused = second().Resume(romeo);
+  Chat(1);
+  RunUntil([&] { return first().frozen() == 1 && Metric("parley_router_parked") == 1; });
+  Redis({"DEL", "parley:s:{romeo@home.example}"});  // as another router would end it
+  first().SetFrozen(false);
+  RunUntil([&] { return second().answered(refused); });
+  EXPECT_EQ(refused.resumed().condition(), "item-not-found");
+  Settle();
+  EXPECT_EQ(Metric("parley_router_parked"), 0);
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
+}
+
+TEST_F(ResumptionTest, AChangeThatRedisMissedKeepsAClaim) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  auto record = RecordOf();
+  redis_.Pause();
+  RunUntil([&] { return !Missing().empty(); });
+  romeo.Send("<presence><priority>7</priority><show>away</show></presence>");
+  RunUntil([&] { return !juliet().received().empty(); });
+  redis_.Resume();
+  // By means of another router.
+  record.set_node("c2s-3");
+  record.set_node_epoch(second().epoch());
+  record.set_queue("theirs");
+  record.set_revision(record.revision() + 1);
+  Redis({"HSET", "parley:s:{romeo@home.example}", "orchard",
+         record.session() + " " + std::to_string(record.revision()) + "\n" + record.SerializeAsString()});
+  Redis({"RENAME", session::QueueKey("romeo@home.example", romeo.queue()),
+         session::QueueKey("romeo@home.example", "theirs")});
+  RunUntil([&] { return Missing().empty(); });
+  Chat(1);
+  RunUntil([&] { return RecordOf().priority() == 7; });
+  EXPECT_EQ(RecordOf().node(), "c2s-3");
+  EXPECT_EQ(RecordOf().queue(), "theirs");
+  EXPECT_THAT(RecordOf().presence(), HasSubstr("away"));
+  RunUntil([&] { return QueueLength("theirs") == "2"; });
+}
+
 TEST_F(ResumptionTest, AQueueThatIsLostEndsTheSession) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
   Redis({"DEL", session::QueueKey("romeo@home.example", romeo.queue())});
   Client& answer = Resumed(second(), romeo);
   EXPECT_EQ(answer.resumed().condition(), "item-not-found");
+  EXPECT_FALSE(answer.resumed().knows_handled());
   Settle();
   EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
   RunUntil([&] { return RedisIsClean(); });

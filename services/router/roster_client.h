@@ -90,7 +90,7 @@ class RosterClient final : private rpc::Ring::Owner {
   Options options_;
   Metrics& metrics_;
   rpc::Ring ring_;
-  Lru lru_;  // most recently used first
+  Lru lru_;                                                    // most recently used first
   std::unordered_map<std::string_view, Lru::iterator> cache_;  // keys point into the entries
 };
 

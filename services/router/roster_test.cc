@@ -4,6 +4,7 @@ namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -86,6 +87,8 @@ TEST_F(RosterTest, OthersRostersAreForbidden) {
   romeo.Send("<iq type='set' id='2' to='juliet@home.example'><query xmlns='jabber:iq:roster'>"
              "<item jid='x@y'/></query></iq>");
   EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("forbidden"), HasSubstr("forbidden")));
+  romeo.Send("<iq type='get' id='3' to='nobody@home.example'><query xmlns='jabber:iq:roster'/></iq>");
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("service-unavailable")));  // RFC 6121 8.5.1
 }
 
 TEST_F(RosterTest, RemovalEndsBothSubscriptions) {  // RFC 6121 2.5.2
@@ -100,9 +103,22 @@ TEST_F(RosterTest, RemovalEndsBothSubscriptions) {  // RFC 6121 2.5.2
   EXPECT_THAT(received[1], XmlEq("<iq type='result' id='set' to='romeo@home.example/orchard'/>"));
   EXPECT_THAT(received[2], HasSubstr("type='unavailable'"));  // juliet's
   EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("type='unsubscribe'"), HasSubstr("subscription='to'"),
-                                         HasSubstr("type='unsubscribed'"), HasSubstr("subscription='none'"),
-                                         HasSubstr("type='unavailable'")));
+                                         HasSubstr("type='unavailable'"), HasSubstr("type='unsubscribed'"),
+                                         HasSubstr("subscription='none'")));
   EXPECT_EQ(roster_->StateOf("juliet@home.example", "romeo@home.example").subscription, xmpp::Subscription::kNone);
+}
+
+TEST_F(RosterTest, RemovalOfWhoAsksForASubscriptionLeavesTheRequest) {  // RFC 6121 3.1.3: until it is answered
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  romeo.Send("<presence to='juliet@home.example' type='subscribe'/>");
+  Settle();
+  Set(juliet, "<item jid='romeo@home.example' name='Romeo'/>");
+  Set(juliet, "<item jid='romeo@home.example' subscription='remove'/>");
+  Settle();
+  Client& again = Login("juliet@home.example/chamber");
+  again.Send("<presence/>");
+  EXPECT_THAT(Received(again), Contains(HasSubstr("type='subscribe'")));
 }
 
 TEST_F(RosterTest, WithoutTheRosterServiceTheClientIsToldToWait) {

@@ -34,6 +34,12 @@ Options OptionsOf(const config::Config& config) {
   options.handover_timeout = router.handover_timeout;
   options.sm_remember_ended = router.sm_remember_ended;
   options.sm_max_stanzas = config.c2s.sm_max_stanzas;
+  options.sm_max_bytes = config.c2s.sm_max_bytes;
+  options.reap_batch = router.reap_batch;
+  options.bind_retry_min = router.bind_retry_min;
+  options.bind_retry_max = router.bind_retry_max;
+  options.bind_timeout = router.bind_timeout;
+  options.admin_timeout = router.admin_timeout;
   options.drain_timeout = router.drain_timeout;
   return options;
 }
@@ -91,7 +97,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
                                 metrics_},
                 options_),
-      orphans_(Orphans::Parts{accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, unacknowledged_,
+      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, unacknowledged_,
                               metrics_},
                options_),
       presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
@@ -100,16 +106,18 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       iqs_(sender_, rosters_,
            AllFeatures(FeatureDeps{domains_, accounts_, sessions_, store_, rosters_, pushes_, fanout_, subscriptions_,
                                    removal_, credentials_, {}})),
-      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, delivery_, presence_, subscriptions_, iqs_, metrics_}),
-      resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, presence_, metrics_}),
-      asks_(accounts_, sessions_, presence_, resumption_),
-      intake_(accounts_, edges_, asks_),
+      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, delivery_, presence_, subscriptions_, iqs_,
+                          metrics_}),
+      resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
+      asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_}, options_),
+      intake_(accounts_, edges_, asks_, metrics_),
       peers_(loop, self_, RingOf(config, metrics, "router"),
              Peers::Handlers{[this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },
                              [this](auto held, auto reason) { rules_.OnUnforwardable(std::move(held), reason); },
                              [this](const auto& body, auto respond) { asks_.Answer(body, std::move(respond)); }}),
       reaper_(loop, tasks_, redis_, nodes_, peers_, options_, metrics_),
-      operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_}),
+      operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_},
+                  options_),
       tasks_(loop),
       server_(loop, self_, config.router.listen, LinksOf(config, metrics), AdminMethods(operations_), &intake_) {
   accounts_.SetHandler(rules_);

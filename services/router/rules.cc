@@ -181,7 +181,9 @@ Task<void> Rules::Control(Account& account, Held held) {
   bool over = session != nullptr || !lost || !parts_.store.ending(envelope.session());
   if (session != nullptr && Orphans::IsOf(session->record, ended)) {
     std::string id = session->id();
-    if (lost) {
+    if (ended.reason() == "left") {
+      co_await parts_.orphans.LetGo(account, std::move(id), held.receipt);
+    } else if (lost) {
       over = co_await parts_.orphans.Lose(account, std::move(id), held.receipt);
     } else {
       co_await parts_.sessions.End(account, std::move(id), ended.reason(), held.receipt);

@@ -1,6 +1,7 @@
 #include "services/router/sender.h"
 
 #include "libs/xmpp/jid.h"
+#include "services/router/origin.h"
 
 namespace parley::router {
 
@@ -39,9 +40,15 @@ bool Sender::Reachable(std::string_view jid) const { return domains_.Serves(xmpp
 
 void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Receipt receipt) {
   reply.set_repeat(request.repeat());
-  // To the very session that asked, which need not wait for anything else then (Envelope.answers).
+  // To the very session that asked.
   reply.set_session(request.origin());
-  reply.set_answers(request.origin_seq());
+  if (request.unacknowledged_by().empty()) {
+    reply.set_answers(request.origin_seq());  // it need not wait for anything else then
+  } else {
+    // It was told long ago that its stanza is taken, and waits for no more.
+    reply.set_origin(OriginOfUnacknowledged(request.unacknowledged_by()));
+    reply.set_origin_seq(request.unacknowledged_number());
+  }
   reply.set_trace(request.trace());
   if (xmpp::BareOf(reply.to()) != here.bare()) {
     if (Reachable(reply.to())) Forward(std::move(reply), std::move(receipt));

@@ -1,5 +1,7 @@
 #include "services/router/session_asks.h"
 
+#include <algorithm>
+
 namespace parley::router {
 namespace {
 
@@ -29,7 +31,8 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
   switch (ask.ask_case()) {
     case session::v1::Ask::kBind: {
       const auto refuse = [respond] { RespondBound(respond, NoRedis()); };
-      auto run = [this, bind = ask.bind(), respond](Account& a) { return Bind(a, bind, respond); };
+      const Patience patience{Clock::now() + options_.bind_timeout, options_.bind_retry_min};
+      auto run = [this, bind = ask.bind(), patience, respond](Account& a) { return Bind(a, bind, patience, respond); };
       return Post(ask.bind().account(), run, refuse);
     }
     case session::v1::Ask::kRestore: {
@@ -41,12 +44,12 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
       return Post(ask.kick().account(), run, unreachable);
     }
     case session::v1::Ask::kEnable: {
-      auto run = [this, ask = ask.enable(), respond](Account& a) { return resumption_.Enable(a, ask, respond); };
+      auto run = [this, ask = ask.enable(), respond](Account& a) { return parts_.resumption.Enable(a, ask, respond); };
       return Post(ask.enable().account(), run, unreachable);
     }
     case session::v1::Ask::kResume: {
-      const auto refuse = [this, ask = ask.resume(), respond] { resumption_.Refuse(ask, respond); };
-      auto run = [this, ask = ask.resume(), respond](Account& a) { return resumption_.Resume(a, ask, respond); };
+      const auto refuse = [this, ask = ask.resume(), respond] { parts_.resumption.Refuse(ask, respond); };
+      auto run = [this, ask = ask.resume(), respond](Account& a) { return parts_.resumption.Resume(a, ask, respond); };
       return Post(ask.resume().account(), run, refuse);
     }
     case session::v1::Ask::ASK_NOT_SET:
@@ -59,17 +62,38 @@ void SessionAsks::Post(const std::string& account, std::function<Task<void>(Acco
   AccountTable::Job job;
   job.run = std::move(run);
   job.failed = std::move(failed);
-  accounts_.Post(account, std::move(job));
+  parts_.accounts.Post(account, std::move(job));
 }
 
-Task<void> SessionAsks::Bind(Account& account, session::v1::Bind ask, Respond respond) {
-  auto bound = co_await sessions_.Bind(account, std::move(ask));
+Task<void> SessionAsks::Bind(Account& account, session::v1::Bind ask, Patience patience, Respond respond) {
+  auto bound = co_await parts_.sessions.Bind(account, ask);
+  if (bound.jid().empty() && bound.condition().empty()) {
+    if (Clock::now() < patience.deadline) {
+      parts_.metrics.bind_retries.Increment();
+      parts_.tasks.Spawn("bind_again", BindAgain(std::move(ask), patience, std::move(respond)));
+      co_return;
+    }
+    parts_.metrics.limits_bind.Increment();
+    bound = NoRedis();
+  }
   RespondBound(respond, std::move(bound));
+}
+
+// Out of the account's turn, so that its other sessions do not wait; and not all who wait for one edge's end at once.
+Task<void> SessionAsks::BindAgain(session::v1::Bind ask, Patience patience, Respond respond) {
+  std::uniform_int_distribution<std::int64_t> jitter(patience.delay.count() / 2, patience.delay.count());
+  const std::chrono::milliseconds delay(jitter(random_));
+  co_await SleepFor(delay);
+  patience.delay = std::min(patience.delay * 2, options_.bind_retry_max);
+  const std::string account = ask.account();
+  const auto refuse = [respond] { RespondBound(respond, NoRedis()); };
+  auto run = [this, ask = std::move(ask), patience, respond](Account& a) { return Bind(a, ask, patience, respond); };
+  Post(account, run, refuse);
 }
 
 Task<void> SessionAsks::Restore(Account& account, session::v1::Record record, Respond respond) {
   const std::string id = record.session();
-  const auto restored = co_await sessions_.Restore(account, std::move(record));
+  const auto restored = co_await parts_.sessions.Restore(account, std::move(record));
   if (restored == Sessions::Restored::kFailed) {
     respond(Error("the session cannot be written"));
     co_return;
@@ -77,7 +101,9 @@ Task<void> SessionAsks::Restore(Account& account, session::v1::Record record, Re
   session::v1::Answer answer;
   answer.mutable_restored()->set_ok(restored != Sessions::Restored::kRefused);
   RespondWith(respond, answer);
-  co_await presence_.Resume(account, id, restored == Sessions::Restored::kReappeared);
+  const bool noticed = restored == Sessions::Restored::kReappeared;
+  const auto absence = noticed ? Presence::Absence::kNoticed : Presence::Absence::kUnnoticed;
+  co_await parts_.presence.Resume(account, id, absence);
 }
 
 Task<void> SessionAsks::Kick(Account& account, session::v1::Kick ask, Respond respond) {
@@ -87,7 +113,7 @@ Task<void> SessionAsks::Kick(Account& account, session::v1::Kick ask, Respond re
   }
   session::v1::Answer answer;
   answer.mutable_kicked()->set_sessions(static_cast<std::uint32_t>(ids.size()));
-  for (auto& id : ids) co_await sessions_.Kick(account, id, ask.condition(), ask.text());
+  for (auto& id : ids) co_await parts_.sessions.Kick(account, id, ask.condition(), ask.text());
   RespondWith(respond, answer);
 }
 

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <chrono>
+#include <random>
 #include <string>
 
 #include "libs/rpc/link.h"
 #include "parley/session/v1/session.pb.h"
 #include "services/router/account_table.h"
+#include "services/router/metrics.h"
+#include "services/router/options.h"
 #include "services/router/presence.h"
 #include "services/router/resumption.h"
 #include "services/router/sessions.h"
@@ -15,21 +19,34 @@ namespace parley::router {
 class SessionAsks {
  public:
   using Respond = rpc::LinkHandler::Respond;
-  SessionAsks(AccountTable& accounts, Sessions& sessions, Presence& presence, Resumption& resumption)
-      : accounts_(accounts), sessions_(sessions), presence_(presence), resumption_(resumption) {}
+  struct Parts {
+    Tasks& tasks;
+    AccountTable& accounts;
+    Sessions& sessions;
+    Presence& presence;
+    Resumption& resumption;
+    Metrics& metrics;
+  };
+  SessionAsks(const Parts& parts, const Options& options) : parts_(parts), options_(options) {}
 
   void Answer(const std::string& body, Respond respond);
 
  private:
-  Task<void> Bind(Account& account, session::v1::Bind ask, Respond respond);
+  using Clock = std::chrono::steady_clock;
+  // How long a bind waits for the end of the resource's last session, and how long until it looks again.
+  struct Patience {
+    Clock::time_point deadline;
+    std::chrono::milliseconds delay;
+  };
+  Task<void> Bind(Account& account, session::v1::Bind ask, Patience patience, Respond respond);
+  Task<void> BindAgain(session::v1::Bind ask, Patience patience, Respond respond);
   Task<void> Restore(Account& account, session::v1::Record record, Respond respond);
   Task<void> Kick(Account& account, session::v1::Kick ask, Respond respond);
   void Post(const std::string& account, std::function<Task<void>(Account&)> run, std::function<void()> failed);
 
-  AccountTable& accounts_;
-  Sessions& sessions_;
-  Presence& presence_;
-  Resumption& resumption_;
+  Parts parts_;
+  Options options_;
+  std::minstd_rand random_{std::random_device{}()};
 };
 
 }  // namespace parley::router

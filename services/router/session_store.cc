@@ -204,15 +204,16 @@ Task<Result<SessionStore::Write>> SessionStore::Retire(std::string bare, Record 
   co_return co_await RunWrite(RetireScript(), std::move(keys), std::move(arguments));
 }
 
-Task<Result<session::QueueContents>> SessionStore::LoadQueue(std::string bare, std::string queue) {
+Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadQueue(std::string bare, std::string queue) {
+  std::optional<session::QueueContents> none;
   std::vector<std::string> words{"LRANGE", session::QueueKey(bare, queue), "0", "-1"};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   if (!reply) co_return reply.error();
-  if (reply->items.empty()) co_return session::QueueContents();
+  if (reply->items.empty()) co_return none;
   auto contents = session::DecodeQueue(*reply);
-  if (contents) co_return std::move(*contents);
+  if (contents) co_return std::optional(std::move(*contents));
   log::Error("queue_unreadable", {{"account", bare}, {"queue", queue}, {"reason", contents.error().message()}});
-  co_return session::QueueContents();
+  co_return none;
 }
 
 Task<Result<std::uint64_t>> SessionStore::Append(std::string bare, std::string queue, std::string element) {
@@ -240,9 +241,15 @@ Task<Result<std::optional<std::uint32_t>>> SessionStore::RecallEnded(std::string
 
 void SessionStore::Index(const std::string& bare, const Record& record) {
   const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
+  redis_.Command({"SADD", key, IndexMember(bare, record)}, Ignore);
+  // Behind it: see Reaper::Forget.
   if (indexed_nodes_.size() >= kMaxIndexedNodes) indexed_nodes_.clear();
   if (indexed_nodes_.insert(NodeName(record)).second) redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, Ignore);
-  redis_.Command({"SADD", key, IndexMember(bare, record)}, Ignore);
+}
+
+void SessionStore::IndexAgain(const std::string& bare, const Record& record) {
+  indexed_nodes_.erase(NodeName(record));
+  Index(bare, record);
 }
 
 void SessionStore::Unindex(const std::string& bare, const Record& record) {

@@ -63,8 +63,8 @@ class SessionStore {
   Task<Result<Write>> Retire(std::string bare, Record record, Expected expected, Record next);
   static Record Retired(Record record);
 
-  // What a queue holds; nothing if there is no such queue.
-  Task<Result<session::QueueContents>> LoadQueue(std::string bare, std::string queue);
+  // What a queue holds; nullopt if there is no such queue, or none that can be read.
+  Task<Result<std::optional<session::QueueContents>>> LoadQueue(std::string bare, std::string queue);
   // Appends; the length of the list afterwards, 0: there is no such queue.
   Task<Result<std::uint64_t>> Append(std::string bare, std::string queue, std::string element);
   // How many of its client's stanzas an ended session had handled, as XEP-0198 counts; for a while.
@@ -74,6 +74,8 @@ class SessionStore {
 
   // Before a bind or restore: so that the session is found if its node dies.
   void Index(const std::string& bare, const Record& record);
+  // The same, for a node that is being cleaned up after: its index may just have been found empty.
+  void IndexAgain(const std::string& bare, const Record& record);
   // It has another node now.
   void Unindex(const std::string& bare, const Record& record);
   // After the end of a session: when the last copy of the receipt that is returned goes, the record goes too, however

@@ -10,6 +10,7 @@
 namespace parley::router {
 namespace {
 
+// Of a write in one turn of the account: two routers that both believe to be its home.
 constexpr int kTries = 4;
 
 std::int64_t NowMilliseconds() {
@@ -81,7 +82,7 @@ Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind
     if (!written) co_return Refused("resource-constraint", "Sessions cannot be bound at the moment; try later");
     if (*written == SessionStore::Write::kConflict) {
       const bool reloaded = co_await parts_.accounts.Reload(account);
-      if (!reloaded) break;
+      if (!reloaded) co_return Refused("resource-constraint", "Sessions cannot be bound at the moment; try later");
       continue;
     }
     if (!displaced.empty()) co_await Displace(account, displaced);
@@ -90,7 +91,7 @@ Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind
     parts_.metrics.sessions_bound.Increment();
     co_return bound;
   }
-  co_return Refused("resource-constraint", "Sessions cannot be bound at the moment; try later");
+  co_return bound;
 }
 
 // What the session was before Redis lost it, rather than what its edge knows of it.

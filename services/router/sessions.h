@@ -34,7 +34,8 @@ class Sessions {
   };
   Sessions(const Parts& parts, const Options& options);
 
-  // RFC 6120 section 7.
+  // RFC 6120 section 7. Neither a JID nor a condition: the resource's last session is just being ended, and its record
+  // stays until all contacts were told; to be asked again soon, in another turn of the account.
   Task<session::v1::Bound> Bind(Account& account, session::v1::Bind bind);
   enum class Restored {
     kRefused,     // another session has the resource

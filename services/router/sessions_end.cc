@@ -54,8 +54,8 @@ Task<Receipt> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
   const Record stored = queue ? SessionStore::Retired(gone.record) : gone.record;
   Receipt told = parts_.store.EraseWhenSettled(account.bare(), stored, std::move(receipt));
   if (queue) {
-    Unacknowledged::Ended ended{account.bare(), gone.record, std::move(gone.as), std::move(gone.reason)};
-    co_await parts_.unacknowledged.HandleAgain(std::move(ended), told);
+    Unacknowledged::Ended ended{gone.record, std::move(gone.as), std::move(gone.reason)};
+    co_await parts_.unacknowledged.HandleAgain(account, std::move(ended), told);
   }
   parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(gone.record));
   co_return told;

@@ -123,6 +123,43 @@ TEST_F(SessionsTest, ADeadEdgeIsReaped) {
   EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
 }
 
+TEST_F(SessionsTest, ABindWaitsForTheEndOfTheResourcesLastSession) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
+  Start();
+  Edge& slow = AddEdge("c2s-2");
+  Online(slow, "juliet@home.example/balcony");
+  Client& old = Online("romeo@home.example/orchard");
+  Client& other = Online("romeo@home.example/street");
+  // Its record stays until juliet was told.
+  slow.SetHolding(true);
+  old.Close();
+  RunUntil([&] { return Metric("parley_router_sessions_ended_total") == 1; });
+  Client& young = edge().Bind("romeo@home.example", "orchard", session::v1::CONFLICT_REFUSE_NEW);
+  RunUntil([&] { return Metric("parley_router_bind_retries_total") >= 3; });
+  // The account's other session does not wait meanwhile.
+  Chat(other, "romeo@home.example/street", "1");
+  RunUntil([&] { return !other.received().empty(); });
+  EXPECT_FALSE(edge().answered(young));
+  slow.SetHolding(false);
+  RunUntil([&] { return edge().answered(young); });
+  EXPECT_EQ(young.jid(), "romeo@home.example/orchard") << young.bound().condition();
+}
+
+TEST_F(SessionsTest, ABindThatWaitedTooLongIsToldToTryLater) {
+  Configure(1, {"router.bind_timeout=50ms"});
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
+  Start();
+  Edge& slow = AddEdge("c2s-2");
+  Online(slow, "juliet@home.example/balcony");
+  Client& old = Online("romeo@home.example/orchard");
+  slow.SetHolding(true);
+  old.Close();
+  RunUntil([&] { return Metric("parley_router_sessions_ended_total") == 1; });
+  EXPECT_EQ(Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD).bound().condition(), "resource-constraint");
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"bind_timeout\"}"), 1);
+  slow.SetHolding(false);
+}
+
 TEST_F(SessionsTest, DeadSessionsOfBeforeAreFoundByARouterThatStarts) {
   Start();
   Edge& dying = AddEdge("c2s-2");

@@ -28,6 +28,10 @@ bool ToUs(roster::v1::Subscription subscription) {
   return subscription == roster::v1::SUBSCRIPTION_FROM || subscription == roster::v1::SUBSCRIPTION_BOTH;
 }
 
+bool SubscribedNow(const roster::v1::SubscriptionChange& change) {
+  return change.has_item() && ToUs(change.item().subscription());
+}
+
 // RFC 6121 3.1.2: both addresses are bare, whatever the client wrote.
 void MakeBare(Envelope& envelope) {
   const std::string from(xmpp::BareOf(envelope.from()));
@@ -75,6 +79,8 @@ Task<void> Subscriptions::Outbound(Account& account, Held held) {
   const auto& change = answer.subscription_change();
   const std::string contact = envelope.to();
   const Receipt receipt = held.receipt;
+  // 3.2.2: the contact sees the resources go while it is still subscribed, before it hears that it is not any more.
+  HidePresence(account, contact, change, receipt);
   if (!parts_.sender.Reachable(contact)) {
     Held refused;
     refused.envelope = std::make_unique<Envelope>(as_sent);
@@ -103,6 +109,7 @@ Task<void> Subscriptions::Inbound(Account& account, Held held) {
   if (change.forward()) DeliverInbound(account, held);
   Remember(account, change, held.receipt);
   ShowPresence(account, envelope.from(), change, held.receipt);
+  HidePresence(account, envelope.from(), change, held.receipt);
 }
 
 // A request is for all available resources (3.1.3), an answer or a cancellation for those that know the roster.
@@ -124,13 +131,13 @@ void Subscriptions::Remember(Account& account, const roster::v1::SubscriptionCha
 
 void Subscriptions::ShowPresence(Account& account, const std::string& contact,
                                  const roster::v1::SubscriptionChange& change, const Receipt& receipt) {
-  const bool before = ToUs(change.before());
-  const bool now = change.has_item() && ToUs(change.item().subscription());
-  if (now && (!before || change.auto_reply())) {
-    parts_.fanout.AllTo(account, contact, receipt);
-  } else if (before && !now) {
-    parts_.fanout.AllGoneTo(account, contact, receipt);
-  }
+  const bool gained = SubscribedNow(change) && !ToUs(change.before());
+  if (gained || change.auto_reply()) parts_.fanout.AllTo(account, contact, receipt);
+}
+
+void Subscriptions::HidePresence(Account& account, const std::string& contact,
+                                 const roster::v1::SubscriptionChange& change, const Receipt& receipt) {
+  if (ToUs(change.before()) && !SubscribedNow(change)) parts_.fanout.AllGoneTo(account, contact, receipt);
 }
 
 void Subscriptions::SendFor(Account& account, link::v1::Type type, std::string_view contact, const Receipt& receipt) {

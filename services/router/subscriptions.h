@@ -34,8 +34,11 @@ class Subscriptions {
 
  private:
   void Remember(Account& account, const roster::v1::SubscriptionChange& change, const Receipt& receipt);
-  // The contact may see the user's presence now, or may not any more.
+  // The contact may see the user's presence now.
   void ShowPresence(Account& account, const std::string& contact, const roster::v1::SubscriptionChange& change,
+                    const Receipt& receipt);
+  // It may not any more.
+  void HidePresence(Account& account, const std::string& contact, const roster::v1::SubscriptionChange& change,
                     const Receipt& receipt);
   void DeliverInbound(Account& account, const Held& held);
 

@@ -81,8 +81,8 @@ TEST_F(SubscriptionsTest, CancellingEndsPresence) {  // 3.2
   romeo.Take();
   Send(juliet, "unsubscribed", kRomeo);
   EXPECT_THAT(Received(juliet), ElementsAre(HasSubstr("subscription='to'")));
-  EXPECT_THAT(romeo.Take(), ElementsAre(HasSubstr("type='unsubscribed'"), HasSubstr("subscription='from'"),
-                                        HasSubstr("type='unavailable'")));
+  EXPECT_THAT(romeo.Take(), ElementsAre(HasSubstr("type='unavailable'"), HasSubstr("type='unsubscribed'"),
+                                        HasSubstr("subscription='from'")));
 }
 
 TEST_F(SubscriptionsTest, PreApprovalAnswersByItself) {  // 3.4

@@ -1,5 +1,7 @@
 #include "services/router/unacknowledged.h"
 
+#include <algorithm>
+
 #include "libs/base/log.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
@@ -10,14 +12,29 @@ namespace {
 constexpr std::chrono::milliseconds kRetry{500};
 // What an edge had in the queue and did not acknowledge to us before it died comes back as late as that.
 constexpr std::chrono::minutes kRemember{1};
+// How far clocks of the cluster may be apart.
+constexpr std::chrono::milliseconds kClocks{2000};
 constexpr std::size_t kRememberMost = 10000;
 
-// Messages and requests; presence and answers were for that session alone. Of subscription requests the roster service
-// knows.
-bool ForOthersToo(const Envelope& envelope) {
+// Messages and others' requests; presence, answers and what the server asked (roster pushes) were for that session
+// alone. Of subscription requests the roster service knows.
+bool ForOthersToo(const Envelope& envelope, std::string_view account) {
   if (envelope.kind() == link::v1::KIND_MESSAGE) return true;
   const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
-  return envelope.kind() == link::v1::KIND_IQ && request;
+  const bool ours = envelope.from().empty() || envelope.from() == account;
+  return envelope.kind() == link::v1::KIND_IQ && request && !ours;
+}
+
+// A copy went to each session of the highest priority, and another of them is there yet: should it not acknowledge its own
+// either, it is the last, and owes it. In doubt the message comes twice: so none of this if the session that ended said
+// unavailable before (its priority is not known any more).
+bool OthersHadIt(const Account& account, const Record& ended, const session::v1::Queued& queued) {
+  if (!queued.envelope().copied() || ended.presence().empty()) return false;
+  const auto had_it = [&](const Session& other) {
+    const bool before = other.record.bound_at() + kClocks.count() <= queued.at();
+    return before && other.takes_messages() && other.record.priority() >= ended.priority();
+  };
+  return std::any_of(account.sessions().begin(), account.sessions().end(), had_it);
 }
 
 // What came from the offline store has only its stanza: whom to answer is in there.
@@ -40,6 +57,7 @@ Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t
   envelope.clear_session();
   envelope.clear_answers();
   envelope.clear_kept();
+  envelope.clear_copied();
   envelope.set_unacknowledged_by(session);
   envelope.set_unacknowledged_number(number);
   envelope.set_received_at(queued.at());
@@ -48,52 +66,55 @@ Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t
 
 }  // namespace
 
-Task<void> Unacknowledged::HandleAgain(Ended ended, Receipt told) {
-  const bool done = co_await TryAgain(ended, told);
-  if (!done) tasks_.Spawn("handle_unacknowledged", Later(std::move(ended), std::move(told)));
+Task<void> Unacknowledged::HandleAgain(const Account& account, Ended ended, Receipt told) {
+  const bool done = co_await TryAgain(account, ended, told);
+  if (!done) tasks_.Spawn("handle_unacknowledged", Later(account.bare(), std::move(ended), std::move(told)));
 }
 
-Task<bool> Unacknowledged::TryAgain(const Ended& ended, Receipt told) {
+Task<bool> Unacknowledged::TryAgain(const Account& account, const Ended& ended, Receipt told) {
   if (!ended.as.session.empty()) {
-    const auto retired = co_await store_.Retire(ended.account, ended.record, ended.as, Record());
+    const auto retired = co_await store_.Retire(account.bare(), ended.record, ended.as, Record());
     if (!retired) co_return false;
     // Claimed meanwhile by means of another router: it lives.
     if (*retired == SessionStore::Write::kConflict) co_return true;
   }
   const Record retired = SessionStore::Retired(ended.record);
-  auto contents = co_await store_.LoadQueue(ended.account, retired.queue());
+  auto contents = co_await store_.LoadQueue(account.bare(), retired.queue());
   if (!contents) co_return false;
-  Post(ended, std::move(*contents), told);
+  if (*contents) Post(account, ended, std::move(**contents), told);
   co_return true;
 }
 
-Task<void> Unacknowledged::Later(Ended ended, Receipt told) {
+Task<void> Unacknowledged::Later(std::string bare, Ended ended, Receipt told) {
   log::Warn("unacknowledged_wait_for_redis", {{"session", ended.record.session()}});
-  while (true) {
+  do {
     co_await SleepFor(kRetry);
-    const bool done = co_await TryAgain(ended, told);
-    if (done) co_return;
-  }
+  } while (!store_.up());
+  AccountTable::Job job;
+  job.run = [this, ended, told](Account& account) { return HandleAgain(account, ended, told); };
+  job.failed = [this, bare, ended, told] { tasks_.Spawn("handle_unacknowledged", Later(bare, ended, told)); };
+  accounts_.Post(bare, std::move(job));
 }
 
-void Unacknowledged::Post(const Ended& ended, session::QueueContents contents, const Receipt& told) {
+void Unacknowledged::Post(const Account& account, const Ended& ended, session::QueueContents contents,
+                          const Receipt& told) {
   const std::string& session = ended.record.session();
   Remember(session, contents);
   const auto& header = contents.header;
   // XEP-0198 section 5: "h" of a resumption that comes too late, modulo 2^32.
   const auto handled = static_cast<std::uint32_t>(header.handled() - header.base());
-  if (ended.reason != "closed") store_.RememberEnded(ended.account, session, handled, options_.sm_remember_ended);
+  if (ended.reason != "closed") store_.RememberEnded(account.bare(), session, handled, options_.sm_remember_ended);
   std::vector<Held> again;
   std::uint64_t number = header.acked();
   for (auto& queued : contents.stanzas) {
     ++number;
-    if (ForOthersToo(queued.envelope())) {
+    if (ForOthersToo(queued.envelope(), account.bare()) && !OthersHadIt(account, ended.record, queued)) {
       again.push_back(Again(std::move(queued), session, number, told));
     } else {
       metrics_.unacknowledged_ended.Increment();
     }
   }
-  accounts_.PostFirst(ended.account, std::move(again));
+  accounts_.PostFirst(account.bare(), std::move(again));
 }
 
 void Unacknowledged::Remember(const std::string& session, const session::QueueContents& contents) {

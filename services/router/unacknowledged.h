@@ -25,14 +25,13 @@ class Unacknowledged {
 
   // A session that ends: its record, how it stands in Redis, and whether its client closed it (then nobody resumes it).
   struct Ended {
-    std::string account;
     Record record;
     SessionStore::Expected as;
     std::string reason;
   };
   // In the account's turn: before everything else that waits for it. Without Redis later, behind what comes meanwhile.
   // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have been.
-  Task<void> HandleAgain(Ended ended, Receipt told);
+  Task<void> HandleAgain(const Account& account, Ended ended, Receipt told);
   // Whether this was in the queue of a session that ended lately.
   bool Had(const std::string& session, const Envelope& envelope) const;
 
@@ -43,9 +42,9 @@ class Unacknowledged {
     Clock::time_point since;
   };
 
-  Task<bool> TryAgain(const Ended& ended, Receipt told);
-  Task<void> Later(Ended ended, Receipt told);
-  void Post(const Ended& ended, session::QueueContents contents, const Receipt& told);
+  Task<bool> TryAgain(const Account& account, const Ended& ended, Receipt told);
+  Task<void> Later(std::string bare, Ended ended, Receipt told);
+  void Post(const Account& account, const Ended& ended, session::QueueContents contents, const Receipt& told);
   void Remember(const std::string& session, const session::QueueContents& contents);
 
   Tasks& tasks_;

@@ -14,10 +14,10 @@ sys.path.insert(0, str(ROOT / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from parley_dev.cluster import Cluster  # noqa: E402
+from managed import PASSWORD  # noqa: E402
 from rawxmpp import Raw  # noqa: E402
 
 DOMAINS = ["localhost", "second.test"]
-PASSWORD = "correct horse"
 ACCOUNTS = 400
 # Tests send faster than a person; the limits have tests of their own.
 NO_LIMITS = [
@@ -81,8 +81,21 @@ class World:
 def start_cluster(directory, counts=None, settings=()):
     cluster = Cluster(directory)
     counts = {"c2s": 2, "router": 2, "roster": 1} | (counts or {})
-    cluster.up(counts, DOMAINS, [*NO_LIMITS, *settings], quiet=True, fixed_ports=False, built=True, demo_users=False)
+    try:
+        cluster.up(counts, DOMAINS, [*NO_LIMITS, *settings], quiet=True, fixed_ports=False, built=True, demo_users=False)
+    except BaseException:
+        cluster.down()  # what did start
+        raise
     return cluster
+
+
+@pytest.fixture(scope="session")
+def brief(tmp_path_factory):
+    """A world where a session may not be away for long, and clients are told where to come back. Tests do it no harm."""
+    settings = ["c2s.sm_resume_timeout=1500ms", "c2s.sm_location=chat.example:5222"]
+    cluster = start_cluster(tmp_path_factory.mktemp("brief"), settings=settings)
+    yield World(cluster)
+    cluster.down()
 
 
 @pytest.fixture(scope="session")

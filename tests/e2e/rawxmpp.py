@@ -21,6 +21,7 @@ STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 STREAM_ERRORS = "urn:ietf:params:xml:ns:xmpp-streams"
 ROSTER = "jabber:iq:roster"
 PING = "urn:xmpp:ping"
+SM = "urn:xmpp:sm:3"
 DELAY = "urn:xmpp:delay"
 
 TIMEOUT = 10
@@ -30,7 +31,7 @@ class Ended(Exception):
     """The server closed its stream, or the connection went."""
 
 
-class _Parser:
+class Parser:
     """Turns bytes into the children of the stream element, as ElementTree elements with {namespace}name tags."""
 
     def __init__(self):
@@ -82,9 +83,10 @@ class Raw:
         self.reader = reader
         self.writer = writer
         self.domain = domain
-        self.parser = _Parser()
+        self.parser = Parser()
         self.received = []  # raw bytes, for tests that look at them
         self.jid = None
+        self.features = None
         self.patience = TIMEOUT  # seconds without a byte that the test bears
         self._ids = itertools.count(1)
 
@@ -143,7 +145,7 @@ class Raw:
 
     async def open(self, to=None, version="1.0", extra=""):
         """Sends a stream header (a new stream on the same connection forgets the old) and returns the features."""
-        self.parser = _Parser()
+        self.parser = Parser()
         await self.send(
             f"<?xml version='1.0'?><stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAMS}' "
             f"to={quoteattr(to or self.domain)} version='{version}' {extra}>"
@@ -171,7 +173,8 @@ class Raw:
         return self.jid
 
     @classmethod
-    async def login(cls, address, jid, password, context, resource=None):
+    async def authenticated(cls, address, jid, password, context):
+        """A connection on which a resource can be bound, or a session resumed; `features` are those of this stream."""
         user, domain = jid.split("@")
         raw = await cls.connect(address, domain)
         await raw.open()
@@ -179,7 +182,12 @@ class Raw:
         await raw.open()
         answer = await raw.plain(user, password)
         assert answer.tag == f"{{{SASL}}}success", ElementTree.tostring(answer)
-        await raw.open()
+        raw.features = await raw.open()
+        return raw
+
+    @classmethod
+    async def login(cls, address, jid, password, context, resource=None):
+        raw = await cls.authenticated(address, jid, password, context)
         await raw.bind(resource)
         return raw
 

@@ -130,8 +130,10 @@ async def test_subscription_life_cycle_with_pushes_on_both_sides(world):
     await romeo.until(lambda e: e.get("type") == "unavailable" and e.get("from") == juliet.jid)
 
     await romeo.presence(type="unsubscribed", to=juliet_bare)
+    # RFC 6121 3.2.2: while still subscribed
+    gone = await juliet.until(lambda e: e.get("type") in ("unavailable", "unsubscribed"))
+    assert (gone.get("type"), gone.get("from")) == ("unavailable", romeo.jid)
     await juliet.until(lambda e: e.get("type") == "unsubscribed")
-    await juliet.until(lambda e: e.get("type") == "unavailable" and e.get("from") == romeo.jid)
     assert (await juliet.roster())[romeo_bare].get("subscription") == "none"
     assert (await romeo.roster())[juliet_bare].get("subscription") == "none"
 

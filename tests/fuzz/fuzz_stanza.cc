@@ -26,11 +26,12 @@ void Require(bool holds) {
   if (!holds) std::abort();
 }
 
-// Attributes but `from`, which the server sets, and the language, which it may add; in one order.
+// Attributes but `from` and `to`, which the server sets or prepares, and the language, which it may add; in one order.
 std::vector<Element::Attr> ClientAttributes(const Element& element) {
   std::vector<Element::Attr> attributes;
   for (const Element::Attr& attr : element.attrs()) {
-    const bool ours = attr.ns.empty() ? attr.name == "from" : attr.ns == Element::kXmlNs && attr.name == "lang";
+    const bool address = attr.ns.empty() && (attr.name == "from" || attr.name == "to");
+    const bool ours = address || (attr.ns == Element::kXmlNs && attr.name == "lang");
     if (!ours) attributes.push_back(attr);
   }
   std::ranges::sort(attributes,
@@ -58,6 +59,7 @@ void CheckStanza(const ParsedStanza& parsed, const Element& original) {
   if (!parsed.error && original.attr("to")) {
     const auto to = parley::xmpp::Jid::Parse(*original.attr("to"));
     Require(to && to->str() == parsed.envelope.to());
+    Require(canonical->attr("to") == parsed.envelope.to());
   }
   CheckEdits(stanza);
   const auto error = parley::xmpp::MakeError(parsed.envelope, parley::xmpp::BadRequest());

@@ -94,10 +94,52 @@ def build_all(arguments):
     steps.done()
 
 
+def generate(arguments):
+    from parley_ops import generate as generator
+
+    for path in generator.write(build.ROOT):
+        print(path)
+
+
 def test(arguments):
     from parley_dev import testing
 
     return testing.run(arguments.parts, arguments.keyword)
+
+
+def check(arguments):
+    return test(argparse.Namespace(parts=["check"], keyword=None))
+
+
+def format_all(arguments):
+    from parley_dev import formatting
+
+    formatting.apply()
+
+
+def chaos(arguments):
+    build.build(build.SERVICES)
+    driver = build.ROOT / "tests" / "chaos" / "chaos.py"
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", str(driver), *arguments.arguments])
+
+
+def bench(arguments):
+    what, *rest = arguments.arguments or ["help"]
+    tools = {"compare": "compare", "scale": "scale"}
+    if what in tools:
+        os.execv(build.ROOT / "bench" / tools[what], [tools[what], *rest])
+    if what == "micro":
+        build.build(["parley-microbench"])
+        os.execv(build.directory() / "bin" / "parley-microbench", ["parley-microbench", *rest])
+    if what == "baseline":
+        from parley_dev import instructions
+
+        build.build(["parley-workload"])
+        return instructions.write_baseline()
+    build.build(["parley-bench"])
+    if what != "help":
+        rest = [what, *rest]
+    return subprocess.run([str(build.directory() / "bin" / "parley-bench"), *(rest or ["--help"])], check=False).returncode
 
 
 def parser():
@@ -105,8 +147,8 @@ def parser():
     top.add_argument("--dir", default=cluster.default_directory(), help="the cluster's directory ($PARLEY_DIR; var)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name, action, text):
-        command = commands.add_parser(name, help=text, description=text)
+    def add(name, action, text, **options):
+        command = commands.add_parser(name, help=text, description=text, **options)
         command.set_defaults(action=action)
         return command
 
@@ -130,11 +172,23 @@ def parser():
         ("restart", restart, "stop and start instances"),
     ):
         add(name, each(action), text).add_argument("instance", nargs="+")
+    benching = add("bench", bench, "compare (with ejabberd and Prosody), scale, micro, baseline; else parley-bench itself")
+    benching.add_argument("arguments", nargs=argparse.REMAINDER)
     building = add("build", build_all, "build everything")
     building.add_argument("targets", nargs="*")
+    add("check", check, "say which files are not formatted")
+    add("format", format_all, "format all C++ by .clang-format")
+    add("generate", generate, "make dashboards, the operator's rules and rendered manifests anew from their sources")
     testing_command = add("test", test, "run the tests; ends in a summary line")
-    testing_command.add_argument("parts", nargs="*", help="unit, asan, fuzz, e2e; default all")
+    testing_command.add_argument(
+        "parts",
+        nargs="*",
+        help="check, unit, instructions, asan, fuzz, e2e, chaos, ops (default: these); asan-services, tsan",
+    )
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
+    # Its options are the driver's: nothing here begins an option.
+    breaking = add("chaos", chaos, "harm a cluster under load; chaos --help", prefix_chars="\0", add_help=False)
+    breaking.add_argument("arguments", nargs="*")
     add("help", lambda arguments: top.print_help(), "this text")
     return top
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,9 +22,13 @@ def start_time(pid):
     return None if fields[0] == "Z" else int(fields[19])
 
 
+# Below the ports that systems give to outgoing connections: one of those would take a port before its user listens.
+QUIET_PORTS = range(10000, 32000)
+
+
 def free_port(preferred=None, host="127.0.0.1"):
     """`preferred` if nobody has it, else any. Others may take it before its user listens: the user then fails clearly."""
-    for port in ([preferred] if preferred else []) + [0]:
+    for port in ([preferred] if preferred else []) + random.sample(QUIET_PORTS, 100) + [0]:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

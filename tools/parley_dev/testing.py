@@ -10,12 +10,10 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-from parley_dev import build
+from parley_dev import build, formatting, instructions as counting
 from parley_dev.steps import Failure, Steps
 
-# Libraries whose tests run once more under ASan and UBSan: those that handle bytes from outside or own lifetimes.
-SANITIZED = ["base", "xml", "xmpp", "net", "storage"]
-SANITIZER_OPTIONS = ["-DPARLEY_SANITIZE=address;undefined", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1 -g1"]
+ADDRESS = "address;undefined"
 # What the services under test log: the assertion that failed is what matters.
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn|error) ")
 
@@ -33,12 +31,37 @@ class Tally:
             self.failed.append(name)
 
 
+def check(tally, keyword):
+    steps = Steps(1)
+    steps.begin("Format")
+    for name in formatting.wrong():
+        tally.add(f"check:format of {name} (./parley format)", False)
+    tally.add("check:format", True)
+    steps.done()
+
+
 def unit(tally, keyword):
     _gtests(tally, keyword, "release", (), None)
 
 
+# Once more under sanitizers: ASan and UBSan where bytes come from outside or lifetimes are owned, TSan where threads meet.
+
+
 def asan(tally, keyword):
-    _gtests(tally, keyword, "asan", SANITIZER_OPTIONS, SANITIZED)
+    _sanitized(tally, keyword, "asan", ADDRESS, ["base", "xml", "xmpp", "net", "storage"])
+
+
+def asan_services(tally, keyword):
+    _sanitized(tally, keyword, "asan", ADDRESS, ["rpc", "c2s", "router", "roster"])
+
+
+def tsan(tally, keyword):
+    _sanitized(tally, keyword, "tsan", "thread", ["base", "rpc", "storage"])
+
+
+def _sanitized(tally, keyword, kind, sanitizers, libraries):
+    options = [f"-DPARLEY_SANITIZE={sanitizers}", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-O1 -g1"]
+    _gtests(tally, keyword, kind, options, libraries)
 
 
 def _gtests(tally, keyword, kind, options, only):
@@ -106,14 +129,26 @@ def fuzz(tally, keyword):
 
 
 def e2e(tally, keyword):
+    _pytest(tally, keyword, "End to end", "e2e")
+
+
+def chaos(tally, keyword):
+    _pytest(tally, keyword, "Faults under load", "chaos")
+
+
+def ops(tally, keyword):
+    _pytest(tally, keyword, "Manifests, metrics, dashboards, alerts", "ops")
+
+
+def _pytest(tally, keyword, title, part):
     steps = Steps(2)
     steps.begin("Building services and clients")
     build.build(["all"], progress=steps.progress)
     steps.done()
-    steps.begin("End to end")
+    steps.begin(title)
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = ["/usr/bin/python3", "-m", "pytest", "-q", "-x" if os.environ.get("PARLEY_FAIL_FAST") else "-q"]
-        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}", str(build.ROOT / "tests" / "e2e")]
+        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}", str(build.ROOT / "tests" / part)]
         if keyword:
             command += ["-k", keyword]
         code = subprocess.run(command, check=False, cwd=build.ROOT).returncode
@@ -136,18 +171,37 @@ def _junit(tally, report, code):
         tally.add(f"{Path(report).name} (exit {code})", False)
 
 
-PARTS = {"unit": unit, "asan": asan, "fuzz": fuzz, "e2e": e2e}
+def instructions(tally, keyword):
+    steps = Steps(2)
+    steps.begin("Building workloads")
+    build.build(["parley-workload"], progress=steps.progress)
+    steps.done()
+    steps.begin("Counting instructions")
+    results = list(counting.compare(counting.count(), counting.read_baseline()))
+    steps.done()
+    for name, line, passed in results:
+        if keyword and keyword not in name:
+            continue
+        print(line)
+        tally.add(f"instructions:{name}", passed)
+
+
+PARTS = {"check": check, "unit": unit, "instructions": instructions, "asan": asan, "fuzz": fuzz}
+PARTS |= {"e2e": e2e, "chaos": chaos, "ops": ops}
+# Only when asked for by name: the others are to take less than half an hour together on two cores.
+MORE_PARTS = {"asan-services": asan_services, "tsan": tsan}
 
 
 def run(parts, keyword):
-    unknown = set(parts) - set(PARTS)
+    known = PARTS | MORE_PARTS
+    unknown = set(parts) - set(known)
     if unknown:
-        raise Failure(f"no such part of the tests: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+        raise Failure(f"no such part of the tests: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     tally = Tally()
     started = time.monotonic()
     for name in parts or PARTS:
         print(f"=== {name}", flush=True)
-        PARTS[name](tally, keyword)
+        known[name](tally, keyword)
     for name in tally.failed:
         print(f"FAILED {re.sub(r'[^ -~]', '?', name)}")
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)

@@ -44,7 +44,7 @@ void Bind::Advertise(std::string& features) const {
 
 bool Bind::Take(const xml::Child& child) {
   if (child.start.ns != kClientNs || child.start.local_name != "iq" || child.payload_ns != kBindNs) return false;
-  const auto request = ReadIq(child.raw);
+  const auto request = ReadIq(child, stream_.namespaces());
   id_ = request ? request->id : AttributeOf(child.start, "id");
   if (!request || !request->set || request->payload.name() != "bind") {
     Refuse("bad-request", {});
@@ -75,7 +75,7 @@ void Bind::Ask() {
   if (context.node.epoch().empty()) return OnUnanswered("this node has no lease yet");
   // Each try is a session of its own, so that an answer that got lost cannot be taken for another's. It is in the table
   // before the ask leaves: deliveries may come with the answer.
-  session_ = std::make_shared<Session>(context, stream_, RandomId());
+  session_ = std::make_shared<Session>(context, &stream_, *stream_.identity(), RandomId());
   context.sessions.Add(session_);
   epoch_ = context.node.epoch();
   context.routers.Ask(

@@ -37,6 +37,25 @@ TEST_F(BindTest, AsksTheRouter) {
   EXPECT_FALSE(ask.node_epoch().empty());
 }
 
+// The declarations of the stream header hold for all that is in the stream (Namespaces in XML 1.0 section 6).
+TEST_F(BindTest, LoginAndBindingMayUsePrefixesOfTheStreamHeader) {
+  Client client(edge_.port());
+  client.Open();
+  ASSERT_TRUE(client.Secure());
+  client.Send(HeaderFor(kHost, "version='1.0' xmlns:s='urn:ietf:params:xml:ns:xmpp-sasl' xmlns:c='jabber:client' "
+                               "xmlns:r='jabber:iq:register'"));
+  client.Until("</stream:features>");
+  client.Send("<c:iq type='get' id='r'><r:query/></c:iq>");
+  EXPECT_THAT(client.Until("</iq>"), HasSubstr("<username/>"));
+  client.Send("<s:auth mechanism='PLAIN'>" + Base64(std::string("\0romeo\0wherefore", 16)) + "</s:auth>");
+  client.Until("<success");
+  client.Until("</success>");
+  client.Send(HeaderFor(kHost, "version='1.0' xmlns:c='jabber:client' xmlns:b='urn:ietf:params:xml:ns:xmpp-bind'"));
+  client.Until("</stream:features>");
+  client.Send("<c:iq type='set' id='b'><b:bind><b:resource>orchard</b:resource></b:bind></c:iq>");
+  EXPECT_THAT(client.Until("</iq>"), HasSubstr("<jid>romeo@example.org/orchard</jid>"));
+}
+
 TEST_F(BindTest, LeavesTheResourceToTheServer) {
   for (const std::string none : {"", "<resource/>"}) {
     Client client(edge_.port());

@@ -1,6 +1,6 @@
 #include "services/c2s/negotiate/iq.h"
 
-#include "libs/xml/scanner.h"
+#include "libs/xml/element_parse.h"
 
 namespace parley::c2s {
 namespace {
@@ -15,8 +15,8 @@ std::string Start(std::string_view type, std::string_view id) {
 
 }  // namespace
 
-std::optional<IqRequest> ReadIq(std::string_view raw) {
-  const auto iq = xml::Element::Parse(raw);
+std::optional<IqRequest> ReadIq(const xml::Child& child, const std::vector<xml::NamespaceBinding>& stream_namespaces) {
+  const auto iq = xml::ParseWithin(stream_namespaces, child.raw);
   if (!iq) return std::nullopt;
   const auto type = iq->attr("type");
   const auto id = iq->attr("id");

@@ -2,6 +2,7 @@
 
 #include "services/c2s/negotiate/bind.h"
 #include "services/c2s/negotiate/registration.h"
+#include "services/c2s/negotiate/resume.h"
 #include "services/c2s/negotiate/sasl.h"
 #include "services/c2s/negotiate/start_tls.h"
 #include "services/c2s/stream/stream.h"
@@ -54,6 +55,7 @@ std::shared_ptr<Negotiation> MakeNegotiation(Stream& stream) {
   std::vector<std::shared_ptr<Feature>> features;
   if (stream.identity()) {
     features.push_back(std::make_shared<Bind>(stream));
+    features.push_back(std::make_shared<Resume>(stream));
     features.push_back(std::make_shared<Announcements>());
   } else {
     features.push_back(std::make_shared<StartTls>(stream));

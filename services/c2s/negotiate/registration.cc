@@ -30,7 +30,7 @@ void Registration::Advertise(std::string& features) const {
 
 bool Registration::Take(const xml::Child& child) {
   if (child.start.ns != kClientNs || child.start.local_name != "iq" || child.payload_ns != kRegisterNs) return false;
-  const auto request = ReadIq(child.raw);
+  const auto request = ReadIq(child, stream_.namespaces());
   if (!request) return false;
   if (!Offered()) {
     Refuse(request->id, xmpp::NotAllowed("registration is not open here"));

@@ -5,7 +5,7 @@
 
 #include "libs/base/log.h"
 #include "libs/net/tls.h"
-#include "libs/xml/element.h"
+#include "libs/xml/element_parse.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/sasl/base64.h"
@@ -32,8 +32,8 @@ void AdvertiseBindings(const net::TlsInfo& tls, std::string& features) {
   features += "</sasl-channel-binding>";
 }
 
-std::string Text(const xml::Child& child) {
-  const auto element = xml::Element::Parse(child.raw);
+std::string Text(const Stream& stream, const xml::Child& child) {
+  const auto element = xml::ParseWithin(stream.namespaces(), child.raw);
   return element ? element->text() : std::string();
 }
 
@@ -96,10 +96,11 @@ void Sasl::Begin(const xml::Child& child) {
   if (mechanism_) return Fail(kMalformedRequest);
   const auto* row = Find(AttributeOf(child.start, "mechanism"));
   name_ = row ? row->name : "unknown";
+  begun_ = std::chrono::steady_clock::now();
   if (const auto* reason = ReasonNot(row, stream_)) return Fail(*reason);
   if (!stream_.ticket().MayAuthenticate()) return Fail(kTooManyFailures);
   mechanism_ = row->make(stream_, *this);
-  const std::string initial = Text(child);
+  const std::string initial = Text(stream_, child);
   if (initial.empty()) return Challenge({});
   // RFC 6120 6.4.2: "=" is an initial response of no bytes, as against no initial response.
   Step(initial == "=" ? std::string() : initial);
@@ -107,7 +108,7 @@ void Sasl::Begin(const xml::Child& child) {
 
 void Sasl::Respond(const xml::Child& child) {
   if (!mechanism_) return Fail(kMalformedRequest);
-  Step(Text(child));
+  Step(Text(stream_, child));
 }
 
 void Sasl::Step(std::string data) {
@@ -125,6 +126,7 @@ void Sasl::Challenge(std::string_view data) {
 
 void Sasl::Succeed(Identity identity, std::string_view data) {
   stream_.context().metrics.logins.Add(name_, "success");
+  stream_.context().metrics.logins.Took(name_, std::chrono::steady_clock::now() - begun_);
   log::Info("login", {{"session", stream_.id()},
                       {"account", identity.account.str()},
                       {"mechanism", identity.mechanism},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,7 @@ class Sasl final : public Feature, public Exchange, public std::enable_shared_fr
   Stream& stream_;
   std::shared_ptr<Mechanism> mechanism_;  // of the exchange under way
   std::string_view name_ = "unknown";     // its name, for metrics
+  std::chrono::steady_clock::time_point begun_;
   std::uint32_t attempts_ = 0;
   Loop::Timer delay_;
 };

@@ -15,10 +15,11 @@ class ExternalMechanism final : public Mechanism, public std::enable_shared_from
   ExternalMechanism(Stream& stream, Exchange& exchange) : stream_(stream), exchange_(exchange) {}
 
   void OnMessage(std::string authzid) override {
-    if (authzid.empty()) return Admit(Implied());
-    const auto wanted = xmpp::Jid::Parse(authzid);
-    if (!wanted || !wanted->is_bare()) return exchange_.Refuse(kInvalidAuthzid);
-    Admit(wanted);
+    const auto account = authzid.empty() ? Implied() : xmpp::Jid::Parse(authzid);
+    // RFC 6120 6.5.6, XEP-0178 section 2: wrongly written, not the certificate's, or not told though it has several.
+    const bool asked = !authzid.empty() || stream_.tls()->peer_xmpp_addrs.size() > 1;
+    if (account && account->is_bare() && Certified(*account)) return Admit(*account);
+    exchange_.Refuse(asked ? kInvalidAuthzid : kNotAuthorized);
   }
 
  private:
@@ -30,9 +31,8 @@ class ExternalMechanism final : public Mechanism, public std::enable_shared_from
     return stream_.claimed_from().Bare();
   }
 
-  void Admit(const std::optional<xmpp::Jid>& account) {
-    if (!account || !Certified(*account)) return exchange_.Refuse(kNotAuthorized);
-    auto found = [account = *account](ExternalMechanism& self, const Result<rpc::AccountsClient::Existence>& answer) {
+  void Admit(const xmpp::Jid& account) {
+    auto found = [account](ExternalMechanism& self, const Result<rpc::AccountsClient::Existence>& answer) {
       if (!answer || answer->problem == rpc::AccountProblem::kStore) return self.exchange_.Refuse(kTemporaryFailure);
       if (!answer->exists) return self.exchange_.Refuse(kNotAuthorized);
       Identity identity;
@@ -40,7 +40,7 @@ class ExternalMechanism final : public Mechanism, public std::enable_shared_from
       identity.mechanism = "EXTERNAL";
       self.exchange_.Succeed(std::move(identity), {});
     };
-    stream_.context().accounts.Exists(account->str(), WhileAlive(shared_from_this(), std::move(found)));
+    stream_.context().accounts.Exists(account.str(), WhileAlive(shared_from_this(), std::move(found)));
   }
 
   bool Certified(const xmpp::Jid& account) const {

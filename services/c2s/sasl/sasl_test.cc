@@ -71,6 +71,20 @@ TEST_F(SaslTest, Scram) {
   }
 }
 
+TEST_F(SaslTest, LoginsAreTimed) {
+  EdgeHarness edge;
+  Client right(edge.port());
+  right.OpenSecured();
+  right.AuthPlain();
+  right.Until("<success");
+  Client wrong(edge.port());
+  wrong.OpenSecured();
+  wrong.AuthPlain("romeo", "wrong");
+  wrong.Until("</failure>");
+  EXPECT_EQ(edge.Metric("parley_c2s_login_seconds_count{mechanism=\"PLAIN\"}"), 1);
+  EXPECT_EQ(edge.Metric("parley_c2s_logins_total{mechanism=\"PLAIN\",outcome=\"success\"}"), 1);
+}
+
 TEST_F(SaslTest, ScramWithChannelBinding) {
   for (const bool sha256 : {false, true}) {
     for (const std::string type : {"tls-exporter", "tls-server-end-point"}) {
@@ -176,11 +190,11 @@ TEST_F(ExternalTest, TakesTheCertificatesAddress) {
 }
 
 TEST_F(ExternalTest, RefusesOthers) {
-  EXPECT_EQ(Try({"romeo@example.org"}, Base64("juliet@example.org")), "not-authorized");
+  EXPECT_EQ(Try({"romeo@example.org"}, Base64("juliet@example.org")), "invalid-authzid");
   EXPECT_EQ(Try({"romeo@elsewhere.example"}, "="), "not-authorized");
   EXPECT_EQ(Try({"nobody@example.org"}, "="), "not-authorized");
   EXPECT_EQ(Try({}, "="), "not-authorized");
-  EXPECT_EQ(Try({"juliet@example.org", "romeo@example.org"}, "="), "not-authorized");
+  EXPECT_EQ(Try({"juliet@example.org", "romeo@example.org"}, "="), "invalid-authzid");
   EXPECT_EQ(Try({"romeo@example.org"}, Base64("@@")), "invalid-authzid");
 }
 

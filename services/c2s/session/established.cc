@@ -6,6 +6,7 @@
 #include "services/c2s/metrics.h"
 #include "services/c2s/session/ping.h"
 #include "services/c2s/session/session.h"
+#include "services/c2s/sm/elements.h"
 #include "services/c2s/stream/stream.h"
 
 namespace parley::c2s {
@@ -20,6 +21,7 @@ Established::Established(Stream& stream, std::shared_ptr<Session> session)
     : stream_(stream), session_(std::move(session)) {}
 
 void Established::OnChild(const xml::Child& child) {
+  if (child.start.ns == kSmNs) return TakeElement(child);
   xmpp::StreamContext context;
   context.namespaces = &stream_.namespaces();
   context.lang = stream_.lang();
@@ -29,6 +31,7 @@ void Established::OnChild(const xml::Child& child) {
   stream_.context().metrics.stanzas_in.Add(stanza->envelope.kind());
   if (!IsOwn(stanza->client_from)) return stream_.Fail(xmpp::StreamError("invalid-from"));
   stanza->envelope.set_origin_seq(session_->uplink().Number());
+  if (session_->uplink().IsTaken(stanza->envelope.origin_seq())) return;
   if (Answer(*stanza)) return;
   session_->Submit(std::move(stanza->envelope));
 }
@@ -64,6 +67,36 @@ bool Established::Answer(const xmpp::ParsedStanza& stanza) {
   return false;
 }
 
-void Established::OnEnd(std::string_view reason) { session_->End(reason); }
+// XEP-0198
+void Established::TakeElement(const xml::Child& child) {
+  const auto name = child.start.local_name;
+  if (name == "enable" && !session_->management()) {
+    enabling_ = std::make_shared<Enable>(stream_, session_);
+    return enabling_->Start(child.start);
+  }
+  if (name == "enable" || name == "resume" || !session_->management()) {
+    return stream_.Write(SmFailed("unexpected-request"));
+  }
+  if (name == "r") return session_->management()->acks().OnRequest();
+  if (name == "a") return Acknowledge(child);
+  stream_.Fail(xmpp::StreamError("unsupported-stanza-type"));
+}
+
+void Established::Acknowledge(const xml::Child& child) {
+  auto& outbound = session_->management()->outbound();
+  const auto handled = SmNumber(child.start, "h");
+  if (!handled) return stream_.Fail(xmpp::StreamError("bad-format", "an acknowledgement without a number"));
+  if (outbound.Acknowledge(*handled) == Outbound::Verdict::kTooHigh) {
+    return stream_.Fail(SmTooHigh(*handled, outbound.sent()));
+  }
+  session_->management()->acks().OnAnswer(outbound.size());
+}
+
+void Established::OnSilence() {
+  if (session_->management()) return session_->management()->acks().Request();
+  session_->Write(PingStanza(stream_.host().domain));
+}
+
+void Established::OnEnd(std::string_view reason) { session_->OnStreamEnd(stream_, reason); }
 
 }  // namespace parley::c2s

@@ -6,7 +6,7 @@
 
 namespace parley::c2s {
 
-bool Repeats::Seen(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
+bool Repeats::Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
   Age(now);
   const Key key = KeyFor(origin, session);
   for (const auto* generation : {&young_, &old_}) {
@@ -16,23 +16,25 @@ bool Repeats::Seen(std::string_view origin, std::string_view session, std::uint6
   return false;
 }
 
-void Repeats::Note(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
-  Age(now);
+Repeats::Kept Repeats::Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
+  const Kept kept = Age(now);
   auto& highest = young_[KeyFor(origin, session)];
   highest = std::max(highest, seq);
+  return kept;
 }
 
-Repeats::Key Repeats::KeyFor(std::string_view origin, std::string_view session) {
-  const std::hash<std::string_view> hash;
-  return Key{hash(origin), hash(session)};
+Repeats::Key Repeats::KeyFor(std::uint64_t origin, std::string_view session) {
+  return Key{origin, std::hash<std::string_view>()(session)};
 }
 
-void Repeats::Age(Clock::time_point now) {
-  if (young_.size() < max_entries_ && now - born_ < period_) return;
+Repeats::Kept Repeats::Age(Clock::time_point now) {
+  const auto age = now - born_;
+  if (young_.size() < max_entries_ && age < period_) return Kept::kAll;
   // Both are too old when nothing came for long.
-  if (now - born_ >= 2 * period_) young_.clear();
+  if (age >= 2 * period_) young_.clear();
   old_ = std::exchange(young_, {});
   born_ = now;
+  return age < period_ ? Kept::kShorter : Kept::kAll;
 }
 
 }  // namespace parley::c2s

@@ -17,8 +17,11 @@ class Repeats {
   Repeats(std::size_t max_entries, Clock::duration period) : max_entries_(max_entries / 2), period_(period) {}
 
   // Numbers of one origin come to one session in rising order. True: this one, or a later one, was noted before.
-  bool Seen(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
-  void Note(std::string_view origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
+  // `origin` and `seq`: session::MarkOf.
+  bool Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
+  // kShorter: for want of room, older ones are forgotten before the period is over.
+  enum class Kept { kAll, kShorter };
+  Kept Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
   std::size_t size() const { return young_.size() + old_.size(); }
 
  private:
@@ -32,8 +35,8 @@ class Repeats {
     std::size_t operator()(const Key& key) const { return key.origin ^ (key.session * 0x9e3779b97f4a7c15ull); }
   };
   using Generation = std::unordered_map<Key, std::uint64_t, Hash>;
-  static Key KeyFor(std::string_view origin, std::string_view session);
-  void Age(Clock::time_point now);
+  static Key KeyFor(std::uint64_t origin, std::string_view session);
+  Kept Age(Clock::time_point now);
 
   const std::size_t max_entries_;
   const Clock::duration period_;

@@ -12,33 +12,33 @@ using std::chrono::seconds;
 TEST(RepeatsTest, KnowsWhatCameBefore) {
   Repeats repeats(100, seconds(60));
   const auto now = Repeats::Clock::now();
-  EXPECT_FALSE(repeats.Seen("a", "x", 5, now));
-  repeats.Note("a", "x", 5, now);
-  EXPECT_TRUE(repeats.Seen("a", "x", 5, now));
-  EXPECT_TRUE(repeats.Seen("a", "x", 4, now));
-  EXPECT_FALSE(repeats.Seen("a", "x", 6, now));
-  EXPECT_FALSE(repeats.Seen("a", "y", 5, now));
-  EXPECT_FALSE(repeats.Seen("x", "a", 5, now));
+  EXPECT_FALSE(repeats.Seen(1, "x", 5, now));
+  repeats.Note(1, "x", 5, now);
+  EXPECT_TRUE(repeats.Seen(1, "x", 5, now));
+  EXPECT_TRUE(repeats.Seen(1, "x", 4, now));
+  EXPECT_FALSE(repeats.Seen(1, "x", 6, now));
+  EXPECT_FALSE(repeats.Seen(1, "y", 5, now));
+  EXPECT_FALSE(repeats.Seen(9, "a", 5, now));
 }
 
 TEST(RepeatsTest, ForgetsWithTime) {
   Repeats repeats(100, seconds(60));
   auto now = Repeats::Clock::now();
-  repeats.Note("a", "x", 5, now);
+  repeats.Note(1, "x", 5, now);
   now += seconds(61);
-  EXPECT_TRUE(repeats.Seen("a", "x", 5, now));
+  EXPECT_TRUE(repeats.Seen(1, "x", 5, now));
   now += seconds(61);
-  EXPECT_FALSE(repeats.Seen("a", "x", 5, now));
+  EXPECT_FALSE(repeats.Seen(1, "x", 5, now));
 }
 
 TEST(RepeatsTest, IsBounded) {
   Repeats repeats(100, seconds(60));
   const auto now = Repeats::Clock::now();
   for (int i = 0; i < 1000; ++i) {
-    repeats.Note("origin " + std::to_string(i), "x", 1, now);
+    repeats.Note(static_cast<std::uint64_t>(i), "x", 1, now);
     EXPECT_LE(repeats.size(), 101u);
   }
-  EXPECT_TRUE(repeats.Seen("origin 999", "x", 1, now));
+  EXPECT_TRUE(repeats.Seen(999, "x", 1, now));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "services/c2s/session/session.h"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <utility>
@@ -7,16 +8,19 @@
 #include "libs/base/log.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/stanza.h"
+#include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/node.h"
+#include "services/c2s/routers.h"
 #include "services/c2s/session/session_table.h"
+#include "services/c2s/sm/elements.h"
 #include "services/c2s/stream/stream.h"
 
 namespace parley::c2s {
 namespace {
 
-// What a router may deliver before its answer to the bind is read: the same frame, at most.
-constexpr std::size_t kMaxEarlyBytes = 1 << 20;
+// What a router may deliver before its answer to a bind or resumption is read, and the queue is.
+constexpr std::size_t kMaxEarly = 1000;
 
 std::int64_t NowMs() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -46,30 +50,80 @@ std::int32_t PriorityOf(const std::string& presence) {
 
 }  // namespace
 
-Session::Session(Context& context, Stream& stream, std::string id)
+Session::Session(Context& context, Stream* stream, const Identity& identity, std::string id)
     : context_(context),
-      stream_(&stream),
+      stream_(stream),
       uplink_(*this, context),
       id_(std::move(id)),
-      jid_(stream.identity()->account),
-      mechanism_(stream.identity()->mechanism),
-      anonymous_(stream.identity()->anonymous) {}
+      jid_(identity.account),
+      mechanism_(identity.mechanism),
+      anonymous_(identity.anonymous) {}
 
-Session::~Session() {
-  if (state_ == State::kEnded) context_.metrics.sessions_ending.Decrement();
+Session::~Session() { Count(-1); }
+
+void Session::SetState(State state) {
+  Count(-1);
+  state_ = state;
+  Count(+1);
+}
+
+void Session::Count(double change) {
+  auto& metrics = context_.metrics;
+  switch (state_) {
+    case State::kBinding:
+      break;
+    case State::kBound:
+      return metrics.sessions_bound.Increment(change);
+    case State::kAway:
+      return metrics.sessions_away.Increment(change);
+    case State::kEnded:
+      return metrics.sessions_ending.Increment(change);
+  }
 }
 
 void Session::Activate(xmpp::Jid jid) {
-  state_ = State::kBound;
+  SetState(State::kBound);
   jid_ = std::move(jid);
   bound_at_ = NowMs();
-  context_.metrics.sessions_bound.Increment();
-  if (!early_.empty()) stream_->Write(std::exchange(early_, {}));
+  TakeEarly();
+}
+
+void Session::TakeEarly() {
+  for (auto& early : std::exchange(early_, {})) {
+    context_.routers.Deliver(std::move(early.envelope), std::move(early.receipt));
+  }
+}
+
+void Session::Manage(Management::Terms terms) {
+  management_ = std::make_unique<Management>(*this, context_, std::move(terms));
+}
+
+void Session::Adopt(const session::v1::Record& record, session::QueueContents contents) {
+  stream_ = nullptr;
+  presence_ = record.presence();
+  interested_ = record.interested();
+  bound_at_ = record.bound_at();
+  if (auto jid = xmpp::Jid::Parse(std::string(jid_.bare()) + "/" + record.resource())) jid_ = std::move(*jid);
+  Manage({.queue = record.queue(), .base = contents.header.base(), .resume_ms = record.resume_ms()});
+  management_->Distrust(contents);
+  uplink_.StartAfter(contents.header.handled());
+  context_.routers.Remember(*this, contents);
+  const bool settled = contents.header.settled();
+  management_->outbound().Adopt(std::move(contents));
+  if (settled) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
+  SetState(State::kAway);
+  management_->StartWaiting();
+  TakeEarly();
 }
 
 // Upstream
 
 void Session::Submit(xmpp::Envelope envelope) {
+  const std::uint64_t number = envelope.origin_seq();
+  if (management_ && management_->MayBeRepeat(number)) {
+    if (management_->IsAnswered(number, envelope.id())) return OnSettled(number);
+    envelope.set_repeat(true);
+  }
   Note(envelope);
   envelope.set_origin(id_);
   uplink_.Send(std::make_unique<xmpp::Envelope>(std::move(envelope)));
@@ -87,8 +141,15 @@ void Session::Note(const xmpp::Envelope& envelope) {
 
 void Session::OnSettled(std::uint64_t seq) {
   uplink_.Settle(seq);
-  if (state_ == State::kEnded && uplink_.idle()) context_.sessions.Forget(*this);
+  if (management_ && state_ == State::kBound) management_->acks().OnHandled();
+  if (!uplink_.idle()) return;
+  for (const auto& idle : std::exchange(on_idle_, {})) idle();
+  // Nobody asks, but if we die now the client is to be told what is handled.
+  if (management_ && state_ == State::kAway) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
+  if (told_) context_.sessions.Forget(*this);
 }
+
+bool Session::paused() const { return stream_ != nullptr && stream_->paused(); }
 
 void Session::OnUplinkReady() {
   if (stream_) stream_->Release(Stream::Pause::kUplink);
@@ -103,58 +164,235 @@ void Session::OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::Stanza
 
 // Downstream
 
-rpc::RefusalReason Session::Deliver(const xmpp::Envelope& envelope) {
-  if (state_ == State::kEnded || !stream_->open()) return link::v1::REFUSAL_REASON_NO_SESSION;
-  const auto delivery = envelope.repeat() ? Uplink::Delivery::kRepeat : Uplink::Delivery::kFirst;
-  if (envelope.answers() != 0 && !uplink_.TakeAnswer(envelope.answers(), delivery)) {
+void Session::Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt) {
+  if (early_.size() >= kMaxEarly) {
+    context_.metrics.deliveries_refused.Add("overloaded");
+    return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  }
+  early_.push_back(Early{std::move(envelope), std::move(receipt)});
+}
+
+rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, rpc::Receipt& receipt) {
+  if (!management_ && !stream_->open()) return link::v1::REFUSAL_REASON_NO_SESSION;
+  const auto delivery = envelope->repeat() ? Uplink::Delivery::kRepeat : Uplink::Delivery::kFirst;
+  if (envelope->answers() != 0 && !uplink_.TakeAnswer(envelope->answers(), delivery)) {
     context_.metrics.repeats_dropped.Increment();
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
-  const std::size_t size = envelope.stanza().size();
-  if (state_ == State::kBinding) {
-    if (early_.size() + size > kMaxEarlyBytes) return link::v1::REFUSAL_REASON_OVERLOADED;
-    early_ += envelope.stanza();
+  const std::size_t size = envelope->stanza().size();
+  if (management_) {
+    if (!management_->outbound().Fits(size)) return Overflow();
+    management_->outbound().Push(std::move(envelope), std::move(receipt));
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
   if (stream_->queued() + size > context_.config.c2s.max_outbound_bytes) {
     context_.metrics.limits.Add("outbound_bytes");
     return link::v1::REFUSAL_REASON_OVERLOADED;
   }
-  context_.metrics.stanzas_out.Add(envelope.kind());
-  stream_->Write(envelope.stanza());
+  context_.metrics.stanzas_out.Add(envelope->kind());
+  stream_->Write(envelope->stanza());
   return link::v1::REFUSAL_REASON_UNSPECIFIED;
 }
 
+// What the client has not acknowledged, and what would come now, is dealt with as for one who is not there.
+rpc::RefusalReason Session::Overflow() {
+  context_.metrics.limits.Add("sm_queue");
+  FailStream(xmpp::StreamError("resource-constraint", "too much is unacknowledged"));
+  End("queue full");
+  return link::v1::REFUSAL_REASON_NO_SESSION;
+}
+
 void Session::Write(std::string_view stanza) {
-  if (stream_) stream_->Write(stanza);
+  if (!management_) return WriteElement(stanza);
+  auto envelope = std::make_unique<xmpp::Envelope>();
+  envelope->set_kind(link::v1::KIND_IQ);
+  envelope->set_stanza(stanza.data(), stanza.size());
+  if (!management_->outbound().Fits(stanza.size())) {
+    Overflow();
+    return;
+  }
+  management_->outbound().Push(std::move(envelope), rpc::Receipt());
+}
+
+void Session::WriteElement(std::string_view xml) {
+  if (stream_) stream_->Write(xml);
+}
+
+void Session::WriteManaged(std::string_view stanza) {
+  stream_->Write(stanza);
+  management_->acks().OnWritten(stanza.size());
+}
+
+void Session::FailStream(const xmpp::StreamError& error) {
+  if (stream_) stream_->Fail(error);
 }
 
 void Session::Disconnect(const link::v1::Disconnect& request) {
-  if (stream_) stream_->Fail(xmpp::StreamError(KnownCondition(request.condition()), request.text()));
+  if (!stream_) return End(request.condition());
+  stream_->Fail(xmpp::StreamError(KnownCondition(request.condition()), request.text()));
+}
+
+// Away and back
+
+// What says nothing against the client, but of the way to it.
+bool Session::Resumable(std::string_view reason) {
+  static constexpr std::string_view kReasons[] = {"lost",           "timeout", "connection-timeout", "system-shutdown",
+                                                  "see-other-host", "reset",   "resource-constraint"};
+  return std::find(std::begin(kReasons), std::end(kReasons), reason) != std::end(kReasons);
+}
+
+void Session::OnStreamEnd(const Stream& stream, std::string_view reason) {
+  if (stream_ != &stream) return;  // it has another one, or none
+  if (!management_ || management_->resume_ms() == 0 || !Resumable(reason)) return End(reason);
+  log::Info("session_away", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
+  Detach();
+}
+
+void Session::Detach() {
+  stream_ = nullptr;
+  SetState(State::kAway);
+  management_->acks().Detach();
+  management_->StartWaiting();
+}
+
+void Session::Replace(const std::string& text) {
+  auto* stream = stream_;
+  if (!stream) return;
+  Detach();
+  stream->Fail(xmpp::StreamError("conflict", text));
+}
+
+bool Session::Attach(Stream& stream, std::uint32_t handled) {
+  auto& outbound = management_->outbound();
+  if (outbound.Acknowledge(handled) == Outbound::Verdict::kTooHigh) return false;
+  management_->StopWaiting();
+  // From now on more may be passed on than is noted.
+  if (std::exchange(settled_, false)) outbound.StoreHandled(Outbound::Close::kOpen, [](bool) {});
+  settling_ = false;
+  uplink_.StartAfter(outbound.stored());
+  stream_ = &stream;
+  SetState(State::kBound);
+  WriteElement(SmResumed(id_, management_->Count(outbound.stored())));
+  outbound.Attach();
+  if (!uplink_.ready()) stream.Hold(Stream::Pause::kUplink);
+  return true;
+}
+
+void Session::Quiesce(Outbound::Close close, std::function<void(bool)> done) {
+  auto store = [close, done = std::move(done)](Session& self) {
+    const auto logged = [done](Session& noted) { done(noted.management_->outbound().logged()); };
+    const auto stored = [logged, done](Session& asked, bool noted) {
+      if (!noted) return done(false);
+      asked.management_->outbound().WhenLogged(WhileAlive(asked.shared_from_this(), logged));
+    };
+    self.management_->outbound().StoreHandled(close, WhileAlive(self.shared_from_this(), stored));
+  };
+  auto logged = [store](Session& self) {
+    auto idle = WhileAlive(self.shared_from_this(), store);
+    if (self.uplink_.idle()) return idle();
+    self.on_idle_.push_back(std::move(idle));
+    auto stop = [](Session& late) {
+      for (const auto& waiting : std::exchange(late.on_idle_, {})) waiting();
+    };
+    self.patience_ = self.context_.loop.After(self.context_.config.c2s.order_timeout,
+                                              WhileAlive(self.shared_from_this(), stop));
+  };
+  management_->outbound().Verify(WhileAlive(shared_from_this(), logged));
+}
+
+bool Session::Settle() {
+  if (!std::exchange(settling_, true)) {
+    auto noted = [](Session& self, bool done) {
+      self.settled_ = done;
+      self.settling_ = done;  // else once more
+    };
+    Quiesce(Outbound::Close::kSettled, WhileAlive(shared_from_this(), noted));
+  }
+  return settled_;
 }
 
 // The end
 
+void Session::HandOver(const std::string& queue, rpc::Receipt receipt) {
+  if (!management_ || queue != management_->outbound().queue()) {
+    // What we have only just claimed is claimed by another.
+    if (state_ == State::kBinding && claim_ == queue) Forget();
+    return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  }
+  Replace("resumed by another connection");
+  auto quiet = [receipt](Session& self, bool noted) {
+    if (noted) return self.FinishHandOver(receipt);
+    rpc::Receipt(receipt).Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  };
+  Quiesce(Outbound::Close::kSettled, WhileAlive(shared_from_this(), quiet));
+}
+
+void Session::FinishHandOver(rpc::Receipt receipt) {
+  if (state_ == State::kEnded) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  log::Info("session_handed_over", {{"session", id_}, {"jid", jid_.str()}});
+  context_.metrics.sm_handovers.Increment();
+  const auto keep = shared_from_this();
+  Replace("resumed by another connection");  // it may have come back meanwhile
+  Leave();
+  told_ = true;
+  if (uplink_.idle()) context_.sessions.Forget(*this);
+}
+
+void Session::Leave() {
+  SetState(State::kEnded);
+  stream_ = nullptr;
+  if (management_) {
+    management_->StopWaiting();
+    management_->acks().Detach();
+  }
+  for (auto& early : early_) early.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  early_.clear();
+  context_.sessions.Remove(*this);
+}
+
 void Session::End(std::string_view reason) {
   if (state_ == State::kEnded) return;
   const auto keep = shared_from_this();
-  if (state_ == State::kBound) context_.metrics.sessions_bound.Decrement();
-  context_.metrics.sessions_ending.Increment();
   log::Info("session_ended", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
-  state_ = State::kEnded;
-  stream_ = nullptr;
-  context_.sessions.Remove(*this);
+  Leave();
+  if (!management_) return SayEnded(std::string(reason));
+  // The router is to find in the queue all that we took, for the client and from it.
+  Quiesce(Outbound::Close::kSettled, [keep, reason = std::string(reason)](bool) {
+    keep->SayEnded(reason);
+    keep->management_->outbound().GiveBack();
+  });
+}
+
+void Session::SayEnded(const std::string& reason) {
+  told_ = true;
   auto envelope = std::make_unique<xmpp::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
   envelope->set_from(jid_.str());
   envelope->set_session(id_);
   envelope->set_origin(id_);
-  envelope->set_origin_seq(uplink_.Number());
+  envelope->set_origin_seq(uplink_.NumberOfOurOwn());
   auto* ended = envelope->mutable_session_ended();
-  ended->set_reason(std::string(reason));
+  ended->set_reason(reason);
   ended->set_node(context_.node.instance());
   ended->set_node_epoch(context_.node.epoch());
+  ended->set_queue(management_ ? management_->outbound().queue() : claim_);
   uplink_.Send(std::move(envelope));
+}
+
+void Session::Forget() {
+  const auto keep = shared_from_this();
+  Leave();
+  context_.sessions.Forget(*this);
+}
+
+void Session::LetGo() {
+  const auto keep = shared_from_this();
+  Leave();
+  SayEnded("left");
+}
+
+void Session::OnRestored() {
+  if (management_ && state_ != State::kEnded) management_->outbound().OnRestored();
 }
 
 session::v1::Record Session::ToRecord() const {
@@ -170,6 +408,10 @@ session::v1::Record Session::ToRecord() const {
   if (stream_) record.set_address(stream_->address());
   record.set_mechanism(std::string(mechanism_));
   record.set_anonymous(anonymous_);
+  if (management_) {
+    record.set_queue(management_->outbound().queue());
+    record.set_resume_ms(management_->resume_ms());
+  }
   return record;
 }
 

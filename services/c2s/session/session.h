@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/rpc/link.h"
 #include "libs/xmpp/errors.h"
@@ -12,21 +14,24 @@
 #include "parley/session/v1/session.pb.h"
 #include "services/c2s/context.h"
 #include "services/c2s/session/uplink.h"
+#include "services/c2s/sm/management.h"
 #include "services/c2s/stream/identity.h"
 
 namespace parley::c2s {
 
 class Stream;
 
-// A bound resource, or one that is being bound: what outlasts the stream's stages, and what routers know by its id.
-//   kBinding --Activate--> kBound --End--> kEnded
-//       \-----------------End--------------^
-// An ended session lives on, unknown to routers, until they have taken all that it sent and its SessionEnded.
+// A bound resource, or one that is being bound or claimed: what outlasts the stream's stages, and what routers know by
+// its id. ARCHITECTURE.md, "Life of a session", has the table of its states.
+//   kBinding --Activate,Adopt--> kBound <--Attach,Detach--> kAway
+// and from each of them End or HandOver lead to kEnded. An ended session lives on, unknown to routers, until they have
+// taken all that it sent, and its SessionEnded.
 class Session final : public std::enable_shared_from_this<Session> {
  public:
-  enum class State : std::uint8_t { kBinding, kBound, kEnded };
+  enum class State : std::uint8_t { kBinding, kBound, kAway, kEnded };
 
-  Session(Context& context, Stream& stream, std::string id);
+  // `stream` is nullptr for a session that is to be claimed.
+  Session(Context& context, Stream* stream, const Identity& identity, std::string id);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -36,19 +41,59 @@ class Session final : public std::enable_shared_from_this<Session> {
   const xmpp::Jid& jid() const { return jid_; }  // bare while binding
   Uplink& uplink() { return uplink_; }
   Context& context() const { return context_; }
+  // nullptr: without stream management.
+  Management* management() { return management_.get(); }
+  bool paused() const;
+  bool attached() const { return stream_ != nullptr && state_ == State::kBound; }
+  bool anonymous() const { return anonymous_; }
 
+  // It is to be claimed, under this name of its queue.
+  void SetClaim(std::string queue) { claim_ = std::move(queue); }
   // The router bound `jid`. What it delivered before its answer was read follows now.
   void Activate(xmpp::Jid jid);
+  // Stream management begins (XEP-0198 section 3): from now on what is written counts.
+  void Manage(Management::Terms terms);
+  // The session was claimed from another edge: it is as that one left it, and away.
+  void Adopt(const session::v1::Record& record, session::QueueContents contents);
+
   // A stanza of the client, stamped, with its number.
   void Submit(xmpp::Envelope envelope);
-  // A stanza for the client. The reason why it is not taken, or REFUSAL_REASON_UNSPECIFIED.
-  rpc::RefusalReason Deliver(const xmpp::Envelope& envelope);
-  // Something of our own for the client.
+  // A stanza for the client: takes both, or says why not.
+  rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, rpc::Receipt& receipt);
+  // One that came before the session is ready for it.
+  void Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt);
+  // A stanza of our own for the client.
   void Write(std::string_view stanza);
+  // Something that is no stanza, if a stream is there.
+  void WriteElement(std::string_view xml);
+  // A stanza that Outbound has accounted for.
+  void WriteManaged(std::string_view stanza);
+  void FailStream(const xmpp::StreamError& error);
   // The router says that the stream has to end.
   void Disconnect(const link::v1::Disconnect& request);
-  // The stream is over: tells the home router. Idempotent.
+
+  // The client is gone; the session may be resumed.
+  void Detach();
+  // It is back by `stream`, on which the client got `handled` stanzas. False: it got no such number.
+  bool Attach(Stream& stream, std::uint32_t handled);
+  // `stream` is over: the session is away, or ends.
+  void OnStreamEnd(const Stream& stream, std::string_view reason);
+  // Another stream of its client is to have it: the one that it has ends with conflict, and it is away.
+  void Replace(const std::string& text);
+  // Calls back once all that it sent is taken, or that takes too long, and Redis has what it has for its client. False:
+  // Redis cannot be asked.
+  void Quiesce(Outbound::Close close, std::function<void(bool noted)> done);
+  // It goes on at another edge (XEP-0198 section 5): `receipt` is settled once nothing more comes of us. Refused as
+  // OVERLOADED while Redis is away: only we know how it stands.
+  void HandOver(const std::string& queue, rpc::Receipt receipt);
+  // It is over: tells the home router. Idempotent.
   void End(std::string_view reason);
+  // It never was ours: nobody is told.
+  void Forget();
+  // It may be ours at the router, but we do not take it.
+  void LetGo();
+  // We are about to stop: notes what another edge needs. True: that is done.
+  bool Settle();
 
   // The session's stanza `seq` came back: nobody took it.
   void OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::StanzaError& error);
@@ -57,18 +102,36 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   // For the router that is to put it back (session.v1.Restore).
   session::v1::Record ToRecord() const;
+  // The router has put it back.
+  void OnRestored();
   // Whether a broadcast presence with this number is still what the client last said.
-  bool IsLatestPresence(std::uint64_t seq) const { return state_ == State::kBound && seq == presence_seq_; }
+  bool IsLatestPresence(std::uint64_t seq) const { return state_ != State::kEnded && seq == presence_seq_; }
 
  private:
+  struct Early {
+    std::unique_ptr<xmpp::Envelope> envelope;
+    rpc::Receipt receipt;
+  };
   void Note(const xmpp::Envelope& envelope);
+  void SetState(State state);
+  void Count(double change);
+  rpc::RefusalReason Overflow();
+  void FinishHandOver(rpc::Receipt receipt);
+  void Leave();
+  void SayEnded(const std::string& reason);
+  void TakeEarly();
+  static bool Resumable(std::string_view reason);
 
   Context& context_;
-  Stream* stream_;  // nullptr once ended
+  Stream* stream_;  // nullptr while away, and once ended
   Uplink uplink_;
   std::string id_;
   xmpp::Jid jid_;
-  std::string early_;     // delivered while binding
+  std::vector<Early> early_;  // delivered while binding
+  std::string claim_;         // its queue, while it is being claimed
+  std::unique_ptr<Management> management_;
+  std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
+  Loop::Timer patience_;                        // with that
   std::string presence_;  // last broadcast, empty: not available
   std::uint64_t presence_seq_ = 0;
   std::int64_t bound_at_ = 0;
@@ -76,6 +139,9 @@ class Session final : public std::enable_shared_from_this<Session> {
   State state_ = State::kBinding;
   bool anonymous_ = false;
   bool interested_ = false;  // asked for its roster (RFC 6121 2.1.6)
+  bool settling_ = false;    // Settle() is under way
+  bool settled_ = false;     // and done
+  bool told_ = false;        // ended, and nothing more is to be sent for it
 };
 
 }  // namespace parley::c2s

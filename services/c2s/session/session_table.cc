@@ -34,4 +34,21 @@ std::vector<std::weak_ptr<Session>> SessionTable::All() const {
   return all;
 }
 
+void SessionTable::OnRedisUp() {
+  for (const auto& waiting : All()) {
+    const auto session = waiting.lock();
+    if (session && session->management()) session->management()->outbound().OnRedisUp();
+  }
+}
+
+std::size_t SessionTable::Unsettled() {
+  std::size_t count = 0;
+  for (const auto& waiting : All()) {
+    const auto session = waiting.lock();
+    if (!session || session->state() == Session::State::kEnded) continue;
+    if (session->state() != Session::State::kAway || !session->Settle()) ++count;
+  }
+  return count;
+}
+
 }  // namespace parley::c2s

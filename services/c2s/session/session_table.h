@@ -24,6 +24,10 @@ class SessionTable {
   std::size_t size() const { return sessions_.size(); }
   std::size_t ending() const { return ending_.size(); }
   std::vector<std::weak_ptr<Session>> All() const;
+  // Sessions with stream management go on where they left off.
+  void OnRedisUp();
+  // Those that keep us from stopping: all but those that are away and are noted for another edge to take.
+  std::size_t Unsettled();
 
  private:
   std::unordered_map<std::string_view, std::shared_ptr<Session>> sessions_;  // keys are the sessions' own ids

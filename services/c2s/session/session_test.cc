@@ -196,6 +196,30 @@ TEST_F(SessionTest, TheEndWaitsForWhatWasSent) {
   EXPECT_TRUE(Arrival(1).has_session_ended());
 }
 
+TEST_F(SessionTest, WhatWasSaidBeforeTheConnectionWentIsTaken) {
+  for (const std::string farewell : {"</stream:stream>", ""}) {
+    const std::size_t before = Arrived();
+    edge_.OnLoop([this] { edge_.router().hold = true; });
+    Client client(edge_.port());
+    client.Start();
+    client.Send(std::string(kToJuliet) + "<presence/>" + kToJuliet + "<presence/>" + kToJuliet + farewell);
+    client.connection().Close();
+    ASSERT_TRUE(AwaitArrived(before + 1));
+    edge_.OnLoop([&] {
+      edge_.router().hold = false;
+      edge_.router().Acknowledge(before);
+    });
+    ASSERT_TRUE(AwaitArrived(before + 6));
+    for (std::size_t i = 0; i < 5; ++i) {
+      EXPECT_EQ(Arrival(before + i).kind(), i % 2 == 0 ? link::v1::KIND_MESSAGE : link::v1::KIND_PRESENCE) << i;
+    }
+    EXPECT_EQ(Arrival(before + 5).session_ended().reason(), farewell.empty() ? "lost" : "closed");
+  }
+  bool drained = false;  // no stream is left behind
+  edge_.OnLoop([&] { edge_.edge().Drain([&] { drained = true; }); });
+  EXPECT_TRUE(edge_.Eventually([&] { return drained; }));
+}
+
 // Limits
 
 TEST_F(SessionTest, ReadsNoMoreThanTheRoutersTake) {
@@ -332,7 +356,7 @@ TEST_F(SessionTest, ARouterMayEndTheStream) {
 
 TEST_F(SessionTest, TellsTheHomeRouterOfTheEnd) {
   const std::vector<std::pair<std::string, std::string>> ends = {
-      {"</stream:stream>", "closed"}, {"<a xmlns='b:c'/>", "error"}, {"", "lost"}};
+      {"</stream:stream>", "closed"}, {"<a xmlns='b:c'/>", "unsupported-stanza-type"}, {"", "lost"}};
   for (const auto& [said, reason] : ends) {
     const auto before = Arrived();
     Client client(edge_.port());

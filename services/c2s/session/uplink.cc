@@ -68,6 +68,13 @@ void Uplink::Forward(std::unique_ptr<Envelope> envelope, const Route& route) {
   context_.routers.WaitWritable(session_.shared_from_this());
 }
 
+std::uint64_t Uplink::handled() const {
+  std::uint64_t next = last_ + 1;
+  if (!pending_.empty()) next = std::min(next, pending_.front().seq);
+  if (!waiting_.empty()) next = std::min(next, waiting_.front()->origin_seq());
+  return next - 1;
+}
+
 void Uplink::Settle(std::uint64_t seq) {
   const auto found = Find(seq);
   if (found == pending_.end()) return;

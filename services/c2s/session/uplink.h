@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -21,6 +22,16 @@ class Uplink {
 
   // Each stanza of the client gets a number, also one that goes no further.
   std::uint64_t Number() { return ++last_; }
+  std::uint64_t last() const { return last_; }
+  // One that no stanza of the client has or will have.
+  std::uint64_t NumberOfOurOwn() { return last_ = std::max(last_, taken_) + 1; }
+  // A resumed client sends again what is behind this number (XEP-0198 section 5).
+  void StartAfter(std::uint64_t number) {
+    taken_ = std::max(taken_, last_);
+    last_ = number;
+  }
+  // It came before, on an earlier stream of the session.
+  bool IsTaken(std::uint64_t seq) const { return seq <= taken_; }
   // Sends it now, or when order allows. Its number is its origin_seq.
   void Send(std::unique_ptr<link::v1::Envelope> envelope);
   // False: give no more until OnReady of the session.
@@ -36,8 +47,8 @@ class Uplink {
   // Sends what order does not hold back any more.
   void Pump();
 
-  // All up to this number are handled, as XEP-0198 counts.
-  std::uint64_t handled() const { return pending_.empty() ? last_ : pending_.front().seq - 1; }
+  // All up to this number are handled (XEP-0198 section 4): taken by the routers, or answered here.
+  std::uint64_t handled() const;
   bool idle() const { return pending_.empty() && waiting_.empty(); }
 
  private:
@@ -57,6 +68,7 @@ class Uplink {
   Session& session_;
   Context& context_;
   std::uint64_t last_ = 0;
+  std::uint64_t taken_ = 0;  // the highest number of earlier streams
   std::vector<Pending> pending_;                              // by number
   std::vector<std::unique_ptr<link::v1::Envelope>> waiting_;  // for order, see Blocked()
   Wheel::Timer patience_;

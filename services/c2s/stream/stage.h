@@ -12,7 +12,12 @@ class Stage {
   virtual ~Stage() = default;
   // A complete child; its views are valid during the call.
   virtual void OnChild(const xml::Child& child) = 0;
-  // The stream is over, for this reason ("closed", "error", "timeout", "lost"). Called once, before the stage goes.
+  // Nothing was heard for long: asks whether anybody is there.
+  virtual void OnSilence() {}
+  // The connection went, but something that came before still waits for its turn: whether it is wanted.
+  virtual bool WantsRest() const { return false; }
+  // The stream is over, for this reason: "closed", "lost", "timeout", or the condition of its error. Called once, before
+  // the stage goes.
   virtual void OnEnd(std::string_view reason) = 0;
 };
 

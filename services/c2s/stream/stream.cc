@@ -7,7 +7,6 @@
 #include "libs/base/log.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/negotiate/negotiation.h"
-#include "services/c2s/session/ping.h"
 #include "services/c2s/stream/faults.h"
 #include "services/c2s/streams.h"
 
@@ -16,8 +15,6 @@ namespace {
 
 constexpr std::string_view kStreamEnd = "</stream:stream>";
 constexpr std::size_t kMaxLang = 35;  // RFC 5646 4.4.1
-// More than this unread, and the client must read before it may go on asking.
-constexpr std::size_t kUnreadBytes = 65536;
 
 xml::Limits ScannerLimits(const config::C2s& config) {
   xml::Limits limits;
@@ -170,7 +167,7 @@ void Stream::Write(std::string_view xml) {
   if (phase_ == Phase::kClosed) return;
   context_.metrics.bytes_out.Increment(static_cast<double>(xml.size()));
   connection_.Write(xml);
-  if (connection_.queued() <= kUnreadBytes) return;
+  if (connection_.queued() <= context_.config.c2s.max_unread_bytes) return;
   const bool waited = (pauses_ & static_cast<std::uint8_t>(Pause::kUnread)) != 0;
   if (!waited) context_.metrics.limits.Add("unread");
   Hold(Pause::kUnread);
@@ -269,7 +266,8 @@ void Stream::Resume() {
   if (pauses_ != 0 || phase_ == Phase::kClosed) return;
   const std::string bytes = std::exchange(backlog_, {});
   if (!bytes.empty()) Parse(bytes);
-  if (pauses_ == 0 && phase_ != Phase::kClosed) connection_.ResumeReading();
+  if (phase_ == Phase::kClosed || pauses_ != 0) return;
+  gone_ ? OnClosed("connection gone") : connection_.ResumeReading();
 }
 
 // The end
@@ -287,7 +285,7 @@ void Stream::Fail(const xmpp::StreamError& error) {
     Write(error.ToXml());
     Write(kStreamEnd);
   }
-  Finish("error");
+  Finish(error.condition());
 }
 
 void Stream::End() {
@@ -305,6 +303,7 @@ void Stream::Finish(std::string_view reason) {
   backlog_ = std::string();
   if (parsing_) scanner_.Stop();
   connection_.Close(context_.config.c2s.close_timeout);
+  if (gone_) context_.streams.Remove(*this);  // its OnClosed() was
 }
 
 void Stream::EndStage(std::string_view reason) {
@@ -315,6 +314,11 @@ void Stream::EndStage(std::string_view reason) {
 }
 
 void Stream::OnClosed(std::string_view reason) {
+  // Who says something and goes at once has said it; it only had to wait, for order or its rate (see Pause).
+  if (phase_ == Phase::kOpen && !backlog_.empty() && stage_ && stage_->WantsRest()) {
+    gone_ = true;
+    return OnDrained();
+  }
   if (phase_ != Phase::kClosed) {
     context_.metrics.stream_ends.Add("connection");
     EndStage("lost");
@@ -329,7 +333,7 @@ void Stream::OnNegotiationTimeout() {
   Fail(xmpp::StreamError("connection-timeout", "login took too long"));
 }
 
-void Stream::OnSilence() { Write(PingStanza(host_->domain)); }
+void Stream::OnSilence() { stage_->OnSilence(); }
 
 void Stream::OnDead() {
   context_.metrics.limits.Add("idle");

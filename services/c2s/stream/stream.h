@@ -73,7 +73,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   void Fail(const xmpp::StreamError& error);
   // Ends the stream without an error: closes our side and waits for the client's (RFC 6120 4.4).
   void End();
-  bool open() const { return phase_ == Phase::kOpening || phase_ == Phase::kOpen; }
+  bool open() const { return !gone_ && (phase_ == Phase::kOpening || phase_ == Phase::kOpen); }
   bool paused() const { return pauses_ != 0; }
   // Its end has not begun.
   bool alive() const { return phase_ < Phase::kClosing; }
@@ -138,6 +138,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   bool parsing_ = false;
   bool restart_ = false;  // the scanner is to begin a new stream once Feed() has returned
   bool resuming_ = false;
+  bool gone_ = false;  // the connection is, and the backlog is all that is left
 };
 
 }  // namespace parley::c2s

@@ -5,7 +5,7 @@
 namespace parley::c2s {
 
 Throttle::Throttle(Stream& stream, Wheel& wheel, const config::C2s& config, Metrics& metrics)
-    : stream_(stream), wheel_(wheel), config_(config), metrics_(metrics), resuming_(&Throttle::Resume, this) {}
+    : stream_(stream), wheel_(wheel), config_(config), metrics_(metrics), resuming_(&Throttle::OnTimer, this) {}
 
 void Throttle::OnBytes(std::size_t count) {
   if (config_.bytes_per_second == 0) return;
@@ -22,10 +22,15 @@ void Throttle::OnStanza() {
 void Throttle::Wait(TokenBucket::Clock::duration delay, std::string_view limit) {
   if (delay <= TokenBucket::Clock::duration::zero()) return;
   metrics_.limits.Add(limit);
+  if (!resuming_.armed()) paused_since_ = TokenBucket::Clock::now();
   wheel_.Arm(resuming_, delay);
   stream_.Hold(Stream::Pause::kRate);
 }
 
-void Throttle::Resume(void* self) { static_cast<Throttle*>(self)->stream_.Release(Stream::Pause::kRate); }
+void Throttle::Resume() {
+  const std::chrono::duration<double> time = TokenBucket::Clock::now() - paused_since_;
+  metrics_.rate_paused.Increment(time.count());
+  stream_.Release(Stream::Pause::kRate);
+}
 
 }  // namespace parley::c2s

@@ -20,7 +20,8 @@ class Throttle {
 
  private:
   void Wait(TokenBucket::Clock::duration delay, std::string_view limit);
-  static void Resume(void* self);
+  static void OnTimer(void* self) { static_cast<Throttle*>(self)->Resume(); }
+  void Resume();
 
   Stream& stream_;
   Wheel& wheel_;
@@ -29,6 +30,7 @@ class Throttle {
   TokenBucket bytes_;
   TokenBucket stanzas_;
   Wheel::Timer resuming_;
+  TokenBucket::Clock::time_point paused_since_;
 };
 
 }  // namespace parley::c2s

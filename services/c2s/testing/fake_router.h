@@ -34,6 +34,7 @@ class FakeRouter final : public rpc::LinkHandler {
     session::v1::Ask ask;
     ask.ParseFromString(body);
     asks.push_back(ask);
+    if (on_ask) on_ask(ask);
     if (hold_asks) return held_asks.push_back({ask, std::move(respond)});
     Answer(ask, respond);
   }
@@ -71,6 +72,8 @@ class FakeRouter final : public rpc::LinkHandler {
   std::vector<std::pair<session::v1::Ask, Respond>> held_asks;
   std::vector<std::pair<rpc::Envelope, rpc::RefusalReason>> refused;
   std::function<void(const rpc::Envelope&)> on_envelope;
+  std::function<void(const session::v1::Ask&)> on_ask;
+  session::v1::Resumed resumed;  // the answer to a Resume
   std::string bind_condition;  // not empty: refuses binds
   bool restore_ok = true;
   bool hold = false;
@@ -85,6 +88,10 @@ class FakeRouter final : public rpc::LinkHandler {
     session::v1::Answer answer;
     if (ask.has_restore()) {
       answer.mutable_restored()->set_ok(restore_ok);
+    } else if (ask.has_enable()) {
+      answer.mutable_enabled()->set_ok(true);
+    } else if (ask.has_resume()) {
+      *answer.mutable_resumed() = resumed;
     } else if (!bind_condition.empty()) {
       answer.mutable_bound()->set_condition(bind_condition);
     } else {

@@ -52,7 +52,14 @@ constexpr Statement kList = {
     "  AND o.localpart > CASE WHEN h.domain = $2 THEN $3 ELSE '' END ORDER BY o.localpart LIMIT $4) a "
     "WHERE h.domain >= $2 AND ($1 = '' OR h.domain = $1) ORDER BY h.domain, a.localpart LIMIT $4"};
 
-constexpr Statement kStatements[] = {kReadKeys, kInsert,         kInsertKeys,  kDeleteKeys, kLock,
+// The same accounts of each host for every instance, by an index; names say nothing about the age of passwords.
+constexpr Statement kSurvey = {
+    "account_survey",
+    "SELECT h.domain, k.iterations, count(*) FROM hosts h CROSS JOIN LATERAL ("
+    "  SELECT o.id FROM accounts o WHERE o.host_id = h.id ORDER BY o.localpart LIMIT $1) a "
+    "JOIN scram_keys k ON k.account_id = a.id AND k.hash = 'SHA-256' GROUP BY h.domain, k.iterations"};
+
+constexpr Statement kStatements[] = {kReadKeys, kInsert,         kInsertKeys,  kDeleteKeys, kLock,  kSurvey,
                                      kExists,   kDeleteMessages, kDeleteTaken, kDelete,     kList};
 
 xmpp::scram::Keys KeysOf(const pqxx::row& row) {
@@ -165,6 +172,14 @@ AccountPage ListAccounts(pqxx::transaction_base& tx, const std::string& domain, 
     page.rows.push_back(std::move(account));
   }
   return page;
+}
+
+IterationSurvey SurveyIterations(pqxx::transaction_base& tx, std::uint32_t accounts) {
+  IterationSurvey survey;
+  for (const auto& row : tx.exec_prepared(kSurvey.name, accounts)) {
+    survey[row[0].c_str()][row[1].as<std::uint32_t>()] = row[2].as<std::uint64_t>();
+  }
+  return survey;
 }
 
 }  // namespace parley::roster::rows

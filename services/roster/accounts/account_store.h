@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,10 @@ struct NewAccount {
   std::string jid;
   ScramKeys keys;
 };
+
+// By domain: how many of its accounts' passwords have how many iterations.
+using IterationCounts = std::map<std::uint32_t, std::uint64_t>;
+using IterationSurvey = std::map<std::string, IterationCounts, std::less<>>;
 
 struct AccountPage {
   std::vector<accounts::v1::AccountRow> rows;
@@ -44,6 +49,8 @@ class AccountStore {
   // By domain, then localpart. `domain` empty: all; `after` empty: from the start.
   virtual void List(const std::string& domain, const std::string& after, std::uint32_t limit,
                     Reply<AccountPage> reply) = 0;
+  // Of so many accounts of each domain.
+  virtual void Survey(std::uint32_t accounts, Reply<IterationSurvey> reply) = 0;
 };
 
 }  // namespace parley::roster

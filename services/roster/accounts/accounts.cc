@@ -95,12 +95,18 @@ std::optional<std::string> Accounts::Password(const std::string& password) const
   return prepared;
 }
 
+ScramKeys Accounts::Believable(const std::string& jid) const {
+  const auto host = survey_.find(xmpp::DomainOf(jid));
+  const auto counts = host == survey_.end() ? IterationCounts() : host->second;
+  return BelievableKeys(secret_, jid, BelievableIterations(secret_, jid, counts, options_.iterations));
+}
+
 void Accounts::GetCredential(const pb::GetCredentialRequest& request, Reply<pb::GetCredentialResponse> reply) {
   const auto jid = Address(request.jid());
   if (!jid) return reply(Refused<pb::GetCredentialResponse>(jid.error()));
   if (secret_.empty()) return reply(Refused<pb::GetCredentialResponse>(pb::PROBLEM_STORE));
   // Made in any case: whether it is needed must not show in the time.
-  auto believable = BelievableKeys(secret_, *jid, options_.iterations);
+  auto believable = Believable(*jid);
   store_.Keys(*jid,
               [believable = std::move(believable), reply = std::move(reply)](Result<ScramKeys, AccountProblem> keys) {
                 if (keys) return reply(ToResponse(*keys));

@@ -32,6 +32,8 @@ class Accounts {
 
   // The cluster's secret, from the database; until then credentials are refused with PROBLEM_STORE.
   void SetSecret(std::string secret) { secret_ = std::move(secret); }
+  // What unknown users are to look like.
+  void SetSurvey(IterationSurvey survey) { survey_ = std::move(survey); }
 
   void GetCredential(const accounts::v1::GetCredentialRequest& request,
                      Reply<accounts::v1::GetCredentialResponse> reply);
@@ -47,6 +49,7 @@ class Accounts {
   struct ImportBatch;
   // The prepared JID, or why it is none of ours.
   Result<std::string, AccountProblem> Address(const std::string& jid) const;
+  ScramKeys Believable(const std::string& jid) const;
   std::optional<std::string> Password(const std::string& password) const;
   void Store(const std::string& jid, std::string password, Reply<accounts::v1::CreateResponse> reply);
   void DeriveNew(std::shared_ptr<ImportBatch> batch);
@@ -56,6 +59,7 @@ class Accounts {
   KeyPool& keys_;
   const AccountOptions options_;
   std::string secret_;
+  IterationSurvey survey_;
 };
 
 }  // namespace parley::roster

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -147,6 +148,61 @@ TEST_F(AccountsTest, UnknownUserGetsABelievableStableCredential) {
   const auto elsewhere = db.Wait<pb::GetCredentialResponse>(
       [&](auto reply) { other_instance.GetCredential(For<pb::GetCredentialRequest>("nobody@home.example"), reply); });
   EXPECT_EQ(elsewhere.SerializeAsString(), fake.SerializeAsString());
+}
+
+class IterationsTest : public AccountsTest {
+ protected:
+  IterationsTest() {
+    for (int i = 0; i < 4; ++i) EXPECT_EQ(Create("user" + std::to_string(i) + "@home.example"), pb::PROBLEM_UNSPECIFIED);
+    EXPECT_EQ(Create("ada@other.example"), pb::PROBLEM_UNSPECIFIED);
+  }
+  // As if the password of so many had been set before the setting was raised from `iterations`.
+  void Age(int aged, int iterations) {
+    db.Sql("UPDATE scram_keys SET iterations = 4096");
+    db.Sql("UPDATE scram_keys SET iterations = " + std::to_string(iterations) +
+           " WHERE account_id IN (SELECT id FROM accounts WHERE localpart LIKE 'user%' ORDER BY id LIMIT " +
+           std::to_string(aged) + ")");
+    auto survey = db.Wait<Result<IterationSurvey, AccountProblem>>([&](auto reply) { store.Survey(2000, reply); });
+    ASSERT_TRUE(survey);
+    accounts.SetSurvey(std::move(*survey));
+  }
+  std::vector<pb::ScramKeys> Unknown(const std::string& domain) {
+    std::vector<pb::ScramKeys> keys;
+    for (int i = 0; i < 200; ++i) keys.push_back(Credential("nobody" + std::to_string(i) + "@" + domain).keys(1));
+    return keys;
+  }
+  static auto HowMany(const std::vector<pb::ScramKeys>& keys, std::uint32_t iterations) {
+    return std::count_if(keys.begin(), keys.end(), [&](const auto& key) { return key.iterations() == iterations; });
+  }
+};
+
+TEST_F(IterationsTest, UnknownUsersHaveThoseOfTheHostsAccountsInProportion) {
+  Age(2, 2000);
+  const auto half = Unknown("home.example");
+  EXPECT_NEAR(static_cast<double>(HowMany(half, 2000)), 100, 40);
+  EXPECT_EQ(HowMany(half, 2000) + HowMany(half, 4096), 200);
+  EXPECT_EQ(HowMany(Unknown("other.example"), 4096), 200) << "a tenant does not show in another";
+}
+
+TEST_F(IterationsTest, UnknownUsersFollowInOneDirectionAndChangeTheirSaltThen) {
+  Age(4, 2000);
+  const auto before = Unknown("home.example");
+  EXPECT_GT(HowMany(before, 4096), 0) << "the first account with the new setting must not stand out";
+  Age(1, 2000);
+  const auto after = Unknown("home.example");
+  EXPECT_GT(HowMany(after, 2000), 0);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    EXPECT_LE(before[i].iterations(), after[i].iterations());
+    EXPECT_EQ(before[i].salt() == after[i].salt(), before[i].iterations() == after[i].iterations());
+  }
+}
+
+TEST_F(IterationsTest, BothHashesOfAnUnknownUserAgree) {
+  Age(2, 2000);
+  for (int i = 0; i < 50; ++i) {
+    const auto credential = Credential("nobody" + std::to_string(i) + "@home.example");
+    EXPECT_EQ(credential.keys(0).iterations(), credential.keys(1).iterations());
+  }
 }
 
 TEST_F(AccountsTest, CredentialsWaitForTheSecret) {

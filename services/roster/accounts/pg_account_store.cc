@@ -100,4 +100,12 @@ void PgAccountStore::List(const std::string& domain, const std::string& after, s
   database_.Run(std::move(job), PROBLEM_STORE, std::move(reply));
 }
 
+void PgAccountStore::Survey(std::uint32_t accounts, Reply<IterationSurvey> reply) {
+  Job<IterationSurvey> job = [accounts](pqxx::connection& connection) -> Outcome<IterationSurvey> {
+    pqxx::nontransaction tx(connection);
+    return rows::SurveyIterations(tx, accounts);
+  };
+  database_.Run(std::move(job), PROBLEM_STORE, std::move(reply));
+}
+
 }  // namespace parley::roster

@@ -24,7 +24,7 @@ enum class Target {
 
 // Who may ask an account (a user may always ask its own).
 enum class Access {
-  kOwner,       // others: forbidden
+  kOwner,       // others: forbidden, if it exists
   kSubscriber,  // who may see its presence; others do not even learn whether it exists (XEP-0030 section 8)
   kAnyone,      // if it exists
 };

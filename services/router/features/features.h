@@ -10,8 +10,8 @@
 #include "services/router/features/feature.h"
 #include "services/router/pushes.h"
 #include "services/router/roster_client.h"
-#include "services/router/sessions.h"
 #include "services/router/session_store.h"
+#include "services/router/sessions.h"
 #include "services/router/subscriptions.h"
 
 namespace parley::router {

@@ -148,8 +148,8 @@ void RosterRequest::Cancel(const roster::v1::Item& was) {
     deps_.subscriptions.SendFor(iq_.account, link::v1::TYPE_UNSUBSCRIBE, jid, iq_.receipt);
   }
   if (contact.subscribed_to_us()) {
+    deps_.fanout.AllGoneTo(iq_.account, jid, iq_.receipt);  // 3.2.2: first
     deps_.subscriptions.SendFor(iq_.account, link::v1::TYPE_UNSUBSCRIBED, jid, iq_.receipt);
-    deps_.fanout.AllGoneTo(iq_.account, jid, iq_.receipt);
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "libs/rpc/ring.h"
 #include "libs/session/queue.h"
+#include "libs/session/seen_numbers.h"
 #include "libs/storage/lease.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
@@ -93,6 +94,9 @@ class Edge final : private rpc::Ring::Owner {
   void Kick(const Client& client);
   std::size_t frozen() const { return frozen_deliveries_.size(); }
 
+  // The time, unix milliseconds, that it notes with what it queues.
+  void SetClock(std::int64_t now) { now_ = now; }
+
   // Takes deliveries but does not acknowledge them, until told otherwise.
   void SetHolding(bool holding);
   void SetOverloaded(bool overloaded) { overloaded_ = overloaded; }
@@ -103,6 +107,8 @@ class Edge final : private rpc::Ring::Owner {
   void SendAgain(std::unique_ptr<rpc::Envelope> envelope);
 
   void ForgetReceived();
+  // By what it recognises repeats.
+  void ForgetSeen() { seen_.clear(); }
 
   std::size_t unacknowledged() const { return ring_ ? ring_->unacknowledged() : 0; }
   const std::string& instance() const { return instance_; }
@@ -141,9 +147,10 @@ class Edge final : private rpc::Ring::Owner {
   bool frozen_ = false;
   std::vector<std::string> lost_;
   std::vector<rpc::Receipt> receipts_;
-  std::map<std::string, std::uint64_t> seen_;  // "origin session" -> highest number
+  std::map<std::string, session::SeenNumbers> seen_;  // by "origin session"
   std::vector<std::string> undeliverable_;
   rpc::Envelope last_;
+  std::int64_t now_ = 1'700'000'000'000;
   bool holding_ = false;
   bool overloaded_ = false;
   int repeats_ = 0;

@@ -73,6 +73,7 @@ void Client::Close(const std::string& reason) {
   envelope->mutable_session_ended()->set_reason(reason);
   envelope->mutable_session_ended()->set_node(edge_.instance());
   envelope->mutable_session_ended()->set_node_epoch(edge_.epoch());
+  envelope->mutable_session_ended()->set_queue(queue_);
   edge_.Lose(*this);
   edge_.Send(std::move(envelope));
 }
@@ -198,12 +199,12 @@ void Edge::OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
 
 void Edge::Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   if (!envelope->origin().empty()) {
-    auto& highest = seen_[envelope->origin() + " " + envelope->session()];
-    if (envelope->repeat() && envelope->origin_seq() <= highest) {
+    auto& seen = seen_[envelope->origin() + " " + envelope->session()];
+    if (envelope->repeat() && seen.Has(envelope->origin_seq())) {
       ++repeats_;
       return;
     }
-    highest = std::max(highest, envelope->origin_seq());
+    seen.Add(envelope->origin_seq());
   }
   if (!client.queue_.empty()) return Queue(client, std::move(envelope), std::move(receipt));
   client.received_.push_back(envelope->stanza());

@@ -23,7 +23,7 @@ void Edge::Enable(Client& client, std::uint64_t resume_ms) {
 }
 
 void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
-  const std::string element = session::Encode(*envelope, 1'700'000'000'000, client.sent_);
+  const std::string element = session::Encode(*envelope, now_, client.sent_);
   const auto done = [this, &client, stanza = envelope->stanza(), receipt = std::move(receipt)](
                         const Result<std::uint64_t>& length) mutable {
     if (!length || *length == 0) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
@@ -104,8 +104,7 @@ void Edge::OnQueue(Client& client, const Result<session::QueueContents>& content
   if (contents) client.acked_ = contents->header.acked();
   for (const auto& queued : contents ? contents->stanzas : std::vector<session::v1::Queued>()) {
     client.received_.push_back(queued.envelope().stanza());
-    auto& highest = seen_[queued.envelope().origin() + " " + client.id_];
-    highest = std::max(highest, queued.envelope().origin_seq());
+    seen_[queued.envelope().origin() + " " + client.id_].Add(queued.envelope().origin_seq());
   }
   std::erase(lost_, client.id_);
   auto& here = clients_[client.id_];

@@ -176,7 +176,14 @@ void MemoryRoster::Remove(Account& account, const roster::v1::RemoveItem& ask, r
   const auto item = account.items.find(ask.jid());
   if (item == account.items.end() || !item->second.in_roster) return answer.set_problem(roster::v1::PROBLEM_NO_ITEM);
   Fill(*answer.mutable_item_change()->mutable_item(), ask.jid(), item->second);
-  account.items.erase(item);
+  Item rest;
+  rest.state.pending_in = item->second.state.pending_in;
+  rest.pending_stanza = item->second.pending_stanza;
+  if (rest.state.pending_in) {
+    item->second = std::move(rest);
+  } else {
+    account.items.erase(item);
+  }
   answer.mutable_item_change()->set_version(std::to_string(++account.version));
   answer.mutable_item_change()->set_removed(true);
 }

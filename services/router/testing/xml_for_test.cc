@@ -10,7 +10,8 @@ namespace {
 void Append(std::string& out, const xml::Element& element) {
   out += "<{" + element.ns() + "}" + element.name();
   std::vector<std::string> attributes;
-  for (const auto& attr : element.attrs()) attributes.push_back(" {" + attr.ns + "}" + attr.name + "='" + attr.value + "'");
+  for (const auto& attr : element.attrs())
+    attributes.push_back(" {" + attr.ns + "}" + attr.name + "='" + attr.value + "'");
   std::sort(attributes.begin(), attributes.end());
   for (const auto& attribute : attributes) out += attribute;
   out += ">";

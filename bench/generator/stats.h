@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <set>
+#include <string>
+
+#include "bench/generator/histogram.h"
+
+namespace parley::bench {
+
+// What one process of load saw.
+struct Stats {
+  bool recording = false;
+  // While recording.
+  std::uint64_t delivered = 0;
+  Histogram latency;
+  // From first to last.
+  std::uint64_t sent = 0;
+  std::uint64_t lost = 0;
+  std::uint64_t repeated = 0;
+  std::uint64_t reordered = 0;
+  std::uint64_t refused = 0;         // stanzas answered with an error
+  std::uint64_t failed = 0;          // logins, streams that ended by themselves
+  std::uint64_t unacknowledged = 0;  // XEP-0198: at the end
+  std::uint64_t not_resumed = 0;
+  std::uint64_t tls_resumed = 0;
+  double cpu_seconds = 0;  // of the generator while recording
+  std::string first_failure;
+
+  void Deliver(std::uint64_t latency_ns);
+  void Fail(const std::string& why);
+  bool clean() const { return lost + repeated + reordered + refused + failed + unacknowledged + not_resumed == 0; }
+  void Add(const Stats& other);
+  nlohmann::json ToJson() const;
+  static Stats FromJson(const nlohmann::json& json);
+};
+
+// One sender's stanzas to one receiver: each must come once, in order.
+class Flow {
+ public:
+  std::uint32_t Next() { return ++sent_; }
+  // False: this one came before.
+  bool Arrive(std::uint32_t number, Stats& stats);
+  bool settled() const { return arrived_ == sent_ && missing_.empty(); }
+  void CountLost(Stats& stats) const { stats.lost += missing_.size() + (sent_ - arrived_); }
+
+ private:
+  std::uint32_t sent_ = 0;
+  std::uint32_t arrived_ = 0;  // the highest
+  std::set<std::uint32_t> missing_;
+};
+
+}  // namespace parley::bench

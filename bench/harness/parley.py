@@ -1,0 +1,87 @@
+"""Parley: ./parley up in its own directory, the limits that protect it from one address or user lifted, nothing else."""
+
+import json
+import subprocess
+
+from harness.peer import DOMAIN, ITERATIONS, PASSWORD, PREFIX, SALT, Peer, scram_keys
+from parley_dev.cluster import Cluster
+
+# Every limit of rate stays in force in the code; only its value is out of reach of a load generator on one address.
+SETTINGS = [
+    "c2s.stanzas_per_second=0",
+    "c2s.bytes_per_second=0",
+    "c2s.connections_per_second_per_address=0",
+    "c2s.max_connections_per_address=1000000",
+    "c2s.registrations_per_minute_per_address=0",
+    "log.level=warn",
+]
+# As for the peers: known keys under many names.
+MAKE_ACCOUNTS = """
+WITH made AS (
+  INSERT INTO accounts (host_id, localpart)
+  SELECT h.id, '{prefix}' || n FROM hosts h, generate_series(0, {last}) n WHERE h.domain = '{domain}'
+  ON CONFLICT DO NOTHING RETURNING id)
+INSERT INTO scram_keys (account_id, hash, salt, iterations, stored_key, server_key)
+SELECT made.id, k.hash, '\\x{salt}', {iterations}, CASE k.hash WHEN '{sha1}' THEN '\\x{stored1}'::bytea ELSE '\\x{stored256}' END,
+       CASE k.hash WHEN '{sha1}' THEN '\\x{server1}'::bytea ELSE '\\x{server256}' END
+FROM made, (SELECT DISTINCT hash FROM scram_keys) k;
+ANALYZE accounts, scram_keys;
+"""
+
+
+class Parley(Peer):
+    name = "parley"
+    counts = {"c2s": 2, "router": 2, "roster": 1}
+
+    def __init__(self, directory, counts=None, settings=()):
+        super().__init__(directory)
+        self.counts = counts or self.counts
+        self.settings = [*SETTINGS, *settings]
+        self.cluster = Cluster(self.directory)
+
+    def start(self, accounts):
+        self.cluster.up(self.counts, [DOMAIN], self.settings, quiet=True, fixed_ports=False)
+        self.make_accounts(accounts)
+
+    def make_accounts(self, accounts):
+        sha1, sha256 = scram_keys("sha1"), scram_keys("sha256")
+        self.sql(
+            MAKE_ACCOUNTS.format(
+                prefix=PREFIX, last=accounts - 1, domain=DOMAIN, salt=SALT.hex(), iterations=ITERATIONS,
+                sha1="SHA-1", stored1=sha1[0].hex(), server1=sha1[1].hex(),
+                stored256=sha256[0].hex(), server256=sha256[1].hex(),
+            )
+        )
+
+    def sql(self, text):
+        postgres = self.cluster.postgres()
+        ran = subprocess.run(
+            ["psql", "-h", "127.0.0.1", "-p", str(postgres.port), "-U", "parley", "-d", "parley", "-v", "ON_ERROR_STOP=1"]
+            + ["-Atq"],
+            input=text, capture_output=True, text=True, check=True,
+        )
+        return ran.stdout.strip()
+
+    def redis_commands(self):
+        """How many Redis has carried out so far."""
+        redis = self.cluster.redis()
+        shown = subprocess.run(
+            ["redis-cli", "-p", str(redis.port), "info", "stats"], capture_output=True, text=True, check=True
+        ).stdout
+        return int(next(line for line in shown.splitlines() if line.startswith("total_commands_processed")).split(":")[1])
+
+    def stop(self):
+        self.cluster.down()
+
+    def load_arguments(self):
+        status = self.directory / "status.json"
+        status.write_text(json.dumps(self.cluster.status()))
+        return ["--cluster", str(status)]
+
+    def version(self):
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+        size = ", ".join(f"{count} {service}" for service, count in self.counts.items())
+        return f"Parley {commit.stdout.strip()}: {size}, Redis, PostgreSQL"
+
+
+__all__ = ["Parley", "PASSWORD"]

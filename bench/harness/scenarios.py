@@ -1,0 +1,50 @@
+"""What is measured, with the budgets that Parley is built to (server CPU per delivery and so on)."""
+
+from dataclasses import dataclass, field
+
+ACCOUNTS = 11000
+ROSTERED = 200  # users 0 to 199 have contacts; the other scenarios use the rest
+OTHERS = ["--first", "1000"]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    key: str
+    title: str
+    arguments: list = field(hash=False)
+    budget: str = ""
+    unit: str = "us"  # what cpu_us_per_unit is shown in
+    metric: str = "cpu_us_per_unit"
+    rounds: int = 0  # 0: as many as asked for
+    parley_only: bool = False
+
+    def value(self, report):
+        value = report[self.metric]
+        return value / 1000 if self.unit == "ms" else value
+
+
+def timed(seconds):
+    return ["--seconds", str(seconds), "--warmup", "1"]
+
+
+def all_scenarios(seconds):
+    chat = ["chat", "-n", "400", *OTHERS, *timed(seconds)]
+    return [
+        Scenario("chat-1", "chat, 200 pairs, 1 in flight each", [*chat, "--window", "1"], "35"),
+        Scenario("chat-10", "chat, 200 pairs, 10 in flight each", [*chat, "--window", "10"], "15"),
+        Scenario("chat-open", "chat, open loop, 2,000 a second", [*chat, "--rate", "2000"], "110"),
+        Scenario("presence", "presence fan-out, roster of 20",
+                 ["presence", "-n", str(ROSTERED), "--contacts", "20", "--group", "50", *timed(seconds)], "8"),
+        Scenario("iq", "iq ping to the server", ["iq", "-n", "400", *OTHERS, *timed(seconds)], "25"),
+        Scenario("login", "login: TLS, SCRAM-SHA-1, bind, roster, presence", ["login", "-n", "600", *OTHERS], "0.8", "ms"),
+        Scenario("chat-10-sm", "chat, 10 in flight each, stream management", [*chat, "--window", "10", "--sm"],
+                 "1.5 times without"),
+        Scenario("resume", "resumption (XEP-0198) with 5 messages missed", ["resume", "-n", "400", *OTHERS], "", "ms"),
+        Scenario("chat-1-same", "chat, 1 in flight each, both on one node",
+                 [*chat, "--window", "1", "--placement", "same"], parley_only=True),
+        Scenario("chat-10-same", "chat, 10 in flight each, both on one node",
+                 [*chat, "--window", "10", "--placement", "same"], parley_only=True),
+        Scenario("idle", "idle TLS session, 10,000 of them, KiB PSS each",
+                 ["idle", "-n", "10000", "--concurrency", "32", "--first", "1000"], "18", "KiB", "pss_kib_per_connection",
+                 rounds=1),
+    ]

@@ -1,0 +1,109 @@
+#include "services/c2s/negotiate/resume.h"
+
+#include <chrono>
+#include <utility>
+
+#include "libs/base/log.h"
+#include "services/c2s/alive.h"
+#include "services/c2s/metrics.h"
+#include "services/c2s/session/established.h"
+#include "services/c2s/session/session.h"
+#include "services/c2s/session/session_table.h"
+#include "services/c2s/sm/elements.h"
+#include "services/c2s/stream/stream.h"
+
+namespace parley::c2s {
+namespace {
+
+constexpr std::chrono::milliseconds kRetryDelay{100};
+
+}  // namespace
+
+void Resume::Advertise(std::string& features) const { features += kSmFeature; }
+
+bool Resume::Take(const xml::Child& child) {
+  if (child.start.ns != kSmNs) return false;
+  previous_ = AttributeOf(child.start, "previd");
+  const auto handled = SmNumber(child.start, "h");
+  if (child.start.local_name != "resume") {
+    // Section 3: nothing is to be enabled before a resource is bound.
+    stream_.Write(SmFailed("unexpected-request"));
+  } else if (previous_.empty() || !handled) {
+    stream_.Write(SmFailed("bad-request"));
+  } else {
+    handled_ = *handled;
+    stream_.Hold(Stream::Pause::kStage);
+    Try();
+  }
+  return true;
+}
+
+void Resume::Try() {
+  auto& context = stream_.context();
+  auto* here = context.sessions.Find(previous_);
+  if (!here) return StartClaim();
+  if (here->state() == Session::State::kBinding) {  // another stream is at it
+    retry_ = context.loop.After(kRetryDelay, WhileAlive(shared_from_this(), [](Resume& self) { self.Try(); }));
+    return;
+  }
+  const bool own = here->jid().bare() == stream_.identity()->account.str();
+  if (!own || !here->management() || here->management()->resume_ms() == 0) return Refuse("item-not-found", std::nullopt);
+  session_ = here->shared_from_this();
+  session_->Replace("resumed by another connection");
+  session_->Quiesce(Outbound::Close::kOpen, WhileAlive(shared_from_this(), [](Resume& self, bool) { self.OnQuiet(); }));
+}
+
+void Resume::Abandon() {
+  retry_.Cancel();
+  if (claim_) claim_->Stop();
+}
+
+void Resume::OnQuiet() {
+  if (!stream_.open()) return;
+  if (session_->state() == Session::State::kAway) return Attach("here");
+  // Somebody else has it by now.
+  session_ = nullptr;
+  Try();
+}
+
+void Resume::StartClaim() {
+  auto claimed = [](Resume& self, Claim::Outcome outcome) { self.OnClaimed(std::move(outcome)); };
+  claim_ = std::make_shared<Claim>(stream_.context(), *stream_.identity(), previous_, stream_.address());
+  claim_->Start(WhileAlive(shared_from_this(), claimed));
+}
+
+void Resume::OnClaimed(Claim::Outcome outcome) {
+  claim_ = nullptr;
+  if (!stream_.open()) return;
+  session_ = std::move(outcome.session);
+  if (session_) return Attach("claimed");
+  if (outcome.gone) return Refuse("item-not-found", outcome.handled);
+  // To say that it failed would cost the client its session. It connects again, and asks again.
+  stream_.context().metrics.sm_resumptions.Add("unanswered");
+  stream_.Fail(xmpp::StreamError("resource-constraint", "the session cannot be reached now"));
+}
+
+void Resume::Attach(std::string_view outcome) {
+  auto& context = stream_.context();
+  const auto session = std::exchange(session_, nullptr);
+  if (!session->Attach(stream_, handled_)) {
+    context.metrics.sm_resumptions.Add("too-high");
+    return stream_.Fail(SmTooHigh(handled_, session->management()->outbound().sent()));
+  }
+  context.metrics.sm_resumptions.Add(outcome);
+  log::Info("session_resumed", {{"session", session->id()},
+                                {"connection", stream_.id()},
+                                {"jid", session->jid().str()},
+                                {"address", stream_.address()},
+                                {"how", outcome}});
+  stream_.Established(std::make_shared<Established>(stream_, session));
+  stream_.Release(Stream::Pause::kStage);
+}
+
+void Resume::Refuse(std::string_view condition, std::optional<std::uint32_t> handled) {
+  stream_.context().metrics.sm_resumptions.Add(condition);
+  stream_.Write(SmFailed(condition, handled));
+  stream_.Release(Stream::Pause::kStage);
+}
+
+}  // namespace parley::c2s

@@ -1,0 +1,120 @@
+#include "services/c2s/sm/acks.h"
+
+#include <algorithm>
+#include <string>
+
+#include "services/c2s/alive.h"
+#include "services/c2s/metrics.h"
+#include "services/c2s/session/session.h"
+#include "services/c2s/sm/elements.h"
+
+namespace parley::c2s {
+
+Acks::Acks(Session& session, Context& context)
+    : session_(session), context_(context), asking_(&Acks::Ask, this), waiting_(&Acks::StopWaiting, this) {}
+
+// Ours
+
+void Acks::OnWritten(std::size_t bytes) {
+  ++stanzas_;
+  bytes_ += bytes;
+  if (asked_) return;
+  const auto& config = context_.config.c2s;
+  if (stanzas_ >= config.sm_request_stanzas || bytes_ >= config.sm_request_bytes) return Request();
+  if (!asking_.armed()) context_.wheel.Arm(asking_, config.sm_request_delay);
+}
+
+void Acks::Request() {
+  stanzas_ = 0;
+  bytes_ = 0;
+  asked_ = true;
+  context_.wheel.Arm(asking_, context_.config.c2s.sm_ack_timeout);
+  context_.metrics.sm_requests.Increment();
+  session_.WriteElement(kSmRequest);
+}
+
+void Acks::OnAnswer(std::size_t left) {
+  asked_ = false;
+  asking_.Cancel();
+  if (left > 0) context_.wheel.Arm(asking_, context_.config.c2s.sm_request_delay);
+}
+
+void Acks::Ask(void* self) {
+  auto& acks = *static_cast<Acks*>(self);
+  if (!acks.asked_) return acks.Request();
+  // Whoever is not listened to cannot answer.
+  if (acks.session_.paused()) return acks.context_.wheel.Arm(acks.asking_, acks.context_.config.c2s.sm_request_delay);
+  acks.context_.metrics.limits.Add("sm_ack_timeout");
+  acks.session_.FailStream(xmpp::StreamError("connection-timeout", "acknowledgements do not come"));
+}
+
+void Acks::Detach() {
+  asking_.Cancel();
+  waiting_.Cancel();
+  stanzas_ = owed_ = 0;
+  bytes_ = 0;
+  asked_ = overdue_ = announce_ = false;
+}
+
+// The client's
+
+void Acks::OnRequest() {
+  ++owed_;
+  wanted_ = session_.uplink().last();
+  if (!waiting_.armed()) context_.wheel.Arm(waiting_, context_.config.c2s.sm_ack_wait);
+  TryAnswer();
+}
+
+void Acks::OnHandled() {
+  TryAnswer();
+  NoteUnasked();
+}
+
+void Acks::StopWaiting(void* self) {
+  auto& acks = *static_cast<Acks*>(self);
+  acks.overdue_ = true;
+  acks.TryAnswer();
+}
+
+// Never more than Redis knows: after our end that is what the client will be told.
+void Acks::TryAnswer() {
+  if (storing_ || (owed_ == 0 && !announce_)) return;
+  const std::uint64_t handled = session_.uplink().handled();
+  if (handled < wanted_ && !overdue_) return;
+  auto& outbound = session_.management()->outbound();
+  if (handled <= outbound.stored()) return Answer();
+  storing_ = true;
+  auto stored = [](Session& session, bool noted) {
+    Acks& self = session.management()->acks();
+    self.storing_ = false;
+    if (!noted) self.overdue_ = true;  // Redis is away: the client keeps what is not noted
+    self.Answer();
+  };
+  outbound.StoreHandled(Outbound::Close::kOpen, WhileAlive(session_.shared_from_this(), stored));
+}
+
+void Acks::Answer() {
+  const std::uint64_t stored = session_.management()->outbound().stored();
+  const bool all = stored >= wanted_;
+  // A question that came while this was noted waits for what came before it.
+  if (!all && waiting_.armed() && !overdue_) return TryAnswer();
+  waiting_.Cancel();
+  overdue_ = false;
+  announce_ = !all;
+  const std::string answer = SmAnswer(session_.management()->Count(stored));
+  for (owed_ = std::max(owed_, 1u); owed_ > 0; --owed_) session_.WriteElement(answer);
+}
+
+void Acks::NoteUnasked() {
+  auto& outbound = session_.management()->outbound();
+  if (storing_ || session_.uplink().handled() < outbound.stored() + context_.config.c2s.sm_store_handled) return;
+  storing_ = true;
+  auto noted = [](Session& session, bool) {
+    Acks& self = session.management()->acks();
+    self.storing_ = false;
+    self.TryAnswer();
+  };
+  outbound.StoreHandled(Outbound::Close::kOpen, WhileAlive(session_.shared_from_this(), noted));
+}
+
+}  // namespace parley::c2s

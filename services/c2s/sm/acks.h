@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "services/c2s/context.h"
+#include "services/c2s/wheel.h"
+
+namespace parley::c2s {
+
+class Session;
+
+// When acknowledgements are asked for and given (XEP-0198 section 4). We ask after so many stanzas, so many bytes or so
+// much time. We answer when all that came before the question is handled and Redis knows it, or after a while with what
+// is handled until then, and again when the rest is.
+class Acks {
+ public:
+  Acks(Session& session, Context& context);
+
+  // <r/> came.
+  void OnRequest();
+  // More of the client's stanzas are handled, or noted as handled.
+  void OnHandled();
+  // A stanza was written to the client.
+  void OnWritten(std::size_t bytes);
+  // <a/> came, and `left` stanzas still are unacknowledged.
+  void OnAnswer(std::size_t left);
+  void Request();
+  void Detach();
+
+ private:
+  static void Ask(void* self);
+  static void StopWaiting(void* self);
+  void TryAnswer();
+  void Answer();
+  void NoteUnasked();
+
+  Session& session_;
+  Context& context_;
+  Wheel::Timer asking_;   // until we ask, then until that is answered
+  Wheel::Timer waiting_;  // until we answer whatever is handled
+  std::uint64_t wanted_ = 0;  // all up to this number came before the last question
+  std::size_t bytes_ = 0;     // written since we asked
+  std::uint32_t stanzas_ = 0;
+  std::uint32_t owed_ = 0;  // questions not answered yet
+  bool asked_ = false;
+  bool storing_ = false;
+  bool overdue_ = false;   // what is handled has to do
+  bool announce_ = false;  // we answered with less than was wanted: the rest is to follow
+};
+
+}  // namespace parley::c2s

@@ -1,0 +1,43 @@
+#include "services/c2s/sm/management.h"
+
+#include <algorithm>
+
+#include "services/c2s/session/session.h"
+
+namespace parley::c2s {
+
+Management::Management(Session& session, Context& context, Terms terms)
+    : session_(session),
+      context_(context),
+      base_(terms.base),
+      resume_ms_(terms.resume_ms),
+      outbound_(session, context, std::move(terms.queue), terms.base),
+      acks_(session, context),
+      expiry_(&Management::Expire, this) {}
+
+void Management::Expire(void* self) {
+  auto& management = *static_cast<Management*>(self);
+  const auto keep = management.session_.shared_from_this();
+  keep->End("resumption timeout");
+}
+
+void Management::Distrust(const session::QueueContents& contents) {
+  if (contents.header.settled()) return;
+  const auto& config = context_.config.c2s;
+  distrusted_ = contents.header.handled() + config.sm_store_handled + config.max_unacknowledged;
+  for (const auto& queued : contents.stanzas) {
+    const auto& envelope = queued.envelope();
+    if (envelope.answers() > contents.header.handled()) answered_.emplace_back(envelope.answers(), envelope.id());
+  }
+}
+
+bool Management::IsAnswered(std::uint64_t number, std::string_view id) {
+  if (answered_.empty()) return false;
+  const auto found = std::find_if(answered_.begin(), answered_.end(),
+                                  [&](const auto& answer) { return answer.first == number && answer.second == id; });
+  if (found == answered_.end()) return false;
+  answered_.erase(found);
+  return true;
+}
+
+}  // namespace parley::c2s

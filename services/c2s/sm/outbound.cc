@@ -1,0 +1,328 @@
+#include "services/c2s/sm/outbound.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+#include "services/c2s/alive.h"
+#include "services/c2s/metrics.h"
+#include "services/c2s/node.h"
+#include "services/c2s/session/session.h"
+
+namespace parley::c2s {
+namespace {
+
+constexpr std::size_t kMaxSeen = 128;
+constexpr std::chrono::milliseconds kRetryDelay{500};
+
+std::int64_t NowMs() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+bool Same(const link::v1::Envelope& one, const link::v1::Envelope& other) {
+  return one.origin() == other.origin() && one.origin_seq() == other.origin_seq() && one.stanza() == other.stanza();
+}
+
+}  // namespace
+
+Outbound::Outbound(Session& session, Context& context, std::string queue, std::uint64_t handled)
+    : session_(session),
+      context_(context),
+      queue_(std::move(queue)),
+      key_(session::QueueKey(session.jid().bare(), queue_)),
+      stored_(handled) {}
+
+Outbound::~Outbound() {
+  GiveBack();
+  context_.metrics.sm_unacknowledged.Decrement(static_cast<double>(entries_.size()));
+}
+
+bool Outbound::Fits(std::size_t bytes) const {
+  return entries_.size() < context_.config.c2s.sm_max_stanzas && bytes_ + bytes <= context_.config.c2s.sm_max_bytes;
+}
+
+void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
+  bytes_ += envelope->stanza().size();
+  entries_.push_back(Entry{std::move(envelope), std::move(receipt), NowMs()});
+  context_.metrics.sm_unacknowledged.Increment();
+  AppendNew();
+  if (state_ == State::kDown) WriteOut();
+}
+
+Outbound::Entry Outbound::ToEntry(session::v1::Queued queued) {
+  Entry entry;
+  entry.at = queued.at();
+  entry.envelope = std::make_unique<link::v1::Envelope>(std::move(*queued.mutable_envelope()));
+  bytes_ += entry.envelope->stanza().size();
+  context_.metrics.sm_unacknowledged.Increment();
+  return entry;
+}
+
+void Outbound::Adopt(session::QueueContents contents) {
+  acked_ = trimmed_ = contents.header.acked();
+  stored_ = contents.header.handled();
+  seen_.assign(contents.header.seen().begin(), contents.header.seen().end());
+  for (auto& queued : contents.stanzas) entries_.push_back(ToEntry(std::move(queued)));
+  written_ever_ = logged_ = issued_ = last();
+  written_ = acked_;
+}
+
+// Redis
+
+void Outbound::AppendNew() {
+  while (state_ == State::kReady && issued_ < last()) {
+    Entry& entry = At(++issued_);
+    const std::uint64_t expected = issued_ - trimmed_ + 1;
+    auto appended = [number = issued_, expected, round = round_](Session& session, const Result<std::uint64_t>& length) {
+      session.management()->outbound().OnAppended(number, expected, round, length);
+    };
+    session::Append(context_.redis, key_, session::Encode(*entry.envelope, entry.at, session_.uplink().handled()),
+                    WhileAlive(session_.shared_from_this(), std::move(appended)));
+  }
+}
+
+void Outbound::OnAppended(std::uint64_t number, std::uint64_t expected, std::uint32_t round,
+                          const Result<std::uint64_t>& length) {
+  if (round != round_) return;
+  if (!length) return Suspend();
+  if (*length == 0) return Lost();
+  // A router took us for dead and added to it.
+  if (*length != expected) return Sync();
+  logged_ = number;
+  if (number > acked_) At(number).receipt = rpc::Receipt();
+  WriteOut();
+  Trim();
+  if (logged_ == last()) CallWaiting();
+}
+
+// Redis cannot be asked: what was in flight may be in the queue or not. If Redis is there but does not do what it is
+// asked (out of memory, read-only), it is asked again after a while.
+void Outbound::Suspend() {
+  ++round_;
+  state_ = State::kDown;
+  may_create_ = false;
+  WriteOut();
+  CallWaiting();
+  if (!context_.redis.up()) return;
+  auto again = [](Session& self) { self.management()->outbound().OnRedisUp(); };
+  retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
+}
+
+void Outbound::OnRedisUp() {
+  if (state_ == State::kDown) Sync();
+}
+
+void Outbound::OnRestored() {
+  may_create_ = true;
+  Sync();
+}
+
+void Outbound::Verify(std::function<void()> done) {
+  waiting_.push_back(std::move(done));
+  if (state_ == State::kReady) return Sync();
+  if (hopeless()) CallWaiting();
+}
+
+void Outbound::Sync() {
+  state_ = State::kSyncing;
+  ++round_;
+  auto loaded = [round = round_](Session& session, Result<session::QueueContents> contents) {
+    session.management()->outbound().OnLoaded(round, std::move(contents));
+  };
+  session::Load(context_.redis, key_, WhileAlive(session_.shared_from_this(), std::move(loaded)));
+}
+
+void Outbound::OnLoaded(std::uint32_t round, Result<session::QueueContents> loaded) {
+  if (round != round_) return;
+  if (loaded) return Reconcile(std::move(*loaded));
+  if (loaded.error().message() != session::kNoQueue) return Suspend();
+  if (!std::exchange(may_create_, false)) return Lost();
+  Rebuild(0);
+}
+
+// Takes in what others added while they took us for dead. What the client has seen keeps its number; what it has not seen
+// takes the place that it has in the queue.
+void Outbound::Reconcile(session::QueueContents contents) {
+  may_create_ = false;
+  const std::uint64_t total = contents.total();
+  const bool seen = written_ever_ > logged_;
+  const auto unsure = entries_.begin() + static_cast<std::ptrdiff_t>(std::max(logged_, acked_) - acked_);
+  std::vector<Entry> ours(std::make_move_iterator(unsure), std::make_move_iterator(entries_.end()));
+  entries_.erase(unsure, entries_.end());
+  std::vector<Entry> theirs;
+  for (std::uint64_t number = std::max(logged_, contents.header.acked()) + 1; number <= total; ++number) {
+    auto& queued = contents.stanzas[number - contents.header.acked() - 1];
+    const auto same = [&](const Entry& entry) { return Same(*entry.envelope, queued.envelope()); };
+    const auto known = std::find_if(ours.begin(), ours.end(), same);
+    if (known == ours.end()) {
+      if (!IsAcknowledged(queued.envelope())) theirs.push_back(ToEntry(std::move(queued)));
+    } else if (!seen) {
+      theirs.push_back(std::move(*known));
+      ours.erase(known);
+    }
+  }
+  auto& first = seen ? ours : theirs;
+  auto& second = seen ? theirs : ours;
+  for (auto* part : {&first, &second}) std::move(part->begin(), part->end(), std::back_inserter(entries_));
+  if (seen || total < logged_) return Rebuild(contents.length);
+  trimmed_ = contents.header.acked();
+  logged_ = issued_ = total;
+  Ready();
+}
+
+// By the client, without Redis knowing.
+bool Outbound::IsAcknowledged(const link::v1::Envelope& envelope) const {
+  const session::Mark mark = session::MarkOf(envelope);
+  return std::any_of(seen_.begin(), seen_.end(), [mark](const session::v1::Seen& seen) {
+    return mark.origin != 0 && seen.origin() == mark.origin && mark.seq <= seen.seq();
+  });
+}
+
+void Outbound::Rebuild(std::size_t length) {
+  std::vector<std::string> elements;
+  elements.reserve(entries_.size() + 1);
+  trimmed_ = acked_;
+  elements.push_back(session::Encode(Header(Close::kOpen)));
+  const std::uint64_t handled = session_.uplink().handled();
+  for (const auto& entry : entries_) elements.push_back(session::Encode(*entry.envelope, entry.at, handled));
+  state_ = State::kSyncing;
+  auto rebuilt = [round = ++round_, upto = last(), handled](Session& session, const Result<bool>& done) {
+    Outbound& self = session.management()->outbound();
+    if (round != self.round_) return;
+    if (!done) return self.Suspend();
+    if (!*done) return self.Sync();  // it changed since it was read
+    self.logged_ = self.issued_ = upto;
+    self.stored_ = std::max(self.stored_, handled);
+    self.Ready();
+  };
+  session::Rebuild(context_.redis, key_, length, elements, WhileAlive(session_.shared_from_this(), std::move(rebuilt)));
+}
+
+void Outbound::Ready() {
+  state_ = State::kReady;
+  for (std::uint64_t number = acked_ + 1; number <= logged_; ++number) At(number).receipt = rpc::Receipt();
+  Trim();
+  AppendNew();
+  WriteOut();
+  if (logged_ == last()) CallWaiting();
+}
+
+// Whoever waits for a session that lives is told when the router has said whose it is.
+void Outbound::Lost() {
+  state_ = State::kLost;
+  ++round_;
+  if (hopeless()) return CallWaiting();
+  context_.node.PutBack(session_.shared_from_this());
+}
+
+bool Outbound::hopeless() const {
+  return state_ == State::kDown || (state_ == State::kLost && session_.state() == Session::State::kEnded);
+}
+
+void Outbound::WhenLogged(std::function<void()> done) {
+  waiting_.push_back(std::move(done));
+  if (hopeless() || logged()) CallWaiting();
+}
+
+void Outbound::CallWaiting() {
+  for (const auto& waiting : std::exchange(waiting_, {})) waiting();
+}
+
+void Outbound::GiveBack() {
+  for (std::uint64_t number = std::max(logged_, acked_) + 1; number <= last(); ++number) {
+    At(number).receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  }
+}
+
+// The client
+
+Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
+  const std::uint32_t count = h - static_cast<std::uint32_t>(acked_);
+  if (count > UINT32_MAX / 2) return Verdict::kFine;  // less than it acknowledged before
+  if (count > written_ever_ - acked_) return Verdict::kTooHigh;
+  if (count == 0) return Verdict::kFine;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Entry& entry = entries_[i];
+    bytes_ -= entry.envelope->stanza().size();
+    Remember(*entry.envelope);
+    rpc::Recycle(std::move(entry.envelope));
+  }
+  entries_.erase(entries_.begin(), entries_.begin() + count);
+  if (entries_.empty()) std::vector<Entry>().swap(entries_);
+  context_.metrics.sm_unacknowledged.Decrement(count);
+  acked_ += count;
+  written_ = std::max(written_, acked_);
+  Trim();
+  return Verdict::kFine;
+}
+
+void Outbound::Attach() {
+  written_ = acked_;
+  WriteOut();
+}
+
+void Outbound::WriteOut() {
+  const std::uint64_t upto = state_ == State::kDown ? last() : std::max(logged_, acked_);
+  while (session_.attached() && written_ < upto) {
+    const auto& envelope = *At(++written_).envelope;
+    if (written_ > written_ever_) {
+      written_ever_ = written_;
+      context_.metrics.stanzas_out.Add(envelope.kind());
+    }
+    session_.WriteManaged(envelope.stanza());
+  }
+}
+
+void Outbound::Trim() {
+  const std::uint64_t upto = std::min(acked_, logged_);
+  if (state_ != State::kReady || upto <= trimmed_) return;
+  const std::uint64_t count = upto - trimmed_;
+  trimmed_ = upto;
+  const auto header = Header(Close::kOpen);
+  auto trimmed = [handled = header.handled()](Session& session, const Result<Ok>& done) {
+    Outbound& self = session.management()->outbound();
+    if (done) self.stored_ = std::max(self.stored_, handled);
+  };
+  session::Trim(context_.redis, key_, count, header, WhileAlive(session_.shared_from_this(), std::move(trimmed)));
+}
+
+void Outbound::StoreHandled(Close close, std::function<void(bool)> done) {
+  if (state_ != State::kReady) return done(false);
+  const auto header = Header(close);
+  auto stored = [handled = header.handled(), done = std::move(done)](Session& session, const Result<Ok>& result) {
+    Outbound& self = session.management()->outbound();
+    if (result) self.stored_ = std::max(self.stored_, handled);
+    done(static_cast<bool>(result));
+  };
+  session::SetHeader(context_.redis, key_, header, WhileAlive(session_.shared_from_this(), std::move(stored)));
+}
+
+session::v1::QueueHeader Outbound::Header(Close close) {
+  const std::int64_t old = NowMs() - context_.config.c2s.sm_repeat_window.count();
+  std::erase_if(seen_, [old](const session::v1::Seen& seen) { return seen.at() < old; });
+  session::v1::QueueHeader header;
+  header.set_acked(trimmed_);
+  header.set_handled(session_.uplink().handled());
+  header.set_base(session_.management()->base());
+  header.set_settled(close == Close::kSettled && session_.uplink().idle());
+  for (const auto& seen : seen_) *header.add_seen() = seen;
+  return header;
+}
+
+// Its repeat, if a router dies now, may come when we are not the session's edge any more.
+void Outbound::Remember(const link::v1::Envelope& envelope) {
+  const session::Mark mark = session::MarkOf(envelope);
+  if (mark.origin == 0) return;
+  auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == mark.origin; });
+  if (known == seen_.end()) {
+    if (seen_.size() == kMaxSeen) seen_.erase(seen_.begin());
+    known = seen_.insert(seen_.end(), session::v1::Seen());
+    known->set_origin(mark.origin);
+  }
+  known->set_seq(std::max(known->seq(), mark.seq));
+  known->set_at(NowMs());
+}
+
+}  // namespace parley::c2s

@@ -1,0 +1,102 @@
+"""What is done to the processes, one at a time."""
+
+import asyncio
+import os
+import signal
+from dataclasses import dataclass
+
+from parley_dev.processes import Process
+
+FAULTS = ["kill", "stop", "drain", "restart", "partition"]
+SERVICES = ["c2s", "router", "roster", "redis", "postgres"]
+
+
+@dataclass
+class Fault:
+    kind: str
+    service: str
+    victim: str
+    text: str
+    began: float
+    healed: float = 0.0
+    recovered: float = 0.0
+    noticed: float | None = None  # seconds until contacts of a dead edge's sessions were told
+
+
+class Saboteur:
+    def __init__(self, cluster, random, now, longest):
+        """`longest`: seconds that a fault lasts at most."""
+        self.cluster, self.random, self.now = cluster, random, now
+        self.spans = {"down": (0.2, longest / 2), "held": (2, longest)}
+        self.done = []
+
+    def pick(self, service):
+        return self.random.choice(sorted(self.cluster.instances(service)) or [service])
+
+    async def strike(self, kind, service, victim=None):
+        """Until the fault is over: everything runs again, though it may not have recovered."""
+        victim = victim or self.pick(service)
+        fault = Fault(kind, service, victim, f"{kind} {victim}", self.now())
+        self.done.append(fault)
+        await getattr(self, f"_{kind}")(fault)
+        await asyncio.to_thread(self.cluster.wait_ready, victim)
+        fault.healed = self.now()
+        return fault
+
+    async def _pause(self, span, fault):
+        seconds = self.random.uniform(*self.spans[span])
+        fault.text += f" for {seconds:.1f} s"
+        await asyncio.sleep(seconds)
+
+    async def _kill(self, fault):
+        await asyncio.to_thread(self.cluster.kill, fault.victim)
+        await self._pause("down", fault)
+        await asyncio.to_thread(self.cluster.start, fault.victim)
+
+    async def _stop(self, fault):
+        process = Process(self.cluster.directory, fault.victim)
+        pids = [process.pid(), *_children(process.pid())]
+        for pid in pids:
+            _signal(pid, signal.SIGSTOP)
+        try:
+            await self._pause("held", fault)
+        finally:
+            for pid in pids:
+                _signal(pid, signal.SIGCONT)
+
+    async def _drain(self, fault):
+        await asyncio.to_thread(self.cluster.stop, fault.victim)
+        await self._pause("down", fault)
+        await asyncio.to_thread(self.cluster.start, fault.victim)
+
+    async def _restart(self, fault):
+        await asyncio.to_thread(self.cluster.stop, fault.victim)
+        await asyncio.to_thread(self.cluster.start, fault.victim)
+
+    async def _partition(self, fault):
+        links = self.cluster.links(fault.victim)
+        if self.random.random() < 0.3:
+            links = self.random.sample(links, 1)
+        how = self.random.choice(["hold", "cut"])
+        fault.text = f"partition {fault.victim} ({how} {'all' if len(links) > 1 else links[0]})"
+        self.cluster.partition(links, how)
+        try:
+            await self._pause("held", fault)
+        finally:
+            self.cluster.partition(links, "release")
+
+
+def _children(pid):
+    """PostgreSQL's backends stop with their parent."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
+    except OSError:
+        return []
+
+
+def _signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, TypeError):
+        pass

@@ -1,0 +1,50 @@
+"""The chaos driver in short: each kind of fault to each kind of process once, and a rolling restart, under load."""
+
+from contextlib import asynccontextmanager
+
+import chaos
+import pytest
+from faults import FAULTS
+from report import print_report
+
+
+@pytest.fixture
+def running(tmp_path):
+    """running(): a Run whose sessions talk; when the block ends, no promise may be broken."""
+
+    @asynccontextmanager
+    async def start(*arguments):
+        options = chaos.parser().parse_args([*arguments, "--dir", str(tmp_path / "cluster"), "--longest", "3"])
+        run = chaos.Run(options)
+        run.start_cluster()
+        try:
+            await run.begin()
+            yield run
+            await run.finish()
+        finally:
+            run.cluster.down()
+        broken = print_report(run)
+        assert not broken, "\n".join(broken[:20])
+
+    return start
+
+
+async def test_each_fault_loses_and_repeats_nothing(running):
+    async with running("--sessions", "30", "--rate", "3") as run:
+        for kind in FAULTS:
+            for service in ("c2s", "router", "roster"):
+                await run.strike(kind, service)
+    how = [row[2] for row in run.world.ledger.attached]
+    assert how.count("resumed") >= 15
+    counts, _ = run.world.ledger.verdict()
+    assert counts["acknowledged"] >= 1000
+
+
+async def test_rolling_restart_under_load_loses_and_repeats_nothing(running):
+    async with running("--sessions", "30", "--rate", "10") as run:
+        await run.roll()
+    resumed = [session for _, session, how, *_ in run.world.ledger.attached if how == "resumed"]
+    assert len(set(resumed)) >= 20, "both edges were restarted: everybody came back at least once"
+    # Those who asked for a short time may have stayed away for longer.
+    lost = [session.full for session, *_ in run.world.ledger.losses if not session.resume_max]
+    assert not lost

@@ -1,0 +1,175 @@
+"""The judge itself: what it must call broken, and what it must excuse."""
+
+import random
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import pytest
+
+from ledger import Ledger
+from session import WRAP, Incarnation, Session
+
+
+class Stub:
+    """What the ledger sees of a session."""
+
+    def __init__(self, full):
+        self.full = full
+        self.incarnation = Incarnation(1)
+        self.received, self.told, self.sm_id, self.sm_max = 0, 0, "x", 60
+        self.attached, self.away_until = True, 0.0
+
+    def send(self, text, note=None):
+        """Nothing is sent in these stories."""
+
+
+class Story:
+    """romeo writes to juliet; time goes on with every event."""
+
+    def __init__(self, forked=False):
+        self.clock = 0.0
+        self.ledger = Ledger(self.now)
+        self.romeo, self.juliet, self.tower = Stub("romeo/a"), Stub("juliet/b"), Stub("juliet/c")
+        receivers = [self.juliet, self.tower] if forked else [self.juliet]
+        self.flow = self.ledger.add_flow(self.romeo, "juliet" if forked else "juliet/b", receivers, forked)
+
+    def now(self):
+        self.clock += 1
+        return self.clock
+
+    def send(self, count):
+        for _ in range(count):
+            self.ledger.send_next(self.flow)
+            self.ledger.on_acknowledged(self.romeo, ("message", self.flow, len(self.flow.messages) - 1))
+
+    def arrive(self, number, at=None, kind="chat"):
+        at = at or self.juliet
+        at.received += 1
+        self.ledger.on_stanza(at, ElementTree.fromstring(
+            f"<message xmlns='jabber:client' from='romeo/a' type='{kind}' id='m0-{number}'>"
+            f"<body>m0-{number}</body></message>"
+        ))
+
+    def lose(self, who):
+        who.incarnation.lost = True
+        who.incarnation = Incarnation(who.incarnation.number + 1)
+        who.received = 0
+
+    def broken(self):
+        return self.ledger.verdict()[1]
+
+
+def test_all_is_well():
+    story = Story()
+    story.send(3)
+    for number in range(3):
+        story.arrive(number)
+    assert not story.broken()
+
+
+def test_loss_is_seen_and_a_bounce_is_none():
+    story = Story()
+    story.send(2)
+    story.arrive(0)
+    assert len(story.broken()) == 1
+    story.arrive(1, at=story.romeo, kind="error")
+    assert not story.broken()
+
+
+def test_unacknowledged_may_be_lost():
+    story = Story()
+    story.ledger.send_next(story.flow)
+    assert not story.broken()
+
+
+def test_repeat_and_repeat_by_bounce_are_seen():
+    story = Story()
+    story.send(1)
+    story.arrive(0)
+    story.arrive(0, at=story.romeo, kind="error")
+    assert len(story.broken()) == 1
+    story = Story()
+    story.send(1)
+    story.arrive(0)
+    story.arrive(0)
+    assert len(story.broken()) == 1
+
+
+def test_disorder_is_seen():
+    story = Story()
+    story.send(2)
+    story.arrive(1)
+    story.arrive(0)
+    assert len(story.broken()) == 1
+
+
+@pytest.mark.parametrize(("confirmed", "broken"), [(0, 0), (1, 1)])
+def test_repeat_after_a_lost_session_is_excused_unless_the_server_knew(confirmed, broken):
+    story = Story()
+    story.send(1)
+    story.arrive(0)
+    story.juliet.incarnation.confirmed = confirmed
+    story.lose(story.juliet)
+    story.arrive(0)
+    assert len(story.broken()) == broken
+
+
+def test_repeat_is_excused_once_after_the_sender_was_lost():
+    story = Story()
+    story.send(1)
+    story.arrive(0)
+    story.ledger.on_lost(story.romeo, "item-not-found", 100, [("message", story.flow, 0)])
+    story.arrive(0)
+    assert not story.broken()
+    story.arrive(0)
+    assert len(story.broken()) == 1
+
+
+def test_each_resource_gets_its_copy_once():
+    story = Story(forked=True)
+    story.send(1)
+    story.arrive(0)
+    assert len(story.broken()) == 1, "the other was there, too"
+    story.arrive(0, at=story.tower)
+    assert not story.broken()
+    story.arrive(0, at=story.tower)
+    assert len(story.broken()) == 1
+
+
+def test_session_refused_too_early_is_seen():
+    story = Story()
+    story.ledger.on_lost(story.juliet, "item-not-found", 30, [])
+    assert len(story.broken()) == 1
+
+
+@pytest.mark.parametrize("answers", [0, 1, 2])
+def test_iq_is_answered_exactly_once(answers):
+    story = Story()
+    story.ledger.ask(story.romeo)
+    story.ledger.on_acknowledged(story.romeo, ("iq", "i0"))
+    for _ in range(answers):
+        story.ledger.on_stanza(
+            story.romeo, ElementTree.fromstring("<iq xmlns='jabber:client' type='result' id='i0'/>")
+        )
+    assert len(story.broken()) == (answers != 1)
+
+
+async def test_client_counts_h_round_the_corner():
+    """2^32 - 1 is followed by 0, both ways."""
+    told, acknowledged = [], []
+    observer = Ledger(lambda: 0.0)
+    observer.on_acknowledged = lambda session, note: acknowledged.append(note)
+    client = Session(None, "romeo@localhost", "a", random.Random(1), observer)
+    client.connection = SimpleNamespace(send=told.append)
+    client.sm_id, client.acknowledged, client.received = "x", WRAP - 2, WRAP - 1
+    for note in range(4):
+        client.send("<message/>", note)
+    client._handled(str(WRAP - 1))
+    client._handled("1")
+    assert acknowledged == [0, 1, 2]
+    assert not observer.violations
+    client._handled("9")
+    assert len(observer.violations) == 1
+    client._on_element(ElementTree.fromstring("<message xmlns='jabber:client'/>"))
+    client.acknowledge()
+    assert told[-1] == "<a xmlns='urn:xmpp:sm:3' h='0'/>"

@@ -1,0 +1,246 @@
+"""The sessions of a run and what they do: numbered messages, pings, absences. And the witnesses of an edge's death."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+from rawxmpp import CLIENT
+
+from connection import Connection, Gone, Refused
+from ledger import Ledger
+from session import Observer, Session
+
+DOMAIN = "localhost"
+PASSWORD = "chaos is found"
+NOTICE_SECONDS = 20  # what is noticed later has another cause
+PRESENCE = f"{{{CLIENT}}}presence"
+
+
+class World:
+    """`place`: where the cluster is (see Session)."""
+
+    def __init__(self, place, random, options):
+        self.place, self.random, self.options = place, random, options
+        self.now = asyncio.get_running_loop().time
+        self.ledger = Ledger(self.now)
+        self.sessions = []
+        self.watch = Watch(self, len(place.edges))
+        self.stopping = False
+        self._tasks = []
+
+    def accounts(self):
+        """All bare JIDs that a run needs, to be made before it starts."""
+        return [f"c{n}@{DOMAIN}" for n in range(self.options.sessions)] + self.watch.accounts()
+
+    # -- beginning --------------------------------------------------------------------------------------------------
+
+    async def begin(self):
+        self._make_sessions()
+        self._make_flows()
+        for session in self.sessions:
+            self.spawn(session.run())
+        self.spawn(self._ticks())
+        if not await self.until(self.settled, "all sessions bound"):
+            raise RuntimeError(f"sessions cannot begin: {self.ledger.ends.most_common(3)}")
+        await self.watch.begin()
+        for work in (self._messages, self._questions, self._absences):
+            self.spawn(work())
+
+    def spawn(self, work):
+        self._tasks.append(asyncio.create_task(work))
+
+    def _make_sessions(self):
+        """Every third account has two resources. One account in twenty asks for a short time to resume in."""
+        number = 0
+        while len(self.sessions) < self.options.sessions:
+            resources = ["balcony", "orchard"] if number % 3 == 0 else ["balcony"]
+            for resource in resources[: self.options.sessions - len(self.sessions)]:
+                short = self.options.short_max if number % 20 == 7 else None
+                self.sessions.append(self.session(f"c{number}@{DOMAIN}", resource, short))
+            number += 1
+
+    def session(self, jid, resource, resume_max=None, observer=None):
+        return Session(self.place, jid, resource, self.random, observer or self.ledger, resume_max=resume_max)
+
+    def _make_flows(self):
+        """Each writes to the one after the next: to its full JID, and if it has two resources to the bare JID, too."""
+        for at, sender in enumerate(self.sessions):
+            partner = self.sessions[(at + 2) % len(self.sessions)]
+            self.ledger.add_flow(sender, f"{partner.jid}/{partner.resource}", [partner], False)
+            resources = [session for session in self.sessions if session.jid == partner.jid]
+            if len(resources) > 1:
+                self.ledger.add_flow(sender, partner.jid, resources, True)
+
+    # -- the load ---------------------------------------------------------------------------------------------------
+
+    async def _ticks(self):
+        while True:
+            for session in self.sessions + self.watch.watchers:
+                session.tick()
+            await asyncio.sleep(0.25)
+
+    async def _messages(self):
+        """A steady rate over all flows, in random order."""
+        flows = list(self.ledger.flows)
+        due = self.now()
+        while not self.stopping:
+            self.random.shuffle(flows)
+            for flow in flows:
+                if flow.sender.full is not None and not self.stopping:
+                    self.ledger.send_next(flow)
+                due += 1 / (self.options.rate * len(flows))
+                await asyncio.sleep(max(0, due - self.now()))
+
+    async def _questions(self):
+        while not self.stopping:
+            session = self.random.choice(self.sessions)
+            if session.attached:
+                partner = self.random.choice([None, self.random.choice(self.sessions)])
+                self.ledger.ask(session, partner if partner is not session else None)
+            await asyncio.sleep(4 / len(self.sessions))
+
+    async def _absences(self):
+        """Clients that lose their network, each about once in twenty seconds."""
+        while not self.stopping:
+            await asyncio.sleep(self.random.uniform(0, 40 / len(self.sessions)))
+            session = self.random.choice(self.sessions)
+            if not session.attached or self.stopping:
+                continue
+            limit = session.sm_max or 30
+            if session.resume_max and limit < 30 and self.random.random() < 0.5:
+                seconds = limit + self.random.uniform(2, 5)
+            else:
+                seconds = self.random.uniform(0, min(10, limit * 0.6))
+            session.leave(seconds, silently=self.random.random() < 0.4)
+
+    # -- waiting ----------------------------------------------------------------------------------------------------
+
+    def settled(self):
+        """Nobody who wants to be there is not, and nobody's stanzas are stuck."""
+        if self.stopping:
+            return all(session.settled for session in self.sessions)
+        return all(
+            session.attached and session.fresh for session in self.sessions if session.away_until <= self.now() - 1
+        )
+
+    async def until(self, condition, what, seconds=60, pause=0.05):
+        deadline = self.now() + seconds
+        while not condition():
+            if self.now() > deadline:
+                self.ledger.violations.append(f"not within {seconds} s: {what}")
+                return False
+            await asyncio.sleep(pause)
+        return True
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    async def finish(self, stored):
+        """`stored`: tells how many messages are in the offline store."""
+        self.stopping = True
+        ledger = self.ledger
+        await self.until(self.settled, "all sessions attached, everything acknowledged")
+        held = len(ledger.undecided())
+        await self.until(lambda: len(ledger.undecided()) <= stored(), f"{held} messages delivered or stored", 30, 0.5)
+        await self.until(lambda: not ledger.unanswered(), "every iq answered", 15, 0.5)
+        await asyncio.gather(*(session.close() for session in self.sessions))
+        await self._collect(stored)
+        await self.watch.end()
+        for task in self._tasks:
+            task.cancel()
+
+    async def _collect(self, stored):
+        """Reads what is in the offline store, as its owners would."""
+        accounts = sorted({session.jid for session in self.sessions})
+        collectors = [self.session(jid, "collector") for jid in accounts]
+        self.sessions = collectors
+        for session in collectors:
+            self.spawn(session.run())
+        await self.until(lambda: self.settled() and not stored(), "offline messages fetched")
+        await asyncio.gather(*(session.close() for session in collectors))
+
+
+class Watch(Observer):
+    """Two watchers, and on each edge a witness without stream management: when the edge dies, its contacts are told."""
+
+    def __init__(self, world, edges):
+        self.world = world
+        self.watchers = []
+        self.ends = []  # (time, edge)
+        self._edges = edges
+        self._available = set()
+        self._tasks = []
+
+    def accounts(self):
+        return [f"watcher{n}@{DOMAIN}" for n in range(2)] + [f"witness{n}@{DOMAIN}" for n in range(self._edges)]
+
+    async def begin(self):
+        self.watchers = [self.world.session(f"watcher{n}@{DOMAIN}", "tower", observer=self) for n in range(2)]
+        for watcher in self.watchers:
+            self.world.spawn(watcher.run())
+        await self.world.until(lambda: all(w.settled for w in self.watchers), "watchers bound")
+        for edge in range(self._edges):
+            self._tasks.append(asyncio.create_task(self._witness(edge)))
+        for watcher in self.watchers:
+            for edge in range(self._edges):
+                watcher.send(f"<presence type='subscribe' to='witness{edge}@{DOMAIN}'/>")
+        await self.world.until(lambda: len(self._available) == 2 * self._edges, "witnesses seen")
+
+    async def end(self):
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(watcher.close() for watcher in self.watchers))
+
+    def noticed(self, edge, since):
+        """Seconds until the first contact was told that the witness on this edge is gone; None: nobody was."""
+        told = (at - since for at, where in self.ends if where == edge and since <= at < since + NOTICE_SECONDS)
+        return min(told, default=None)
+
+    def on_stanza(self, session, element):
+        who = (element.get("from") or "").split("@")[0]
+        if element.tag != PRESENCE or not who.startswith("witness"):
+            return
+        edge = int(who.removeprefix("witness"))
+        if element.get("type") == "unavailable":
+            self.ends.append((self.world.now(), edge))
+        elif element.get("type") is None:
+            self._available.add((session, edge))
+
+    async def _witness(self, edge):
+        """Always on its edge, when that lives."""
+        place = self.world.place
+        while True:
+            connection = None
+            try:
+                connection = await asyncio.wait_for(
+                    Connection.open(place.edges[edge][0], DOMAIN, place.context, direct_tls=False), 5
+                )
+                await asyncio.wait_for(self._testify(connection, f"witness{edge}"), 10)
+                await connection.gone
+            except (OSError, Gone, Refused, TimeoutError):
+                pass
+            finally:
+                if connection is not None:
+                    connection.abort()
+            await asyncio.sleep(0.2)
+
+    @staticmethod
+    async def _testify(connection, user):
+        await connection.authenticate(user, PASSWORD, "PLAIN")
+        await connection.bind(f"grove{time.monotonic_ns()}")  # a new one: the old one's end is to be seen
+
+        def approve(element):
+            if element.get("type") == "subscribe":
+                connection.send(f"<presence type='subscribed' to='{element.get('from')}'/>")
+            elif element.get("type") == "get":
+                connection.send(f"<iq type='result' id='{element.get('id')}'/>")
+
+        connection.on_element = approve
+        connection.send("<presence/>")
+
+
+def place_of(cluster, context):
+    edges = [cluster.addresses(name) for name in sorted(cluster.instances("c2s"))]
+    return SimpleNamespace(
+        edges=[[edge["xmpp"], edge["xmpps"]] for edge in edges], context=context, password=PASSWORD
+    )

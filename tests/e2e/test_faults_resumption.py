@@ -1,0 +1,141 @@
+"""Sessions with stream management (XEP-0198) when their edge, and what it needs, dies, drains, freezes; and at their
+limits."""
+
+import asyncio
+import signal
+
+import pytest
+
+from managed import bodies, friends, presences, resumed, send_numbered, unavailable_once
+from rawxmpp import body, condition, is_message
+from test_faults import eventually, in_thread
+
+
+async def kill(cluster, name):
+    await in_thread(cluster.kill, name)
+
+
+async def drain(cluster, name):
+    await in_thread(cluster.stop, name)
+
+
+@pytest.mark.parametrize("fault", [kill, drain])
+async def test_resumes_elsewhere_when_its_edge_is_no_more(own_cluster, fault):
+    world = own_cluster()
+    romeo, juliet = await friends(world)  # on the first edge; she is on the second
+    bare = romeo.jid.split("/")[0]
+    h = await romeo.server_h()
+    await send_numbered(juliet, romeo.jid, range(5))
+    await bodies(romeo, 5)
+    await romeo.acknowledge(romeo.handled - 2)
+    await send_numbered(romeo, juliet.jid, range(3))
+    assert await romeo.server_h() == h + 3
+    await send_numbered(juliet, romeo.jid, range(5, 8))
+    seen = await juliet.sync()
+    await fault(world.cluster, "c2s-1")
+    await send_numbered(juliet, romeo.jid, range(8, 10))
+    await send_numbered(juliet, bare, range(10, 12))
+
+    async def back():
+        return await resumed(world, romeo, 1, h=romeo.handled - 1)
+
+    again, now = await eventually(back)
+    assert now == h + 3
+    expected = [str(n) for n in range(4, 12)]
+    assert await bodies(again, len(expected)) == expected
+    seen += await juliet.sync()
+    assert not presences(seen)
+    assert [body(e) for e in seen if is_message(e)] == ["0", "1", "2"]
+    await again.message(juliet.jid, "from here")
+    assert await bodies(juliet, 1) == ["from here"]
+
+
+async def test_drained_edge_tells_its_clients_to_come_back(own_cluster):
+    world = own_cluster()
+    romeo, juliet = await friends(world)
+    stopping = asyncio.create_task(in_thread(world.cluster.stop, "c2s-1"))
+    assert condition((await romeo.ended())[-1]) in ("system-shutdown", "see-other-host")
+    again, _ = await eventually(lambda: resumed(world, romeo, 1))
+    assert await stopping, "it had to be killed"
+    await juliet.message(again.jid, "there?")
+    assert await bodies(again, 1) == ["there?"]
+    assert not presences(await juliet.sync())
+
+
+async def test_session_of_a_dead_edge_that_nobody_resumes_ends_once(own_cluster):
+    world = own_cluster(settings=["c2s.sm_resume_timeout=6s"])
+    romeo, juliet = await friends(world)
+    await kill(world.cluster, "c2s-1")
+    await send_numbered(juliet, romeo.jid.split("/")[0], range(3))
+    juliet.patience = 40
+    await unavailable_once(juliet, romeo.jid)
+    raw = await world.login(romeo.jid.split("/")[0], 1, available=False)
+    await raw.presence()
+    assert await bodies(raw, 3) == ["0", "1", "2"]
+
+
+async def test_frozen_edge_that_wakes_changes_nothing_of_a_session_resumed_elsewhere(own_cluster):
+    world = own_cluster()
+    romeo, juliet = await friends(world)
+    world.cluster.signal("c2s-1", signal.SIGSTOP)
+    try:
+        # Into the frozen edge's socket: never acknowledged, and sent again elsewhere.
+        await send_numbered(romeo, juliet.jid, range(5))
+        h_before = None
+
+        async def back():
+            return await resumed(world, romeo, 1)
+
+        again, h_before = await eventually(back)
+        await send_numbered(again, juliet.jid, range(5))
+        assert await bodies(juliet, 5) == [str(n) for n in range(5)]
+    finally:
+        world.cluster.signal("c2s-1", signal.SIGCONT)
+    await romeo.ended()
+    assert await again.server_h() == h_before + 5
+    await juliet.message(romeo.jid, "to whom?")
+    assert await bodies(again, 1) == ["to whom?"]
+    seen = await juliet.sync()
+    assert not [e for e in seen if is_message(e)], "what the frozen edge had read came, too"
+    assert not presences(seen)
+
+
+@pytest.mark.parametrize("service", ["router", "redis"])
+async def test_absent_session_survives_the_death_of(own_cluster, service):
+    world = own_cluster()
+    romeo, juliet = await friends(world)
+    romeo.abort()
+    await send_numbered(juliet, romeo.jid, range(3))
+    await juliet.sync()
+    for name in ("router-1", "router-2") if service == "router" else ("redis",):
+        await kill(world.cluster, name)
+        await in_thread(world.cluster.start, name)
+
+    async def back():
+        return await resumed(world, romeo, 1)
+
+    again, _ = await eventually(back)
+    await juliet.message(romeo.jid, "3")
+    assert await bodies(again, 4) == ["0", "1", "2", "3"]
+    assert not presences(await juliet.sync())
+
+
+async def test_queue_that_is_too_long_ends_the_session_and_keeps_the_messages(own_cluster):
+    world = own_cluster(settings=["c2s.sm_max_stanzas=20"])
+    romeo, juliet = await friends(world)
+    romeo.abort()
+    await send_numbered(juliet, romeo.jid, range(40))
+    await unavailable_once(juliet, romeo.jid)
+    raw = await world.login(romeo.jid.split("/")[0], 1, available=False)
+    await raw.presence()
+    assert await bodies(raw, 40) == [str(n) for n in range(40)]
+
+
+async def test_client_that_does_not_answer_is_away_not_lost(own_cluster):
+    world = own_cluster(settings=["c2s.sm_ack_timeout=1s", "c2s.sm_request_delay=100ms"])
+    romeo, juliet = await friends(world)
+    await juliet.message(romeo.jid, "are you there?")
+    await romeo.ended()
+    again, _ = await resumed(world, romeo, 1, h=romeo.handled - 1)
+    assert await bodies(again, 1) == ["are you there?"]
+    assert not presences(await juliet.sync())
