@@ -106,9 +106,10 @@ Task<void> Delivery::Again(Account& account, Held held) {
   Envelope& envelope = *held.envelope;
   envelope.set_leg(link::v1::LEG_INBOUND);
   envelope.clear_session();
+  // To others of the user's sessions it may have gone already. If not, it is new to them, also if its sender has said more
+  // to them since.
+  envelope.set_repeat(envelope.copied());
   envelope.clear_copied();
-  // To others of the user's sessions it may have gone already.
-  envelope.set_repeat(true);
   switch (envelope.kind()) {
     case link::v1::KIND_MESSAGE:
       if (!MessageNow(account, held)) co_await StoreMessage(account, std::move(held));

@@ -1,5 +1,7 @@
 #include "services/router/queue_memory.h"
 
+#include <algorithm>
+
 #include "libs/base/ids.h"
 
 namespace parley::router {
@@ -8,16 +10,16 @@ namespace {
 // 0: none.
 std::uint64_t IdentityOf(const link::v1::Envelope& envelope) {
   if (envelope.answers() != 0) return StableHash("answer", envelope.answers());
-  if (!envelope.origin().empty()) return StableHash(envelope.origin(), envelope.origin_seq());
-  return 0;
+  const session::Mark mark = session::MarkOf(envelope);
+  return mark.origin == 0 ? 0 : mark.origin ^ (mark.seq * 0x9e3779b97f4a7c15);
 }
 
 }  // namespace
 
 QueueMemory::QueueMemory(const session::QueueContents& contents) {
   for (const auto& seen : contents.header.seen()) {
-    auto& numbers = acknowledged_[seen.origin()];
-    if (seen.seq() >= numbers.highest) numbers = {seen.seq(), seen.window()};
+    auto& highest = acknowledged_[seen.origin()];
+    highest = std::max(highest, seen.seq());
   }
   for (const auto& queued : contents.stanzas) Add(queued.envelope());
 }
@@ -26,9 +28,9 @@ bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
   const std::uint64_t identity = IdentityOf(envelope);
   if (identity == 0) return false;
   if (stanzas_.contains(identity)) return true;
-  if (envelope.answers() != 0) return false;  // an origin's answers keep no order among its stanzas
-  const auto origin = acknowledged_.find(StableHash(envelope.origin()));
-  return origin != acknowledged_.end() && origin->second.Has(envelope.origin_seq());
+  const session::Mark mark = session::MarkOf(envelope);
+  const auto origin = acknowledged_.find(mark.origin);
+  return mark.origin != 0 && origin != acknowledged_.end() && mark.seq <= origin->second;
 }
 
 void QueueMemory::Add(const link::v1::Envelope& envelope) {

@@ -6,7 +6,6 @@
 #include <unordered_set>
 
 #include "libs/session/queue.h"
-#include "libs/session/seen_numbers.h"
 
 namespace parley::router {
 
@@ -25,7 +24,7 @@ class QueueMemory {
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
   std::unordered_set<std::uint64_t> stanzas_;
-  std::unordered_map<std::uint64_t, session::SeenNumbers> acknowledged_;  // by origin
+  std::unordered_map<std::uint64_t, std::uint64_t> acknowledged_;  // the highest number, by mark (session::Mark)
 };
 
 }  // namespace parley::router

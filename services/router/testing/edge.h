@@ -9,7 +9,6 @@
 
 #include "libs/rpc/ring.h"
 #include "libs/session/queue.h"
-#include "libs/session/seen_numbers.h"
 #include "libs/storage/lease.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
@@ -147,7 +146,7 @@ class Edge final : private rpc::Ring::Owner {
   bool frozen_ = false;
   std::vector<std::string> lost_;
   std::vector<rpc::Receipt> receipts_;
-  std::map<std::string, session::SeenNumbers> seen_;  // by "origin session"
+  std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> seen_;  // highest number, by mark and session
   std::vector<std::string> undeliverable_;
   rpc::Envelope last_;
   std::int64_t now_ = 1'700'000'000'000;

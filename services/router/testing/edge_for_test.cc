@@ -198,13 +198,13 @@ void Edge::OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
 }
 
 void Edge::Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
-  if (!envelope->origin().empty()) {
-    auto& seen = seen_[envelope->origin() + " " + envelope->session()];
-    if (envelope->repeat() && seen.Has(envelope->origin_seq())) {
+  if (const session::Mark mark = session::MarkOf(*envelope); mark.origin != 0) {
+    auto& highest = seen_[{mark.origin, envelope->session()}];
+    if (envelope->repeat() && mark.seq <= highest) {
       ++repeats_;
       return;
     }
-    seen.Add(envelope->origin_seq());
+    highest = std::max(highest, mark.seq);
   }
   if (!client.queue_.empty()) return Queue(client, std::move(envelope), std::move(receipt));
   client.received_.push_back(envelope->stanza());

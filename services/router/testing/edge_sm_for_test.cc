@@ -104,7 +104,9 @@ void Edge::OnQueue(Client& client, const Result<session::QueueContents>& content
   if (contents) client.acked_ = contents->header.acked();
   for (const auto& queued : contents ? contents->stanzas : std::vector<session::v1::Queued>()) {
     client.received_.push_back(queued.envelope().stanza());
-    seen_[queued.envelope().origin() + " " + client.id_].Add(queued.envelope().origin_seq());
+    const session::Mark mark = session::MarkOf(queued.envelope());
+    auto& highest = seen_[{mark.origin, client.id_}];
+    highest = std::max(highest, mark.seq);
   }
   std::erase(lost_, client.id_);
   auto& here = clients_[client.id_];
