@@ -74,7 +74,7 @@ struct C2s {
   Milliseconds idle_ping{120000};    // silence after which the client is pinged (XEP-0199)
   Milliseconds idle_timeout{60000};  // silence after that ping: gone
   Milliseconds close_timeout{5000};
-  Milliseconds router_timeout{10000};  // bind and the like
+  Milliseconds router_timeout{10000};    // bind and the like
   Milliseconds no_router_timeout{5000};  // clients' stanzas wait so long for any router, then are answered
   Milliseconds auth_timeout{10000};
   // SASL
@@ -104,18 +104,18 @@ struct C2s {
   std::uint32_t max_unacknowledged = 128;      // stanzas of a session that the routers have not taken yet
   Milliseconds order_timeout{2000};  // a presence waits for messages, and the other way round, to keep their order
   // Stream management (XEP-0198)
-  Milliseconds sm_resume_timeout{300000};   // a session may be away so long; 0: resumption is not offered
-  std::string sm_location;                  // "host:port" that clients are to come back to; empty: anywhere
-  std::uint32_t sm_max_stanzas = 1000;      // unacknowledged by the client; then the session ends
+  Milliseconds sm_resume_timeout{300000};  // a session may be away so long; 0: resumption is not offered
+  std::string sm_location;                 // "host:port" that clients are to come back to; empty: anywhere
+  std::uint32_t sm_max_stanzas = 1000;     // unacknowledged by the client; then the session ends
   std::uint32_t sm_max_bytes = 4194304;
-  std::uint32_t sm_request_stanzas = 25;    // an acknowledgement is asked for after so many,
-  std::uint32_t sm_request_bytes = 65536;   // so many bytes,
-  Milliseconds sm_request_delay{3000};      // or so long
-  Milliseconds sm_ack_timeout{60000};       // a client that does not answer for so long is away
-  Milliseconds sm_ack_wait{500};            // our answer waits so long for what the client sent before it asked
-  std::uint32_t sm_store_handled = 64;      // so many handled stanzas are noted in Redis unasked
-  Milliseconds sm_repeat_window{15000};     // acknowledged stanzas are recognised so long after a resumption elsewhere
-  std::uint32_t max_deferred = 65536;  // stanzas of all sessions kept for a router to come back
+  std::uint32_t sm_request_stanzas = 25;   // an acknowledgement is asked for after so many,
+  std::uint32_t sm_request_bytes = 65536;  // so many bytes,
+  Milliseconds sm_request_delay{3000};     // or so long
+  Milliseconds sm_ack_timeout{60000};      // a client that does not answer for so long is away
+  Milliseconds sm_ack_wait{500};           // our answer waits so long for what the client sent before it asked
+  std::uint32_t sm_store_handled = 64;     // so many handled stanzas are noted in Redis unasked
+  Milliseconds sm_repeat_window{15000};    // acknowledged stanzas are recognised so long after a resumption elsewhere
+  std::uint32_t max_deferred = 65536;      // stanzas of all sessions kept for a router to come back
   std::uint32_t max_repeats_remembered = 200000;
   Seconds repeat_memory{300};
   // Lease in Redis
@@ -140,11 +140,11 @@ struct Router {
   Milliseconds delivery_timeout{10000};  // a live edge does not take a stanza
   Milliseconds lease_poll{500};
   Milliseconds reap_claim{10000};
-  Milliseconds reap_retry{2000};          // sessions of a dead edge that may yet be resumed are looked at so often
-  Milliseconds handover_timeout{6000};    // an edge takes so long to hand over a session
+  Milliseconds reap_retry{2000};           // sessions of a dead edge that may yet be resumed are looked at so often
+  Milliseconds handover_timeout{6000};     // an edge takes so long to hand over a session
   Milliseconds sm_remember_ended{600000};  // how many stanzas an ended session had handled (XEP-0198, failed with h)
-  std::uint32_t reap_batch = 200;    // sessions of a dead edge ended at a time
-  Milliseconds bind_retry_min{5};    // a resource whose last session is just being ended
+  std::uint32_t reap_batch = 200;          // sessions of a dead edge ended at a time
+  Milliseconds bind_retry_min{5};          // a resource whose last session is just being ended
   Milliseconds bind_retry_max{200};
   Milliseconds bind_timeout{5000};
   Milliseconds admin_timeout{10000};  // another router's part of an operator's request
@@ -159,7 +159,7 @@ struct Roster {
   Seconds credential_survey{600};  // what unknown users have to look like
   std::uint32_t max_items = 1000;
   std::uint64_t max_roster_bytes = 262144;  // jids, names and groups of one roster
-  std::uint32_t max_groups = 50;  // per item
+  std::uint32_t max_groups = 50;            // per item
   std::uint32_t max_name_bytes = 1023;
   std::uint32_t max_offline_messages = 100;  // per account
   std::uint64_t max_offline_bytes = 1048576;

@@ -4,9 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -71,7 +71,10 @@ bool OutOfDescriptors(int error) { return error == EMFILE || error == ENFILE || 
 struct Listener::State : std::enable_shared_from_this<Listener::State> {
   State(Loop& loop_, const std::string& listen, std::function<void(int, std::string)> accepted_,
         const ListenOptions& options_)
-      : loop(loop_), options(options_), descriptor(loop_.io(), Listen(listen, options_.tcp_timeout)), accepted(std::move(accepted_)) {
+      : loop(loop_),
+        options(options_),
+        descriptor(loop_.io(), Listen(listen, options_.tcp_timeout)),
+        accepted(std::move(accepted_)) {
     descriptor.native_non_blocking(true);
     port = LocalOf(descriptor.native_handle()).port();
   }

@@ -175,9 +175,10 @@ void Endpoint::OnEnvelopes(Frame& frame) {
 void Endpoint::OnRequests(Frame& frame) {
   for (const auto& request : frame.requests()) {
     if (stage_ != Stage::kUp) return;
-    handler_->OnRequest(*this, request.body(), [weak = weak_from_this(), id = request.id()](Result<std::string> answer) {
-      if (const auto self = weak.lock()) self->Respond(id, std::move(answer));
-    });
+    handler_->OnRequest(*this, request.body(),
+                        [weak = weak_from_this(), id = request.id()](Result<std::string> answer) {
+                          if (const auto self = weak.lock()) self->Respond(id, std::move(answer));
+                        });
   }
 }
 
@@ -296,8 +297,8 @@ bool Endpoint::Gather() {
   // An envelope must not overtake a reply that was given before it.
   if (all_replies && room > 0 && stage_ == Stage::kUp) outbox_.Lend(frame_, role_->options.batch, room);
   if (std::exchange(announce_draining_, false)) frame_.set_draining(true);
-  const bool more = !frame_.envelopes().empty() || !frame_.replies().empty() || !frame_.requests().empty() ||
-                    frame_.draining();
+  const bool more =
+      !frame_.envelopes().empty() || !frame_.replies().empty() || !frame_.requests().empty() || frame_.draining();
   if (inbox_.untold() == 0) return more;
   if (!more && !acks_due_ && !inbox_.urgent() && stage_ == Stage::kUp) {
     DelayAcks();

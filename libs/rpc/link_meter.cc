@@ -5,9 +5,7 @@
 namespace parley::rpc {
 namespace {
 
-double Seconds(std::chrono::steady_clock::duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
+double Seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 void Count(LinkMetrics::Direction& direction, const link::v1::Frame& frame, std::size_t bytes) {
   direction.frames.Increment();

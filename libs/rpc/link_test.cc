@@ -22,14 +22,14 @@ using testing::RunUntil;
 class LinkTest : public ::testing::Test {
  protected:
   void StartServer(const LinkOptions& options = {}) {
-    server_ = std::make_unique<Server>(loop_, Self{"router", "router-1", "epoch-1"},
-                                       "127.0.0.1:" + std::to_string(port_), options, &server_side_,
-                                       std::vector<grpc::Service*>());
+    server_ =
+        std::make_unique<Server>(loop_, Self{"router", "router-1", "epoch-1"}, "127.0.0.1:" + std::to_string(port_),
+                                 options, &server_side_, std::vector<grpc::Service*>());
     port_ = server_->port();
   }
   void Dial(const LinkOptions& options = {}, const std::string& service = "router") {
-    client_ = std::make_unique<LinkClient>(loop_, Self{"c2s", "c2s-1", "epoch-2"},
-                                           "127.0.0.1:" + std::to_string(port_), options, client_side_, service);
+    client_ = std::make_unique<LinkClient>(loop_, Self{"c2s", "c2s-1", "epoch-2"}, "127.0.0.1:" + std::to_string(port_),
+                                           options, client_side_, service);
   }
   void Connect(const LinkOptions& server_options = {}, const LinkOptions& client_options = {}) {
     StartServer(server_options);

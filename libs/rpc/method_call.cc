@@ -31,11 +31,15 @@ class MethodCall::Answers final : public Responder {
     call_->Send(std::move(message));
     return true;
   }
-  void Finish() override { Settle([](MethodCall& call) { call.End(grpc::Status::OK); }); }
+  void Finish() override {
+    Settle([](MethodCall& call) { call.End(grpc::Status::OK); });
+  }
   void Fail(const std::string& why) override {
     Settle([&](MethodCall& call) { call.End(grpc::Status(grpc::StatusCode::UNAVAILABLE, why)); });
   }
-  void Next() override { Settle([](MethodCall& call) { call.stream_.Read(); }); }
+  void Next() override {
+    Settle([](MethodCall& call) { call.stream_.Read(); });
+  }
   std::size_t unsent() const override {
     return call_ == nullptr ? 0 : call_->unsent_.size() + (call_->stream_.writing() ? 1 : 0);
   }

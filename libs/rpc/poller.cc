@@ -109,9 +109,8 @@ void Poller::AfterWrites(Tag* tag) {
   arrivals_->after_writes.push_back({tag, true});
   if (arrivals_->after_writes.size() > 1) return;
   // Twice: behind all that will be asked for in this turn.
-  loop_.AtEndOfTurn([&loop = loop_, arrivals = arrivals_] {
-    loop.AtEndOfTurn([arrivals] { HandleAfterWrites(arrivals); });
-  });
+  loop_.AtEndOfTurn(
+      [&loop = loop_, arrivals = arrivals_] { loop.AtEndOfTurn([arrivals] { HandleAfterWrites(arrivals); }); });
 }
 
 void Poller::HandleAfterWrites(const std::shared_ptr<Arrivals>& arrivals) {

@@ -74,9 +74,8 @@ void Server::State::Accept(const std::string& method, ByteStream& stream) {
 
 void Server::State::AcceptLink(ByteStream& stream) {
   auto ended = std::make_shared<Endpoint*>(nullptr);
-  auto endpoint = std::make_shared<Endpoint>(loop, role, *handler, [this, ended](const std::string&) {
-    endpoints.erase(*ended);
-  });
+  auto endpoint =
+      std::make_shared<Endpoint>(loop, role, *handler, [this, ended](const std::string&) { endpoints.erase(*ended); });
   *ended = endpoint.get();
   auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
   endpoint->Attach(*transport);

@@ -20,8 +20,8 @@ namespace parley::session {
 std::string QueueKey(std::string_view bare_jid, std::string_view queue);
 
 // By what a repeat of a stanza for one session is recognised: what comes from one origin comes in rising order. What an
-// ended session left unacknowledged comes from that session's queue, not from where it came first: it is older than what
-// its sender may have sent to this session since.
+// ended session left unacknowledged comes from that session's queue, not from where it came first: it is older than
+// what its sender may have sent to this session since.
 struct Mark {
   std::uint64_t origin = 0;  // hash; 0: it has no mark
   std::uint64_t seq = 0;

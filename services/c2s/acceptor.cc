@@ -37,7 +37,8 @@ void Acceptor::Listen(const std::string& address, Streams::Kind kind) {
   options.tcp_timeout = context_.config.c2s.tcp_timeout;
   options.accept_batch = static_cast<int>(context_.config.c2s.accept_batch);
   auto accepted = [this, kind](int fd, const std::string& from) { OnAccepted(fd, from, kind); };
-  listeners_.push_back(Listening{kind, std::make_unique<net::Listener>(context_.loop, address, std::move(accepted), options)});
+  listeners_.push_back(
+      Listening{kind, std::make_unique<net::Listener>(context_.loop, address, std::move(accepted), options)});
   log::Info(
       "listening",
       {{"address", address}, {"port", listeners_.back().listener->port()}, {"tls", kind == Streams::Kind::kDirectTls}});

@@ -175,7 +175,7 @@ Task<bool> AccountTable::Load(Slot& slot) {
   const std::uint64_t generation = generation_;
   if (slot.stale) forget_(&slot.account.bare());  // it may have been read again before it was known to be stale
   slot.stale = false;                             // an invalidation that comes while we read counts
-  if (slot.account.local().empty()) {  // a domain: nobody binds there
+  if (slot.account.local().empty()) {             // a domain: nobody binds there
     slot.generation = generation;
     co_return true;
   }
@@ -210,9 +210,8 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
                                                [&](const Record& r) { return r.session() == known.id(); });
     };
     for (auto& known : account.sessions()) {
-      const bool there =
-          over(known) ||
-          std::any_of(sessions.begin(), sessions.end(), [&](const Session& s) { return s.id() == known.id(); });
+      const bool there = over(known) || std::any_of(sessions.begin(), sessions.end(),
+                                                    [&](const Session& s) { return s.id() == known.id(); });
       if (!there) account.vanished().push_back(std::move(known));
     }
   }

@@ -88,7 +88,8 @@ Task<void> AdminOperations::List(admin::v1::ListSessionsRequest request, Row row
 Task<bool> AdminOperations::ListNode(Listing& listing, Nodes::Node node) {
   std::string cursor = "0";
   do {
-    std::vector<std::string> words{"SSCAN", storage::NodeSessionsKey(node.instance, node.epoch), cursor, "COUNT", "200"};
+    std::vector<std::string> words{"SSCAN", storage::NodeSessionsKey(node.instance, node.epoch), cursor, "COUNT",
+                                   "200"};
     const auto page = co_await storage::AwaitCommand(parts_.redis, std::move(words));
     if (!page || page->items.size() != 2) co_return true;
     cursor = page->items[0].text;
@@ -117,11 +118,12 @@ void AdminOperations::Kick(const std::string& account, const std::string& resour
   ask.mutable_kick()->set_account(account);
   ask.mutable_kick()->set_resource(resource);
   ask.mutable_kick()->set_condition(condition);
-  parts_.peers.Ask(account, ask.SerializeAsString(), options_.admin_timeout, [done = std::move(done)](const Result<std::string>& body) {
-    session::v1::Answer answer;
-    if (body) answer.ParseFromString(*body);
-    done(answer.kicked().sessions());
-  });
+  parts_.peers.Ask(account, ask.SerializeAsString(), options_.admin_timeout,
+                   [done = std::move(done)](const Result<std::string>& body) {
+                     session::v1::Answer answer;
+                     if (body) answer.ParseFromString(*body);
+                     done(answer.kicked().sessions());
+                   });
 }
 
 void AdminOperations::KickSessions(const admin::v1::KickSessionsRequest& request,

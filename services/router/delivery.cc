@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "libs/base/unix_time.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/subscriptions.h"
 
@@ -89,7 +90,10 @@ void Delivery::There(Session& session, Held held) {
 template <class Wanted>
 void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
   const auto& all = account.sessions();
-  held.envelope->set_copied(std::count_if(all.begin(), all.end(), wanted) > 1);
+  if (std::count_if(all.begin(), all.end(), wanted) > 1) {
+    held.envelope->set_copied(true);
+    held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
+  }
   Session* last = nullptr;
   for (auto& session : account.sessions()) {
     if (!wanted(session)) continue;
@@ -106,8 +110,8 @@ Task<void> Delivery::Again(Account& account, Held held) {
   Envelope& envelope = *held.envelope;
   envelope.set_leg(link::v1::LEG_INBOUND);
   envelope.clear_session();
-  // To others of the user's sessions it may have gone already. If not, it is new to them, also if its sender has said more
-  // to them since.
+  // To others of the user's sessions it may have gone already. If not, it is new to them, also if its sender has said
+  // more to them since.
   envelope.set_repeat(envelope.copied());
   envelope.clear_copied();
   switch (envelope.kind()) {

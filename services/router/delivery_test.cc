@@ -6,12 +6,12 @@
 namespace parley::router {
 namespace {
 
+using testing::Attr;
+using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using testing::Attr;
-using testing::Client;
 using testing::XmlEq;
 
 class DeliveryTest : public testing::ClusterTest {
@@ -39,8 +39,8 @@ struct Case {
   const char* error;
 };
 
-// RFC 6121 8.5.4, row by row and in its columns, and section 8.5 on errors; where it allows silence or an error, ours is
-// the error.
+// RFC 6121 8.5.4, row by row and in its columns, and section 8.5 on errors; where it allows silence or an error, ours
+// is the error.
 const Case kCases[] = {
     {"no account", {}, "nobody@home.example", kError, kError, kError, kNothing, kNothing},
     {"no account", {}, "nobody@home.example/x", kError, kError, kError, kError, kNothing},
@@ -52,10 +52,24 @@ const Case kCases[] = {
     {"one, bare", {{"a", 0}}, "juliet@home.example", "a", "a", kError, "a", kNothing},
     {"one, match", {{"a", 0}}, "juliet@home.example/a", "a", "a", "a", "a", "a"},
     {"one, no match", {{"a", 0}}, "juliet@home.example/x", kError, "a", kError, kError, kNothing},
-    {"many, bare", {{"a", 5}, {"b", 5}, {"c", 1}, {"n", -1}}, "juliet@home.example", "ab", "ab", kError, "abc", kNothing},
+    {"many, bare",
+     {{"a", 5}, {"b", 5}, {"c", 1}, {"n", -1}},
+     "juliet@home.example",
+     "ab",
+     "ab",
+     kError,
+     "abc",
+     kNothing},
     {"many, match", {{"a", 5}, {"b", 5}, {"c", 1}, {"n", -1}}, "juliet@home.example/c", "c", "c", "c", "c", "c"},
     {"many, match", {{"a", 5}, {"b", 5}, {"c", 1}, {"n", -1}}, "juliet@home.example/n", "n", "n", "n", "n", "n"},
-    {"many, no match", {{"a", 5}, {"b", 5}, {"n", -1}}, "juliet@home.example/x", kError, "ab", kError, kError, kNothing},
+    {"many, no match",
+     {{"a", 5}, {"b", 5}, {"n", -1}},
+     "juliet@home.example/x",
+     kError,
+     "ab",
+     kError,
+     kError,
+     kNothing},
 };
 
 class DeliveryTableTest : public DeliveryTest, public ::testing::WithParamInterface<Case> {
@@ -121,10 +135,12 @@ TEST_F(DeliveryTest, AMessageToNobodyIsBounced) {
 TEST_F(DeliveryTest, BytesTravelUntouched) {
   Client& romeo = Online("romeo@home.example/orchard");
   Client& juliet = Online("juliet@home.example/balcony");
-  romeo.Send("<message to='juliet@home.example/balcony' type='chat'><body>a &lt; b</body><x:y xmlns:x='urn:z'/></message>");
-  EXPECT_THAT(Received(juliet),
-              ElementsAre(XmlEq("<message from='romeo@home.example/orchard' to='juliet@home.example/balcony' type='chat'>"
-                                "<body>a &lt; b</body><y xmlns='urn:z'/></message>")));
+  romeo.Send(
+      "<message to='juliet@home.example/balcony' type='chat'><body>a &lt; b</body><x:y xmlns:x='urn:z'/></message>");
+  EXPECT_THAT(
+      Received(juliet),
+      ElementsAre(XmlEq("<message from='romeo@home.example/orchard' to='juliet@home.example/balcony' type='chat'>"
+                        "<body>a &lt; b</body><y xmlns='urn:z'/></message>")));
 }
 
 TEST_F(DeliveryTest, AMessageWithoutToIsForTheOwnAccount) {  // RFC 6120 10.3.1
@@ -150,8 +166,9 @@ TEST_F(DeliveryTest, TheServerTakesNoMessages) {
 
 TEST_F(DeliveryTest, ErrorsAreNeverAnswered) {
   Client& romeo = Online("romeo@home.example/orchard");
-  romeo.Send("<message to='nobody@home.example' type='error'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:"
-             "xmpp-stanzas'/></error></message>");
+  romeo.Send(
+      "<message to='nobody@home.example' type='error'><error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:"
+      "xmpp-stanzas'/></error></message>");
   romeo.Send("<iq to='nobody@home.example/x' type='result' id='1'/>");
   romeo.Send("<iq to='juliet@home.example/x' type='error' id='1'/>");
   romeo.Send("<iq to='home.example' type='error' id='1'/>");

@@ -46,8 +46,8 @@ class Edges {
   // What waits for this session, in order: it is over, or elsewhere.
   std::vector<rpc::Held> TakeParked(const Record& record);
 
-  // XEP-0198: another stream wants the session. Its edge, which must be linked, is asked to let go of it, behind all that
-  // was sent to it. What comes for the session meanwhile and afterwards waits here, until TakeParked or Release.
+  // XEP-0198: another stream wants the session. Its edge, which must be linked, is asked to let go of it, behind all
+  // that was sent to it. What comes for the session meanwhile and afterwards waits here, until TakeParked or Release.
   enum class HandOver {
     kDone,
     kGone,    // the edge does not have it

@@ -78,7 +78,8 @@ struct Metrics {
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_bytes"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
-        bind_retries(registry.Counter("parley_router_bind_retries_total", "Binds that waited for the end of a session")),
+        bind_retries(
+            registry.Counter("parley_router_bind_retries_total", "Binds that waited for the end of a session")),
         redis_seconds(registry.Histogram("parley_router_redis_seconds", "Time of a session command in Redis")),
         roster_seconds(registry.Histogram("parley_router_roster_ask_seconds", "Time of an ask of the roster service")),
         roster_failures(

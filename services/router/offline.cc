@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "libs/base/log.h"
+#include "libs/base/unix_time.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/origin.h"
@@ -14,11 +15,6 @@ namespace {
 
 constexpr char kChatStates[] = "http://jabber.org/protocol/chatstates";
 constexpr std::chrono::seconds kRetry{1};
-
-std::int64_t NowMilliseconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 // XEP-0160 section 3: a chat message with nothing but chat states is not worth keeping.
 bool OnlyChatStates(const Envelope& message) {
@@ -104,7 +100,7 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const En
   auto& store = *ask.mutable_store_offline();
   store.set_owner(account.bare());
   store.set_stanza(message.stanza());
-  store.set_received_at(message.received_at() != 0 ? message.received_at() : NowMilliseconds());
+  store.set_received_at(message.received_at() != 0 ? message.received_at() : UnixMilliseconds());
   // What a session left unacknowledged may have been stored under its own identity, delivered to it, and forgotten.
   const bool anew = !message.unacknowledged_by().empty();
   store.set_origin(anew ? OriginOfUnacknowledged(message.unacknowledged_by()) : message.origin());

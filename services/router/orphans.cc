@@ -4,6 +4,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
+#include "libs/base/unix_time.h"
 #include "libs/session/queue.h"
 
 namespace parley::router {
@@ -13,13 +14,8 @@ namespace {
 constexpr char kNowhere[] = "-";
 constexpr std::chrono::milliseconds kRetry{100};  // without Redis
 
-std::int64_t NowMilliseconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
 bool Expired(const Record& record) {
-  return NowMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms());
+  return UnixMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms());
 }
 
 }  // namespace
@@ -125,7 +121,7 @@ Task<void> Orphans::Orphan(Account& account, std::string id) {
   parts_.edges.Hold(before);  // it may come back in the middle of this
   if (!parts_.nodes.Dead(before)) IndexNowhere(account, before);
   Sessions::Change change = [mark](Record& record) {
-    if (Edges::MarkOf(record) == mark && record.away_since() == 0) record.set_away_since(NowMilliseconds());
+    if (Edges::MarkOf(record) == mark && record.away_since() == 0) record.set_away_since(UnixMilliseconds());
   };
   co_await parts_.sessions.Update(account, id, change);
   session = account.WithId(id);
@@ -194,7 +190,7 @@ Task<Orphans::Tried> Orphans::TryToQueue(Account& account, Envelope& envelope) {
     session->queued = std::make_shared<QueueMemory>(contents->value_or(session::QueueContents()));
   }
   if (envelope.repeat() && session->queued->Has(envelope)) co_return Tried::kQueued;
-  std::string element = session::Encode(envelope, NowMilliseconds(), 0);
+  std::string element = session::Encode(envelope, UnixMilliseconds(), 0);
   const auto length = co_await parts_.store.Append(account.bare(), std::move(queue), std::move(element));
   if (!length) {
     session->queued.reset();  // what it holds is to be read again

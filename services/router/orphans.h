@@ -16,8 +16,8 @@
 
 namespace parley::router {
 
-// Sessions whose edge is no more, or does not know them. One that may be resumed (XEP-0198) stays what it is to everybody
-// until its time is over; what is for it goes into its queue. All run in the account's turn.
+// Sessions whose edge is no more, or does not know them. One that may be resumed (XEP-0198) stays what it is to
+// everybody until its time is over; what is for it goes into its queue. All run in the account's turn.
 class Orphans {
  public:
   struct Parts {

@@ -4,10 +4,10 @@ namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
+using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::Client;
 
 constexpr char kOrchard[] = "romeo@home.example/orchard";
 constexpr std::uint64_t kShort = 1;  // over as soon as somebody looks
@@ -256,7 +256,8 @@ TEST_F(OrphansTest, TooManyBytesEndIt) {
   RunUntilOrphaned();
   const std::string body(30000, 'x');
   for (const std::string id : {"2", "3", "4", "5"}) {
-    juliet().Send("<message type='chat' to='" + std::string(kOrchard) + "' id='" + id + "'><body>" + body + "</body></message>");
+    juliet().Send("<message type='chat' to='" + std::string(kOrchard) + "' id='" + id + "'><body>" + body +
+                  "</body></message>");
   }
   Settle();
   RunUntil([&] { return RedisIsClean(); });

@@ -6,13 +6,13 @@ namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
+using testing::Attr;
+using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
-using testing::Attr;
-using testing::Client;
 using testing::XmlEq;
 using xmpp::Subscription;
 

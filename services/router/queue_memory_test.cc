@@ -28,7 +28,8 @@ TEST(QueueMemoryTest, KnowsWhatTheQueueHolds) {
   EXPECT_TRUE(memory.Has(answer));
 }
 
-// What one origin sends to a session comes in order; what another session left unacknowledged is older, and says nothing.
+// What one origin sends to a session comes in order; what another session left unacknowledged is older, and says
+// nothing.
 TEST(QueueMemoryTest, TellsWhatIsHandledAgainFromARepeat) {
   session::QueueContents contents;
   auto& seen = *contents.header.add_seen();

@@ -55,7 +55,8 @@ Reaper::Reaper(Loop& loop, Tasks& tasks, storage::Redis& redis, Nodes& nodes, Pe
 }
 
 void Reaper::OnNodeDied(const Nodes::Node& node) {
-  if (reaping_.insert(NameOf(node)).second) tasks_.Spawn("reap", Reap(node), [this, node] { reaping_.erase(NameOf(node)); });
+  if (reaping_.insert(NameOf(node)).second)
+    tasks_.Spawn("reap", Reap(node), [this, node] { reaping_.erase(NameOf(node)); });
 }
 
 Task<void> Reaper::Reap(Nodes::Node node) {
@@ -79,8 +80,8 @@ Task<void> Reaper::Reap(Nodes::Node node) {
   log::Info("node_reaped", {{"node", node.instance}, {"epoch", node.epoch}});
 }
 
-// False: something was added meanwhile. Who adds names the node after the session (SessionStore::Index): so either we see
-// the session, or the name stays for FindForgotten.
+// False: something was added meanwhile. Who adds names the node after the session (SessionStore::Index): so either we
+// see the session, or the name stays for FindForgotten.
 Task<bool> Reaper::Forget(const Nodes::Node& node) {
   std::vector<std::string> remove{"SREM", kIndexedNodes, NameOf(node)};
   const auto removed = co_await storage::AwaitCommand(redis_, std::move(remove));
@@ -94,8 +95,12 @@ Task<bool> Reaper::Forget(const Nodes::Node& node) {
 
 // The claim lives as long as we go on.
 Task<bool> Reaper::Claim(const Nodes::Node& node, std::string condition) {
-  std::vector<std::string> words{"SET",  "parley:reap:" + NameOf(node), options_.instance, "PX",
-                                 std::to_string(options_.reap_claim.count()), std::move(condition)};
+  std::vector<std::string> words{"SET",
+                                 "parley:reap:" + NameOf(node),
+                                 options_.instance,
+                                 "PX",
+                                 std::to_string(options_.reap_claim.count()),
+                                 std::move(condition)};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   co_return reply && !reply->is_nil();
 }

@@ -16,8 +16,8 @@
 namespace parley::router {
 
 // Ends the sessions of edges that died, each through its account's home, at once or when they may not be resumed any
-// more. Every router hears of a death; the one that claims the node in Redis does the work, in pages; if it dies too, its
-// claim lapses and another goes on.
+// more. Every router hears of a death; the one that claims the node in Redis does the work, in pages; if it dies too,
+// its claim lapses and another goes on.
 class Reaper {
  public:
   Reaper(Loop& loop, Tasks& tasks, storage::Redis& redis, Nodes& nodes, Peers& peers, const Options& options,

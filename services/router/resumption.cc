@@ -148,8 +148,7 @@ void Resumption::AskOwner(const Account& account, const Record& record, Claim cl
   parts_.edges.AskToHandOver(record, handed);
 }
 
-void Resumption::OnHandedOver(const std::string& bare, const std::string& queue, Claim claim,
-                              Edges::HandOver outcome) {
+void Resumption::OnHandedOver(const std::string& bare, const std::string& queue, Claim claim, Edges::HandOver outcome) {
   // It may yet take what was sent to it: no claim, or the order would break.
   if (outcome == Edges::HandOver::kLate) return Later(claim);
   if (outcome != Edges::HandOver::kBroken) claim.handed = queue;  // else it may be back already
@@ -184,7 +183,8 @@ void Resumption::OrphanLater(const std::string& bare, const Claim& claim) {
 Task<void> Resumption::NotFound(Account& account, Claim claim) {
   const auto handled = co_await parts_.store.RecallEnded(account.bare(), claim.ask.session());
   // Redis lost it, and its edge has not put it back yet; or it cannot be known.
-  const bool vanished = account.WithId(claim.ask.session()) == nullptr && account.Asking(claim.ask.session()) != nullptr;
+  const bool vanished =
+      account.WithId(claim.ask.session()) == nullptr && account.Asking(claim.ask.session()) != nullptr;
   if (!handled || vanished) {
     Later(claim);
     co_return;

@@ -32,8 +32,8 @@ class Resumption {
   explicit Resumption(const Parts& parts) : parts_(parts) {}
 
   Task<void> Enable(Account& account, session::v1::Enable ask, Respond respond);
-  // Answers at once, or in a later turn, when the edge that has the session has handed it over: it may wait for what the
-  // session's own account has to take from it.
+  // Answers at once, or in a later turn, when the edge that has the session has handed it over: it may wait for what
+  // the session's own account has to take from it.
   Task<void> Resume(Account& account, session::v1::Resume ask, Respond respond);
   // The account's sessions cannot be read.
   void Refuse(const session::v1::Resume& ask, const Respond& respond);

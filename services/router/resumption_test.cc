@@ -3,11 +3,11 @@
 namespace parley::router {
 namespace {
 
+using testing::Client;
+using testing::Edge;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using testing::Client;
-using testing::Edge;
 
 constexpr char kOrchard[] = "romeo@home.example/orchard";
 

@@ -4,14 +4,14 @@ namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
+using testing::Attr;
+using testing::Client;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
-using testing::Attr;
-using testing::Client;
 using testing::XmlEq;
 
 class RosterTest : public testing::ClusterTest {
@@ -75,7 +75,8 @@ TEST_F(RosterTest, WrongSetsAreRefused) {  // RFC 6121 2.1.5, 2.3.3, 2.5.3
   Client& romeo = Online("romeo@home.example/orchard");
   for (const Wrong& wrong : kWrong) {
     Set(romeo, wrong.item);
-    EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr(wrong.condition)))) << wrong.what;
+    EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr(wrong.condition))))
+        << wrong.what;
   }
   Set(romeo, "<item jid='a@b' name='" + std::string(2000, 'x') + "'/>");
   EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("not-acceptable")));
@@ -84,8 +85,9 @@ TEST_F(RosterTest, WrongSetsAreRefused) {  // RFC 6121 2.1.5, 2.3.3, 2.5.3
 TEST_F(RosterTest, OthersRostersAreForbidden) {
   Client& romeo = Online("romeo@home.example/orchard");
   romeo.Send("<iq type='get' id='1' to='juliet@home.example'><query xmlns='jabber:iq:roster'/></iq>");
-  romeo.Send("<iq type='set' id='2' to='juliet@home.example'><query xmlns='jabber:iq:roster'>"
-             "<item jid='x@y'/></query></iq>");
+  romeo.Send(
+      "<iq type='set' id='2' to='juliet@home.example'><query xmlns='jabber:iq:roster'>"
+      "<item jid='x@y'/></query></iq>");
   EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("forbidden"), HasSubstr("forbidden")));
   romeo.Send("<iq type='get' id='3' to='nobody@home.example'><query xmlns='jabber:iq:roster'/></iq>");
   EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("service-unavailable")));  // RFC 6121 8.5.1

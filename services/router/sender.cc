@@ -55,8 +55,8 @@ void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Recei
     return;
   }
   // What is for an own session needs no way through a mailbox, and keeps its place in the order.
-  const Session* session = request.origin().empty() ? here.WithResource(xmpp::ResourceOf(reply.to()))
-                                                    : here.Asking(request.origin());
+  const Session* session =
+      request.origin().empty() ? here.WithResource(xmpp::ResourceOf(reply.to())) : here.Asking(request.origin());
   if (session != nullptr) Deliver(*session, std::move(reply), std::move(receipt));
 }
 
@@ -80,8 +80,7 @@ void Sender::Bounce(Held held, const xmpp::StanzaError& error) {
   Bounce(nowhere, std::move(held), error);
 }
 
-void Sender::Disconnect(const Record& record, const std::string& condition, const std::string& text,
-                        Receipt receipt) {
+void Sender::Disconnect(const Record& record, const std::string& condition, const std::string& text, Receipt receipt) {
   Envelope control;
   control.set_kind(link::v1::KIND_CONTROL);
   control.mutable_disconnect()->set_condition(condition);

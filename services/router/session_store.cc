@@ -194,7 +194,8 @@ Record SessionStore::Retired(Record record) {
   return record;
 }
 
-Task<Result<SessionStore::Write>> SessionStore::Retire(std::string bare, Record record, Expected expected, Record next) {
+Task<Result<SessionStore::Write>> SessionStore::Retire(std::string bare, Record record, Expected expected,
+                                                       Record next) {
   const Record retired = Retired(record);
   std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, record.queue()),
                                 session::QueueKey(bare, retired.queue())};

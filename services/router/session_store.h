@@ -27,9 +27,9 @@ using session::v1::Record;
 // Sessions in Redis (ARCHITECTURE.md, "Sessions in Redis"). A field's value is "<session id> <revision>\n" and the
 // record: the first line is what the scripts compare.
 //
-// A session with a queue that ends is *retired* first: its record moves out of the way, to a field that no resource has,
-// and its queue gets another name. So nobody adds to the queue or resumes the session any more, the resource is free, and
-// what has to be done is found there by whoever reads the account after a crash.
+// A session with a queue that ends is *retired* first: its record moves out of the way, to a field that no resource
+// has, and its queue gets another name. So nobody adds to the queue or resumes the session any more, the resource is
+// free, and what has to be done is found there by whoever reads the account after a crash.
 class SessionStore {
  public:
   enum class Write {
@@ -58,8 +58,8 @@ class SessionStore {
   Task<Result<Write>> PutWithQueue(std::string bare, Record next, Expected expected, session::v1::QueueHeader header);
   // Put, and the queue `from` gets the name that `next` has for it.
   Task<Result<Write>> Claim(std::string bare, Record next, Expected expected, std::string from);
-  // See above. `next`, if it has a session, takes the resource in the same step. Done, too, if it was done before (but for
-  // `next`). The record is afterwards as Retired() says.
+  // See above. `next`, if it has a session, takes the resource in the same step. Done, too, if it was done before (but
+  // for `next`). The record is afterwards as Retired() says.
   Task<Result<Write>> Retire(std::string bare, Record record, Expected expected, Record next);
   static Record Retired(Record record);
 
@@ -93,7 +93,7 @@ class SessionStore {
   void Erase(std::string bare, Record record, rpc::Receipt receipt);
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt);
   Task<Result<Write>> RunWrite(const storage::Script& script, std::vector<std::string> keys,
-                             std::vector<std::string> arguments);
+                               std::vector<std::string> arguments);
   void Measure(std::chrono::steady_clock::time_point since);
 
   Tasks& tasks_;

@@ -5,6 +5,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
+#include "libs/base/unix_time.h"
 #include "libs/xmpp/jid.h"
 
 namespace parley::router {
@@ -12,11 +13,6 @@ namespace {
 
 // Of a write in one turn of the account: two routers that both believe to be its home.
 constexpr int kTries = 4;
-
-std::int64_t NowMilliseconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 session::v1::Bound Refused(std::string condition, std::string text) {
   session::v1::Bound bound;
@@ -31,7 +27,7 @@ Record NewRecord(const session::v1::Bind& bind, const std::string& resource) {
   record.set_session(bind.session());
   record.set_node(bind.node());
   record.set_node_epoch(bind.node_epoch());
-  record.set_bound_at(NowMilliseconds());
+  record.set_bound_at(UnixMilliseconds());
   record.set_address(bind.address());
   record.set_mechanism(bind.mechanism());
   record.set_anonymous(bind.anonymous());

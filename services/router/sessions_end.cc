@@ -12,15 +12,15 @@ constexpr int kTries = 4;
 
 }  // namespace
 
-// With a queue: from now on nobody adds to it or resumes the session. kElsewhere: it has another owner than it had, or is
-// over.
+// With a queue: from now on nobody adds to it or resumes the session. kElsewhere: it has another owner than it had, or
+// is over.
 Task<Sessions::Retired> Sessions::Retire(Account& account, std::string session_id) {
   const Session* session = account.WithId(session_id);
   if (session == nullptr || session->record.queue().empty()) co_return Retired::kDone;  // or Redis has lost it
   const Record before = session->record;
   for (int i = 0; i < kTries; ++i) {
-    const auto written = co_await parts_.store.Retire(account.bare(), session->record,
-                                                      SessionStore::As(session->record), Record());
+    const auto written =
+        co_await parts_.store.Retire(account.bare(), session->record, SessionStore::As(session->record), Record());
     if (!written) co_return Retired::kLater;
     if (*written == SessionStore::Write::kDone) co_return Retired::kDone;
     const bool reloaded = co_await parts_.accounts.Reload(account);
@@ -46,9 +46,9 @@ Sessions::Gone Sessions::Take(Account& account, const std::string& session_id, s
   return gone;
 }
 
-// What it leaves goes before all that waits for the account: what its client did not acknowledge, then what its edge did
-// not get. The record goes with the last copy of the receipt that is returned: who finds it still there after a crash
-// does all this again.
+// What it leaves goes before all that waits for the account: what its client did not acknowledge, then what its edge
+// did not get. The record goes with the last copy of the receipt that is returned: who finds it still there after a
+// crash does all this again.
 Task<Receipt> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
   const bool queue = !gone.record.queue().empty();
   const Record stored = queue ? SessionStore::Retired(gone.record) : gone.record;
@@ -125,7 +125,8 @@ Task<void> Sessions::SayGone(Account& account, Record gone, std::string stanza, 
   const Session* now = account.WithResource(gone.resource());
   if (now != nullptr && now->available() && now->id() == gone.session()) co_return;  // it is back already
   if (!contacts) {
-    auto later = SayGoneLater(account.bare(), std::move(gone), std::move(stanza), std::move(origin), std::move(receipt));
+    auto later =
+        SayGoneLater(account.bare(), std::move(gone), std::move(stanza), std::move(origin), std::move(receipt));
     parts_.tasks.Spawn("say_gone_later", std::move(later));
     co_return;
   }

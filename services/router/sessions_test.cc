@@ -5,13 +5,13 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::AnyOf;
+using testing::Attr;
+using testing::Client;
+using testing::Edge;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using testing::Attr;
-using testing::Client;
-using testing::Edge;
 using xmpp::Subscription;
 
 constexpr char kRomeoKey[] = "parley:s:{romeo@home.example}";
@@ -117,7 +117,9 @@ TEST_F(SessionsTest, ADeadEdgeIsReaped) {
   Chat(juliet, "romeo@home.example", "1");  // waits for the edge to come back
   RunUntil([&] { return juliet.received().size() == 2; });
   EXPECT_THAT(juliet.received(), ::testing::Each(HasSubstr("type='unavailable'")));
-  RunUntil([&] { return Redis({"EXISTS", kRomeoKey, index}) == "0" && Redis({"SISMEMBER", "parley:n", index.substr(9)}) == "0"; });
+  RunUntil([&] {
+    return Redis({"EXISTS", kRomeoKey, index}) == "0" && Redis({"SISMEMBER", "parley:n", index.substr(9)}) == "0";
+  });
   Settle();
   EXPECT_THAT(juliet.received(), SizeIs(2));  // once each
   EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);

@@ -64,7 +64,8 @@ Task<void> Subscriptions::Outbound(Account& account, Held held) {
   Envelope& envelope = *held.envelope;
   const Envelope as_sent = envelope;  // an error goes to the session, not to the bare JID
   MakeBare(envelope);
-  if (envelope.to() == account.bare() || (xmpp::LocalOf(envelope.to()).empty() && parts_.sender.Reachable(envelope.to()))) {
+  if (envelope.to() == account.bare() ||
+      (xmpp::LocalOf(envelope.to()).empty() && parts_.sender.Reachable(envelope.to()))) {
     *held.envelope = as_sent;
     parts_.sender.Bounce(account, std::move(held), xmpp::NotAllowed());
     co_return;

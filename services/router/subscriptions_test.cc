@@ -4,12 +4,12 @@ namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
+using testing::Attr;
+using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-using testing::Attr;
-using testing::Client;
 using testing::XmlEq;
 using xmpp::Subscription;
 
@@ -34,8 +34,7 @@ TEST_F(SubscriptionsTest, RequestApprovalAndPresence) {  // RFC 6121 3.1
   EXPECT_THAT(Received(juliet), ElementsAre(HasSubstr("subscription='from'")));
   const auto received = romeo.Take();
   ASSERT_THAT(received, SizeIs(3));
-  EXPECT_THAT(received[0],
-              XmlEq("<presence type='subscribed' from='juliet@home.example' to='romeo@home.example'/>"));
+  EXPECT_THAT(received[0], XmlEq("<presence type='subscribed' from='juliet@home.example' to='romeo@home.example'/>"));
   EXPECT_THAT(received[1], HasSubstr("subscription='to'"));
   EXPECT_EQ(Attr(received[2], "from"), "juliet@home.example/balcony");
 }

@@ -12,8 +12,6 @@ namespace {
 constexpr std::chrono::milliseconds kRetry{500};
 // What an edge had in the queue and did not acknowledge to us before it died comes back as late as that.
 constexpr std::chrono::minutes kRemember{1};
-// How far clocks of the cluster may be apart.
-constexpr std::chrono::milliseconds kClocks{2000};
 constexpr std::size_t kRememberMost = 10000;
 
 // Messages and others' requests; presence, answers and what the server asked (roster pushes) were for that session
@@ -25,13 +23,13 @@ bool ForOthersToo(const Envelope& envelope, std::string_view account) {
   return envelope.kind() == link::v1::KIND_IQ && request && !ours;
 }
 
-// A copy went to each session of the highest priority, and another of them is there yet: should it not acknowledge its own
-// either, it is the last, and owes it. In doubt the message comes twice: so none of this if the session that ended said
-// unavailable before (its priority is not known any more).
+// A copy went to each session of the highest priority, and another of them is there yet: should it not acknowledge its
+// own either, it is the last, and owes it. In doubt the message comes twice: so none of this if the session that ended
+// said unavailable before (its priority is not known any more).
 bool OthersHadIt(const Account& account, const Record& ended, const session::v1::Queued& queued) {
   if (!queued.envelope().copied() || ended.presence().empty()) return false;
   const auto had_it = [&](const Session& other) {
-    const bool before = other.record.bound_at() + kClocks.count() <= queued.at();
+    const bool before = other.record.bound_at() <= queued.envelope().received_at();
     return before && other.takes_messages() && other.record.priority() >= ended.priority();
   };
   return std::any_of(account.sessions().begin(), account.sessions().end(), had_it);

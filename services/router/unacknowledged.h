@@ -30,7 +30,8 @@ class Unacknowledged {
     std::string reason;
   };
   // In the account's turn: before everything else that waits for it. Without Redis later, behind what comes meanwhile.
-  // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have been.
+  // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have
+  // been.
   Task<void> HandleAgain(const Account& account, Ended ended, Receipt told);
   // Whether this was in the queue of a session that ended lately.
   bool Had(const std::string& session, const Envelope& envelope) const;

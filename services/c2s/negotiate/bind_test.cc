@@ -42,8 +42,9 @@ TEST_F(BindTest, LoginAndBindingMayUsePrefixesOfTheStreamHeader) {
   Client client(edge_.port());
   client.Open();
   ASSERT_TRUE(client.Secure());
-  client.Send(HeaderFor(kHost, "version='1.0' xmlns:s='urn:ietf:params:xml:ns:xmpp-sasl' xmlns:c='jabber:client' "
-                               "xmlns:r='jabber:iq:register'"));
+  client.Send(HeaderFor(kHost,
+                        "version='1.0' xmlns:s='urn:ietf:params:xml:ns:xmpp-sasl' xmlns:c='jabber:client' "
+                        "xmlns:r='jabber:iq:register'"));
   client.Until("</stream:features>");
   client.Send("<c:iq type='get' id='r'><r:query/></c:iq>");
   EXPECT_THAT(client.Until("</iq>"), HasSubstr("<username/>"));

@@ -47,7 +47,8 @@ void Resume::Try() {
     return;
   }
   const bool own = here->jid().bare() == stream_.identity()->account.str();
-  if (!own || !here->management() || here->management()->resume_ms() == 0) return Refuse("item-not-found", std::nullopt);
+  if (!own || !here->management() || here->management()->resume_ms() == 0)
+    return Refuse("item-not-found", std::nullopt);
   session_ = here->shared_from_this();
   session_->Replace("resumed by another connection");
   session_->Quiesce(Outbound::Close::kOpen, WhileAlive(shared_from_this(), [](Resume& self, bool) { self.OnQuiet(); }));

@@ -13,8 +13,8 @@ namespace parley::c2s {
 class Session;
 class Stream;
 
-// <resume/> in place of binding (XEP-0198 section 5): a session that is here is attached to the new stream; another one is
-// claimed first. Also announces stream management.
+// <resume/> in place of binding (XEP-0198 section 5): a session that is here is attached to the new stream; another one
+// is claimed first. Also announces stream management.
 class Resume final : public Feature, public std::enable_shared_from_this<Resume> {
  public:
   explicit Resume(Stream& stream) : stream_(stream) {}

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libs/base/log.h"
+#include "libs/base/unix_time.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/stanza.h"
 #include "services/c2s/alive.h"
@@ -21,11 +22,6 @@ namespace {
 
 // What a router may deliver before its answer to a bind or resumption is read, and the queue is.
 constexpr std::size_t kMaxEarly = 1000;
-
-std::int64_t NowMs() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 // StreamError takes conditions of static storage.
 std::string_view KnownCondition(std::string_view condition) {
@@ -84,7 +80,7 @@ void Session::Count(double change) {
 void Session::Activate(xmpp::Jid jid) {
   SetState(State::kBound);
   jid_ = std::move(jid);
-  bound_at_ = NowMs();
+  bound_at_ = UnixMilliseconds();
   TakeEarly();
 }
 
@@ -294,8 +290,8 @@ void Session::Quiesce(Outbound::Close close, std::function<void(bool)> done) {
     auto stop = [](Session& late) {
       for (const auto& waiting : std::exchange(late.on_idle_, {})) waiting();
     };
-    self.patience_ = self.context_.loop.After(self.context_.config.c2s.order_timeout,
-                                              WhileAlive(self.shared_from_this(), stop));
+    self.patience_ =
+        self.context_.loop.After(self.context_.config.c2s.order_timeout, WhileAlive(self.shared_from_this(), stop));
   };
   management_->outbound().Verify(WhileAlive(shared_from_this(), logged));
 }

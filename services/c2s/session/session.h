@@ -132,7 +132,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::unique_ptr<Management> management_;
   std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
   Loop::Timer patience_;                        // with that
-  std::string presence_;  // last broadcast, empty: not available
+  std::string presence_;                        // last broadcast, empty: not available
   std::uint64_t presence_seq_ = 0;
   std::int64_t bound_at_ = 0;
   std::string_view mechanism_;

@@ -68,7 +68,7 @@ class Uplink {
   Session& session_;
   Context& context_;
   std::uint64_t last_ = 0;
-  std::uint64_t taken_ = 0;  // the highest number of earlier streams
+  std::uint64_t taken_ = 0;                                   // the highest number of earlier streams
   std::vector<Pending> pending_;                              // by number
   std::vector<std::unique_ptr<link::v1::Envelope>> waiting_;  // for order, see Blocked()
   Wheel::Timer patience_;

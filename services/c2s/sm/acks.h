@@ -37,8 +37,8 @@ class Acks {
 
   Session& session_;
   Context& context_;
-  Wheel::Timer asking_;   // until we ask, then until that is answered
-  Wheel::Timer waiting_;  // until we answer whatever is handled
+  Wheel::Timer asking_;       // until we ask, then until that is answered
+  Wheel::Timer waiting_;      // until we answer whatever is handled
   std::uint64_t wanted_ = 0;  // all up to this number came before the last question
   std::size_t bytes_ = 0;     // written since we asked
   std::uint32_t stanzas_ = 0;

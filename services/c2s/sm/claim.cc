@@ -54,7 +54,8 @@ void Claim::OnAnswer(const Result<std::string>& body) {
   if (session_->state() == Session::State::kEnded) return GiveUp(Outcome{.gone = true});
   session::v1::Answer answer;
   if (!body) return TryAgain(&Claim::Ask, body.error().message());
-  if (!answer.ParseFromString(*body) || !answer.has_resumed()) return TryAgain(&Claim::Ask, "the answer does not parse");
+  if (!answer.ParseFromString(*body) || !answer.has_resumed())
+    return TryAgain(&Claim::Ask, "the answer does not parse");
   auto& resumed = *answer.mutable_resumed();
   if (!resumed.jid().empty()) {
     record_ = std::move(*resumed.mutable_record());

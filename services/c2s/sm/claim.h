@@ -16,13 +16,14 @@ namespace parley::c2s {
 
 class Session;
 
-// Takes a session over from another edge, or from one that died (XEP-0198 section 5): the home router gives it to us, and
-// its queue in Redis says how it stands. Lives until that is decided, also if the client that asked for it is gone by then.
+// Takes a session over from another edge, or from one that died (XEP-0198 section 5): the home router gives it to us,
+// and its queue in Redis says how it stands. Lives until that is decided, also if the client that asked for it is gone
+// by then.
 class Claim final : public std::enable_shared_from_this<Claim> {
  public:
   struct Outcome {
-    std::shared_ptr<Session> session;  // ours, and away; nullptr: it could not be had
-    bool gone = false;                 // because there is none; otherwise nobody answered
+    std::shared_ptr<Session> session;      // ours, and away; nullptr: it could not be had
+    bool gone = false;                     // because there is none; otherwise nobody answered
     std::optional<std::uint32_t> handled;  // of the one that is gone, if that is known
   };
   using Done = std::function<void(Outcome)>;

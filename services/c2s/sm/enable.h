@@ -13,8 +13,8 @@ namespace parley::c2s {
 class Session;
 class Stream;
 
-// <enable/> (XEP-0198 section 3): the home router gives the session a queue in Redis. Nothing more is read from the client
-// until it has. Owned by the stage; an answer that comes after that is lost on nobody.
+// <enable/> (XEP-0198 section 3): the home router gives the session a queue in Redis. Nothing more is read from the
+// client until it has. Owned by the stage; an answer that comes after that is lost on nobody.
 class Enable final : public std::enable_shared_from_this<Enable> {
  public:
   Enable(Stream& stream, std::shared_ptr<Session> session) : stream_(stream), session_(std::move(session)) {}

@@ -15,9 +15,9 @@ namespace parley::c2s {
 class Management {
  public:
   struct Terms {
-    std::string queue;             // its name in Redis
-    std::uint64_t base = 0;        // origin_seq of the last stanza before
-    std::uint64_t resume_ms = 0;   // how long the session may be away; 0: it cannot be resumed
+    std::string queue;            // its name in Redis
+    std::uint64_t base = 0;       // origin_seq of the last stanza before
+    std::uint64_t resume_ms = 0;  // how long the session may be away; 0: it cannot be resumed
   };
   Management(Session& session, Context& context, Terms terms);
 

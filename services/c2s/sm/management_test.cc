@@ -58,7 +58,8 @@ TEST_F(ManagementTest, EnablingTwiceOrTooEarlyIsUnexpected) {
   Client client(edge_.port());
   client.LogIn();
   client.Send(kEnable);
-  EXPECT_THAT(client.Until("</failed>"), HasSubstr("<unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"));
+  EXPECT_THAT(client.Until("</failed>"),
+              HasSubstr("<unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"));
   client.Bind();
   client.Send(kEnable);
   client.Until("/>");

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "libs/base/unix_time.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/node.h"
@@ -15,11 +16,6 @@ namespace {
 
 constexpr std::size_t kMaxSeen = 128;
 constexpr std::chrono::milliseconds kRetryDelay{500};
-
-std::int64_t NowMs() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 bool Same(const link::v1::Envelope& one, const link::v1::Envelope& other) {
   return one.origin() == other.origin() && one.origin_seq() == other.origin_seq() && one.stanza() == other.stanza();
@@ -45,7 +41,7 @@ bool Outbound::Fits(std::size_t bytes) const {
 
 void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
   bytes_ += envelope->stanza().size();
-  entries_.push_back(Entry{std::move(envelope), std::move(receipt), NowMs()});
+  entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds()});
   context_.metrics.sm_unacknowledged.Increment();
   AppendNew();
   if (state_ == State::kDown) WriteOut();
@@ -75,7 +71,8 @@ void Outbound::AppendNew() {
   while (state_ == State::kReady && issued_ < last()) {
     Entry& entry = At(++issued_);
     const std::uint64_t expected = issued_ - trimmed_ + 1;
-    auto appended = [number = issued_, expected, round = round_](Session& session, const Result<std::uint64_t>& length) {
+    auto appended = [number = issued_, expected, round = round_](Session& session,
+                                                                 const Result<std::uint64_t>& length) {
       session.management()->outbound().OnAppended(number, expected, round, length);
     };
     session::Append(context_.redis, key_, session::Encode(*entry.envelope, entry.at, session_.uplink().handled()),
@@ -142,8 +139,8 @@ void Outbound::OnLoaded(std::uint32_t round, Result<session::QueueContents> load
   Rebuild(0);
 }
 
-// Takes in what others added while they took us for dead. What the client has seen keeps its number; what it has not seen
-// takes the place that it has in the queue.
+// Takes in what others added while they took us for dead. What the client has seen keeps its number; what it has not
+// seen takes the place that it has in the queue.
 void Outbound::Reconcile(session::QueueContents contents) {
   may_create_ = false;
   const std::uint64_t total = contents.total();
@@ -300,7 +297,7 @@ void Outbound::StoreHandled(Close close, std::function<void(bool)> done) {
 }
 
 session::v1::QueueHeader Outbound::Header(Close close) {
-  const std::int64_t old = NowMs() - context_.config.c2s.sm_repeat_window.count();
+  const std::int64_t old = UnixMilliseconds() - context_.config.c2s.sm_repeat_window.count();
   std::erase_if(seen_, [old](const session::v1::Seen& seen) { return seen.at() < old; });
   session::v1::QueueHeader header;
   header.set_acked(trimmed_);
@@ -322,7 +319,7 @@ void Outbound::Remember(const link::v1::Envelope& envelope) {
     known->set_origin(mark.origin);
   }
   known->set_seq(std::max(known->seq(), mark.seq));
-  known->set_at(NowMs());
+  known->set_at(UnixMilliseconds());
 }
 
 }  // namespace parley::c2s

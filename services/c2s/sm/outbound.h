@@ -15,10 +15,10 @@ namespace parley::c2s {
 
 class Session;
 
-// What a session with stream management has for its client and the client has not acknowledged (XEP-0198 section 4), here
-// and in its queue in Redis. A stanza is the router's until Redis has it, and only then is it written to the client: so
-// that whoever resumes the session after our end knows of all that the client may have seen. While Redis is away stanzas
-// go to the client at once, and stay the router's until the client acknowledges them or Redis is back.
+// What a session with stream management has for its client and the client has not acknowledged (XEP-0198 section 4),
+// here and in its queue in Redis. A stanza is the router's until Redis has it, and only then is it written to the
+// client: so that whoever resumes the session after our end knows of all that the client may have seen. While Redis is
+// away stanzas go to the client at once, and stay the router's until the client acknowledges them or Redis is back.
 class Outbound {
  public:
   // Of the client's stanzas, those up to `handled` are.
@@ -56,8 +56,8 @@ class Outbound {
   // The session is over here: what Redis has not got goes back to the router.
   void GiveBack();
 
-  // Asks Redis, and if need be the router, whether the session is ours still. `done` comes once it is known to be, or to
-  // be ended, or Redis cannot be asked.
+  // Asks Redis, and if need be the router, whether the session is ours still. `done` comes once it is known to be, or
+  // to be ended, or Redis cannot be asked.
   void Verify(std::function<void()> done);
   void OnRedisUp();
   // The router says that the session is ours: if its queue is gone, Redis lost it.
@@ -79,7 +79,8 @@ class Outbound {
   std::uint64_t last() const { return acked_ + entries_.size(); }
   Entry& At(std::uint64_t number) { return entries_[number - acked_ - 1]; }
   void AppendNew();
-  void OnAppended(std::uint64_t number, std::uint64_t expected, std::uint32_t round, const Result<std::uint64_t>& length);
+  void OnAppended(std::uint64_t number, std::uint64_t expected, std::uint32_t round,
+                  const Result<std::uint64_t>& length);
   void Suspend();
   bool hopeless() const;
   void Sync();

@@ -25,7 +25,8 @@ class ResumeTest : public SmTest {
     });
   }
   // As if another edge had left a session.
-  void Leave(const std::function<void(session::v1::QueueHeader&)>& change, const std::vector<link::v1::Envelope>& queued) {
+  void Leave(const std::function<void(session::v1::QueueHeader&)>& change,
+             const std::vector<link::v1::Envelope>& queued) {
     edge_.OnLoop([=, this] {
       auto& resumed = edge_.router().resumed;
       resumed.set_jid("romeo@example.org/orchard");
@@ -261,8 +262,7 @@ TEST_F(ResumeTest, WhatOnlyWeKnowIsNotHandedOver) {
   client.Until(Message("1"));
   HandOver(id);
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
-  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused.at(0).second; }),
-            link::v1::REFUSAL_REASON_OVERLOADED);
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused.at(0).second; }), link::v1::REFUSAL_REASON_OVERLOADED);
   EXPECT_TRUE(AwaitSessions("away", 1));
   edge_.redis().Call({"ACL", "SETUSER", "default", "+rpushx"});
   EXPECT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));

@@ -16,8 +16,8 @@ class Stage {
   virtual void OnSilence() {}
   // The connection went, but something that came before still waits for its turn: whether it is wanted.
   virtual bool WantsRest() const { return false; }
-  // The stream is over, for this reason: "closed", "lost", "timeout", or the condition of its error. Called once, before
-  // the stage goes.
+  // The stream is over, for this reason: "closed", "lost", "timeout", or the condition of its error. Called once,
+  // before the stage goes.
   virtual void OnEnd(std::string_view reason) = 0;
 };
 

@@ -74,7 +74,7 @@ class FakeRouter final : public rpc::LinkHandler {
   std::function<void(const rpc::Envelope&)> on_envelope;
   std::function<void(const session::v1::Ask&)> on_ask;
   session::v1::Resumed resumed;  // the answer to a Resume
-  std::string bind_condition;  // not empty: refuses binds
+  std::string bind_condition;    // not empty: refuses binds
   bool restore_ok = true;
   bool hold = false;
   bool hold_asks = false;

@@ -59,7 +59,7 @@ constexpr Statement kSurvey = {
     "  SELECT o.id FROM accounts o WHERE o.host_id = h.id ORDER BY o.localpart LIMIT $1) a "
     "JOIN scram_keys k ON k.account_id = a.id AND k.hash = 'SHA-256' GROUP BY h.domain, k.iterations"};
 
-constexpr Statement kStatements[] = {kReadKeys, kInsert,         kInsertKeys,  kDeleteKeys, kLock,  kSurvey,
+constexpr Statement kStatements[] = {kReadKeys, kInsert,         kInsertKeys,  kDeleteKeys, kLock, kSurvey,
                                      kExists,   kDeleteMessages, kDeleteTaken, kDelete,     kList};
 
 xmpp::scram::Keys KeysOf(const pqxx::row& row) {

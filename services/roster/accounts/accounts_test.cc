@@ -153,7 +153,8 @@ TEST_F(AccountsTest, UnknownUserGetsABelievableStableCredential) {
 class IterationsTest : public AccountsTest {
  protected:
   IterationsTest() {
-    for (int i = 0; i < 4; ++i) EXPECT_EQ(Create("user" + std::to_string(i) + "@home.example"), pb::PROBLEM_UNSPECIFIED);
+    for (int i = 0; i < 4; ++i)
+      EXPECT_EQ(Create("user" + std::to_string(i) + "@home.example"), pb::PROBLEM_UNSPECIFIED);
     EXPECT_EQ(Create("ada@other.example"), pb::PROBLEM_UNSPECIFIED);
   }
   // As if the password of so many had been set before the setting was raised from `iterations`.

@@ -1,11 +1,10 @@
-#include "services/router/testing/cluster.h"
-
 #include <sstream>
 
 #include "libs/config/config.h"
 #include "libs/telemetry/metrics.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/router.h"
+#include "services/router/testing/cluster.h"
 
 namespace parley::router::testing {
 
@@ -13,8 +12,8 @@ ClusterTest::ClusterTest() = default;
 ClusterTest::~ClusterTest() = default;
 
 void ClusterTest::SetUp() {
-  for (const char* account : {"romeo@home.example", "juliet@home.example", "benvolio@home.example",
-                              "nurse@other.example"}) {
+  for (const char* account :
+       {"romeo@home.example", "juliet@home.example", "benvolio@home.example", "nurse@other.example"}) {
     if (!roster_) roster_ = std::make_unique<MemoryRoster>(loop_, "127.0.0.1:0");
     roster_->AddAccount(account);
   }
@@ -26,8 +25,9 @@ void ClusterTest::Configure(int routers, std::vector<std::string> settings) {
 }
 
 config::Config ClusterTest::ConfigOf(std::size_t index) const {
-  std::string yaml = "hosts:\n  - domain: home.example\n    registration: true\n    admin_addresses: ['mailto:a@home.example']\n"
-                     "  - domain: other.example\n";
+  std::string yaml =
+      "hosts:\n  - domain: home.example\n    registration: true\n    admin_addresses: ['mailto:a@home.example']\n"
+      "  - domain: other.example\n";
   config::Config config = config::Parse(yaml, settings_);
   config.cluster.instance = "router-" + std::to_string(index + 1);
   config.cluster.routers = addresses_;

@@ -20,7 +20,8 @@ class Edge;
 // A client's session on a fake edge.
 class Client {
  public:
-  Client(Edge& edge, std::string account, std::string id) : account_(std::move(account)), id_(std::move(id)), edge_(edge) {}
+  Client(Edge& edge, std::string account, std::string id)
+      : account_(std::move(account)), id_(std::move(id)), edge_(edge) {}
 
   // As c2s does: parsed, stamped, and sent the way that its address says.
   void Send(std::string_view stanza);
@@ -80,8 +81,8 @@ class Edge final : private rpc::Ring::Owner {
   void Enable(Client& client, std::uint64_t resume_ms);
   // The client acknowledges the oldest `count`.
   void Acknowledge(Client& client, std::uint64_t count);
-  // A new stream for a session of this edge, of another one, or of none. resumed() tells what came of it, once answered()
-  // is true. What was in its queue is received again.
+  // A new stream for a session of this edge, of another one, or of none. resumed() tells what came of it, once
+  // answered() is true. What was in its queue is received again.
   Client& Resume(const Client& session, const std::string& queue = {});
   // Neither takes nor answers anything from routers, until told otherwise; its lease goes on.
   void SetFrozen(bool frozen);

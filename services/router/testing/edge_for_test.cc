@@ -130,11 +130,12 @@ void Edge::Restore(Client& client, session::v1::Record record, std::function<voi
   record.set_node(instance_);
   record.set_node_epoch(lease_.epoch());
   *ask.mutable_restore()->mutable_record() = std::move(record);
-  ring_->Ask(client.account_, ask.SerializeAsString(), std::chrono::seconds(10), [done](const Result<std::string>& body) {
-    session::v1::Answer answer;
-    if (body) answer.ParseFromString(*body);
-    done(answer.restored().ok());
-  });
+  ring_->Ask(client.account_, ask.SerializeAsString(), std::chrono::seconds(10),
+             [done](const Result<std::string>& body) {
+               session::v1::Answer answer;
+               if (body) answer.ParseFromString(*body);
+               done(answer.restored().ok());
+             });
 }
 
 // The same rule as the real edge's (ARCHITECTURE.md, "The legs of a stanza").
@@ -142,8 +143,8 @@ void Edge::Send(std::unique_ptr<rpc::Envelope> envelope) {
   const std::string bare(xmpp::BareOf(envelope->from()));
   const bool to_other = !envelope->to().empty() && xmpp::BareOf(envelope->to()) != bare &&
                         !xmpp::LocalOf(envelope->to()).empty() && xmpp::DomainOf(envelope->to()).ends_with(".example");
-  const bool direct = to_other && envelope->kind() != link::v1::KIND_PRESENCE &&
-                      envelope->kind() != link::v1::KIND_CONTROL;
+  const bool direct =
+      to_other && envelope->kind() != link::v1::KIND_PRESENCE && envelope->kind() != link::v1::KIND_CONTROL;
   envelope->set_leg(direct ? link::v1::LEG_INBOUND : link::v1::LEG_OUTBOUND);
   const std::string key(direct ? xmpp::BareOf(envelope->to()) : std::string_view(bare));
   last_ = *envelope;

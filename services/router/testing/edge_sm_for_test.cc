@@ -24,8 +24,8 @@ void Edge::Enable(Client& client, std::uint64_t resume_ms) {
 
 void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   const std::string element = session::Encode(*envelope, now_, client.sent_);
-  const auto done = [this, &client, stanza = envelope->stanza(), receipt = std::move(receipt)](
-                        const Result<std::uint64_t>& length) mutable {
+  const auto done = [this, &client, stanza = envelope->stanza(),
+                     receipt = std::move(receipt)](const Result<std::uint64_t>& length) mutable {
     if (!length || *length == 0) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
     client.received_.push_back(stanza);
     if (holding_) receipts_.push_back(std::move(receipt));

@@ -50,16 +50,16 @@ MemoryRoster::MemoryRoster(Loop& loop, const std::string& listen)
 rpc::Methods MemoryRoster::Accounts() {
   namespace pb = accounts::v1;
   rpc::Methods methods;
-  methods.Unary<pb::DeleteRequest, pb::DeleteResponse>(
-      "/parley.accounts.v1.Accounts/Delete", [this](const pb::DeleteRequest& request, auto respond) {
-        pb::DeleteResponse response;
-        if (broken_) {
-          response.set_problem(pb::PROBLEM_STORE);
-        } else if (accounts_.erase(request.jid()) == 0) {
-          response.set_problem(pb::PROBLEM_NO_ACCOUNT);
-        }
-        respond(std::move(response));
-      });
+  methods.Unary<pb::DeleteRequest, pb::DeleteResponse>("/parley.accounts.v1.Accounts/Delete",
+                                                       [this](const pb::DeleteRequest& request, auto respond) {
+                                                         pb::DeleteResponse response;
+                                                         if (broken_) {
+                                                           response.set_problem(pb::PROBLEM_STORE);
+                                                         } else if (accounts_.erase(request.jid()) == 0) {
+                                                           response.set_problem(pb::PROBLEM_NO_ACCOUNT);
+                                                         }
+                                                         respond(std::move(response));
+                                                       });
   methods.Unary<pb::SetPasswordRequest, pb::SetPasswordResponse>(
       "/parley.accounts.v1.Accounts/SetPassword", [this](const pb::SetPasswordRequest& request, auto respond) {
         passwords_[request.jid()] = request.password();
