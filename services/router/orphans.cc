@@ -58,8 +58,8 @@ Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
   co_return true;
 }
 
-// What its link holds would come back behind what is new: an edge that has stopped is not dead until its link breaks. One
-// that goes on puts its sessions back, and another of its name does not know them, which shows.
+// What its link holds would come back behind what is new: an edge that has stopped is not dead until its link breaks.
+// One that goes on puts its sessions back, and another of its name does not know them, which shows.
 bool Orphans::MayYetTake(const Record& record) const {
   return parts_.edges.linked(record.node()) && !parts_.nodes.DeadFor(record, options_.link_patience);
 }
