@@ -36,6 +36,8 @@ nlohmann::json ToJson(const std::string& jid, const Record& record) {
           {"mechanism", record.mechanism()},
           {"available", !record.presence().empty()},
           {"priority", record.priority()},
+          {"resumable", record.resume_ms() != 0},
+          {"orphaned", record.away_since() != 0},
           {"since", Time(record.bound_at())}};
 }
 

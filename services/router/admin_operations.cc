@@ -69,8 +69,17 @@ Task<void> AdminOperations::List(admin::v1::ListSessionsRequest request, Row row
     done("Redis cannot be reached");
     co_return;
   }
-  for (auto& node : parts_.nodes.alive()) {
-    const bool more = co_await ListNode(listing, std::move(node));
+  // Of dead nodes, too: their sessions may yet be resumed.
+  std::vector<std::string> words{"SMEMBERS", kIndexedNodes};
+  const auto names = co_await storage::AwaitCommand(parts_.redis, std::move(words));
+  if (!names) {
+    done("Redis cannot be reached");
+    co_return;
+  }
+  for (const auto& name : names->items) {
+    auto node = ParseNodeName(name.text);
+    if (!node) continue;
+    const bool more = co_await ListNode(listing, std::move(*node));
     if (!more) break;
   }
   done("");

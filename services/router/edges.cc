@@ -52,15 +52,21 @@ void Edges::Park(std::deque<Parked>& parked, rpc::Held held) {
   CountParked(+1);
 }
 
-std::vector<rpc::Held> Edges::TakeParked(const Record& record) {
+// From what is parked for its edge.
+std::deque<Edges::Parked> Edges::Extract(const Record& record) {
   std::deque<Parked> mine;
-  if (const auto place = edges_.find(record.node()); place != edges_.end()) {
-    auto& parked = place->second.parked;
-    const auto others = [&](const Parked& p) { return p.held.envelope->session() != record.session(); };
-    const auto rest = std::stable_partition(parked.begin(), parked.end(), others);
-    std::move(rest, parked.end(), std::back_inserter(mine));
-    parked.erase(rest, parked.end());
-  }
+  const auto place = edges_.find(record.node());
+  if (place == edges_.end()) return mine;
+  auto& parked = place->second.parked;
+  const auto others = [&](const Parked& p) { return p.held.envelope->session() != record.session(); };
+  const auto rest = std::stable_partition(parked.begin(), parked.end(), others);
+  std::move(rest, parked.end(), std::back_inserter(mine));
+  parked.erase(rest, parked.end());
+  return mine;
+}
+
+std::vector<rpc::Held> Edges::TakeParked(const Record& record) {
+  std::deque<Parked> mine = Extract(record);
   if (const auto leaving = leaving_.extract(record.session())) {
     auto& waiting = leaving.mapped().waiting;
     std::move(waiting.begin(), waiting.end(), std::back_inserter(mine));
@@ -104,7 +110,7 @@ void Edges::OnDown(rpc::Link& link, std::vector<rpc::Held> held) {
   if (edge.link == &link) edge.link = nullptr;
   for (auto& each : held) {
     if (each.envelope->has_hand_over()) {  // not for when it comes back
-      each.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+      each.receipt.Refuse(link::v1::REFUSAL_REASON_DRAINING);
       continue;
     }
     each.envelope->set_repeat(true);

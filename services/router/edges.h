@@ -50,12 +50,15 @@ class Edges {
   // that was sent to it. What comes for the session meanwhile and afterwards waits here, until TakeParked or Release.
   enum class HandOver {
     kDone,
-    kGone,  // the edge does not have it, or its link broke
-    kLate,  // not now, or no answer within router.handover_timeout
+    kGone,    // the edge does not have it
+    kBroken,  // its link broke
+    kLate,    // not now, or no answer within router.handover_timeout
   };
   using HandedOver = std::function<void(HandOver)>;
   void AskToHandOver(const Record& record, HandedOver done);
-  // It stays where it is.
+  // The same for an edge that need not be asked: its link may come back at any time.
+  void Hold(const Record& record);
+  // The session stays where it is.
   void Release(const std::string& session);
   // Gives back at once what waits for a node that died.
   void OnNodeDied(const Nodes::Node& node);
@@ -82,11 +85,12 @@ class Edges {
   struct Leaving {
     Record record;
     std::deque<Parked> waiting;
-    std::vector<HandedOver> done;  // not empty: it was asked
+    std::vector<HandedOver> done;  // not empty: it is asked
     std::uint64_t asked = 0;       // tells the questions apart
     Loop::Timer timer;
   };
 
+  std::deque<Parked> Extract(const Record& record);
   void Hand(Edge& edge, rpc::Held held);
   void Park(std::deque<Parked>& parked, rpc::Held held);
   void OnHandedOver(std::string session, std::uint64_t asked, HandOver outcome);

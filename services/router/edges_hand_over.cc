@@ -1,6 +1,24 @@
+#include <iterator>
+
 #include "services/router/edges.h"
 
 namespace parley::router {
+namespace {
+
+Edges::HandOver OutcomeOf(rpc::RefusalReason refusal) {
+  switch (refusal) {
+    case link::v1::REFUSAL_REASON_UNSPECIFIED:
+      return Edges::HandOver::kDone;
+    case link::v1::REFUSAL_REASON_OVERLOADED:
+      return Edges::HandOver::kLate;
+    case link::v1::REFUSAL_REASON_DRAINING:  // what a link that is broken says (see OnDown)
+      return Edges::HandOver::kBroken;
+    default:
+      return Edges::HandOver::kGone;
+  }
+}
+
+}  // namespace
 
 void Edges::AskToHandOver(const Record& record, HandedOver done) {
   Leaving& leaving = leaving_[record.session()];
@@ -18,11 +36,7 @@ void Edges::AskToHandOver(const Record& record, HandedOver done) {
   question.envelope->set_leg(link::v1::LEG_DELIVER);
   question.envelope->set_session(record.session());
   question.envelope->mutable_hand_over()->set_queue(record.queue());
-  question.receipt = rpc::Receipt([settle](rpc::RefusalReason refusal) {
-    const bool later = refusal == link::v1::REFUSAL_REASON_OVERLOADED;
-    const bool done = refusal == link::v1::REFUSAL_REASON_UNSPECIFIED;
-    settle(done ? HandOver::kDone : later ? HandOver::kLate : HandOver::kGone);
-  });
+  question.receipt = rpc::Receipt([settle](rpc::RefusalReason refusal) { settle(OutcomeOf(refusal)); });
   edges_[record.node()].link->SendHeld(std::move(question));
 }
 
@@ -34,10 +48,18 @@ void Edges::OnHandedOver(std::string session, std::uint64_t asked, HandOver outc
   const auto done = std::exchange(place->second.done, {});
   if (done.empty()) return;  // it was late, and they know
   auto& counter = outcome == HandOver::kDone   ? metrics_.handed_over
-                  : outcome == HandOver::kGone ? metrics_.handed_over_gone
-                                               : metrics_.handed_over_late;
+                  : outcome == HandOver::kLate ? metrics_.handed_over_late
+                                               : metrics_.handed_over_gone;
   counter.Increment();
   for (const auto& each : done) each(outcome);
+}
+
+void Edges::Hold(const Record& record) {
+  Leaving& leaving = leaving_[record.session()];
+  leaving.record = record;
+  std::deque<Parked> parked = Extract(record);
+  leaving.waiting.insert(leaving.waiting.begin(), std::make_move_iterator(parked.begin()),
+                         std::make_move_iterator(parked.end()));
 }
 
 void Edges::Release(const std::string& session) {

@@ -26,6 +26,11 @@ bool Nodes::Dead(std::string_view instance, std::string_view epoch) {
   return false;
 }
 
+bool Nodes::DeadFor(const session::v1::Record& record, std::chrono::milliseconds time) {
+  if (!Dead(record)) return false;
+  return Clock::now() - suspects_[Key(record.node(), record.node_epoch())].since >= time;
+}
+
 void Nodes::CallDead(const Node& node) {
   Suspicion& suspicion = suspects_[Key(node.instance, node.epoch)];
   suspicion.since = Clock::now();

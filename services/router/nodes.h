@@ -26,6 +26,8 @@ class Nodes {
 
   bool Dead(std::string_view instance, std::string_view epoch);
   bool Dead(const session::v1::Record& record) { return Dead(record.node(), record.node_epoch()); }
+  // Dead, and for so long.
+  bool DeadFor(const session::v1::Record& record, std::chrono::milliseconds time);
   // It never was alive: `died` is called, each time.
   void CallDead(const Node& node);
   std::vector<Node> alive() const { return table_.nodes(); }

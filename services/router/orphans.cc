@@ -49,13 +49,19 @@ Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
     co_return true;
   }
   if (!session->away()) {
-    co_await Orphan(account, id);
+    if (!MayYetTake(session->record)) co_await Orphan(account, id);
     co_return false;
   }
   if (!Expired(session->record)) co_return false;
   parts_.metrics.expired.Increment();
   co_await parts_.sessions.End(account, std::move(id), "resumption timeout", std::move(receipt));
   co_return true;
+}
+
+// What its link holds would come back behind what is new: an edge that has stopped is not dead until its link breaks.
+// One that goes on puts its sessions back, and another of its name does not know them, which shows.
+bool Orphans::MayYetTake(const Record& record) const {
+  return parts_.edges.linked(record.node()) && !parts_.nodes.DeadFor(record, options_.link_patience);
 }
 
 Task<void> Orphans::LetGo(Account& account, std::string id, Receipt receipt) {
@@ -112,13 +118,17 @@ Task<void> Orphans::Orphan(Account& account, std::string id) {
   if (session == nullptr) co_return;
   const Record before = session->record;
   const auto mark = Edges::MarkOf(before);
+  parts_.edges.Hold(before);  // it may come back in the middle of this
   if (!parts_.nodes.Dead(before)) IndexNowhere(account, before);
   Sessions::Change change = [mark](Record& record) {
     if (Edges::MarkOf(record) == mark && record.away_since() == 0) record.set_away_since(UnixMilliseconds());
   };
   co_await parts_.sessions.Update(account, id, change);
   session = account.WithId(id);
-  if (session == nullptr || !session->away()) co_return;
+  if (session == nullptr || !session->away()) {
+    parts_.edges.Release(id);
+    co_return;
+  }
   parts_.metrics.orphaned.Increment();
   if (session->unsaved) parts_.tasks.Spawn("index_orphan", IndexLater(account.bare(), id));
   log::Debug("session_orphaned", {{"session", id}, {"node", before.node()}});

@@ -46,6 +46,7 @@ class Orphans {
   static bool IsOf(const Record& record, const link::v1::SessionEnded& ended);
 
  private:
+  bool MayYetTake(const Record& record) const;
   // Its edge does not have the session.
   Task<void> Unknown(Account& account, std::string session);
   Task<void> Orphan(Account& account, std::string session);

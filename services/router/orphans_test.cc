@@ -67,6 +67,29 @@ TEST_F(OrphansTest, QueuedParkedAndNewKeepTheirOrder) {
   ExpectIds(Resumed(second(), left), Numbers(1, 20));
 }
 
+TEST_F(OrphansTest, AnEdgeThatStoppedIsNotDeadUntilItsLinkBreaks) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  const std::string claim = "parley:reap:c2s-2/" + first().epoch();
+  first().SetFrozen(true);
+  Chat(1);
+  Chat(2);
+  RunUntil([&] { return first().frozen() == 2; });
+  first().EndLease();
+  // Read anew, so that somebody asks whether the edge lives.
+  const double before = Metric("parley_router_accounts_invalidated_total");
+  Redis({"HSET", "parley:s:{romeo@home.example}", "x", "y"});
+  Redis({"HDEL", "parley:s:{romeo@home.example}", "x"});
+  RunUntil([&] { return Metric("parley_router_accounts_invalidated_total") > before; });
+  Chat(3);
+  RunUntil([&] { return Redis({"EXISTS", claim}) == "1"; });
+  Chat(4);
+  RunUntil([&] { return first().frozen() == 4; });
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  ExpectIds(Resumed(second(), left), Numbers(1, 5));
+}
+
 TEST_F(OrphansTest, ItEndsWhenItsTimeIsOver) {
   Begin();
   Client& romeo = Managed(first(), kOrchard, kShort);

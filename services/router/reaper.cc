@@ -159,11 +159,9 @@ Task<void> Reaper::FindForgotten() {
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   if (!reply) co_return;
   for (const auto& item : reply->items) {
-    const auto slash = item.text.find('/');
-    if (slash == std::string::npos) continue;
-    const Nodes::Node node{item.text.substr(0, slash), item.text.substr(slash + 1)};
+    const auto node = ParseNodeName(item.text);
     // If it is dead but nobody has noticed yet, asking begins the suspicion.
-    if (nodes_.Dead(node.instance, node.epoch)) OnNodeDied(node);
+    if (node && nodes_.Dead(node->instance, node->epoch)) OnNodeDied(*node);
   }
 }
 

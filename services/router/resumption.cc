@@ -72,12 +72,16 @@ Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   const bool mine = before.queue() == claim.ask.queue();
   const bool asked = session->away() || claim.handed == before.queue();
   if (!mine && !asked && parts_.edges.linked(before.node())) {
+    if (++claim.questions > kTries) co_return Step::kFailed;
     AskOwner(account, before, claim);
     co_return Step::kDone;
   }
   if (!mine || claim.owned.session().empty()) claim.owned = before;
   Result<SessionStore::Write> written = SessionStore::Write::kDone;
-  if (!mine) written = co_await Write(account, claim.ask);
+  if (!mine) {
+    parts_.edges.Hold(before);
+    written = co_await Write(account, claim.ask);
+  }
   if (written && *written == SessionStore::Write::kDone) {
     Succeed(account, claim);
     if (account.WithId(id)->unflushed) co_await parts_.presence.Resume(account, id, Presence::Absence::kUnnoticed);
@@ -147,7 +151,7 @@ void Resumption::AskOwner(const Account& account, const Record& record, Claim cl
 void Resumption::OnHandedOver(const std::string& bare, const std::string& queue, Claim claim, Edges::HandOver outcome) {
   // It may yet take what was sent to it: no claim, or the order would break.
   if (outcome == Edges::HandOver::kLate) return Later(claim);
-  claim.handed = queue;
+  if (outcome != Edges::HandOver::kBroken) claim.handed = queue;  // else it may be back already
   claim.outcome = outcome;
   AccountTable::Job job;
   job.failed = [this, bare, claim] {
@@ -158,7 +162,7 @@ void Resumption::OnHandedOver(const std::string& bare, const std::string& queue,
   parts_.accounts.Post(bare, std::move(job));
 }
 
-void Resumption::Refuse(const session::v1::Resume& ask, const Respond& respond) { Later(Claim{ask, respond, {}, {}}); }
+void Resumption::Refuse(const session::v1::Resume& ask, const Respond& respond) { Later(Claim{ask, respond}); }
 
 void Resumption::Later(const Claim& claim) {
   parts_.edges.Release(claim.ask.session());

@@ -147,8 +147,9 @@ TEST_F(ResumptionTest, WhatComesMeanwhileWaits) {
   Client& romeo = Managed(first(), kOrchard);
   first().SetFrozen(true);
   Chat(1);
+  RunUntil([&] { return first().frozen() == 1; });
   Client& back = second().Resume(romeo);
-  RunUntil([&] { return Metric("parley_router_parked") == 0 && !second().answered(back); });
+  RunUntil([&] { return first().frozen() == 2; });  // it is asked
   for (int i = 2; i < 10; ++i) Chat(i);
   RunUntil([&] { return Metric("parley_router_parked") == 8; });
   first().SetFrozen(false);
@@ -176,6 +177,39 @@ TEST_F(ResumptionTest, AFrozenEdgeKeepsItsSession) {
   ExpectIds(back, Numbers(1, 4));
   EXPECT_EQ(Metric("parley_router_handovers_total{outcome=\"late\"}"), 1);
   EXPECT_EQ(Metric("parley_router_resumptions_total{outcome=\"busy\"}"), 1);
+}
+
+TEST_F(ResumptionTest, AnEdgeThatIsKilledWhileItHandsOverIsNotWaitedFor) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().SetFrozen(true);
+  Chat(1);
+  RunUntil([&] { return first().frozen() == 1; });
+  Client& back = second().Resume(romeo);
+  RunUntil([&] { return first().frozen() == 2; });
+  Chat(2);
+  KillEdge(first());
+  RunUntil([&] { return second().answered(back); });
+  EXPECT_EQ(back.jid(), kOrchard);
+  Chat(3);
+  ExpectIds(back, Numbers(1, 4));
+  EXPECT_EQ(Metric("parley_router_handovers_total{outcome=\"gone\"}"), 1);
+}
+
+TEST_F(ResumptionTest, OfflineMessagesThatAnEdgeDidNotTakeComeThen) {
+  Begin();
+  for (int i = 1; i < 4; ++i) Chat(i, "romeo@home.example");
+  Settle();
+  Client& romeo = Login(first(), kOrchard);
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return first().answered(romeo); });
+  first().SetOverloaded(true);
+  romeo.Send("<presence/>");
+  Settle();
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 3);
+  Client& back = Resumed(second(), romeo);
+  ExpectIds(back, Numbers(1, 4));
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 0);
 }
 
 TEST_F(ResumptionTest, OfTwoClaimsAtOnceOneStays) {

@@ -28,6 +28,7 @@ Options OptionsOf(const config::Config& config) {
   options.roster_timeout = router.roster_timeout;
   options.delivery_timeout = router.delivery_timeout;
   options.lease_poll = router.lease_poll;
+  options.link_patience = config.link.keepalive + config.link.keepalive_timeout;
   options.reap_claim = router.reap_claim;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;

@@ -3,7 +3,6 @@
 #include <cstdlib>
 
 #include "libs/base/log.h"
-#include "libs/storage/lease.h"
 #include "libs/storage/redis_await.h"
 
 namespace parley::router {
@@ -121,6 +120,12 @@ IndexEntry ParseIndexMember(std::string_view member) {
   const auto space = member.find(' ');
   if (space == std::string_view::npos) return {};
   return {std::string(member.substr(0, space)), std::string(member.substr(space + 1))};
+}
+
+std::optional<storage::NodeTable::Node> ParseNodeName(std::string_view name) {
+  const auto slash = name.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  return storage::NodeTable::Node{std::string(name.substr(0, slash)), std::string(name.substr(slash + 1))};
 }
 
 SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, Metrics& metrics)

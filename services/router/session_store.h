@@ -15,6 +15,7 @@
 #include "libs/base/task.h"
 #include "libs/rpc/link.h"
 #include "libs/session/queue.h"
+#include "libs/storage/lease.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
 #include "services/router/metrics.h"
@@ -112,5 +113,7 @@ struct IndexEntry {
 IndexEntry ParseIndexMember(std::string_view member);
 // The set of all nodes ("<instance>/<epoch>") that have an index.
 inline constexpr char kIndexedNodes[] = "parley:n";
+// nullopt: no name of a node.
+std::optional<storage::NodeTable::Node> ParseNodeName(std::string_view name);
 
 }  // namespace parley::router

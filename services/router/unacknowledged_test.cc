@@ -190,6 +190,23 @@ TEST_F(UnacknowledgedTest, GoesToWhoTakesTheResource) {
   EXPECT_EQ(Redis({"HLEN", "parley:s:{romeo@home.example}"}), "1");
 }
 
+TEST_F(UnacknowledgedTest, IsStoredWhenTheSessionIsKicked) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  first().SetFrozen(true);
+  Chat(2);  // is with the edge, and not in the queue yet
+  RunUntil([&] { return first().frozen() == 1; });
+  edge().Kick(romeo);
+  RunUntil([&] { return first().frozen() == 2; });
+  first().SetFrozen(false);
+  RunUntil([&] { return romeo.disconnected() == "policy-violation"; });
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 3));
+}
+
 TEST_F(UnacknowledgedTest, AnEdgeThatLostTheSessionAddsNothing) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

@@ -86,6 +86,12 @@ class Edge final : private rpc::Ring::Owner {
   Client& Resume(const Client& session, const std::string& queue = {});
   // Neither takes nor answers anything from routers, until told otherwise; its lease goes on.
   void SetFrozen(bool frozen);
+  // It counts as dead soon; its links stay.
+  void EndLease() {
+    lease_.Release([] {});
+  }
+  // As an operator does.
+  void Kick(const Client& client);
   std::size_t frozen() const { return frozen_deliveries_.size(); }
 
   // The time, unix milliseconds, that it notes with what it queues.

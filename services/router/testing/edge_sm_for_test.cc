@@ -116,6 +116,13 @@ void Edge::OnQueue(Client& client, const Result<session::QueueContents>& content
   for (auto& held : std::exchange(client.early_, {})) Take(client, std::move(held.envelope), std::move(held.receipt));
 }
 
+void Edge::Kick(const Client& client) {
+  session::v1::Ask ask;
+  ask.mutable_kick()->set_account(client.account_);
+  ask.mutable_kick()->set_condition("policy-violation");
+  ring_->Ask(client.account_, ask.SerializeAsString(), std::chrono::seconds(10), [](const Result<std::string>&) {});
+}
+
 void Edge::SetFrozen(bool frozen) {
   frozen_ = frozen;
   if (frozen) return;
