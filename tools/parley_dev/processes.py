@@ -27,16 +27,37 @@ QUIET_PORTS = range(10000, 32000)
 
 
 def free_port(preferred=None, host="127.0.0.1"):
-    """`preferred` if nobody has it, else any. Others may take it before its user listens: the user then fails clearly."""
-    for port in ([preferred] if preferred else []) + random.sample(QUIET_PORTS, 100) + [0]:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return probe.getsockname()[1]
+    """`preferred` if nobody has it, else any. No other caller on this machine gets it while this process lives; a
+    stranger may take it before its user listens: the user then fails clearly."""
+    for port in ([preferred] if preferred else []) + random.sample(QUIET_PORTS, 1000):
+        if _is_free(port, host) and _reserve(port):
+            return port
     raise Failure(f"no free TCP port on {host}")
+
+
+def _is_free(port, host):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            return True
+        except OSError:
+            return False
+
+
+def _reserve(port):
+    """By a name that only one process can hold, and that goes with it."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0parley-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reserved.append(name)
+    return True
+
+
+_reserved = []
 
 
 def wait_until(condition, seconds, what, alive=None):
