@@ -27,13 +27,14 @@ Node::Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTab
 void Node::OnLease(const std::string& epoch) {
   log::Info("lease_held", {{"epoch", epoch}, {"sessions", sessions_.size()}});
   if (!std::exchange(had_lease_, true)) return;
+  ++generation_;
   waiting_.clear();
   for (auto& session : sessions_.All()) waiting_.push_back(std::move(session));
   Pump();
 }
 
 void Node::Bound(const std::shared_ptr<Session>& session, const std::string& epoch) {
-  if (epoch != lease_.epoch()) PutBack(session);
+  epoch == lease_.epoch() ? session->Confirm() : PutBack(session);
 }
 
 void Node::PutBack(const std::shared_ptr<Session>& session) {

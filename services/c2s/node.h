@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -32,6 +33,8 @@ class Node {
   const std::string& instance() const { return options_.instance; }
   const std::string& epoch() const { return lease_.epoch(); }
   bool held() const { return lease_.held(); }
+  // Raised each time that the lease was lost and taken again.
+  std::uint32_t generation() const { return generation_; }
   // The routers do not know it, although it lives.
   void PutBack(const std::shared_ptr<Session>& session);
   // A bind was answered. If the epoch changed meanwhile, the session is under one that is gone.
@@ -52,6 +55,7 @@ class Node {
   std::deque<std::weak_ptr<Session>> waiting_;
   std::size_t asking_ = 0;
   bool had_lease_ = false;
+  std::uint32_t generation_ = 0;
   Loop::Timer retry_;
   storage::NodeLease lease_;
 };

@@ -52,8 +52,13 @@ Session::Session(Context& context, Stream* stream, const Identity& identity, std
       uplink_(*this, context),
       id_(std::move(id)),
       jid_(identity.account),
+      generation_(context.node.generation()),
       mechanism_(identity.mechanism),
       anonymous_(identity.anonymous) {}
+
+bool Session::certain() const { return context_.node.held() && generation_ == context_.node.generation(); }
+
+void Session::Confirm() { generation_ = context_.node.generation(); }
 
 Session::~Session() { Count(-1); }
 
@@ -120,6 +125,8 @@ void Session::Submit(xmpp::Envelope envelope) {
     if (management_->IsAnswered(number, envelope.id())) return OnSettled(number);
     envelope.set_repeat(true);
   }
+  // Its client may have sent it to another edge, too, while we were out.
+  if (management_ && !certain()) envelope.set_repeat(true);
   Note(envelope);
   envelope.set_origin(id_);
   uplink_.Send(std::make_unique<xmpp::Envelope>(std::move(envelope)));
@@ -388,6 +395,7 @@ void Session::LetGo() {
 }
 
 void Session::OnRestored() {
+  Confirm();
   if (management_ && state_ != State::kEnded) management_->outbound().OnRestored();
 }
 

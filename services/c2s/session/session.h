@@ -44,6 +44,11 @@ class Session final : public std::enable_shared_from_this<Session> {
   // nullptr: without stream management.
   Management* management() { return management_.get(); }
   bool paused() const;
+  // No other edge can have it, and no router can take us for dead: our lease has not lapsed since the session was bound,
+  // claimed or put back.
+  bool certain() const;
+  // It is ours under the present lease.
+  void Confirm();
   bool attached() const { return stream_ != nullptr && state_ == State::kBound; }
   bool anonymous() const { return anonymous_; }
 
@@ -134,6 +139,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   Loop::Timer patience_;                        // with that
   std::string presence_;                        // last broadcast, empty: not available
   std::uint64_t presence_seq_ = 0;
+  std::uint32_t generation_;  // of the lease under which it is ours
   std::int64_t bound_at_ = 0;
   std::string_view mechanism_;
   State state_ = State::kBinding;

@@ -255,6 +255,73 @@ TEST_F(ManagementTest, WhatIsOlderThanWhatItsSenderSaidSinceIsNoRepeat) {
   EXPECT_EQ(client.Until(Message("7")), Message("6") + Message("5") + Message("7"));
 }
 
+// A router took us for dead, and queued again what the client has acknowledged by now.
+TEST_F(ManagementTest, WhatIsQueuedAgainAfterItsAcknowledgementIsNoNews) {
+  Client client(edge_.port());
+  Enable(client);
+  link::v1::Envelope again;
+  again.set_kind(link::v1::KIND_MESSAGE);
+  again.set_stanza(Message("1"));
+  again.set_origin("juliet");
+  again.set_origin_seq(1);
+  Deliver(SessionId(), Message("1"), [](link::v1::Envelope& envelope) {
+    envelope.set_origin("juliet");
+    envelope.set_origin_seq(1);
+  });
+  client.Until(Message("1"));
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return Length() == "1"; }));
+  edge_.redis().Call({"RPUSHX", queue_, session::Encode(again, 1, 0)});
+  Deliver(SessionId(), Message("2"));
+  EXPECT_EQ(client.Until(Message("2")), Message("2"));
+  EXPECT_TRUE(AwaitSettled(2));
+  EXPECT_EQ(Contents().stanzas.size(), 1u);
+  EXPECT_EQ(Contents().total(), 2u);
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return Length() == "1"; }));
+}
+
+// The same, while it was on its way to us.
+TEST_F(ManagementTest, WhatIsQueuedTwiceIsDeliveredOnce) {
+  Client client(edge_.port());
+  Enable(client);
+  link::v1::Envelope same;
+  same.set_kind(link::v1::KIND_MESSAGE);
+  same.set_stanza(Message("1"));
+  same.set_origin("juliet");
+  same.set_origin_seq(1);
+  edge_.redis().Call({"RPUSHX", queue_, session::Encode(same, 1, 0)});
+  Deliver(SessionId(), Message("1"), [](link::v1::Envelope& envelope) {
+    envelope.set_origin("juliet");
+    envelope.set_origin_seq(1);
+  });
+  Deliver(SessionId(), Message("2"));
+  EXPECT_EQ(client.Until(Message("2")), Message("1") + Message("2"));
+  EXPECT_TRUE(AwaitSettled(2));
+  EXPECT_EQ(Contents().stanzas.size(), 2u);
+}
+
+// Its lease lapsed: others may have the session by now, or queue for it.
+TEST_F(ManagementTest, WhileInDoubtWhoseTheSessionIsNothingIsQueuedAndAllMayBeARepeat) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  edge_.redis().Call({"DEL", "parley:nodes"});
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
+  Deliver(SessionId(), Message("1"));
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(Length(), "1");
+  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  client.Until(Message("1"));
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(3));
+  EXPECT_FALSE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
+}
+
 // A Redis that is there, but does not do what it is asked (out of memory, a replica, a full disk).
 TEST_F(ManagementTest, WhatOthersQueueWhileRedisRefusesUsComesToo) {
   Client client(edge_.port());

@@ -68,6 +68,12 @@ void Outbound::Adopt(session::QueueContents contents) {
 // Redis
 
 void Outbound::AppendNew() {
+  if (issued_ < last() && !session_.certain()) {
+    // If our lease lapsed, what is asked of the router then (Node) ends in OnRestored().
+    auto again = [](Session& self) { self.management()->outbound().AppendNew(); };
+    if (!retry_.armed()) retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
+    return;
+  }
   while (state_ == State::kReady && issued_ < last()) {
     Entry& entry = At(++issued_);
     const std::uint64_t expected = issued_ - trimmed_ + 1;
@@ -149,12 +155,16 @@ void Outbound::Reconcile(session::QueueContents contents) {
   std::vector<Entry> ours(std::make_move_iterator(unsure), std::make_move_iterator(entries_.end()));
   entries_.erase(unsure, entries_.end());
   std::vector<Entry> theirs;
+  bool skipped = false;
   for (std::uint64_t number = std::max(logged_, contents.header.acked()) + 1; number <= total; ++number) {
     auto& queued = contents.stanzas[number - contents.header.acked() - 1];
     const auto same = [&](const Entry& entry) { return Same(*entry.envelope, queued.envelope()); };
     const auto known = std::find_if(ours.begin(), ours.end(), same);
     if (known == ours.end()) {
-      if (!IsAcknowledged(queued.envelope())) theirs.push_back(ToEntry(std::move(queued)));
+      const bool had = IsAcknowledged(queued.envelope()) || HoldsMark(entries_, queued.envelope()) ||
+                       HoldsMark(theirs, queued.envelope());
+      skipped |= had;
+      if (!had) theirs.push_back(ToEntry(std::move(queued)));
     } else if (!seen) {
       theirs.push_back(std::move(*known));
       ours.erase(known);
@@ -163,10 +173,18 @@ void Outbound::Reconcile(session::QueueContents contents) {
   auto& first = seen ? ours : theirs;
   auto& second = seen ? theirs : ours;
   for (auto* part : {&first, &second}) std::move(part->begin(), part->end(), std::back_inserter(entries_));
-  if (seen || total < logged_) return Rebuild(contents.length);
+  // Positions in the list are numbers: they have to fit again.
+  if (seen || skipped || total < logged_) return Rebuild(contents.length);
   trimmed_ = contents.header.acked();
   logged_ = issued_ = total;
   Ready();
+}
+
+bool Outbound::HoldsMark(const std::vector<Entry>& entries, const link::v1::Envelope& envelope) {
+  const session::Mark mark = session::MarkOf(envelope);
+  return mark.origin != 0 && std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
+           return Same(*entry.envelope, envelope);
+         });
 }
 
 // By the client, without Redis knowing.

@@ -87,6 +87,8 @@ class Outbound {
   void OnLoaded(std::uint32_t round, Result<session::QueueContents> loaded);
   void Reconcile(session::QueueContents contents);
   Entry ToEntry(session::v1::Queued queued);
+  // One of them is the same stanza, by a mark that tells it from others like it.
+  static bool HoldsMark(const std::vector<Entry>& entries, const link::v1::Envelope& envelope);
   bool IsAcknowledged(const link::v1::Envelope& envelope) const;
   void Rebuild(std::size_t length);
   void Ready();
