@@ -30,7 +30,11 @@ class Presence final : public Scenario {
     if (!mark || mark->flow == client.index) return;  // the own one comes back, too (RFC 6121 4.2.2)
     const auto slot = circle_.SlotOf(client.index, mark->flow);
     if (!slot) return worker_.stats().Fail("presence reached a stranger");
-    if (!flows_[client.index * circle_.contacts() + *slot].Arrive(mark->number, worker_.stats())) return;
+    Flow& flow = flows_[client.index * circle_.contacts() + *slot];
+    // The answer to the probe that went out at login (RFC 6121 4.3) may be as late as the first broadcasts: it says again
+    // what was said last.
+    if (flow.IsLatest(mark->number)) return;
+    if (!flow.Arrive(mark->number, worker_.stats())) return;
     worker_.stats().Deliver(Now() - mark->due);
     User& sender = users_[mark->flow];
     if (++sender.arrived % circle_.contacts() == 0 && running_) Broadcast(*worker_.clients()[mark->flow]);

@@ -42,6 +42,8 @@ class Flow {
   std::uint32_t Next() { return ++sent_; }
   // False: this one came before.
   bool Arrive(std::uint32_t number, Stats& stats);
+  // The last one that came, if none is missing.
+  bool IsLatest(std::uint32_t number) const { return number == arrived_ && missing_.empty(); }
   bool settled() const { return arrived_ == sent_ && missing_.empty(); }
   void CountLost(Stats& stats) const { stats.lost += missing_.size() + (sent_ - arrived_); }
 

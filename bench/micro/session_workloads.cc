@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "bench/micro/workloads.h"
+#include "libs/base/ids.h"
 #include "services/c2s/session/repeats.h"
 #include "services/router/account.h"
 
@@ -39,8 +40,9 @@ Workload Repeat() {
   auto seq = std::make_shared<std::uint64_t>(0);
   return {"repeat_check", [repeats, seq] {
             const auto now = c2s::Repeats::Clock::time_point(std::chrono::hours(2));
-            Keep(repeats->Seen("c2s-1/1234567890/abcdefghijkl", "abcdefghijklmnopqrstuv", ++*seq, now));
-            repeats->Note("c2s-1/1234567890/abcdefghijkl", "abcdefghijklmnopqrstuv", *seq, now);
+            const auto origin = StableHash("c2s-1/1234567890/abcdefghijkl");
+            Keep(repeats->Seen(origin, "abcdefghijklmnopqrstuv", ++*seq, now));
+            repeats->Note(origin, "abcdefghijklmnopqrstuv", *seq, now);
           }};
 }
 

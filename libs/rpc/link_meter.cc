@@ -60,6 +60,7 @@ void LinkMeter::Time(const link::v1::Envelope& envelope) {
 }
 
 void LinkMeter::Settled(std::uint64_t seq) {
+  if (seq == 0) return;  // no envelope has it, whatever the peer says; free places do
   for (Timed& place : timed_) {
     if (place.seq != seq) continue;
     place.seconds->Observe(Seconds(Clock::now() - place.sent));

@@ -77,6 +77,7 @@ async def test_session_of_a_dead_edge_that_nobody_resumes_ends_once(own_cluster)
 async def test_frozen_edge_that_wakes_changes_nothing_of_a_session_resumed_elsewhere(own_cluster):
     world = own_cluster()
     romeo, juliet = await friends(world)
+    await romeo.server_h()  # all until here is known to be handled: he sends nothing of it again
     world.cluster.signal("c2s-1", signal.SIGSTOP)
     try:
         # Into the frozen edge's socket: never acknowledged, and sent again elsewhere.
