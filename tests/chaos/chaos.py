@@ -65,7 +65,8 @@ class Run:
 
     async def begin(self):
         place = place_of(self.cluster, ssl.create_default_context(cafile=self.cluster.ca_file))
-        self.world = World(place, self.random, self.options)
+        # Clients draw by the clock: the schedule of faults, which the seed repeats, has numbers of its own.
+        self.world = World(place, random.Random(self.options.seed + 1), self.options)
         lines = "".join(f"{jid} {PASSWORD}\n" for jid in self.world.accounts())
         made = self.cluster.ctl("user", "import", "-", stdin=lines)
         if made.returncode != 0:
@@ -73,9 +74,9 @@ class Run:
         self.saboteur = Saboteur(self.cluster, self.random, self.world.now, self.options.longest)
         await self.world.begin()
 
-    async def strike(self, kind, service, victim=None):
+    async def strike(self, kind, service, victim=None, seconds=None):
         """One fault, and the recovery after it."""
-        fault = await self.saboteur.strike(kind, service, victim)
+        fault = await self.saboteur.strike(kind, service, victim, seconds)
         await self.world.until(self.world.settled, f"recovery from {fault.text}", RECOVERY_SECONDS)
         fault.recovered = self.world.now()
         self.say(f"{fault.text}: recovered {fault.recovered - fault.healed:.1f} s after its end")

@@ -29,12 +29,14 @@ class Saboteur:
         self.cluster, self.random, self.now = cluster, random, now
         self.spans = {"down": (0.2, longest / 2), "held": (2, longest)}
         self.done = []
+        self._seconds = None  # instead of a random time
 
     def pick(self, service):
         return self.random.choice(sorted(self.cluster.instances(service)) or [service])
 
-    async def strike(self, kind, service, victim=None):
+    async def strike(self, kind, service, victim=None, seconds=None):
         """Until the fault is over: everything runs again, though it may not have recovered."""
+        self._seconds = seconds
         victim = victim or self.pick(service)
         fault = Fault(kind, service, victim, f"{kind} {victim}", self.now())
         self.done.append(fault)
@@ -44,7 +46,7 @@ class Saboteur:
         return fault
 
     async def _pause(self, span, fault):
-        seconds = self.random.uniform(*self.spans[span])
+        seconds = self._seconds or self.random.uniform(*self.spans[span])
         fault.text += f" for {seconds:.1f} s"
         await asyncio.sleep(seconds)
 
