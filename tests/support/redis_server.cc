@@ -4,8 +4,11 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <random>
 #include <stdexcept>
 
 namespace parley::test {
@@ -49,19 +52,40 @@ std::string CallAt(const std::string& socket, const std::vector<std::string>& wo
   return reached ? Text(*static_cast<redisReply*>(reply.get())) : "";
 }
 
-}  // namespace
-
-int FreePort() {
+bool CanBind(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  const bool found = bind(fd, generic, size) == 0 && getsockname(fd, generic, &size) == 0;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  const bool can = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   close(fd);
-  if (!found) throw std::runtime_error("no free port");
-  return ntohs(address.sin_port);
+  return can;
+}
+
+// By an abstract socket of that name, which goes with this process (tools/parley_dev/processes.py does the same).
+bool Reserve(int port) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const std::string name = "parley-port-" + std::to_string(port);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, name.size());
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0) return true;
+  close(fd);
+  return false;
+}
+
+}  // namespace
+
+int FreePort() {
+  static std::mt19937 random{std::random_device{}()};
+  std::uniform_int_distribution<int> quiet(10000, 32000);
+  for (int tries = 0; tries < 1000; ++tries) {
+    const int port = quiet(random);
+    if (CanBind(port) && Reserve(port)) return port;
+  }
+  throw std::runtime_error("no free port");
 }
 
 RedisServer::RedisServer(std::vector<std::string> arguments)
