@@ -94,6 +94,7 @@ void Session::TakeEarly() {
     context_.routers.Deliver(std::move(early.envelope), std::move(early.receipt));
   }
 }
+  for (const auto& queued : contents.stanzas) NoteRequest(queued.envelope());
 
 void Session::Manage(Management::Terms terms) {
   management_ = std::make_unique<Management>(*this, context_, std::move(terms));
@@ -108,6 +109,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   Manage({.queue = record.queue(), .base = contents.header.base(), .resume_ms = record.resume_ms()});
   management_->Distrust(contents);
   uplink_.StartAfter(contents.header.handled());
+  if (requests_.Answer(envelope) && management_) management_->outbound().MarkReplied(envelope.id(), envelope.to());
   context_.routers.Remember(*this, contents);
   const bool settled = contents.header.settled();
   management_->outbound().Adopt(std::move(contents));
@@ -176,6 +178,7 @@ void Session::Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receip
 }
 
 rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, rpc::Receipt& receipt) {
+    NoteRequest(*envelope);
   if (!management_ && !stream_->open()) return link::v1::REFUSAL_REASON_NO_SESSION;
   const auto delivery = envelope->repeat() ? Uplink::Delivery::kRepeat : Uplink::Delivery::kFirst;
   if (envelope->answers() != 0 && !uplink_.TakeAnswer(envelope->answers(), delivery)) {
@@ -183,11 +186,17 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, r
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
   const std::size_t size = envelope->stanza().size();
+  NoteRequest(*envelope);
   if (management_) {
     if (!management_->outbound().Fits(size)) return Overflow();
     management_->outbound().Push(std::move(envelope), std::move(receipt));
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
+void Session::NoteRequest(const xmpp::Envelope& envelope) {
+  const auto kept = requests_.Note(envelope, context_.config.c2s.max_unanswered_bytes);
+  if (kept == Requests::Kept::kFewer) context_.metrics.limits.Add("unanswered");
+}
+
   if (stream_->queued() + size > context_.config.c2s.max_outbound_bytes) {
     context_.metrics.limits.Add("outbound_bytes");
     return link::v1::REFUSAL_REASON_OVERLOADED;
@@ -357,7 +366,19 @@ void Session::End(std::string_view reason) {
   if (state_ == State::kEnded) return;
   const auto keep = shared_from_this();
   log::Info("session_ended", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
+// RFC 6120 8.2.3. Those that a client with stream management has not acknowledged are in its queue: the router answers.
+void Session::AnswerRequests() {
+  for (const auto& request : requests_.Take()) {
+    if (management_ && management_->outbound().Holds(request.id, request.from)) continue;
+    xmpp::Envelope answer = AnswerFor(jid_.str(), request, xmpp::ServiceUnavailable());
+    answer.set_origin(id_);
+    answer.set_origin_seq(uplink_.NumberOfOurOwn());
+    uplink_.Send(std::make_unique<xmpp::Envelope>(std::move(answer)));
+  }
+}
+
   Leave();
+  AnswerRequests();
   if (!management_) return SayEnded(std::string(reason));
   // The router is to find in the queue all that we took, for the client and from it.
   Quiesce(Outbound::Close::kSettled, [keep, reason = std::string(reason)](bool) {

@@ -13,6 +13,8 @@
 #include "libs/xmpp/stanza.h"
 #include "parley/session/v1/session.pb.h"
 #include "services/c2s/context.h"
+#include "services/c2s/session/availability.h"
+#include "services/c2s/session/requests.h"
 #include "services/c2s/session/uplink.h"
 #include "services/c2s/sm/management.h"
 #include "services/c2s/stream/identity.h"
@@ -125,6 +127,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Leave();
   void SayEnded(const std::string& reason);
   void TakeEarly();
+  void NoteRequest(const xmpp::Envelope& envelope);
+  void AnswerRequests();
   static bool Resumable(std::string_view reason);
 
   Context& context_;
@@ -137,6 +141,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::unique_ptr<Management> management_;
   std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
   Loop::Timer patience_;                        // with that
+  Requests requests_;  // that its client has not answered
   std::string presence_;                        // last broadcast, empty: not available
   std::uint64_t presence_seq_ = 0;
   std::uint32_t generation_;  // of the lease under which it is ours
