@@ -18,6 +18,16 @@ async def test_what_was_said_before_the_connection_closed_is_delivered(world, fa
     assert [body(await juliet.until(is_message)) for _ in range(8)] == [str(n) for n in range(8)]
 
 
+async def test_what_was_asked_before_the_stream_was_closed_is_answered(world):
+    """RFC 6120 4.4: who has said all still hears until the other side closes, too."""
+    romeo = await world.login(world.account())
+    nobody = f"<message id='m' to='{world.account()}/nowhere' type='groupchat'><body>x</body></message>"
+    await romeo.send(f"<iq type='get' id='i'><query xmlns='{ROSTER}'/></iq>{nobody}</stream:stream>")
+    heard = {e.get("id"): e.get("type") for e in await romeo.ended() if e.get("id")}
+    assert heard == {"i": "result", "m": "error"}
+    assert romeo.parser.closed
+
+
 async def test_of_two_that_bind_one_resource_at_once_one_has_it(world):
     for _ in range(5):
         jid = world.account()

@@ -138,6 +138,12 @@ void Session::Submit(xmpp::Envelope envelope) {
 void Session::Note(const xmpp::Envelope& envelope) {
   if (envelope.kind() == link::v1::KIND_PRESENCE && envelope.to().empty()) {
     if (envelope.type() == link::v1::TYPE_AVAILABLE) presence_ = envelope.stanza();
+// Not from inside OnSettled(): what comes of it may end the session.
+void Session::WhenSettled(std::function<void()> done) {
+  if (uplink_.idle()) return done();
+  on_idle_.push_back([this, done = std::move(done)] { context_.loop.AtEndOfTurn(done); });
+}
+
     if (envelope.type() == link::v1::TYPE_UNAVAILABLE) presence_.clear();
     presence_seq_ = envelope.origin_seq();
   }

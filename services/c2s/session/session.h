@@ -112,7 +112,9 @@ class Session final : public std::enable_shared_from_this<Session> {
   // The router has put it back.
   void OnRestored();
   // Whether a broadcast presence with this number is still what the client last said.
-  bool IsLatestPresence(std::uint64_t seq) const { return state_ != State::kEnded && seq == presence_seq_; }
+  bool IsLatestPresence(std::uint64_t seq) const { return state_ != State::kEnded && availability_.IsLatest(seq); }
+  // Calls back once the routers have taken all that the client sent.
+  void WhenSettled(std::function<void()> done);
 
  private:
   struct Early {

@@ -220,6 +220,34 @@ TEST_F(SessionTest, WhatWasSaidBeforeTheConnectionWentIsTaken) {
   EXPECT_TRUE(edge_.Eventually([&] { return drained; }));
 }
 
+// RFC 6120 4.4: the client has said all, but has not heard all.
+TEST_F(SessionTest, AnswersToWhatWasSaidComeBeforeTheStreamIsClosed) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send("<iq id='1' type='get' to='example.org'><q xmlns='a:b'/></iq></stream:stream>");
+  ASSERT_TRUE(AwaitArrived(1));
+  Deliver(SessionId(), "<iq id='1' type='result'/>", [](Envelope& envelope) { envelope.set_answers(1); });
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 1; }));
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  EXPECT_EQ(client.Rest(), "<iq id='1' type='result'/></stream:stream>");
+  EXPECT_TRUE(client.connection().ended_cleanly());
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(Arrival(1).session_ended().reason(), "closed");
+}
+
+TEST_F(SessionTest, WhoLeavesAndBreaksOffHasLeft) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send(std::string(kToJuliet) + "</stream:stream>");
+  ASSERT_TRUE(AwaitArrived(1));
+  client.connection().Reset();
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(Arrival(1).session_ended().reason(), "closed");
+}
+
 // Limits
 
 TEST_F(SessionTest, ReadsNoMoreThanTheRoutersTake) {
