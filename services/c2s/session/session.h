@@ -127,10 +127,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   rpc::RefusalReason Overflow();
   void FinishHandOver(rpc::Receipt receipt);
   void Leave();
-  void SayEnded(const std::string& reason);
-  void TakeEarly();
   void NoteRequest(const xmpp::Envelope& envelope);
   void AnswerRequests();
+  void SayEnded(const std::string& reason);
+  void TakeEarly();
   static bool Resumable(std::string_view reason);
 
   Context& context_;
@@ -141,11 +141,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::vector<Early> early_;  // delivered while binding
   std::string claim_;         // its queue, while it is being claimed
   std::unique_ptr<Management> management_;
+  Requests requests_;  // that its client has not answered
   std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
   Loop::Timer patience_;                        // with that
-  Requests requests_;  // that its client has not answered
-  std::string presence_;                        // last broadcast, empty: not available
-  std::uint64_t presence_seq_ = 0;
+  Availability availability_;
   std::uint32_t generation_;  // of the lease under which it is ours
   std::int64_t bound_at_ = 0;
   std::string_view mechanism_;
