@@ -168,8 +168,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.slow_reader_timeout, Duration(seconds(1), hours(1)),
           "Time without progress, after which a client that does not read is cut off."),
       ROW(c2s.max_unanswered_bytes, Bytes(0, 16 * kMiB),
-          "Requests (iq) that a client got and has not answered, remembered per session, so that they are answered when it "
-          "ends: ids and senders. Beyond, the oldest are forgotten."),
+          "Requests (iq) that a client got and has not answered, remembered per session, so that they are answered "
+          "when it ends: ids and senders. Beyond, the oldest are forgotten."),
       ROW(c2s.max_unacknowledged, Number(1, 1'000'000),
           "Stanzas of one session that no router has taken yet; then its connection is not read."),
       ROW(c2s.order_timeout, Duration(milliseconds(0), minutes(1)),

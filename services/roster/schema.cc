@@ -118,11 +118,8 @@ ALTER TABLE accounts ADD COLUMN roster_floor bigint;
 
 const std::vector<storage::Migration>& Migrations() {
   static const std::vector<storage::Migration> kMigrations = {
-      {1, "accounts", kAccounts},
-      {2, "rosters", kRosters},
-      {3, "offline", kOffline},
-      {4, "roster_bytes", kRosterBytes},
-      {5, "roster_floor", kRosterFloor},
+      {1, "accounts", kAccounts},        {2, "rosters", kRosters},          {3, "offline", kOffline},
+      {4, "roster_bytes", kRosterBytes}, {5, "roster_floor", kRosterFloor},
   };
   return kMigrations;
 }

@@ -33,7 +33,8 @@ void Availability::Note(const xmpp::Envelope& presence, std::uint32_t max_direct
 }
 
 void Availability::OnSettled(std::uint64_t seq) {
-  const auto place = std::find_if(pending_.begin(), pending_.end(), [seq](const auto& said) { return said.seq == seq; });
+  const auto place =
+      std::find_if(pending_.begin(), pending_.end(), [seq](const auto& said) { return said.seq == seq; });
   if (place == pending_.end()) return;
   if (seq > taken_) {
     taken_ = seq;

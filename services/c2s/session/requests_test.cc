@@ -76,10 +76,10 @@ class UnansweredTest : public SmTest {
  protected:
   // What juliet's client asks of romeo's.
   void Ask(const std::string& session, const std::string& id) {
-    const std::string stanza = "<iq type='get' id='" + id + "' from='" + kJuliet + "' to='" + kRomeo + "'><q xmlns='a:b'/></iq>";
-    Deliver(session, stanza, [&](Envelope& envelope) {
-      envelope.MergeFrom(Iq(link::v1::TYPE_GET, id, kJuliet, kRomeo));
-    });
+    const std::string stanza =
+        "<iq type='get' id='" + id + "' from='" + kJuliet + "' to='" + kRomeo + "'><q xmlns='a:b'/></iq>";
+    Deliver(session, stanza,
+            [&](Envelope& envelope) { envelope.MergeFrom(Iq(link::v1::TYPE_GET, id, kJuliet, kRomeo)); });
   }
   std::vector<Envelope> Sent() {
     return edge_.OnLoop([this] {

@@ -46,8 +46,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   // nullptr: without stream management.
   Management* management() { return management_.get(); }
   bool paused() const;
-  // No other edge can have it, and no router can take us for dead: our lease has not lapsed since the session was bound,
-  // claimed or put back.
+  // No other edge can have it, and no router can take us for dead: our lease has not lapsed since the session was
+  // bound, claimed or put back.
   bool certain() const;
   // It is ours under the present lease.
   void Confirm();
@@ -142,7 +142,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::vector<Early> early_;  // delivered while binding
   std::string claim_;         // its queue, while it is being claimed
   std::unique_ptr<Management> management_;
-  Requests requests_;  // that its client has not answered
+  Requests requests_;                           // that its client has not answered
   std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
   Loop::Timer patience_;                        // with that
   Availability availability_;

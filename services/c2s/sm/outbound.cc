@@ -186,9 +186,8 @@ void Outbound::Reconcile(session::QueueContents contents) {
 
 bool Outbound::HoldsMark(const std::vector<Entry>& entries, const link::v1::Envelope& envelope) {
   const session::Mark mark = session::MarkOf(envelope);
-  return mark.origin != 0 && std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
-           return Same(*entry.envelope, envelope);
-         });
+  return mark.origin != 0 && std::any_of(entries.begin(), entries.end(),
+                                         [&](const Entry& entry) { return Same(*entry.envelope, envelope); });
 }
 
 // By the client, without Redis knowing.
@@ -290,8 +289,7 @@ void Outbound::MarkReplied(std::string_view id, std::string_view from) {
 }
 
 bool Outbound::Holds(std::string_view id, std::string_view from) const {
-  return std::any_of(entries_.begin(), entries_.end(),
-                     [&](const Entry& entry) { return IsRequest(entry, id, from); });
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return IsRequest(entry, id, from); });
 }
 
 void Outbound::Attach() {

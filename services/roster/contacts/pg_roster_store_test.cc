@@ -153,7 +153,8 @@ TEST_F(PgRosterStoreTest, TellsTheWholeRosterWhereItDoesNotKnowWhatChanged) {
     EXPECT_THAT(Changes(known), ElementsAre("whole")) << known;
   }
   // Two removals are remembered.
-  for (const std::string jid : {"a@x.example", "b@x.example", "c@x.example"}) versions.push_back(Remove(jid)->version());
+  for (const std::string jid : {"a@x.example", "b@x.example", "c@x.example"})
+    versions.push_back(Remove(jid)->version());
   EXPECT_THAT(Changes(versions[2]), ElementsAre("whole"));
   EXPECT_THAT(Changes(versions[3]), ElementsAre("-b@x.example " + versions[4], "-c@x.example " + versions[5]));
 }

@@ -58,8 +58,8 @@ constexpr Statement kForget = {
     "UPDATE accounts SET roster_floor = greatest(roster_floor, (SELECT max(version) FROM forgotten)) "
     "WHERE id = $1 AND EXISTS (SELECT 1 FROM forgotten)"};
 constexpr Statement kUnbury = {"roster_unbury", "DELETE FROM roster_removed WHERE account_id = $1 AND jid = $2"};
-// One statement, hence one snapshot: the version is that of the items. When it is known ($3; $4: the items are wanted all
-// the same), no item is looked at (OFFSET 0 keeps the planner from making a filter of that).
+// One statement, hence one snapshot: the version is that of the items. When it is known ($3; $4: the items are wanted
+// all the same), no item is looked at (OFFSET 0 keeps the planner from making a filter of that).
 constexpr Statement kReadRoster = {
     "roster_read",
     "SELECT a.roster_version, " CHANGES_KNOWN " AS incremental, i.version AS changed, i.removed, " ITEM_COLUMNS
@@ -68,10 +68,12 @@ constexpr Statement kReadRoster = {
     "  SELECT o.jid, o.name, o.groups, o.subscription, o.ask, o.approved, o.pending_in, o.in_roster, o.version, "
     "    false AS removed FROM roster_items o "
     "  WHERE o.account_id = a.id AND ($4 OR a.roster_version <> $3) "
-    "    AND ($4 OR NOT " CHANGES_KNOWN " OR o.version > $3) "
+    "    AND ($4 OR NOT " CHANGES_KNOWN
+    " OR o.version > $3) "
     "  UNION ALL "
     "  SELECT r.jid, '', '{}', 0::smallint, false, false, false, false, r.version, true FROM roster_removed r "
-    "  WHERE r.account_id = a.id AND " CHANGES_KNOWN " AND r.version > $3 "
+    "  WHERE r.account_id = a.id AND " CHANGES_KNOWN
+    " AND r.version > $3 "
     "  OFFSET 0) i ON true "
     "WHERE h.domain = $1 AND a.localpart = $2 ORDER BY i.version"};
 constexpr Statement kReadPending = {
