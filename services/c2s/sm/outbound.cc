@@ -84,6 +84,7 @@ void Outbound::Flush() {
 void Outbound::AppendNew() {
   if (state_ != State::kReady || issued_ == last()) return;
   if (!session_.certain()) {
+    if (!context_.redis.up()) return Suspend();
     // If our lease lapsed, what is asked of the router then (Node) ends in OnRestored().
     auto again = [](Session& self) { self.management()->outbound().AppendNew(); };
     if (!retry_.armed()) retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
