@@ -101,6 +101,7 @@ struct C2s {
   std::uint32_t max_outbound_bytes = 1048576;  // per session, for a client that does not read
   std::uint32_t max_unread_bytes = 65536;      // then it must read before it may go on asking
   Milliseconds slow_reader_timeout{30000};     // no progress for so long
+  std::uint32_t max_unanswered_bytes = 16384;  // requests that a client has and has not answered, remembered
   std::uint32_t max_unacknowledged = 128;      // stanzas of a session that the routers have not taken yet
   Milliseconds order_timeout{2000};  // a presence waits for messages, and the other way round, to keep their order
   // Stream management (XEP-0198)
@@ -168,6 +169,7 @@ struct Roster {
   std::uint32_t max_pending_in = 1000;
   std::uint32_t max_pending_bytes = 10000;  // of one kept subscription request
   std::uint32_t roster_history = 200;       // removals remembered for versioning
+  std::uint32_t roster_max_changes = 100;   // told one by one since the version that a client knows
   std::uint32_t write_batch = 200;          // offline messages in one commit
   Seconds repeat_memory{600};               // how long a delivered offline message is still recognised
   Milliseconds drain_timeout{20000};

@@ -167,6 +167,9 @@ const std::vector<Row<Config>>& Rows() {
           "What may wait for a client to read before its own stanzas are read."),
       ROW(c2s.slow_reader_timeout, Duration(seconds(1), hours(1)),
           "Time without progress, after which a client that does not read is cut off."),
+      ROW(c2s.max_unanswered_bytes, Bytes(0, 16 * kMiB),
+          "Requests (iq) that a client got and has not answered, remembered per session, so that they are answered "
+          "when it ends: ids and senders. Beyond, the oldest are forgotten."),
       ROW(c2s.max_unacknowledged, Number(1, 1'000'000),
           "Stanzas of one session that no router has taken yet; then its connection is not read."),
       ROW(c2s.order_timeout, Duration(milliseconds(0), minutes(1)),
@@ -257,6 +260,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(roster.max_pending_in, Number(1, 1'000'000), "Subscription requests that wait for one account's answer."),
       ROW(roster.max_pending_bytes, Bytes(1024, kGiB), "Bytes of one subscription request that is kept."),
       ROW(roster.roster_history, Number(0, 1'000'000), "Removed contacts remembered for roster versioning."),
+      ROW(roster.roster_max_changes, Number(0, 1'000'000),
+          "Changes since the version that a client knows that are told one by one; of more, it gets the whole roster."),
       ROW(roster.write_batch, Number(1, 10'000), "Offline messages written in one transaction."),
       ROW(roster.repeat_memory, Duration(seconds(1), hours(24)),
           "How long a delivered offline message is remembered, so that a late repeat of it is not stored."),

@@ -54,7 +54,8 @@ const std::vector<std::string> kLimits = {"accept_batch",
                                           "unauthenticated_bytes",
                                           "unauthenticated_time",
                                           "unread",
-                                          "order"};
+                                          "order",
+                                          "unanswered"};
 
 }  // namespace
 

@@ -31,7 +31,8 @@ RosterLimits RosterLimitsOf(const config::Roster& config) {
           .max_name_bytes = config.max_name_bytes,
           .max_pending_in = config.max_pending_in,
           .max_pending_bytes = config.max_pending_bytes,
-          .history = config.roster_history};
+          .history = config.roster_history,
+          .max_changes = config.roster_max_changes};
 }
 
 OfflineLimits OfflineLimitsOf(const config::Roster& config) {

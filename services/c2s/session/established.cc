@@ -98,6 +98,9 @@ void Established::OnSilence() {
   session_->Write(PingStanza(stream_.host().domain));
 }
 
+// RFC 6120 4.4: until we close our side, too, it hears what comes of what it said.
+void Established::OnLeave(std::function<void()> done) { session_->WhenSettled(std::move(done)); }
+
 void Established::OnEnd(std::string_view reason) { session_->OnStreamEnd(stream_, reason); }
 
 }  // namespace parley::c2s

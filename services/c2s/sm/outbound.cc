@@ -41,7 +41,7 @@ bool Outbound::Fits(std::size_t bytes) const {
 
 void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
   bytes_ += envelope->stanza().size();
-  entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds()});
+  entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds(), false});
   context_.metrics.sm_unacknowledged.Increment();
   Plan();
   if (state_ == State::kDown) WriteOut();
@@ -62,6 +62,9 @@ void Outbound::Adopt(session::QueueContents contents) {
   seen_.assign(contents.header.seen().begin(), contents.header.seen().end());
   answered_.assign(contents.header.answered().begin(), contents.header.answered().end());
   for (auto& queued : contents.stanzas) entries_.push_back(ToEntry(std::move(queued)));
+  for (const std::uint64_t number : contents.header.replied()) {
+    if (number > acked_ && number <= last()) At(number).replied = any_replied_ = true;
+  }
   written_ever_ = logged_ = issued_ = last();
   written_ = acked_;
 }
@@ -293,6 +296,22 @@ Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
   return Verdict::kFine;
 }
 
+bool Outbound::IsRequest(const Entry& entry, std::string_view id, std::string_view from) {
+  const auto& envelope = *entry.envelope;
+  const bool type = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
+  return envelope.kind() == link::v1::KIND_IQ && type && envelope.id() == id && envelope.from() == from;
+}
+
+void Outbound::MarkReplied(std::string_view id, std::string_view from) {
+  const auto asked = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& entry) { return !entry.replied && IsRequest(entry, id, from); });
+  if (asked != entries_.end()) asked->replied = any_replied_ = true;
+}
+
+bool Outbound::Holds(std::string_view id, std::string_view from) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return IsRequest(entry, id, from); });
+}
+
 void Outbound::Attach() {
   written_ = acked_;
   WriteOut();
@@ -359,6 +378,10 @@ session::v1::QueueHeader Outbound::Header(Close close) {
   for (const auto& seen : seen_) *header.add_seen() = seen;
   std::erase_if(answered_, [&header](const auto& answered) { return answered.number() <= header.handled(); });
   for (const auto& answered : answered_) *header.add_answered() = answered;
+  any_replied_ = any_replied_ && !entries_.empty();
+  for (std::uint64_t number = acked_ + 1; any_replied_ && number <= last(); ++number) {
+    if (At(number).replied) header.add_replied(number);
+  }
   return header;
 }
 

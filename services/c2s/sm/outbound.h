@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/base/result.h"
@@ -33,6 +34,10 @@ class Outbound {
   bool Fits(std::size_t bytes) const;
 
   void Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt);
+  // The client answered the request `id` of `from`, which it may not have acknowledged.
+  void MarkReplied(std::string_view id, std::string_view from);
+  // It has not acknowledged the request `id` of `from`.
+  bool Holds(std::string_view id, std::string_view from) const;
   // What another edge left, when the session was claimed from it.
   void Adopt(session::QueueContents contents);
   // The client got `h` stanzas of ours, modulo 2^32.
@@ -74,9 +79,11 @@ class Outbound {
     std::unique_ptr<link::v1::Envelope> envelope;
     rpc::Receipt receipt;
     std::int64_t at = 0;
+    bool replied = false;  // a request, and the client answered it
   };
 
   std::uint64_t last() const { return acked_ + entries_.size(); }
+  static bool IsRequest(const Entry& entry, std::string_view id, std::string_view from);
   Entry& At(std::uint64_t number) { return entries_[number - acked_ - 1]; }
   // At the end of the turn: one command for all that came in it, and if possible it says what is handled, too.
   void Plan();
@@ -139,6 +146,7 @@ class Outbound {
   State state_ = State::kReady;
   bool may_create_ = false;
   bool planned_ = false;
+  bool any_replied_ = false;  // perhaps, of entries_
 };
 
 }  // namespace parley::c2s
