@@ -124,6 +124,7 @@ class ClientStream final : public ByteStream {
 // One gRPC server and who takes its calls. It may close while calls are on their way from the poller; its streams keep
 // it, for they operate through the server to their end.
 struct Acceptor {
+  std::shared_ptr<const Security> security;  // before the server, which asks it for certificates
   std::unique_ptr<grpc::Server> server;
   grpc::AsyncGenericService service;
   grpc::ServerCompletionQueue* queue = nullptr;

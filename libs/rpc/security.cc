@@ -2,11 +2,9 @@
 
 #include <grpc/grpc_security_constants.h>
 #include <grpc/support/log.h>
-#include <grpcpp/security/tls_credentials_options.h>
 #include <openssl/sha.h>
 
 #include <array>
-#include <fstream>
 #include <stdexcept>
 #include <string_view>
 
@@ -15,8 +13,6 @@
 
 namespace parley::rpc {
 namespace {
-
-namespace tls = grpc::experimental;
 
 constexpr std::array<std::string_view, 5> kCertifiedRoles{"c2s", "router", "roster", kAdmin, kViewer};
 constexpr char kAuthorization[] = "authorization";
@@ -68,37 +64,11 @@ Caller FromToken(const grpc::ServerContextBase& context, const std::map<std::str
   return known == callers.end() ? Caller() : known->second;
 }
 
-void CheckReadable(const MutualTls& files) {
-  for (const auto& file : {files.certificate_file(), files.key_file(), files.ca_file()}) {
-    if (std::ifstream(file).good()) continue;
-    throw std::runtime_error("mtls.directory: cannot read " + file + "; check the path and its permissions");
-  }
-}
-
 // Handshakes that fail are told to nobody else; and a log of JSON lines is to have no others.
 void LogWhatGrpcSays() {
   gpr_set_log_function([](gpr_log_func_args* said) {
     if (said->severity == GPR_LOG_SEVERITY_ERROR) log::Warn("grpc", {{"reason", said->message}});
   });
-}
-
-// Links live on when the files change; new handshakes use the new ones.
-void UseFiles(Security::State& state) {
-  CheckReadable(state.tls);
-  LogWhatGrpcSays();
-  const auto check = static_cast<unsigned>(state.tls.check.count());
-  state.certificates = std::make_shared<tls::FileWatcherCertificateProvider>(
-      state.tls.key_file(), state.tls.certificate_file(), state.tls.ca_file(), check);
-  tls::TlsChannelCredentialsOptions channel;
-  channel.set_certificate_provider(state.certificates);
-  channel.watch_root_certs();
-  channel.watch_identity_key_cert_pairs();
-  state.channel = tls::TlsCredentials(channel);
-  tls::TlsServerCredentialsOptions server(state.certificates);
-  server.watch_root_certs();
-  server.watch_identity_key_cert_pairs();
-  server.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  state.server = tls::TlsServerCredentials(server);
 }
 
 }  // namespace
@@ -115,7 +85,9 @@ Security::Security(const MutualTls& tls, const Access& access) : state_(std::mak
   state_->tls = tls;
   state_->token = access.token;
   for (auto& [token, caller] : ParseTokens(access.tokens)) state_->callers.emplace(HashOf(token), caller);
-  if (tls.enabled()) UseFiles(*state_);
+  if (!tls.enabled()) return;
+  state_->files = std::make_shared<IdentityFiles>(tls);
+  LogWhatGrpcSays();
 }
 
 Security::~Security() = default;
@@ -130,12 +102,20 @@ std::string Security::RefuseLink(const Caller& caller, const std::string& servic
 
 std::shared_ptr<grpc::ChannelCredentials> ChannelCredentialsOf(const Security* security) {
   if (security == nullptr || !security->mutual_tls()) return grpc::InsecureChannelCredentials();
-  return security->state().channel;
+  auto& state = security->state();
+  if (auto files = state.files->Current(); files != state.channel_files) {
+    grpc::SslCredentialsOptions options{files->authorities, files->key, files->certificate};
+    state.channel = grpc::SslCredentials(options);
+    state.channel_files = std::move(files);
+  }
+  return state.channel;
 }
 
 std::shared_ptr<grpc::ServerCredentials> ServerCredentialsOf(const Security* security) {
   if (security == nullptr || !security->mutual_tls()) return grpc::InsecureServerCredentials();
-  return security->state().server;
+  auto& state = security->state();
+  state.servers.push_back(std::make_unique<ServerCertificates>(state.files));
+  return state.servers.back()->MakeCredentials();
 }
 
 void ExpectPeer(const Security* security, const std::string& service, grpc::ChannelArguments& arguments) {

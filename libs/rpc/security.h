@@ -62,7 +62,7 @@ class Security {
   std::string RefuseLink(const Caller& caller, const std::string& service) const;
 
   struct State;
-  const State& state() const { return *state_; }
+  State& state() const { return *state_; }
 
  private:
   std::unique_ptr<State> state_;

@@ -1,13 +1,15 @@
 #pragma once
 
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/security/tls_certificate_provider.h>
 
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "libs/rpc/identity_files.h"
 #include "libs/rpc/security.h"
+#include "libs/rpc/server_certificates.h"
 
 namespace parley::rpc {
 
@@ -16,10 +18,12 @@ struct Security::State {
   MutualTls tls;
   std::string token;
   std::map<std::string, Caller> callers;  // by their tokens' hashes
-  // Watches the files; both kinds of credentials use what it has read last.
-  std::shared_ptr<grpc::experimental::CertificateProviderInterface> certificates;
+  std::shared_ptr<IdentityFiles> files;
+  // Of the files as they were when the last channel was made. Loop's thread only.
+  std::shared_ptr<const IdentityFiles::Pem> channel_files;
   std::shared_ptr<grpc::ChannelCredentials> channel;
-  std::shared_ptr<grpc::ServerCredentials> server;
+  // Those that servers fetch certificates from; a server keeps its Security.
+  std::vector<std::unique_ptr<ServerCertificates>> servers;
 };
 
 // Each takes nullptr for a process without any security.

@@ -39,6 +39,7 @@ class SecurityTest : public ::testing::Test {
       files_.Write("tls.key", issued.key);
       files_.Write("ca.crt", ca.pem());
     }
+    void Break(const std::string& file) { files_.Write(file, ""); }
     std::shared_ptr<const rpc::Security> Made() const {
       return rpc::Security::Make({.directory = files_.path(), .domain = kDomain, .check = std::chrono::seconds(1)}, {});
     }
@@ -192,6 +193,18 @@ TEST_F(SecurityTest, NewFilesAreFollowedAndLinksLiveOn) {
   last = "not tried";
   for (int tries = 0; tries < 20 && !last.empty(); ++tries) last = Exists(edge);
   EXPECT_EQ(last, "");
+}
+
+TEST_F(SecurityTest, FilesThatAreIncompleteMeanwhileHarmNobody) {
+  Identity router(ca_, {"router"});
+  const Identity viewer(ca_, {"viewer"});
+  Serve(router.Made());
+  for (const char* file : {"tls.crt", "tls.key", "ca.crt"}) {
+    router.Break(file);
+    testing::RunFor(loop_, 1100ms);  // looked at again
+    EXPECT_EQ(Exists(viewer.Made()), "") << file;
+    router.Renew(ca_, {"router"});
+  }
 }
 
 TEST_F(SecurityTest, FilesThatCannotBeReadEndTheStart) {

@@ -52,6 +52,7 @@ Server::State::State(Loop& loop_, Self self, LinkOptions options, LinkHandler* h
 }
 
 void Server::State::Start(const std::string& listen, const std::vector<grpc::Service*>& services) {
+  acceptor->security = role->options.security;
   grpc::ServerBuilder builder;
   SetServerArguments(role->options, builder);
   builder.AddListeningPort(listen, ServerCredentialsOf(role->options.security.get()), &port);

@@ -41,7 +41,9 @@ async def chat(world):
 
 
 def gauge(world, name, metric):
-    (line,) = [row for row in world.cluster.http(name, "/metrics")[1].splitlines() if row.startswith(metric)]
+    status, text = world.cluster.http(name, "/metrics")
+    assert status == 200, (name, status, text)
+    (line,) = [row for row in text.splitlines() if row.startswith(metric)]
     return float(line.split()[-1])
 
 
