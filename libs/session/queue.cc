@@ -25,6 +25,17 @@ Mark MarkOf(const link::v1::Envelope& envelope) {
   return {StableHash(envelope.origin()), envelope.origin_seq()};
 }
 
+v1::Answered AnsweredBy(const link::v1::Envelope& envelope) {
+  v1::Answered answered;
+  answered.set_number(envelope.answers());
+  answered.set_id(StableHash(envelope.id()));
+  return answered;
+}
+
+bool IsAnswer(const v1::Answered& answered, std::uint64_t number, std::string_view id) {
+  return answered.number() == number && !id.empty() && answered.id() == StableHash(id);
+}
+
 std::string QueueKey(std::string_view bare_jid, std::string_view queue) {
   std::string key = "parley:q:{";
   return key.append(bare_jid).append("}:").append(queue);

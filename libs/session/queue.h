@@ -28,6 +28,10 @@ struct Mark {
 };
 Mark MarkOf(const link::v1::Envelope& envelope);
 
+// What a client is answered by an envelope with `answers`.
+v1::Answered AnsweredBy(const link::v1::Envelope& envelope);
+bool IsAnswer(const v1::Answered& answered, std::uint64_t number, std::string_view id);
+
 std::string Encode(const v1::QueueHeader& header);
 // The envelope is only read.
 std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled);

@@ -209,7 +209,7 @@ class Ledger(Observer):
         for arrival in message.arrivals:
             by_session[arrival.session].append(arrival)
         if flow.forked:
-            for session in flow.receivers:
+            for session in flow.receivers if message.arrivals or not message.bounces else ():
                 if message.acknowledged and session.incarnation.number == 1 and session not in by_session:
                     counts["LOST"] += 1
                     broken.append(f"{name}: {session.full} was there all the time and did not get it")

@@ -160,7 +160,10 @@ void Session::OnUplinkReady() {
 
 void Session::OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::StanzaError& error) {
   if (!uplink_.TakeAnswer(envelope.origin_seq(), Uplink::Delivery::kRepeat)) return;
-  if (const auto answer = xmpp::MakeError(envelope, error)) Write(answer->stanza());
+  if (auto answer = xmpp::MakeError(envelope, error)) {
+    answer->set_answers(envelope.origin_seq());
+    WriteOwn(std::move(*answer));
+  }
   // Reading on is what lets the others be answered, too.
   uplink_.OnWritable();
 }
@@ -206,15 +209,19 @@ rpc::RefusalReason Session::Overflow() {
 }
 
 void Session::Write(std::string_view stanza) {
-  if (!management_) return WriteElement(stanza);
-  auto envelope = std::make_unique<xmpp::Envelope>();
-  envelope->set_kind(link::v1::KIND_IQ);
-  envelope->set_stanza(stanza.data(), stanza.size());
-  if (!management_->outbound().Fits(stanza.size())) {
+  xmpp::Envelope envelope;
+  envelope.set_kind(link::v1::KIND_IQ);
+  envelope.set_stanza(stanza.data(), stanza.size());
+  WriteOwn(std::move(envelope));
+}
+
+void Session::WriteOwn(xmpp::Envelope envelope) {
+  if (!management_) return WriteElement(envelope.stanza());
+  if (!management_->outbound().Fits(envelope.stanza().size())) {
     Overflow();
     return;
   }
-  management_->outbound().Push(std::move(envelope), rpc::Receipt());
+  management_->outbound().Push(std::make_unique<xmpp::Envelope>(std::move(envelope)), rpc::Receipt());
 }
 
 void Session::WriteElement(std::string_view xml) {

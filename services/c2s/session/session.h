@@ -69,6 +69,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt);
   // A stanza of our own for the client.
   void Write(std::string_view stanza);
+  void WriteOwn(xmpp::Envelope envelope);
   // Something that is no stanza, if a stream is there.
   void WriteElement(std::string_view xml);
   // A stanza that Outbound has accounted for.

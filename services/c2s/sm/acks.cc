@@ -11,7 +11,7 @@
 namespace parley::c2s {
 
 Acks::Acks(Session& session, Context& context)
-    : session_(session), context_(context), asking_(&Acks::Ask, this), waiting_(&Acks::StopWaiting, this) {}
+    : session_(session), context_(context), asking_(&Acks::Ask, this), waiting_(&Acks::StopWaiting, this), noting_(&Acks::NoteLate, this) {}
 
 // Ours
 
@@ -51,6 +51,7 @@ void Acks::Ask(void* self) {
 void Acks::Detach() {
   asking_.Cancel();
   waiting_.Cancel();
+  noting_.Cancel();
   stanzas_ = owed_ = 0;
   bytes_ = 0;
   asked_ = overdue_ = announce_ = false;
@@ -105,16 +106,30 @@ void Acks::Answer() {
   for (owed_ = std::max(owed_, 1u); owed_ > 0; --owed_) session_.WriteElement(answer);
 }
 
+// A client that asks seldom is to have little to send again, and what another edge must take for a repeat is little.
 void Acks::NoteUnasked() {
-  auto& outbound = session_.management()->outbound();
-  if (storing_ || session_.uplink().handled() < outbound.stored() + context_.config.c2s.sm_store_handled) return;
+  const std::uint64_t stored = session_.management()->outbound().stored();
+  if (storing_ || session_.uplink().handled() <= stored) return;
+  if (session_.uplink().handled() >= stored + context_.config.c2s.sm_store_handled) return Note();
+  if (!noting_.armed()) context_.wheel.Arm(noting_, context_.config.c2s.sm_store_delay);
+}
+
+void Acks::NoteLate(void* self) {
+  auto& acks = *static_cast<Acks*>(self);
+  const std::uint64_t handled = acks.session_.uplink().handled();
+  if (!acks.storing_ && handled > acks.session_.management()->outbound().stored()) acks.Note();
+}
+
+void Acks::Note() {
+  noting_.Cancel();
   storing_ = true;
   auto noted = [](Session& session, bool) {
     Acks& self = session.management()->acks();
     self.storing_ = false;
     self.TryAnswer();
   };
-  outbound.StoreHandled(Outbound::Close::kOpen, WhileAlive(session_.shared_from_this(), noted));
+  session_.management()->outbound().StoreHandled(Outbound::Close::kOpen,
+                                                 WhileAlive(session_.shared_from_this(), noted));
 }
 
 }  // namespace parley::c2s

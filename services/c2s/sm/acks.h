@@ -33,12 +33,15 @@ class Acks {
   static void StopWaiting(void* self);
   void TryAnswer();
   void Answer();
+  static void NoteLate(void* self);
   void NoteUnasked();
+  void Note();
 
   Session& session_;
   Context& context_;
   Wheel::Timer asking_;       // until we ask, then until that is answered
   Wheel::Timer waiting_;      // until we answer whatever is handled
+  Wheel::Timer noting_;       // until Redis is told what is handled, though nobody asked
   std::uint64_t wanted_ = 0;  // all up to this number came before the last question
   std::size_t bytes_ = 0;     // written since we asked
   std::uint32_t stanzas_ = 0;

@@ -22,7 +22,8 @@ Claim::Claim(Context& context, const Identity& identity, std::string session, st
       address_(std::move(address)),
       queue_(RandomId()),
       session_(std::make_shared<Session>(context, nullptr, identity, std::move(session))),
-      deadline_(std::chrono::steady_clock::now() + context.config.c2s.router_timeout) {}
+      began_(std::chrono::steady_clock::now()),
+      deadline_(began_ + context.config.c2s.router_timeout) {}
 
 // It is in the table before the ask leaves: deliveries may come with the answer.
 void Claim::Start(Done done) {
@@ -89,7 +90,10 @@ void Claim::OnQueue(Result<session::QueueContents> contents) {
 
 void Claim::TryAgain(void (Claim::*what)(), const std::string& why) {
   log::Info("session_claim_unanswered", {{"session", session_->id()}, {"reason", why}});
-  if (std::chrono::steady_clock::now() + kRetryDelay >= deadline_) return GiveUp(Outcome{});
+  const auto now = std::chrono::steady_clock::now();
+  // If the ill is this node's alone, the client is better off elsewhere.
+  const bool hopeless = !context_.node.held() && now >= began_ + context_.config.c2s.sm_resume_wait;
+  if (hopeless || now + kRetryDelay >= deadline_) return GiveUp(Outcome{});
   retry_ = context_.loop.After(kRetryDelay, [self = shared_from_this(), what] { ((*self).*what)(); });
 }
 

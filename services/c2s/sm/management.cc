@@ -25,16 +25,19 @@ void Management::Distrust(const session::QueueContents& contents) {
   if (contents.header.settled()) return;
   const auto& config = context_.config.c2s;
   distrusted_ = contents.header.handled() + config.sm_store_handled + config.max_unacknowledged;
+  answered_.assign(contents.header.answered().begin(), contents.header.answered().end());
   for (const auto& queued : contents.stanzas) {
-    const auto& envelope = queued.envelope();
-    if (envelope.answers() > contents.header.handled()) answered_.emplace_back(envelope.answers(), envelope.id());
+    if (queued.envelope().answers() > contents.header.handled()) {
+      answered_.push_back(session::AnsweredBy(queued.envelope()));
+    }
   }
 }
 
 bool Management::IsAnswered(std::uint64_t number, std::string_view id) {
   if (answered_.empty()) return false;
-  const auto found = std::find_if(answered_.begin(), answered_.end(),
-                                  [&](const auto& answer) { return answer.first == number && answer.second == id; });
+  const auto found = std::find_if(answered_.begin(), answered_.end(), [&](const auto& answered) {
+    return session::IsAnswer(answered, number, id);
+  });
   if (found == answered_.end()) return false;
   answered_.erase(found);
   return true;

@@ -36,7 +36,7 @@ class Management {
   // perhaps seen before.
   void Distrust(const session::QueueContents& contents);
   bool MayBeRepeat(std::uint64_t number) const { return number <= distrusted_; }
-  // The answer to this request of the client is in the queue: it is not to be asked again.
+  // The client has the answer to this request, or the queue has: it is not to be asked again.
   bool IsAnswered(std::uint64_t number, std::string_view id);
 
  private:
@@ -47,7 +47,7 @@ class Management {
   std::uint64_t base_;
   std::uint64_t resume_ms_;
   std::uint64_t distrusted_ = 0;
-  std::vector<std::pair<std::uint64_t, std::string>> answered_;  // numbers and ids of requests
+  std::vector<session::v1::Answered> answered_;
   Outbound outbound_;
   Acks acks_;
   Wheel::Timer expiry_;

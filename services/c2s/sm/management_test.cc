@@ -104,6 +104,34 @@ TEST_F(ManagementTest, NotesHandledStanzasUnasked) {
   EXPECT_TRUE(edge_.Eventually([this] { return Contents().header.handled() == 5; }));
 }
 
+TEST_F(ManagementTest, NotesTheLastHandledStanzaAfterAWhile) {
+  Client client(edge_.port());
+  Enable(client);
+  client.Send("<message to='juliet@example.org'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return Contents().header.handled() == 1; }));
+}
+
+TEST_F(ManagementTest, NotesWhichAnswersTheClientHasWhileSomethingBeforeThemIsNotHandled) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<message to='juliet@example.org'/><iq type='get' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+  ASSERT_TRUE(AwaitArrived(2));
+  Deliver(SessionId(), "<iq type='result' id='q'/>", [](link::v1::Envelope& envelope) {
+    envelope.set_kind(link::v1::KIND_IQ);
+    envelope.set_id("q");
+    envelope.set_answers(2);
+  });
+  client.Until("<iq type='result' id='q'/>");
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return Contents().header.answered_size() == 1; }));
+  EXPECT_TRUE(session::IsAnswer(Contents().header.answered(0), 2, "q"));
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  edge_.OnLoop([this] { edge_.router().Acknowledge(1); });
+  EXPECT_TRUE(edge_.Eventually([this] { return Contents().header.handled() == 2; }));
+  EXPECT_EQ(Contents().header.answered_size(), 0);
+}
+
 TEST_F(ManagementTest, QueuesInRedisUntilAcknowledged) {
   Client client(edge_.port());
   Enable(client);

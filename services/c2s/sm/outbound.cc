@@ -60,6 +60,7 @@ void Outbound::Adopt(session::QueueContents contents) {
   acked_ = trimmed_ = contents.header.acked();
   stored_ = contents.header.handled();
   seen_.assign(contents.header.seen().begin(), contents.header.seen().end());
+  answered_.assign(contents.header.answered().begin(), contents.header.answered().end());
   for (auto& queued : contents.stanzas) entries_.push_back(ToEntry(std::move(queued)));
   written_ever_ = logged_ = issued_ = last();
   written_ = acked_;
@@ -323,13 +324,18 @@ session::v1::QueueHeader Outbound::Header(Close close) {
   header.set_base(session_.management()->base());
   header.set_settled(close == Close::kSettled && session_.uplink().idle());
   for (const auto& seen : seen_) *header.add_seen() = seen;
+  std::erase_if(answered_, [&header](const auto& answered) { return answered.number() <= header.handled(); });
+  for (const auto& answered : answered_) *header.add_answered() = answered;
   return header;
 }
 
-// Its repeat, if a router dies now, may come when we are not the session's edge any more.
+// Its repeat, or that of what it answers, may come when we are not the session's edge any more.
 void Outbound::Remember(const link::v1::Envelope& envelope) {
-  const session::Mark mark = session::MarkOf(envelope);
-  if (mark.origin == 0) return;
+  if (const session::Mark mark = session::MarkOf(envelope); mark.origin != 0) RememberSeen(mark);
+  if (envelope.answers() > session_.uplink().handled()) answered_.push_back(session::AnsweredBy(envelope));
+}
+
+void Outbound::RememberSeen(const session::Mark& mark) {
   auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == mark.origin; });
   if (known == seen_.end()) {
     if (seen_.size() == kMaxSeen) seen_.erase(seen_.begin());

@@ -96,6 +96,7 @@ class Outbound {
   void WriteOut();
   void Trim();
   void Remember(const link::v1::Envelope& envelope);
+  void RememberSeen(const session::Mark& mark);
   session::v1::QueueHeader Header(Close close);
   void CallWaiting();
 
@@ -114,6 +115,7 @@ class Outbound {
   std::uint64_t written_ever_ = 0;  // to any
   std::uint64_t stored_ = 0;
   std::vector<session::v1::Seen> seen_;
+  std::vector<session::v1::Answered> answered_;
   std::vector<std::function<void()>> waiting_;
   Loop::Timer retry_;
   std::uint32_t round_ = 0;  // of asking Redis how things stand; answers to questions of earlier ones say nothing

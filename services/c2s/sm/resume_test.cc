@@ -222,6 +222,21 @@ TEST_F(ResumeTest, ARequestWhoseAnswerIsInTheQueueIsNotAskedAgain) {
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 1u);
 }
 
+// Something sent before it is not handled yet, and the edge that had the session is gone.
+TEST_F(ResumeTest, ARequestWhoseAnswerTheClientHasIsNotAskedAgain) {
+  auto answer = Queued("x");
+  answer.set_id("q");
+  answer.set_answers(2);
+  Leave([&](session::v1::QueueHeader& header) { *header.add_answered() = session::AnsweredBy(answer); }, {});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  client.Send("<message to='juliet@example.org'/><iq type='get' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+  client.Send("<message to='juliet@example.org'/>");
+  client.Send(kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='3'/>");
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 2u);
+}
+
 TEST_F(ResumeTest, DeliveriesThatComeBeforeTheQueueIsReadFollowIt) {
   Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
   edge_.OnLoop([this] {
