@@ -230,6 +230,17 @@ TEST_F(ConfigEnvironmentTest, SecretsComeFromTheEnvironment) {
       AllOf(StartsWith("--set redis.password: "), HasSubstr("PARLEY_REDIS_PASSWORD_FILE"), Not(HasSubstr("by_hand"))));
 }
 
+TEST(ConfigTest, KeysOfSecurityAreChecked) {
+  EXPECT_THAT(With("c2s: {trusted_proxies: [10.0.0.0/8, '2001:db8::/32']}").c2s.trusted_proxies,
+              ElementsAre("10.0.0.0/8", "2001:db8::/32"));
+  EXPECT_THAT(Complaint(std::string(kHost) + "c2s: {trusted_proxies: [10.0.0.1/8]}"), HasSubstr("no network"));
+  const std::string tokens = Complaint(std::string(kHost) + "access: {tokens: 'alice root open-sesame-0123456'}");
+  EXPECT_THAT(tokens, AllOf(HasSubstr("PARLEY_ACCESS_TOKENS"), HasSubstr("role"), Not(HasSubstr("sesame"))));
+  EXPECT_THAT(Complaint(std::string(kHost) + "redis: {certificate_file: /c}"), HasSubstr("redis.key_file together"));
+  EXPECT_THAT(Complaint(std::string(kHost) + "postgres: {key_file: /k}"), HasSubstr("postgres.certificate_file and"));
+  EXPECT_THAT(Complaint(std::string(kHost) + "redis: {tls: true, unix_socket: /s}"), HasSubstr("unix socket"));
+}
+
 TEST_F(ConfigEnvironmentTest, SecretsComeFromFiles) {
   const SecretFile file("from a file\n");
   setenv("PARLEY_REDIS_PASSWORD_FILE", file.path().c_str(), 1);
