@@ -10,6 +10,7 @@
 #include "libs/base/log.h"
 #include "libs/net/tls.h"
 #include "libs/rpc/link.h"
+#include "libs/rpc/security.h"
 #include "libs/storage/redis.h"
 #include "libs/telemetry/admin_options.h"
 
@@ -49,6 +50,9 @@ struct Postgres {
   std::string user = "parley";
   std::string password;  // PARLEY_POSTGRES_PASSWORD
   std::string tls = "prefer";
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
   std::uint32_t connections = 4;
   std::uint32_t max_queue = 10000;
   Milliseconds connect_timeout{3000};
@@ -58,7 +62,10 @@ struct Postgres {
 struct C2s {
   std::vector<std::string> listen{"0.0.0.0:5222"};
   std::vector<std::string> listen_tls{"0.0.0.0:5223"};
-  std::string admin = "0.0.0.0:9100";  // /metrics, probes
+  std::string admin = "0.0.0.0:9100";        // /metrics, probes
+  std::vector<std::string> trusted_proxies;  // networks; not empty: PROXY protocol, and from these only
+  Milliseconds proxy_timeout{5000};
+  std::uint32_t max_proxy_header_bytes = 4096;
   bool starttls_required = true;
   std::string tls_min_version = "1.2";
   std::string tls_ciphers;
@@ -183,6 +190,8 @@ struct Config {
   storage::RedisOptions redis;  // password: PARLEY_REDIS_PASSWORD
   Postgres postgres;
   rpc::LinkOptions link;
+  rpc::MutualTls mtls;
+  rpc::Access access;  // PARLEY_ACCESS_TOKENS, PARLEY_TOKEN
   C2s c2s;
   Router router;
   Roster roster;

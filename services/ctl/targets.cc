@@ -1,5 +1,6 @@
 #include "services/ctl/targets.h"
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -12,8 +13,10 @@ namespace {
 
 constexpr char kDefaultFile[] = "/etc/parley/parley.yaml";
 
-config::Cluster ClusterOf(const Options& options) {
-  const std::string file = options.config_file.empty() ? kDefaultFile : options.config_file;
+std::string FileOf(const Options& options) { return options.config_file.empty() ? kDefaultFile : options.config_file; }
+
+config::Config ConfigOf(const Options& options) {
+  const std::string file = FileOf(options);
   std::ifstream in(file, std::ios::binary);
   const std::string yaml{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   if (!in) {
@@ -21,10 +24,16 @@ config::Cluster ClusterOf(const Options& options) {
                               "--router HOST:PORT and --roster HOST:PORT");
   }
   try {
-    return config::Parse(yaml).cluster;
+    return config::Parse(yaml);
   } catch (const std::runtime_error& error) {
     throw Failure(kUsage, file + ": " + error.what());
   }
+}
+
+// Without a file, the defaults: the cluster may be given on the command line.
+config::Config ConfigIfAny(const Options& options) {
+  const bool wanted = !options.config_file.empty() || std::filesystem::exists(FileOf(options));
+  return wanted ? ConfigOf(options) : config::Config();
 }
 
 std::vector<std::string> Known(const std::vector<std::string>& targets, const std::string& key,
@@ -37,12 +46,14 @@ std::vector<std::string> Known(const std::vector<std::string>& targets, const st
 
 std::vector<std::string> Routers(const Options& options) {
   if (!options.routers.empty()) return options.routers;
-  return Known(ClusterOf(options).routers, "cluster.routers", "--router");
+  return Known(ConfigOf(options).cluster.routers, "cluster.routers", "--router");
 }
 
 std::vector<std::string> Rosters(const Options& options) {
   if (!options.rosters.empty()) return options.rosters;
-  return Known(ClusterOf(options).rosters, "cluster.rosters", "--roster");
+  return Known(ConfigOf(options).cluster.rosters, "cluster.rosters", "--roster");
 }
+
+rpc::MutualTls MutualTlsOf(const Options& options) { return ConfigIfAny(options).mtls; }
 
 }  // namespace parley::ctl

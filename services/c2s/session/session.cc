@@ -107,7 +107,8 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
 
 // Upstream
 
-void Session::Submit(xmpp::Envelope envelope) {
+void Session::Submit(std::unique_ptr<xmpp::Envelope> stanza) {
+  xmpp::Envelope& envelope = *stanza;
   const std::uint64_t number = envelope.origin_seq();
   if (requests_.Answer(envelope) && management_) management_->outbound().MarkReplied(envelope.id(), envelope.to());
   if (management_ && management_->MayBeRepeat(number)) {
@@ -118,7 +119,7 @@ void Session::Submit(xmpp::Envelope envelope) {
   if (management_ && !certain()) envelope.set_repeat(true);
   Note(envelope);
   envelope.set_origin(id_);
-  uplink_.Send(std::make_unique<xmpp::Envelope>(std::move(envelope)));
+  uplink_.Send(std::move(stanza));
   if (!uplink_.ready() && stream_) stream_->Hold(Stream::Pause::kUplink);
 }
 

@@ -64,7 +64,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Adopt(const session::v1::Record& record, session::QueueContents contents);
 
   // A stanza of the client, stamped, with its number.
-  void Submit(xmpp::Envelope envelope);
+  void Submit(std::unique_ptr<xmpp::Envelope> stanza);
   // A stanza for the client: takes both, or says why not.
   rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, rpc::Receipt& receipt);
   // One that came before the session is ready for it.

@@ -43,7 +43,7 @@ void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt r
   bytes_ += envelope->stanza().size();
   entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds(), false});
   context_.metrics.sm_unacknowledged.Increment();
-  AppendNew();
+  Plan();
   if (state_ == State::kDown) WriteOut();
 }
 
@@ -71,34 +71,54 @@ void Outbound::Adopt(session::QueueContents contents) {
 
 // Redis
 
+void Outbound::Plan() {
+  if (std::exchange(planned_, true)) return;
+  auto flush = [](Session& self) { self.management()->outbound().Flush(); };
+  context_.loop.AtEndOfTurn(WhileAlive(session_.shared_from_this(), flush));
+}
+
+void Outbound::Flush() {
+  planned_ = false;
+  AppendNew();
+  Trim();
+  Note();
+}
+
 void Outbound::AppendNew() {
-  if (issued_ < last() && !session_.certain()) {
+  if (state_ != State::kReady || issued_ == last()) return;
+  if (!session_.certain()) {
+    if (!context_.redis.up()) return Suspend();
     // If our lease lapsed, what is asked of the router then (Node) ends in OnRestored().
     auto again = [](Session& self) { self.management()->outbound().AppendNew(); };
     if (!retry_.armed()) retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
     return;
   }
-  while (state_ == State::kReady && issued_ < last()) {
+  Noting noting = StartNoting();
+  std::vector<std::string> elements;
+  elements.reserve(last() - issued_);
+  while (issued_ < last()) {
     Entry& entry = At(++issued_);
-    const std::uint64_t expected = issued_ - trimmed_ + 1;
-    auto appended = [number = issued_, expected, round = round_](Session& session,
-                                                                 const Result<std::uint64_t>& length) {
-      session.management()->outbound().OnAppended(number, expected, round, length);
-    };
-    session::Append(context_.redis, key_, session::Encode(*entry.envelope, entry.at, session_.uplink().handled()),
-                    WhileAlive(session_.shared_from_this(), std::move(appended)));
+    elements.push_back(session::Encode(*entry.envelope, entry.at, noting.handled));
   }
+  const Appending appending{issued_, issued_ - trimmed_ + 1, round_};
+  auto appended = [appending, noting = std::move(noting)](Session& session, const Result<std::uint64_t>& length) {
+    Outbound& self = session.management()->outbound();
+    self.OnAppended(appending, length);
+    self.OnNoted(noting, length && *length > 0);
+  };
+  session::Append(context_.redis, key_, elements, WhileAlive(session_.shared_from_this(), std::move(appended)));
 }
 
-void Outbound::OnAppended(std::uint64_t number, std::uint64_t expected, std::uint32_t round,
-                          const Result<std::uint64_t>& length) {
-  if (round != round_) return;
+void Outbound::OnAppended(const Appending& appending, const Result<std::uint64_t>& length) {
+  if (appending.round != round_) return;
   if (!length) return Suspend();
   if (*length == 0) return Lost();
   // A router took us for dead and added to it.
-  if (*length != expected) return Sync();
-  logged_ = number;
-  if (number > acked_) At(number).receipt = rpc::Receipt();
+  if (*length != appending.length) return Sync();
+  for (std::uint64_t number = std::max(logged_, acked_) + 1; number <= appending.number; ++number) {
+    At(number).receipt = rpc::Receipt();
+  }
+  logged_ = appending.number;
   WriteOut();
   Trim();
   if (logged_ == last()) CallWaiting();
@@ -272,7 +292,7 @@ Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
   context_.metrics.sm_unacknowledged.Decrement(count);
   acked_ += count;
   written_ = std::max(written_, acked_);
-  Trim();
+  Plan();
   return Verdict::kFine;
 }
 
@@ -315,22 +335,36 @@ void Outbound::Trim() {
   const std::uint64_t count = upto - trimmed_;
   trimmed_ = upto;
   const auto header = Header(Close::kOpen);
-  auto trimmed = [handled = header.handled()](Session& session, const Result<Ok>& done) {
-    Outbound& self = session.management()->outbound();
-    if (done) self.stored_ = std::max(self.stored_, handled);
+  auto trimmed = [noting = StartNoting()](Session& session, const Result<Ok>& done) {
+    session.management()->outbound().OnNoted(noting, static_cast<bool>(done));
   };
   session::Trim(context_.redis, key_, count, header, WhileAlive(session_.shared_from_this(), std::move(trimmed)));
 }
 
 void Outbound::StoreHandled(Close close, std::function<void(bool)> done) {
   if (state_ != State::kReady) return done(false);
-  const auto header = Header(close);
-  auto stored = [handled = header.handled(), done = std::move(done)](Session& session, const Result<Ok>& result) {
-    Outbound& self = session.management()->outbound();
-    if (result) self.stored_ = std::max(self.stored_, handled);
-    done(static_cast<bool>(result));
+  to_note_.push_back(std::move(done));
+  close == Close::kOpen ? Plan() : SetHeader(close);
+}
+
+void Outbound::Note() {
+  if (to_note_.empty()) return;
+  if (state_ == State::kReady) return SetHeader(Close::kOpen);
+  OnNoted(StartNoting(), false);
+}
+
+void Outbound::SetHeader(Close close) {
+  auto stored = [noting = StartNoting()](Session& session, const Result<Ok>& result) {
+    session.management()->outbound().OnNoted(noting, static_cast<bool>(result));
   };
-  session::SetHeader(context_.redis, key_, header, WhileAlive(session_.shared_from_this(), std::move(stored)));
+  session::SetHeader(context_.redis, key_, Header(close), WhileAlive(session_.shared_from_this(), std::move(stored)));
+}
+
+Outbound::Noting Outbound::StartNoting() { return {session_.uplink().handled(), std::exchange(to_note_, {})}; }
+
+void Outbound::OnNoted(const Noting& noting, bool noted) {
+  if (noted) stored_ = std::max(stored_, noting.handled);
+  for (const auto& done : noting.done) done(noted);
 }
 
 session::v1::QueueHeader Outbound::Header(Close close) {

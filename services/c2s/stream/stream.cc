@@ -35,7 +35,7 @@ std::string_view WithoutLeadingSpace(std::string_view text) {
 Stream::Stream(Context& context, int fd, const std::string& address)
     : context_(context),
       ticket_(context.admission, address),
-      connection_(context.loop, fd, *this),
+      connection_(context.loop, fd, *this, address),
       scanner_(ScannerLimits(context.config.c2s)),
       throttle_(*this, context.wheel, context.config.c2s, context.metrics),
       watchdog_(*this, context.wheel, context.config.c2s),
