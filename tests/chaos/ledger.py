@@ -59,8 +59,9 @@ class Question:
     incarnation: object
     to: object  # a session, or None for the server
     told: int
+    sent: float = 0.0
     acknowledged: bool = False
-    answers: int = 0
+    answers: list = field(default_factory=list)  # when they came, and their types
 
 
 class Ledger(Observer):
@@ -92,7 +93,7 @@ class Ledger(Observer):
     def ask(self, session, to=None):
         """A ping, to the server or to another session."""
         name = f"i{len(self.questions)}"
-        self.questions[name] = Question(session, session.incarnation, to, session.told)
+        self.questions[name] = Question(session, session.incarnation, to, session.told, self.now())
         address = f" to='{to.full}'" if to else ""
         session.send(f"<iq type='get' id='{name}'{address}><ping xmlns='urn:xmpp:ping'/></iq>", ("iq", name))
 
@@ -103,7 +104,7 @@ class Ledger(Observer):
             self._message(session, element)
         elif element.tag == IQ and element.get("id") in self.questions and element.get("type") in ("result", "error"):
             question = self.questions[element.get("id")]
-            question.answers += 1
+            question.answers.append((round(self.now(), 2), element.get("type")))
             if question.to is None and question.incarnation is session.incarnation:
                 session.incarnation.confirmed = max(session.incarnation.confirmed, question.told)
 
@@ -179,7 +180,7 @@ class Ledger(Observer):
     @staticmethod
     def _answers_too_many(question):
         """A lost session's client sends its unacknowledged answer again, to what was bounced when the session ended."""
-        return question.answers > (2 if question.to is not None and question.to.incarnation.number > 1 else 1)
+        return len(question.answers) > (2 if question.to is not None and question.to.incarnation.number > 1 else 1)
 
     def verdict(self):
         """Counts, and a list of every broken promise."""
@@ -265,4 +266,7 @@ class Ledger(Observer):
                 counts["iqs whose asker was lost"] += 1
             elif not question.answers or self._answers_too_many(question):
                 counts["IQ WRONG"] += 1
-                broken.append(f"iq {name} from {question.session.full} was answered {question.answers} times")
+                broken.append(
+                    f"iq {name} from {question.session.full} to {question.to and question.to.full or 'the server'}, sent at "
+                    f"{question.sent:.2f}, was answered {len(question.answers)} times: {question.answers}"
+                )

@@ -366,9 +366,13 @@ void Session::End(std::string_view reason) {
   const auto keep = shared_from_this();
   log::Info("session_ended", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
   Leave();
-  if (!management_) return SayEnded(std::string(reason));
+  if (!management_) {
+    AnswerRequests();
+    return SayEnded(std::string(reason));
+  }
   // The router is to find in the queue all that we took, for the client and from it.
   Quiesce(Outbound::Close::kSettled, [keep, reason = std::string(reason)](bool) {
+    keep->AnswerRequests();
     keep->SayEnded(reason);
     keep->management_->outbound().GiveBack();
   });
@@ -386,7 +390,6 @@ void Session::AnswerRequests() {
 }
 
 void Session::SayEnded(const std::string& reason) {
-  AnswerRequests();
   told_ = true;
   auto envelope = std::make_unique<xmpp::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
