@@ -26,6 +26,10 @@ constexpr std::string_view kFull =
 
 Acceptor::Acceptor(Context& context)
     : context_(context), retrying_(context.loop.Every(kRetryPeriod, [this] { Retry(); })) {
+  Start();
+}
+
+void Acceptor::Start() {
   for (const auto& address : context.config.c2s.listen) Listen(address, Streams::Kind::kStartTls);
   for (const auto& address : context.config.c2s.listen_tls) Listen(address, Streams::Kind::kDirectTls);
 }
@@ -70,6 +74,9 @@ void Acceptor::OnAccepted(int fd, const std::string& address, Streams::Kind kind
       return Refuse(fd, kind);
     case Admission::Verdict::kRefuse:
       return Refuse(fd, kind);
+    case Admission::Verdict::kBanned:  // no word to them
+      ::close(fd);
+      return;
   }
 }
 

@@ -16,6 +16,7 @@
 #include "services/c2s/drain.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/node.h"
+#include "services/c2s/orders.h"
 #include "services/c2s/routers.h"
 #include "services/c2s/session/session_table.h"
 #include "services/c2s/streams.h"
@@ -58,6 +59,7 @@ class Edge {
   Routers routers_;
   Context context_;
   Acceptor acceptor_;
+  Orders orders_;
   c2s::Drain drain_;
   Loop::Timer measuring_;
   Loop::Timer reloading_;

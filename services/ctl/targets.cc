@@ -12,7 +12,9 @@ namespace {
 
 constexpr char kDefaultFile[] = "/etc/parley/parley.yaml";
 
-config::Cluster ClusterOf(const Options& options) {
+}  // namespace
+
+config::Config Configuration(const Options& options) {
   const std::string file = options.config_file.empty() ? kDefaultFile : options.config_file;
   std::ifstream in(file, std::ios::binary);
   const std::string yaml{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -21,11 +23,13 @@ config::Cluster ClusterOf(const Options& options) {
                               "--router HOST:PORT and --roster HOST:PORT");
   }
   try {
-    return config::Parse(yaml).cluster;
+    return config::Parse(yaml);
   } catch (const std::runtime_error& error) {
     throw Failure(kUsage, file + ": " + error.what());
   }
 }
+
+namespace {
 
 std::vector<std::string> Known(const std::vector<std::string>& targets, const std::string& key,
                                const std::string& option) {
@@ -37,12 +41,12 @@ std::vector<std::string> Known(const std::vector<std::string>& targets, const st
 
 std::vector<std::string> Routers(const Options& options) {
   if (!options.routers.empty()) return options.routers;
-  return Known(ClusterOf(options).routers, "cluster.routers", "--router");
+  return Known(Configuration(options).cluster.routers, "cluster.routers", "--router");
 }
 
 std::vector<std::string> Rosters(const Options& options) {
   if (!options.rosters.empty()) return options.rosters;
-  return Known(ClusterOf(options).rosters, "cluster.rosters", "--roster");
+  return Known(Configuration(options).cluster.rosters, "cluster.rosters", "--roster");
 }
 
 }  // namespace parley::ctl

@@ -33,6 +33,7 @@ class Service {
   void Drain(std::function<void()> done);
 
  private:
+  rpc::Methods Methods();
   void OnSurveyed(IterationSurvey survey);
 
   storage::Postgres postgres_;
@@ -45,6 +46,7 @@ class Service {
   PgAccountStore account_store_;
   KeyPool keys_;
   Accounts accounts_;
+  Transfer transfer_;
   Surveyor surveyor_;
   std::string secret_;
   Foundation foundation_;

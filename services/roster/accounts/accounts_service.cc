@@ -38,6 +38,7 @@ class AccountsService::Calls : public std::enable_shared_from_this<Calls> {
     Add(methods, "Delete", "delete", &Accounts::Delete);
     Add(methods, "Exists", "exists", &Accounts::Exists);
     Add(methods, "List", "list", &Accounts::List);
+    Add(methods, "Count", "count", &Accounts::Count);
     methods.Conversation<pb::ImportRequest, pb::ImportProgress>(Path("Import"), [this] { return NewImport(); });
     return methods;
   }
