@@ -17,6 +17,7 @@
 #include "services/roster/foundation.h"
 #include "services/roster/offline/forgetter.h"
 #include "services/roster/offline/pg_offline_store.h"
+#include "services/roster/transfer/transfer.h"
 
 namespace parley::roster {
 

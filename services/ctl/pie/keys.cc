@@ -60,7 +60,11 @@ void Add(const Encoded& encoded, transfer::v1::User& out) {
 void AddAttribute(std::string_view text, transfer::v1::User& out) {
   std::vector<std::string> parts{""};
   for (const char c : text.substr(kScramPrefix.size())) {
-    c == ',' ? parts.emplace_back() : parts.back().push_back(c);
+    if (c == ',') {
+      parts.emplace_back();
+    } else {
+      parts.back().push_back(c);
+    }
   }
   Encoded encoded{.hash = "SHA-1"};
   if (parts.size() == 5) {
