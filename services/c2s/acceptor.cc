@@ -30,8 +30,8 @@ Acceptor::Acceptor(Context& context)
 }
 
 void Acceptor::Start() {
-  for (const auto& address : context.config.c2s.listen) Listen(address, Streams::Kind::kStartTls);
-  for (const auto& address : context.config.c2s.listen_tls) Listen(address, Streams::Kind::kDirectTls);
+  for (const auto& address : context_.config.c2s.listen) Listen(address, Streams::Kind::kStartTls);
+  for (const auto& address : context_.config.c2s.listen_tls) Listen(address, Streams::Kind::kDirectTls);
 }
 
 Acceptor::~Acceptor() { Stop(); }

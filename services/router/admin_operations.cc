@@ -174,16 +174,32 @@ void AdminOperations::ListMembers(std::function<void(admin::v1::ListMembersRespo
 }
 
 // 0 if Redis does not say.
-Task<std::uint64_t> AdminOperations::CountKeys(std::string command, std::string key) {
-  std::vector<std::string> words{std::move(command), std::move(key)};
+Task<std::uint64_t> AdminOperations::Count(std::vector<std::string> words) {
   const auto count = co_await storage::AwaitCommand(parts_.redis, std::move(words));
   co_return count ? static_cast<std::uint64_t>(count->integer) : 0;
+}
+
+// In the indexes of dead edges, and of sessions that were let go of: what may yet be resumed.
+Task<std::uint64_t> AdminOperations::CountOrphans(std::set<std::string> alive) {
+  std::vector<std::string> words{"SMEMBERS", kIndexedNodes};
+  const auto indexed = co_await storage::AwaitCommand(parts_.redis, std::move(words));
+  std::uint64_t orphans = 0;
+  if (!indexed) co_return orphans;
+  for (const auto& item : indexed->items) {
+    const auto node = ParseNodeName(item.text);
+    if (!node || alive.contains(item.text)) continue;
+    std::vector<std::string> card{"SCARD", storage::NodeSessionsKey(node->instance, node->epoch)};
+    const auto count = co_await Count(std::move(card));
+    orphans += count;
+  }
+  co_return orphans;
 }
 
 Task<admin::v1::Member> AdminOperations::Edge(Nodes::Node node) {
   auto member = MemberOf("c2s", node.instance, node.epoch, "");
   const std::string name = node.instance + "/" + node.epoch;
-  const auto sessions = co_await CountKeys("SCARD", storage::NodeSessionsKey(node.instance, node.epoch));
+  std::vector<std::string> card{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
+  const auto sessions = co_await Count(std::move(card));
   member.set_sessions(sessions);
   std::vector<std::string> score{"ZSCORE", storage::kNodesKey, name};
   const auto lapses = co_await storage::AwaitCommand(parts_.redis, std::move(score));
@@ -208,16 +224,10 @@ Task<void> AdminOperations::Members(std::function<void(admin::v1::ListMembersRes
     auto member = co_await Edge(node);
     *response.add_members() = std::move(member);
   }
-  // Indexes of dead edges, and of sessions that were let go of: what is in them may yet be resumed.
-  std::vector<std::string> words{"SMEMBERS", kIndexedNodes};
-  const auto indexed = co_await storage::AwaitCommand(parts_.redis, std::move(words));
-  for (const auto& item : indexed ? indexed->items : std::vector<storage::Reply>()) {
-    const auto node = ParseNodeName(item.text);
-    if (!node || alive.contains(item.text)) continue;
-    const auto orphans = co_await CountKeys("SCARD", storage::NodeSessionsKey(node->instance, node->epoch));
-    response.set_orphans(response.orphans() + orphans);
-  }
-  const auto bans = co_await CountKeys("ZCARD", storage::kBansKey);
+  const auto orphans = co_await CountOrphans(std::move(alive));
+  response.set_orphans(orphans);
+  std::vector<std::string> card{"ZCARD", storage::kBansKey};
+  const auto bans = co_await Count(std::move(card));
   response.set_bans(bans);
   *response.add_members() = MemberOf("router", parts_.self.instance, parts_.self.epoch, "");
   for (const auto& peer : parts_.peers.others()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,8 @@ class AdminOperations final : public AdminApi {
   Task<void> Remove(Account& account, std::function<void(admin::v1::RemoveAccountResponse)> done);
   // What Redis knows of one edge.
   Task<admin::v1::Member> Edge(Nodes::Node node);
-  Task<std::uint64_t> CountKeys(std::string command, std::string key);
+  Task<std::uint64_t> Count(std::vector<std::string> words);
+  Task<std::uint64_t> CountOrphans(std::set<std::string> alive);
   Task<void> Members(std::function<void(admin::v1::ListMembersResponse)> done);
   void Kick(const std::string& account, const std::string& resource, const std::string& condition,
             std::function<void(std::uint32_t)> done);

@@ -81,7 +81,7 @@ async def test_offline_messages_come_with_their_time(empty):
 async def test_old_password_fits_the_old_keys(empty, path, monkeypatch):
     import_both_ways(empty, path)
     monkeypatch.setattr("test_clients_slixmpp.PASSWORD", PASSWORDS["juliet"])
-    async with online(empty, "juliet@localhost", mechanism="SCRAM-SHA-1") as juliet:
+    async with online(empty, "juliet@localhost", mechanism="SCRAM-SHA-1-PLUS") as juliet:
         assert await juliet.get_roster(timeout=SECONDS)
 
 
