@@ -100,7 +100,7 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
 }
 
 void Edge::AddReadyChecks() {
-  admin_.AddReadyCheck("listeners", [this] { 
+  admin_.AddReadyCheck("listeners", [this] {
     if (orders_.draining()) return "drained by an operator: parleyctl undrain";
     return acceptor_.listening() ? "" : "not listening";
   });

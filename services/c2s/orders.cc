@@ -65,9 +65,7 @@ void Orders::SetBans(const storage::Reply& list) {
   const bool any = !bans.empty();
   context_.admission.SetBans(std::move(bans));
   if (!any) return;
-  const auto banned = [this](Stream& stream) {
-    return stream.alive() && context_.admission.Banned(stream.address());
-  };
+  const auto banned = [this](Stream& stream) { return stream.alive() && context_.admission.Banned(stream.address()); };
   const auto streams = context_.streams.Some(context_.streams.size(), banned);
   log::Info("bans_changed", {{"bans", list.items.size()}, {"streams_ended", streams.size()}});
   for (const auto& stream : streams) {

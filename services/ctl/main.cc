@@ -14,12 +14,23 @@
 int main(int argc, char** argv) {
   using namespace parley::ctl;
   static const std::map<std::string, std::function<void(const Options&)>> kCommands = {
-      {"user add", AddUser},           {"user del", DeleteUser},     {"user list", ListUsers},
-      {"user passwd", SetPassword},    {"user import", ImportUsers}, {"sessions list", ListSessions},
-      {"sessions kick", KickSessions}, {"members", ListMembers},
-      {"user export", ExportUser},     {"export", ExportAll},        {"import", ImportAll},
-      {"status", Status},              {"drain", DrainNode},         {"undrain", UndrainNode},
-      {"ban", Ban},                    {"unban", Unban},             {"bans", ListBans},
+      {"user add", AddUser},
+      {"user del", DeleteUser},
+      {"user list", ListUsers},
+      {"user passwd", SetPassword},
+      {"user import", ImportUsers},
+      {"sessions list", ListSessions},
+      {"sessions kick", KickSessions},
+      {"members", ListMembers},
+      {"user export", ExportUser},
+      {"export", ExportAll},
+      {"import", ImportAll},
+      {"status", Status},
+      {"drain", DrainNode},
+      {"undrain", UndrainNode},
+      {"ban", Ban},
+      {"unban", Unban},
+      {"bans", ListBans},
       {"limits", ShowLimits},
   };
   setenv("GRPC_VERBOSITY", "NONE", 0);  // our own messages say what is wrong

@@ -54,8 +54,8 @@ void AddOrderCommands(CLI::App& app, Options& options) {
     command->add_option("network", options.network, "192.0.2.1, 192.0.2.0/24, 2001:db8::/32")->required();
   }
   ban->add_option("--for", options.seconds, "how long, like 90s, 30m, 12h; default: until it is taken back")
-      ->transform(CLI::AsNumberWithUnit(
-          std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}));
+      ->transform(
+          CLI::AsNumberWithUnit(std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}));
   Command(app, options, "bans", "list what is banned");
   Command(app, options, "limits", "the limits for an address or an account")
       ->add_option("who", options.jid, "an address or user@domain")

@@ -48,10 +48,14 @@ class Importer {
   void Report(const Options& options) const {
     for (const auto& failure : failures_) std::cerr << failure << "\n";
     if (options.json) {
-      std::cout << nlohmann::json{{"created", created_},          {"existed", existed_},
-                                  {"contacts", contacts_},        {"messages", messages_},
-                                  {"failed", failures_},          {"contacts_dropped", contacts_dropped_},
-                                  {"messages_dropped", messages_dropped_}, {"not_kept", ignored_}}
+      std::cout << nlohmann::json{{"created", created_},
+                                  {"existed", existed_},
+                                  {"contacts", contacts_},
+                                  {"messages", messages_},
+                                  {"failed", failures_},
+                                  {"contacts_dropped", contacts_dropped_},
+                                  {"messages_dropped", messages_dropped_},
+                                  {"not_kept", ignored_}}
                        .dump(2)
                 << std::endl;
       return;

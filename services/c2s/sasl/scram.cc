@@ -124,7 +124,8 @@ MechanismRow ScramSha256() {
 }
 
 MechanismRow ScramSha256Plus() {
-  return {"SCRAM-SHA-256-PLUS", Sha256WithBinding, [](Stream& stream, Exchange& exchange) -> std::shared_ptr<Mechanism> {
+  return {"SCRAM-SHA-256-PLUS", Sha256WithBinding,
+          [](Stream& stream, Exchange& exchange) -> std::shared_ptr<Mechanism> {
             return std::make_shared<ScramMechanism>(stream, exchange, ScramSha256Plus(), Hash::kSha256, true);
           }};
 }

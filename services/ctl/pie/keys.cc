@@ -31,7 +31,8 @@ std::string WithoutSpace(std::string_view text) {
 
 std::optional<std::string> Decode(const std::string& text) { return xmpp::Base64Decode(WithoutSpace(text)); }
 
-// ejabberd keeps its keys in base64 and encodes them again when it exports: a key is then as long as base64 of its hash.
+// ejabberd keeps its keys in base64 and encodes them again when it exports: a key is then as long as base64 of its
+// hash.
 bool EncodedTwice(const std::string& hash, const std::string& key) {
   const std::size_t length = hash == "SHA-1" ? 20 : 32;
   return key.size() == (length + 2) / 3 * 4;

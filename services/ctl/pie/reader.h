@@ -14,7 +14,8 @@ class PieReader {
   using OnUser = std::function<void(const std::string& host, const xml::Element& user)>;
   explicit PieReader(OnUser on_user) : on_user_(std::move(on_user)) {}
 
-  // A file ("-": standard input), or a directory: all its *.xml that hold <server-data/> (Prosody has one for each user).
+  // A file ("-": standard input), or a directory: all its *.xml that hold <server-data/> (Prosody has one for each
+  // user).
   void Read(const std::string& path);
 
  private:

@@ -108,9 +108,9 @@ std::string Attribute(const char* name, std::string_view value) {
 
 std::string KeysXml(const accounts::v1::ScramKeys& keys) {
   return "<scram-credentials xmlns='" + std::string(kPieScramNs) + "' mechanism='SCRAM-" + keys.hash() +
-         "'><iter-count>" + std::to_string(keys.iterations()) + "</iter-count><salt>" + xmpp::Base64Encode(keys.salt()) +
-         "</salt><server-key>" + xmpp::Base64Encode(keys.server_key()) + "</server-key><stored-key>" +
-         xmpp::Base64Encode(keys.stored_key()) + "</stored-key></scram-credentials>\n";
+         "'><iter-count>" + std::to_string(keys.iterations()) + "</iter-count><salt>" +
+         xmpp::Base64Encode(keys.salt()) + "</salt><server-key>" + xmpp::Base64Encode(keys.server_key()) +
+         "</server-key><stored-key>" + xmpp::Base64Encode(keys.stored_key()) + "</stored-key></scram-credentials>\n";
 }
 
 std::string ItemXml(const roster::v1::Item& item) {

@@ -66,7 +66,8 @@ TEST(PieUserTest, WhatIsWrittenIsReadBackTheSame) {
   request.set_request("<presence from=\"d@other.example\" to=\"a&amp;b@home.example\" type=\"subscribe\"/>");
   auto& message = *user.add_messages();
   message.set_received_at(1714556400123);
-  message.set_stanza("<message from='c@other.example/x' to='a&amp;b@home.example' xml:lang='en'><body>hi</body></message>");
+  message.set_stanza(
+      "<message from='c@other.example/x' to='a&amp;b@home.example' xml:lang='en'><body>hi</body></message>");
   const auto text = UserToPie(user);
   const auto again = Read(text);
   EXPECT_EQ(UserToPie(again), text);

@@ -53,8 +53,7 @@ constexpr Statement kList = {
     "WHERE h.domain >= $2 AND ($1 = '' OR h.domain = $1) ORDER BY h.domain, a.localpart LIMIT $4"};
 
 constexpr Statement kCount = {
-    "account_count",
-    "SELECT count(*) FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE $1 = '' OR h.domain = $1"};
+    "account_count", "SELECT count(*) FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE $1 = '' OR h.domain = $1"};
 
 // The same accounts of each host for every instance, by an index; names say nothing about the age of passwords.
 constexpr Statement kSurvey = {

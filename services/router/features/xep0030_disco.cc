@@ -39,7 +39,8 @@ std::string NodeQuery(std::string_view ns, std::string_view node, const std::str
 
 IqAnswer CommandItems(const std::vector<Feature>& all, const Domains& domains, const Iq& iq, const std::string& node) {
   if (!SeesCommands(domains, iq)) return xmpp::ItemNotFound();
-  if (node != kCommands) return FindCommand(all, node) == nullptr ? IqAnswer(xmpp::ItemNotFound()) : NodeQuery(kItems, node, {});
+  if (node != kCommands)
+    return FindCommand(all, node) == nullptr ? IqAnswer(xmpp::ItemNotFound()) : NodeQuery(kItems, node, {});
   std::string items;
   for (const auto& feature : all) {
     for (const auto& command : feature.commands) {
