@@ -1,4 +1,5 @@
 #include <fstream>
+#include <utility>
 
 #include "libs/config/parse.h"
 #include "libs/net/tls.h"
@@ -30,6 +31,46 @@ void CheckHosts(const Parsed& parsed) {
   }
 }
 
+void CheckPair(const Parsed& parsed, const std::string& certificate, const std::string& key,
+               const std::string& section) {
+  Require(parsed, certificate.empty() == key.empty(), section + (key.empty() ? ".certificate_file" : ".key_file"),
+          "needs " + section + ".certificate_file and " + section + ".key_file together, or neither");
+}
+
+void CheckStores(const Parsed& parsed) {
+  const auto& redis = parsed.config.redis;
+  const auto& postgres = parsed.config.postgres;
+  Require(parsed, !redis.tls || redis.unix_socket.empty(), "redis.tls",
+          "is of no use on a unix socket; leave out redis.unix_socket, or redis.tls");
+  CheckPair(parsed, redis.certificate_file, redis.key_file, "redis");
+  CheckPair(parsed, postgres.certificate_file, postgres.key_file, "postgres");
+  Require(parsed, redis.reconnect_min <= redis.reconnect_max, "redis.reconnect_min",
+          "must not be larger than redis.reconnect_max");
+}
+
+std::vector<std::pair<std::string, std::string>> OtherFiles(const Config& config) {
+  std::vector<std::pair<std::string, std::string>> files{
+      {"redis.ca_file", config.redis.ca_file},
+      {"redis.certificate_file", config.redis.certificate_file},
+      {"redis.key_file", config.redis.key_file},
+      {"postgres.ca_file", config.postgres.ca_file},
+      {"postgres.certificate_file", config.postgres.certificate_file},
+      {"postgres.key_file", config.postgres.key_file}};
+  if (!config.mtls.enabled()) return files;
+  for (const auto& file : {config.mtls.certificate_file(), config.mtls.key_file(), config.mtls.ca_file()}) {
+    files.emplace_back("mtls.directory", file);
+  }
+  return files;
+}
+
+void CheckAccess(const Parsed& parsed) {
+  try {
+    rpc::ParseTokens(parsed.config.access.tokens);
+  } catch (const std::runtime_error& error) {
+    throw Problem(std::string("access.tokens (PARLEY_ACCESS_TOKENS): ") + error.what());
+  }
+}
+
 void CheckC2s(const Parsed& parsed) {
   const C2s& c2s = parsed.config.c2s;
   Require(parsed, !c2s.listen.empty() || !c2s.listen_tls.empty(), "c2s.listen",
@@ -50,10 +91,10 @@ void CheckConsistency(const Parsed& parsed) {
   const Config& config = parsed.config;
   CheckHosts(parsed);
   CheckC2s(parsed);
+  CheckStores(parsed);
+  CheckAccess(parsed);
   Require(parsed, config.router.bind_retry_min <= config.router.bind_retry_max, "router.bind_retry_min",
           "must not be larger than router.bind_retry_max");
-  Require(parsed, config.redis.reconnect_min <= config.redis.reconnect_max, "redis.reconnect_min",
-          "must not be larger than redis.reconnect_max");
   Require(parsed, config.link.reconnect_min <= config.link.reconnect_max, "link.reconnect_min",
           "must not be larger than link.reconnect_max");
   Require(parsed, config.link.batch_bytes <= config.link.window_bytes, "link.batch_bytes",
@@ -72,6 +113,9 @@ void CheckService(const Parsed& parsed, std::string_view service) {
     Require(parsed, !config.cluster.rosters.empty(), "cluster.rosters",
             "names no roster service; add [\"roster:7500\"]");
   }
+  const bool tokens = !config.access.tokens.empty() && !config.mtls.enabled();
+  Require(parsed, !dials || !tokens || !config.access.token.empty(), "access.token",
+          "is empty: others will ask this process for a token; set PARLEY_TOKEN or PARLEY_TOKEN_FILE");
   if (service != "c2s") return;
   for (const Host& host : config.hosts) {
     Require(parsed, !host.certificate_file.empty(), "hosts." + host.domain,
@@ -81,6 +125,10 @@ void CheckService(const Parsed& parsed, std::string_view service) {
 
 void CheckFiles(const Parsed& parsed) {
   const Config& config = parsed.config;
+  for (const auto& [key, file] : OtherFiles(config)) {
+    Require(parsed, file.empty() || std::ifstream(file).good(), key,
+            "names '" + file + "', which cannot be read; check the path and its permissions");
+  }
   std::vector<net::TlsHost> hosts;
   for (const Host& host : config.hosts) {
     for (const std::string& file : {host.certificate_file, host.key_file, host.client_ca_file}) {

@@ -10,6 +10,7 @@
 #include "libs/base/log.h"
 #include "libs/net/tls.h"
 #include "libs/rpc/link.h"
+#include "libs/rpc/security.h"
 #include "libs/storage/redis.h"
 #include "libs/telemetry/admin_options.h"
 
@@ -51,6 +52,9 @@ struct Postgres {
   std::string user = "parley";
   std::string password;  // PARLEY_POSTGRES_PASSWORD
   std::string tls = "prefer";
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
   std::uint32_t connections = 4;
   std::uint32_t max_queue = 10000;
   Milliseconds connect_timeout{3000};
@@ -60,7 +64,10 @@ struct Postgres {
 struct C2s {
   std::vector<std::string> listen{"0.0.0.0:5222"};
   std::vector<std::string> listen_tls{"0.0.0.0:5223"};
-  std::string admin = "0.0.0.0:9100";  // /metrics, probes
+  std::string admin = "0.0.0.0:9100";        // /metrics, probes
+  std::vector<std::string> trusted_proxies;  // networks; not empty: PROXY protocol, and from these only
+  Milliseconds proxy_timeout{5000};
+  std::uint32_t max_proxy_header_bytes = 4096;
   bool starttls_required = true;
   std::string tls_min_version = "1.2";
   std::string tls_ciphers;
@@ -103,6 +110,7 @@ struct C2s {
   std::uint32_t max_outbound_bytes = 1048576;  // per session, for a client that does not read
   std::uint32_t max_unread_bytes = 65536;      // then it must read before it may go on asking
   Milliseconds slow_reader_timeout{30000};     // no progress for so long
+  std::uint32_t max_unanswered_bytes = 16384;  // requests that a client has and has not answered, remembered
   std::uint32_t max_unacknowledged = 128;      // stanzas of a session that the routers have not taken yet
   Milliseconds order_timeout{2000};  // a presence waits for messages, and the other way round, to keep their order
   // Stream management (XEP-0198)
@@ -172,6 +180,7 @@ struct Roster {
   std::uint32_t max_pending_in = 1000;
   std::uint32_t max_pending_bytes = 10000;  // of one kept subscription request
   std::uint32_t roster_history = 200;       // removals remembered for versioning
+  std::uint32_t roster_max_changes = 100;   // told one by one since the version that a client knows
   std::uint32_t write_batch = 200;          // offline messages in one commit
   Seconds repeat_memory{600};               // how long a delivered offline message is still recognised
   Milliseconds drain_timeout{20000};
@@ -185,6 +194,8 @@ struct Config {
   storage::RedisOptions redis;  // password: PARLEY_REDIS_PASSWORD
   Postgres postgres;
   rpc::LinkOptions link;
+  rpc::MutualTls mtls;
+  rpc::Access access;  // PARLEY_ACCESS_TOKENS, PARLEY_TOKEN
   C2s c2s;
   Router router;
   Roster roster;

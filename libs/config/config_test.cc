@@ -22,6 +22,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 constexpr char kHost[] = "hosts: [{domain: example.org}]\n";
@@ -223,7 +224,21 @@ TEST_F(ConfigEnvironmentTest, SecretsComeFromTheEnvironment) {
   const Config config = With("redis: {password: from_file}");
   EXPECT_EQ(config.redis.password, "r3dis");
   EXPECT_EQ(config.postgres.password, "p0stgres");
-  EXPECT_EQ(With("", {"redis.password=by_hand"}).redis.password, "by_hand");
+  // Every process of the machine can read a command line.
+  EXPECT_THAT(
+      Complaint(kHost, {"redis.password=by_hand"}),
+      AllOf(StartsWith("--set redis.password: "), HasSubstr("PARLEY_REDIS_PASSWORD_FILE"), Not(HasSubstr("by_hand"))));
+}
+
+TEST(ConfigTest, KeysOfSecurityAreChecked) {
+  EXPECT_THAT(With("c2s: {trusted_proxies: [10.0.0.0/8, '2001:db8::/32']}").c2s.trusted_proxies,
+              ElementsAre("10.0.0.0/8", "2001:db8::/32"));
+  EXPECT_THAT(Complaint(std::string(kHost) + "c2s: {trusted_proxies: [10.0.0.1/8]}"), HasSubstr("no network"));
+  const std::string tokens = Complaint(std::string(kHost) + "access: {tokens: 'alice root open-sesame-0123456'}");
+  EXPECT_THAT(tokens, AllOf(HasSubstr("PARLEY_ACCESS_TOKENS"), HasSubstr("role"), Not(HasSubstr("sesame"))));
+  EXPECT_THAT(Complaint(std::string(kHost) + "redis: {certificate_file: /c}"), HasSubstr("redis.key_file together"));
+  EXPECT_THAT(Complaint(std::string(kHost) + "postgres: {key_file: /k}"), HasSubstr("postgres.certificate_file and"));
+  EXPECT_THAT(Complaint(std::string(kHost) + "redis: {tls: true, unix_socket: /s}"), HasSubstr("unix socket"));
 }
 
 TEST_F(ConfigEnvironmentTest, SecretsComeFromFiles) {

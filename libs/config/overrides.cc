@@ -91,6 +91,11 @@ void ApplyOverride(Parsed& parsed, const std::string& override) {
   if (path.starts_with("hosts.")) return OverrideHost(parsed, path, value, place);
   const auto* row = FindRow(Rows(), path);
   if (row == nullptr) throw Problem(place + ": unknown key '" + path + "'" + Suggestion(path));
+  if (!row->secret.empty()) {
+    const std::string variable(row->secret);
+    throw Problem(place + ": a secret does not belong on a command line, which every process can read; set " +
+                  variable + ", or " + variable + "_FILE to a file that holds it");
+  }
   AssignText(row->field(parsed.config), row->rule, value, place, path);
   parsed.places[path] = place;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "libs/net/network.h"
 #include "libs/xmpp/jid.h"
 
 namespace parley::config {
@@ -130,6 +131,11 @@ std::string CheckText(const std::string& text, const Rule& rule) {
       }
       return text;
     }
+    case Rule::Kind::kNetwork:
+      if (!net::Network::Parse(text)) {
+        throw Problem(Quoted(text) + " is no network; write it like 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1");
+      }
+      return text;
     default:
       return text;
   }
@@ -200,6 +206,7 @@ Rule Address() { return {Rule::Kind::kAddress}; }
 Rule Domain() { return {Rule::Kind::kDomain}; }
 Rule File() { return {Rule::Kind::kFile}; }
 Rule Name() { return {Rule::Kind::kName}; }
+Rule Network() { return {Rule::Kind::kNetwork}; }
 
 void Assign(const Field& field, const Rule& rule, const std::string& text) { std::visit(Assigner{rule, text}, field); }
 
@@ -214,8 +221,8 @@ bool IsList(const Field& field) { return std::holds_alternative<std::vector<std:
 std::string Print(const Field& field, const Rule& rule) { return std::visit(Printer{rule}, field); }
 
 std::string PrintType(const Field& field, const Rule& rule) {
-  static constexpr std::array<std::string_view, 10> kKinds{"text",   "true or false", "number", "size", "duration",
-                                                           "choice", "address",       "domain", "file", "name"};
+  static constexpr std::array<std::string_view, 11> kKinds{
+      "text", "true or false", "number", "size", "duration", "choice", "address", "domain", "file", "name", "network"};
   const std::string kind(kKinds[static_cast<std::size_t>(rule.kind)]);
   return IsList(field) ? "list of " + kind : kind;
 }

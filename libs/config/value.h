@@ -24,7 +24,7 @@ using Field = std::variant<std::string*, bool*, int*, std::uint16_t*, std::uint3
 
 // What a field takes. `min` and `max`: the number, bytes or milliseconds.
 struct Rule {
-  enum class Kind { kText, kFlag, kNumber, kBytes, kDuration, kChoice, kAddress, kDomain, kFile, kName };
+  enum class Kind { kText, kFlag, kNumber, kBytes, kDuration, kChoice, kAddress, kDomain, kFile, kName, kNetwork };
   Kind kind = Kind::kText;
   std::int64_t min = 0;
   std::int64_t max = 0;
@@ -40,7 +40,8 @@ Rule Choice(std::vector<std::string_view> choices);
 Rule Address();  // "host:port", "[::1]:port"
 Rule Domain();
 Rule File();
-Rule Name();  // of an instance: becomes part of keys
+Rule Name();     // of an instance: becomes part of keys
+Rule Network();  // "10.0.0.0/8", "2001:db8::/32", "192.0.2.1"
 
 // Throw Problem without a location.
 void Assign(const Field& field, const Rule& rule, const std::string& text);

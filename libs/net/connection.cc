@@ -1,10 +1,15 @@
 #include "libs/net/connection.h"
 
+#include <utility>
+
+#include "libs/net/address.h"
 #include "libs/net/connection_state.h"
 
 namespace parley::net {
 
-Connection::Connection(Loop& loop, int fd, Reader& reader) : state_(std::make_shared<State>(loop, fd, reader)) {}
+Connection::Connection(Loop& loop, int fd, Reader& reader) : Connection(loop, fd, reader, PeerOf(fd).host()) {}
+Connection::Connection(Loop& loop, int fd, Reader& reader, std::string address)
+    : state_(std::make_shared<State>(loop, fd, reader, std::move(address))) {}
 Connection::~Connection() { state_->Detach(); }
 
 void Connection::Start() { state_->Start(); }

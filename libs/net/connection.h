@@ -37,8 +37,10 @@ class Connection {
     ~Reader() = default;
   };
 
-  // Takes the descriptor. `reader` outlives the connection.
+  // Takes the descriptor. `reader` outlives the connection. `address`: of the peer, where that is not the socket's, as
+  // behind a proxy.
   Connection(Loop& loop, int fd, Reader& reader);
+  Connection(Loop& loop, int fd, Reader& reader, std::string address);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

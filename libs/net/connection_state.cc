@@ -6,8 +6,6 @@
 
 #include <utility>
 
-#include "libs/net/address.h"
-
 namespace parley::net {
 namespace {
 
@@ -20,13 +18,13 @@ int WithoutDelay(int fd) {
 
 }  // namespace
 
-Connection::State::State(Loop& loop, int fd, Reader& reader)
+Connection::State::State(Loop& loop, int fd, Reader& reader, std::string address)
     : loop_(loop),
       turn_(Turn::Of(loop)),
       reader_(&reader),
       descriptor_(loop.io(), WithoutDelay(fd)),
       socket_(fd),
-      address_(PeerOf(fd).host()) {
+      address_(std::move(address)) {
   descriptor_.native_non_blocking(true);
 }
 

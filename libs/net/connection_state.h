@@ -18,7 +18,7 @@ namespace parley::net {
 // then has no reader and every path returns to the loop at once.
 class Connection::State final : public Turn::Flushable, public std::enable_shared_from_this<Connection::State> {
  public:
-  State(Loop& loop, int fd, Reader& reader);
+  State(Loop& loop, int fd, Reader& reader, std::string address);
 
   void Start();
   void StartTls(const TlsContexts& contexts, std::string_view expected_host);

@@ -2,40 +2,24 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
 namespace parley::net {
 
-// A range of addresses: "192.0.2.1", "192.0.2.0/24", "2001:db8::/32". IPv4 is kept as mapped into IPv6, so that an
-// address is found however it was written.
+// A range of IP addresses in CIDR notation. IPv4 and IPv6 never match each other; addresses are given as
+// SocketAddress::host() writes them, which has no IPv4 mapped into IPv6.
 class Network {
  public:
-  using Bits = std::array<std::uint8_t, 16>;
-  // nullopt: none, or bits are set behind the prefix (more likely a slip than meant).
+  // "10.0.0.0/8", "2001:db8::/32"; an address alone is itself. Nothing if it is none, or has bits beyond its prefix.
   static std::optional<Network> Parse(std::string_view text);
-  // In its usual form.
-  std::string str() const;
-  const Bits& bits() const { return bits_; }
-  int prefix() const { return prefix_; }  // of 128
+  bool Contains(const std::string& address) const;
 
  private:
-  Bits bits_{};
-  int prefix_ = 128;
-};
-
-// Asks cost one look-up for each length of prefix that there is.
-class NetworkSet {
- public:
-  void Add(const Network& network) { by_prefix_[network.prefix()].insert(network.bits()); }
-  bool Contains(std::string_view address) const;
-  bool empty() const { return by_prefix_.empty(); }
-
- private:
-  std::map<int, std::set<Network::Bits>> by_prefix_;
+  int family_ = 0;
+  unsigned prefix_ = 0;
+  std::array<std::uint8_t, 16> bytes_{};
 };
 
 }  // namespace parley::net

@@ -39,7 +39,11 @@ AccountsClient::Credential FromProto(pb::GetCredentialResponse& response) {
 }  // namespace
 
 AccountsClient::AccountsClient(Loop& loop, Options options)
-    : client_(loop, {std::move(options.rosters), options.max_pending}), timeout_(options.timeout) {}
+    : client_(loop, {.discovery = std::move(options.rosters),
+                     .service = "roster",
+                     .security = std::move(options.security),
+                     .max_pending = options.max_pending}),
+      timeout_(options.timeout) {}
 
 void AccountsClient::GetCredential(const std::string& jid, std::function<void(Result<Credential>)> done) {
   pb::GetCredentialRequest request;

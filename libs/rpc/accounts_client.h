@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ class AccountsClient {
  public:
   struct Options {
     DiscoveryOptions rosters;
+    std::shared_ptr<const Security> security;
     std::chrono::milliseconds timeout{5000};
     std::uint32_t max_pending = 10000;
   };

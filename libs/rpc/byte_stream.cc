@@ -1,5 +1,7 @@
 #include "libs/rpc/byte_stream.h"
 
+#include "libs/rpc/security_state.h"
+
 namespace parley::rpc {
 
 void ByteStream::Opened(bool ok, const std::string& remote_address) {
@@ -114,9 +116,10 @@ void ByteStream::ReleaseIfDone() {
 
 // ---- dialling
 
-ClientStream& ClientStream::Dial(Poller& poller, std::shared_ptr<grpc::Channel> channel, const std::string& method,
-                                 std::string address) {
+ClientStream& ClientStream::Dial(Poller& poller, std::shared_ptr<grpc::Channel> channel, const Security* security,
+                                 const std::string& method, std::string address) {
   auto& stream = poller.Adopt(std::make_unique<ClientStream>(poller, std::move(channel), std::move(address)));
+  ShowToken(security, stream.context_);
   stream.stream_ = stream.stub_.PrepareCall(&stream.context_, method, &poller.queue());
   stream.stream_->StartCall(&stream.start_);
   return stream;
@@ -150,7 +153,7 @@ void ServerStream::OnCalled(bool ok) {
   called_ = true;
   if (!acceptor_->accept) return Opened(false, {});
   Listen(poller_, acceptor_);
-  acceptor_->accept(context_.method(), *this);
+  acceptor_->accept(context_, *this);
   if (user() == nullptr) return Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "there is no such method"));
   Opened(true, context_.peer());
 }

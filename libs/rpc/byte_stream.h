@@ -13,6 +13,8 @@
 
 namespace parley::rpc {
 
+class Security;
+
 // A gRPC call of any kind as a stream of serialised messages in both directions; what both ends have in common.
 // One read and one write at a time. Loop's thread only.
 class ByteStream : public Call {
@@ -94,8 +96,8 @@ class ByteStream : public Call {
 class ClientStream final : public ByteStream {
  public:
   // Calls `method` over `channel`. Give it a user at once. OnBroken also says that it could not connect.
-  static ClientStream& Dial(Poller& poller, std::shared_ptr<grpc::Channel> channel, const std::string& method,
-                            std::string address);
+  static ClientStream& Dial(Poller& poller, std::shared_ptr<grpc::Channel> channel, const Security* security,
+                            const std::string& method, std::string address);
   ClientStream(Poller& poller, std::shared_ptr<grpc::Channel> channel, std::string address)
       : ByteStream(poller), channel_(std::move(channel)), stub_(channel_), address_(std::move(address)) {}
   void Cancel() override { context_.TryCancel(); }
@@ -122,11 +124,12 @@ class ClientStream final : public ByteStream {
 // One gRPC server and who takes its calls. It may close while calls are on their way from the poller; its streams keep
 // it, for they operate through the server to their end.
 struct Acceptor {
+  std::shared_ptr<const Security> security;  // before the server, which asks it for certificates
   std::unique_ptr<grpc::Server> server;
   grpc::AsyncGenericService service;
   grpc::ServerCompletionQueue* queue = nullptr;
-  // Gives the call a user, or none if there is no such method. Empty: closed.
-  std::function<void(const std::string& method, ByteStream&)> accept;
+  // Gives the call a user, or none if there is no such method; or finishes it. Empty: closed.
+  std::function<void(const grpc::GenericServerContext& call, ByteStream&)> accept;
 };
 
 // A call that came.

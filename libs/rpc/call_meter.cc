@@ -10,7 +10,8 @@ CallMeter::Method CallMeter::Make(const std::string& path) {
   return {metrics_->Histogram("parley_rpc_call_seconds", "Time from a call to its end", {{"method", name}}),
           {{Outcome::kAnswered, counter("answered")},
            {Outcome::kFailed, counter("failed")},
-           {Outcome::kCancelled, counter("cancelled")}}};
+           {Outcome::kCancelled, counter("cancelled")},
+           {Outcome::kDenied, counter("denied")}}};
 }
 
 void CallMeter::Ended(const std::string& path, Outcome outcome, Clock::time_point begun) {

@@ -12,7 +12,7 @@ namespace parley::rpc {
 class CallMeter {
  public:
   using Clock = std::chrono::steady_clock;
-  enum class Outcome { kAnswered, kFailed, kCancelled };
+  enum class Outcome { kAnswered, kFailed, kCancelled, kDenied };
 
   explicit CallMeter(telemetry::Metrics* metrics) : metrics_(metrics) {}
   // Calls may outlive what they are counted in.

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "libs/rpc/security_state.h"
+
 namespace parley::rpc {
 namespace {
 
@@ -51,7 +53,8 @@ void SetServerArguments(const LinkOptions& options, grpc::ServerBuilder& builder
   builder.SetMaxReceiveMessageSize(kMaxFrameBytes);
 }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const LinkOptions& options, const std::string& address) {
+std::shared_ptr<grpc::Channel> MakeChannel(const LinkOptions& options, const std::string& address,
+                                           const std::string& service) {
   grpc::ChannelArguments arguments;
   for (const auto& [name, value] : Common(options)) arguments.SetInt(name, value);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -62,7 +65,8 @@ std::shared_ptr<grpc::Channel> MakeChannel(const LinkOptions& options, const std
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, std::max(Milliseconds(options.reconnect_max), 100));
   // Also the limit of one attempt to connect.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, std::max(Milliseconds(options.hello_timeout), 100));
-  return grpc::CreateCustomChannel(Target(address), grpc::InsecureChannelCredentials(), arguments);
+  ExpectPeer(options.security.get(), service, arguments);
+  return grpc::CreateCustomChannel(Target(address), ChannelCredentialsOf(options.security.get()), arguments);
 }
 
 }  // namespace parley::rpc

@@ -72,7 +72,7 @@ std::string Endpoint::CheckHello(const Hello& hello) const {
     return "it is a " + hello.service() + ", not a " + role_->expected_service;
   }
   if (hello.window() == 0 || hello.window_bytes() == 0) return "it takes nothing";
-  return {};
+  return vet_ ? vet_(hello.service()) : std::string();
 }
 
 void Endpoint::OnHello(const Frame& frame) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/rpc/asks.h"
@@ -49,6 +50,8 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   std::vector<Held> Reclaim() override;
   void WhenSettled(std::function<void()> settled) override;
 
+  // Whether a peer may say that it is that service: why not, or nothing.
+  void Vet(std::function<std::string(const std::string& service)> vet) { vet_ = std::move(vet); }
   // Before it opens, so that the hello's deadline covers that too.
   void Attach(Transport& transport) { transport_ = &transport; }
   void OnOpen(const std::string& remote_address) override;
@@ -86,6 +89,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   std::shared_ptr<const Role> role_;
   LinkHandler* handler_;
   Ended ended_;
+  std::function<std::string(const std::string&)> vet_;
   Transport* transport_ = nullptr;
   Stage stage_ = Stage::kConnecting;
   bool was_up_ = false;

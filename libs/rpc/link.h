@@ -21,6 +21,8 @@ class Metrics;
 // header. Everything here runs on the loop's thread; one more thread polls gRPC's completion queue.
 namespace parley::rpc {
 
+class Security;
+
 using link::v1::Envelope;
 using link::v1::RefusalReason;
 
@@ -132,6 +134,8 @@ struct LinkOptions {
   std::chrono::milliseconds reconnect_min{50};
   std::chrono::milliseconds reconnect_max{2000};
   std::uint32_t max_asks = 65536;  // requests waiting for a reply on one link; more fail at once
+  // How both ends prove who they are, if they have to.
+  std::shared_ptr<const Security> security;
   // Where the counters go (parley_link_*), if anywhere.
   telemetry::Metrics* metrics = nullptr;
 };

@@ -36,7 +36,8 @@ void LinkClient::State::Dial() {
     if (const auto self = weak.lock()) self->OnEnded(reason);
   });
   dialled = std::chrono::steady_clock::now();
-  auto& stream = ClientStream::Dial(*poller, MakeChannel(role->options, address), kExchangeMethod, address);
+  auto& stream = ClientStream::Dial(*poller, MakeChannel(role->options, address, role->expected_service),
+                                    role->options.security.get(), kExchangeMethod, address);
   auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
   endpoint->Attach(*transport);
   stream.Use(std::move(transport));

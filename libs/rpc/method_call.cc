@@ -40,6 +40,12 @@ class MethodCall::Answers final : public Responder {
   void Next() override {
     Settle([](MethodCall& call) { call.stream_.Read(); });
   }
+  void Asked(const google::protobuf::Message& request) override {
+    if (call_ != nullptr && call_->audit_) call_->audit_->Asked(request);
+  }
+  void Answered(const google::protobuf::Message& response) override {
+    if (call_ != nullptr && call_->audit_) call_->audit_->Answered(response);
+  }
   std::size_t unsent() const override {
     return call_ == nullptr ? 0 : call_->unsent_.size() + (call_->stream_.writing() ? 1 : 0);
   }
@@ -54,12 +60,14 @@ class MethodCall::Answers final : public Responder {
   bool settled_ = false;
 };
 
-MethodCall::MethodCall(ByteStream& stream, Methods::OnMessage on_message, Ended ended)
-    : stream_(stream), on_message_(std::move(on_message)), tell_(std::move(ended)) {}
+MethodCall::MethodCall(ByteStream& stream, Methods::OnMessage on_message, Ended ended, std::unique_ptr<Audit> audit)
+    : stream_(stream), on_message_(std::move(on_message)), tell_(std::move(ended)), audit_(std::move(audit)) {}
 
 MethodCall::~MethodCall() {
   if (const auto answers = answers_.lock()) answers->Forget();
-  if (!ended_) tell_(CallMeter::Outcome::kCancelled);
+  if (ended_) return;
+  tell_(CallMeter::Outcome::kCancelled);
+  if (audit_) audit_->Ended("cancelled");  // perhaps done all the same
 }
 
 void MethodCall::OnMessage(grpc::ByteBuffer& message) {
@@ -82,6 +90,7 @@ void MethodCall::End(const grpc::Status& status) {
   if (std::exchange(ended_, true)) return;
   status_ = status;
   tell_(status.ok() ? CallMeter::Outcome::kAnswered : CallMeter::Outcome::kFailed);
+  if (audit_) audit_->Ended(status.ok() ? "done" : "failed");
   if (!stream_.writing()) WriteNext();
 }
 

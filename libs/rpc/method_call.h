@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "libs/rpc/audit.h"
 #include "libs/rpc/byte_stream.h"
 #include "libs/rpc/call_meter.h"
 #include "libs/rpc/methods.h"
@@ -16,7 +17,8 @@ class MethodCall final : public ByteStream::User {
  public:
   // `ended` is told what became of it.
   using Ended = std::function<void(CallMeter::Outcome)>;
-  MethodCall(ByteStream& stream, Methods::OnMessage on_message, Ended ended);
+  // `audit`: nothing, for a call that is not worth a line.
+  MethodCall(ByteStream& stream, Methods::OnMessage on_message, Ended ended, std::unique_ptr<Audit> audit);
   ~MethodCall() override;
 
  private:
@@ -40,6 +42,7 @@ class MethodCall final : public ByteStream::User {
   std::weak_ptr<Answers> answers_;
   std::deque<std::string> unsent_;
   Ended tell_;
+  std::unique_ptr<Audit> audit_;
   bool asked_ = false;
   bool ended_ = false;
   grpc::Status status_;

@@ -3,10 +3,16 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "libs/base/result.h"
+#include "libs/rpc/security.h"
+
+namespace google::protobuf {
+class Message;
+}
 
 // What a server answers besides links, without gRPC's types: calls arrive on the loop's thread, through the same
 // completion queue as the links. gRPC's callback API has threads that poll on their own; in gRPC's epoll engine they
@@ -27,6 +33,9 @@ class Responder {
   virtual void Next() = 0;
   // Sent, but not taken by the network yet.
   virtual std::size_t unsent() const = 0;
+  // For the audit log.
+  virtual void Asked(const google::protobuf::Message& request) { (void)request; }
+  virtual void Answered(const google::protobuf::Message& response) { (void)response; }
 };
 
 // Answers a call that has one answer: once, at any time, on the loop's thread. If all copies are dropped before, the
@@ -34,8 +43,24 @@ class Responder {
 template <class Response>
 using Respond = std::function<void(Response)>;
 
+// Who may call a method besides administrators (kAdmin), and what for. What has no permission of its own is a change
+// that only they may make.
+struct Permission {
+  enum class Use { kLook, kChange };  // changes by operators are audited
+  Use use = Use::kChange;
+  std::set<std::string> roles;
+
+  bool Allows(const Caller& caller) const;
+};
+
 class Methods {
  public:
+  void Permit(const std::string& path, Permission permission) { permissions_[path] = std::move(permission); }
+  // Which services may dial links to this one.
+  void PermitLinks(std::set<std::string> services);
+  const Permission& PermissionFor(const std::string& path) const;
+  bool Has(const std::string& path) const { return methods_.contains(path); }
+
   // One question, one answer. `path`: "/package.Service/Method".
   template <class Request, class Response>
   void Unary(const std::string& path, std::function<void(const Request&, Respond<Response>)> handle);
@@ -72,11 +97,15 @@ class Methods {
   static bool Parse(const std::string& message, Request& request, Responder& responder);
 
   std::map<std::string, std::function<OnMessage()>> methods_;
+  std::map<std::string, Permission> permissions_;
 };
 
 template <class Request>
 bool Methods::Parse(const std::string& message, Request& request, Responder& responder) {
-  if (request.ParseFromString(message)) return true;
+  if (request.ParseFromString(message)) {
+    responder.Asked(request);
+    return true;
+  }
   responder.Fail("the request does not parse");
   return false;
 }
@@ -87,6 +116,7 @@ void Methods::Unary(const std::string& path, std::function<void(const Request&, 
     Request request;
     if (!Parse(message, request, *responder)) return;
     handle(request, [responder](const Response& response) {
+      responder->Answered(response);
       responder->Send(response.SerializeAsString());
       responder->Finish();
     });
@@ -110,6 +140,7 @@ void Methods::Conversation(const std::string& path, std::function<Converse<Reque
       Request request;
       if (!Parse(message, request, *responder)) return;
       converse(request, [responder](const Response& response) {
+        responder->Answered(response);
         responder->Send(response.SerializeAsString());
         responder->Next();
       });

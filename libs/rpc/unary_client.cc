@@ -10,6 +10,7 @@
 
 #include "libs/rpc/channel.h"
 #include "libs/rpc/poller.h"
+#include "libs/rpc/security_state.h"
 
 namespace parley::rpc {
 namespace {
@@ -24,9 +25,11 @@ class UnaryCall final : public Call {
  public:
   using Finished = std::function<void(const grpc::Status&, std::string)>;
   static void Start(Poller& poller, std::shared_ptr<grpc::Channel> channel, const std::string& method,
-                    const std::string& body, std::chrono::milliseconds timeout, Finished finished) {
+                    const std::string& body, std::chrono::milliseconds timeout, const Security* security,
+                    Finished finished) {
     auto& call = poller.Adopt(std::make_unique<UnaryCall>(poller, std::move(channel), std::move(finished)));
     call.context_.set_deadline(std::chrono::system_clock::now() + timeout);
+    ShowToken(security, call.context_);
     grpc::Slice slice(body);
     call.reader_ = call.stub_.PrepareUnaryCall(&call.context_, method, grpc::ByteBuffer(&slice, 1), &poller.queue());
     call.reader_->StartCall();
@@ -101,9 +104,11 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
 
 void UnaryClient::State::OnDiscovered(const std::vector<std::string>& addresses) {
   std::map<std::string, std::shared_ptr<grpc::Channel>> current;
+  LinkOptions link;
+  link.security = options.security;
   for (const auto& address : addresses) {
     const auto known = channels.find(address);
-    current[address] = known != channels.end() ? known->second : MakeChannel(LinkOptions(), address);
+    current[address] = known != channels.end() ? known->second : MakeChannel(link, address, options.service);
   }
   channels = std::move(current);
 }
@@ -122,6 +127,7 @@ void UnaryClient::State::Try(const Asked& question) {
   const auto channel = std::next(channels.begin(), static_cast<std::ptrdiff_t>(turn++ % channels.size()));
   if (!poller) poller = Poller::Of(loop);
   UnaryCall::Start(*poller, channel->second, question->method, question->body, AttemptTimeout(*question),
+                   options.security.get(),
                    [weak = weak_from_this(), question](const grpc::Status& status, std::string body) {
                      const auto self = weak.lock();
                      if (self && !self->closed) self->OnFinished(question, status, std::move(body));

@@ -82,9 +82,11 @@ Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
   return contents;
 }
 
-void Append(storage::Redis& redis, const std::string& key, std::string_view element,
+void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string>& elements,
             std::function<void(Result<std::uint64_t>)> done) {
-  redis.Command({"RPUSHX", key, element}, [done = std::move(done)](Result<storage::Reply> reply) {
+  std::vector<std::string_view> words{"RPUSHX", key};
+  words.insert(words.end(), elements.begin(), elements.end());
+  redis.Command(words, [done = std::move(done)](Result<storage::Reply> reply) {
     if (!reply) return done(reply.error());
     done(static_cast<std::uint64_t>(reply->integer));
   });

@@ -47,8 +47,9 @@ inline constexpr char kNoQueue[] = "there is no such queue";
 // The reply to LRANGE key 0 -1.
 Result<QueueContents> DecodeQueue(const storage::Reply& reply);
 
-// `done` gets the length of the list afterwards; 0: there is no such queue (any more), and nothing was appended.
-void Append(storage::Redis& redis, const std::string& key, std::string_view element,
+// All or none. `done` gets the length of the list afterwards; 0: there is no such queue (any more), and nothing was
+// appended.
+void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string>& elements,
             std::function<void(Result<std::uint64_t>)> done);
 // Replaces the header. An Error if there is no such queue.
 void SetHeader(storage::Redis& redis, const std::string& key, const v1::QueueHeader& header,

@@ -49,7 +49,7 @@ class QueueTest : public ::testing::Test {
   }
   void Begin(std::uint64_t acked = 0) { server_.Call({"RPUSH", kKey, Encode(Header(acked))}); }
   Result<std::uint64_t> Push(const std::string& key, int number, std::uint64_t handled = 0) {
-    return Wait<std::uint64_t>([&](auto done) { Append(redis_, key, Element(number, handled), done); });
+    return Wait<std::uint64_t>([&](auto done) { Append(redis_, key, {Element(number, handled)}, done); });
   }
   Result<QueueContents> Contents(const std::string& key = kKey) {
     return Wait<QueueContents>([&](auto done) { Load(redis_, key, done); });

@@ -21,6 +21,9 @@ struct PostgresOptions {
   std::string user = "parley";
   std::string password;
   std::string tls = "prefer";  // libpq sslmode
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
   std::size_t connections = 4;
   std::size_t max_queue = 10000;  // jobs waiting for a connection; more fail at once
   std::chrono::milliseconds connect_timeout{3000};

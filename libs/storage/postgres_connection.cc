@@ -28,6 +28,9 @@ std::string ConnectionString(const PostgresOptions& options) {
                      // A peer that vanished without a word is noticed in about ten seconds.
                      " keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000" +
                      " client_encoding=UTF8 application_name=parley";
+  if (!options.ca_file.empty()) text += " sslrootcert=" + Quoted(options.ca_file);
+  if (!options.certificate_file.empty()) text += " sslcert=" + Quoted(options.certificate_file);
+  if (!options.key_file.empty()) text += " sslkey=" + Quoted(options.key_file);
   if (!options.password.empty()) text += " password=" + Quoted(options.password);
   return text;
 }

@@ -42,6 +42,11 @@ struct RedisOptions {
   std::string unix_socket;  // instead of host and port
   std::string username;
   std::string password;
+  bool tls = false;
+  std::string server_name;  // in its certificate; empty: host
+  std::string ca_file;      // empty: the system's authorities
+  std::string certificate_file;
+  std::string key_file;
   int database = 0;
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds command_timeout{2000};

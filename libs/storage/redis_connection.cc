@@ -12,6 +12,7 @@
 #include <span>
 #include <utility>
 
+#include "libs/storage/redis_tls.h"
 #include "libs/storage/resp.h"
 
 namespace parley::storage {
@@ -46,6 +47,7 @@ struct RedisConnection::State : std::enable_shared_from_this<State> {
   RedisCounters& counters;
   std::vector<Words> setup;
   stream_protocol::socket socket;
+  std::unique_ptr<RedisTls> tls;  // over the socket
   asio::ip::tcp::resolver resolver{loop.io()};
   std::vector<stream_protocol::endpoint> endpoints;  // still to try
   std::deque<Sent> sent;
@@ -63,6 +65,7 @@ struct RedisConnection::State : std::enable_shared_from_this<State> {
 
   void Connect();
   void ConnectNext(const std::string& last_failure);
+  void Handshake();
   void Introduce();
   void Send(std::span<const std::string_view> words, Redis::Done done, milliseconds timeout);
   void Flush();
@@ -106,7 +109,19 @@ void RedisConnection::State::ConnectNext(const std::string& last_failure) {
   socket.async_connect(endpoint, [self = shared_from_this()](const error_code& error) {
     if (self->closed) return;
     if (error) return self->ConnectNext(error.message());
-    self->Introduce();
+    self->options.tls ? self->Handshake() : self->Introduce();
+  });
+}
+
+void RedisConnection::State::Handshake() {
+  try {
+    tls = std::make_unique<RedisTls>(options, socket);
+  } catch (const std::runtime_error& error) {
+    return Close(error.what());
+  }
+  tls->stream().async_handshake(asio::ssl::stream_base::client, [self = shared_from_this()](const error_code& error) {
+    if (self->closed) return;
+    error ? self->Close(self->tls->Explain(error)) : self->Introduce();
   });
 }
 
@@ -148,22 +163,26 @@ void RedisConnection::State::Flush() {
   flush_planned = false;
   if (closed || gathered.empty() || !writing.empty()) return;
   writing.swap(gathered);
-  asio::async_write(socket, asio::buffer(writing),
-                    [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
-                      if (self->closed) return;
-                      if (error) return self->Close(error.message());
-                      self->writing.clear();
-                      self->Flush();
-                    });
+  auto written = [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
+    if (self->closed) return;
+    if (error) return self->Close(error.message());
+    self->writing.clear();
+    self->Flush();
+  };
+  const auto bytes = asio::buffer(writing);
+  tls ? asio::async_write(tls->stream(), bytes, std::move(written))
+      : asio::async_write(socket, bytes, std::move(written));
 }
 
 void RedisConnection::State::Read() {
-  socket.async_read_some(asio::buffer(buffer), [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+  auto read = [self = shared_from_this()](const error_code& error, std::size_t bytes) {
     if (self->closed) return;
     if (error) return self->Close(error.message());
     self->OnRead(bytes);
     if (!self->closed) self->Read();
-  });
+  };
+  const auto into = asio::buffer(buffer);
+  tls ? tls->stream().async_read_some(into, std::move(read)) : socket.async_read_some(into, std::move(read));
 }
 
 void RedisConnection::State::OnRead(std::size_t bytes) {

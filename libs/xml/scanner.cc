@@ -201,7 +201,9 @@ Outcome Scanner::State::AdvanceElement(std::string_view data) {
       case Event::kStart:
         OnStart(data);
         if (phase == Phase::kProlog) return Outcome::kComplete;
-        break;
+        if (reader.depth() != 1 || work->root.In(data) != header->name) break;
+        Fail(Fault::kSecondHeader);
+        return Outcome::kFault;
       case Event::kEnd:
         if (reader.depth() == 0) return Outcome::kComplete;
         break;

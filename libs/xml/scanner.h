@@ -28,6 +28,7 @@ enum class Fault {
   kTooLarge,             // max_stanza_bytes, max_header_bytes
   kTooDeep,
   kTooManyAttributes,  // of one element, or namespace declarations in scope
+  kSecondHeader,       // a child with the name of the stream element: it would never end
 };
 
 // An attribute as written; `value` is raw (entities not resolved; see Unescape).

@@ -137,6 +137,15 @@ TEST(ScannerTest, AHandlerMayRestart) {
   EXPECT_EQ(handler.events[1], "child {a long name of a namespace}auth x:auth <x:auth/> uses-stream = <x:auth/>");
 }
 
+// Else all that follows would be taken for its children.
+TEST(ScannerTest, RefusesASecondHeaderAtItsEnd) {
+  for (const std::string_view header : {"<stream:stream>", "<stream:stream to='x'", "<stream:stream/>"}) {
+    const bool complete = header.ends_with('>');
+    EXPECT_EQ(FaultOf(header), complete ? std::optional(Fault::kSecondHeader) : std::nullopt) << header;
+  }
+  EXPECT_EQ(FaultOf("<a><stream:stream/></a><stream:features/>"), std::nullopt);
+}
+
 TEST(ScannerTest, KeepsToItsLimits) {
   const Limits limits{.max_stanza_bytes = 200, .max_header_bytes = 250, .max_depth = 3, .max_attributes = 5};
   const auto stanza = [](int size) { return "<a>" + std::string(size - 7, 'x') + "</a>"; };

@@ -89,9 +89,8 @@ std::optional<std::string> WithoutRootPrefix(std::string_view raw, const StreamC
 }
 
 // ARCHITECTURE.md, "Canonical stanza": no xmlns for jabber:client, our `from`, the stream's language and prefixes.
-std::string Canonical(std::string_view raw, const Root& root, std::string_view declarations,
-                      const StreamContext& context) {
-  std::string out;
+void AppendCanonical(std::string& out, std::string_view raw, const Root& root, std::string_view declarations,
+                     const StreamContext& context) {
   out.reserve(raw.size() + context.from.size() + context.lang.size() + declarations.size() + 48);
   out.append(raw.substr(0, root.name_end));
   AppendAttribute(out, "from", context.from);
@@ -108,7 +107,6 @@ std::string Canonical(std::string_view raw, const Root& root, std::string_view d
   if (first) cut(*first);
   if (second) cut(*second);
   out.append(raw.substr(at));
-  return out;
 }
 
 std::optional<StanzaError> CheckIq(const Root& root, link::v1::Type type, std::string_view raw) {
@@ -153,10 +151,12 @@ void SetTypeAndId(Envelope& envelope, const Root& root) {
 
 // `raw` is the child's own bytes or, where its root had a prefix, those that stand for it.
 std::optional<ParsedStanza> Parse(link::v1::Kind kind, std::string_view raw, std::string_view declarations,
-                                  const xml::Child& child, const StreamContext& context) {
+                                  const xml::Child& child, const StreamContext& context,
+                                  std::unique_ptr<Envelope> empty) {
   const Root root = ReadRoot(raw);
   std::optional<ParsedStanza> parsed(std::in_place);
-  Envelope& envelope = parsed->envelope;
+  parsed->envelope = std::move(empty);
+  Envelope& envelope = *parsed->envelope;
   envelope.set_kind(kind);
   // Protobuf's set_from(data, size) makes a string, copies it and throws it away.
   envelope.mutable_from()->assign(context.from);
@@ -165,7 +165,7 @@ std::optional<ParsedStanza> Parse(link::v1::Kind kind, std::string_view raw, std
     envelope.mutable_payload_ns()->assign(child.payload_ns);
     envelope.mutable_payload_name()->assign(child.payload_name);
   }
-  envelope.set_stanza(Canonical(raw, root, declarations, context));
+  AppendCanonical(*envelope.mutable_stanza(), raw, root, declarations, context);
   parsed->error = Check(envelope, root, raw);
   if (root.to) {
     auto malformed = SetTo(envelope, *root.to);
@@ -175,10 +175,11 @@ std::optional<ParsedStanza> Parse(link::v1::Kind kind, std::string_view raw, std
   return parsed;
 }
 
-std::optional<ParsedStanza> ParsePrefixed(link::v1::Kind kind, const xml::Child& child, const StreamContext& context) {
+std::optional<ParsedStanza> ParsePrefixed(link::v1::Kind kind, const xml::Child& child, const StreamContext& context,
+                                          std::unique_ptr<Envelope> empty) {
   const auto raw = WithoutRootPrefix(child.raw, context);
   if (!raw) return std::nullopt;
-  auto parsed = Parse(kind, *raw, {}, child, context);
+  auto parsed = Parse(kind, *raw, {}, child, context, std::move(empty));
   // A view of what lives on: the client's own bytes.
   const Root root = ReadRoot(child.raw);
   if (root.from) parsed->client_from = root.from->value;
@@ -187,14 +188,15 @@ std::optional<ParsedStanza> ParsePrefixed(link::v1::Kind kind, const xml::Child&
 
 }  // namespace
 
-std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context) {
+std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context,
+                                        std::unique_ptr<Envelope> empty) {
   const link::v1::Kind kind = KindFromName(child.start.local_name);
   if (kind == link::v1::KIND_UNSPECIFIED || child.start.ns != kClientNs) return std::nullopt;
   const bool prefixed = child.start.name.size() != child.start.local_name.size();
-  if (prefixed) return ParsePrefixed(kind, child, context);
+  if (prefixed) return ParsePrefixed(kind, child, context, std::move(empty));
   const std::string declarations =
       child.uses_stream_namespaces ? PrefixDeclarations(child.raw, context) : std::string();
-  return Parse(kind, child.raw, declarations, child, context);
+  return Parse(kind, child.raw, declarations, child, context, std::move(empty));
 }
 
 }  // namespace parley::xmpp

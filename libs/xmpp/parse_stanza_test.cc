@@ -36,7 +36,7 @@ struct Reading final : xml::Handler {
   }
   void OnStreamClose() override {}
 
-  const Envelope& envelope() const { return parsed.value().envelope; }
+  const Envelope& envelope() const { return *parsed.value().envelope; }
   const std::string& stanza() const { return envelope().stanza(); }
   std::string condition() const {
     const auto& error = parsed.value().error;

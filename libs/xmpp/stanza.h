@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,15 +25,17 @@ struct StreamContext {
 
 // What routing needs of a client's stanza.
 struct ParsedStanza {
-  Envelope envelope;  // kind, type, from, to, id, payload and canonical bytes
+  std::unique_ptr<Envelope> envelope;  // kind, type, from, to, id, payload and canonical bytes
   // What the sender gets back instead: jid-malformed for `to`, bad-request for an unknown presence or iq type, an iq
   // without id, a get or set without exactly one child (RFC 6120 8.2.3). The envelope then has enough to answer.
   std::optional<StanzaError> error;
   std::string_view
       client_from;  // the `from` as the client wrote it, raw; empty if none. The caller judges it (invalid-from).
 };
+// Fills `empty`, which may bring memory of an earlier use.
 // nullopt: not message, presence or iq in jabber:client (stream error unsupported-stanza-type).
-std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context);
+std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context,
+                                        std::unique_ptr<Envelope> empty = std::make_unique<Envelope>());
 
 // Sets or replaces one attribute of the root's start tag; the rest stays byte for byte.
 std::string WithAttribute(std::string_view stanza, std::string_view name, std::string_view value);

@@ -3,6 +3,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <string_view>
 #include <utility>
@@ -22,10 +24,33 @@ constexpr std::string_view kFull =
     "version='1.0' xml:lang='en'><stream:error><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
     "</stream:error></stream:stream>";
 
+// A peer that is refused again and again does not fill the log.
+constexpr std::chrono::seconds kWarnEvery{1};
+
+std::vector<net::Network> NetworksOf(const std::vector<std::string>& texts) {
+  std::vector<net::Network> networks;
+  for (const auto& text : texts) {
+    if (auto network = net::Network::Parse(text)) networks.push_back(*network);
+  }
+  return networks;
+}
+
+net::ProxyReader::Options HeaderOptions(const config::C2s& config) {
+  return {.timeout = config.proxy_timeout, .max_bytes = config.max_proxy_header_bytes};
+}
+
+std::string NameOf(net::ProxyReader::Outcome outcome) {
+  static constexpr std::array kNames{"client", "local", "malformed", "timeout", "incomplete"};
+  return kNames[static_cast<std::size_t>(outcome)];
+}
+
 }  // namespace
 
 Acceptor::Acceptor(Context& context)
-    : context_(context), retrying_(context.loop.Every(kRetryPeriod, [this] { Retry(); })) {
+    : context_(context),
+      trusted_proxies_(NetworksOf(context.config.c2s.trusted_proxies)),
+      proxy_headers_(context.loop, HeaderOptions(context.config.c2s)),
+      retrying_(context.loop.Every(kRetryPeriod, [this] { Retry(); })) {
   Start();
 }
 
@@ -40,7 +65,7 @@ void Acceptor::Listen(const std::string& address, Streams::Kind kind) {
   net::ListenOptions options;
   options.tcp_timeout = context_.config.c2s.tcp_timeout;
   options.accept_batch = static_cast<int>(context_.config.c2s.accept_batch);
-  auto accepted = [this, kind](int fd, const std::string& from) { OnAccepted(fd, from, kind); };
+  auto accepted = [this, kind](int fd, const std::string& from) { OnConnected(fd, from, kind); };
   listeners_.push_back(
       Listening{kind, std::make_unique<net::Listener>(context_.loop, address, std::move(accepted), options)});
   log::Info(
@@ -60,6 +85,43 @@ void Acceptor::Stop() {
   for (auto& listening : listeners_) listening.listener->Stop();
   listeners_.clear();
   for (const auto& waiting : std::exchange(waiting_, {})) ::close(waiting.fd);
+  proxy_headers_.Stop();
+}
+
+bool Acceptor::Trusted(const std::string& peer) const {
+  return std::any_of(trusted_proxies_.begin(), trusted_proxies_.end(),
+                     [&](const net::Network& network) { return network.Contains(peer); });
+}
+
+void Acceptor::OnConnected(int fd, const std::string& peer, Streams::Kind kind) {
+  if (trusted_proxies_.empty()) return OnAccepted(fd, peer, kind);
+  // Neither may it name an address, nor come in without one: it would be in the place of a proxy.
+  if (!Trusted(peer)) return Drop(fd, peer, "untrusted", "not one of c2s.trusted_proxies");
+  if (proxy_headers_.waiting() >= context_.config.c2s.max_unauthenticated) {
+    return Drop(fd, peer, "too_many", "c2s.max_unauthenticated connections without a header");
+  }
+  proxy_headers_.Read(fd, [this, peer, kind](int taken, net::ProxyReader::Outcome outcome, const std::string& text) {
+    OnHeader(taken, outcome, text, peer, kind);
+  });
+}
+
+void Acceptor::OnHeader(int fd, net::ProxyReader::Outcome outcome, const std::string& text, const std::string& proxy,
+                        Streams::Kind kind) {
+  using Outcome = net::ProxyReader::Outcome;
+  if (outcome != Outcome::kClient && outcome != Outcome::kProxy) return Drop(fd, proxy, NameOf(outcome), text);
+  context_.metrics.proxy_headers.Add(NameOf(outcome));
+  OnAccepted(fd, outcome == Outcome::kClient ? text : proxy, kind);
+}
+
+void Acceptor::Drop(int fd, const std::string& peer, const std::string& outcome, const std::string& reason) {
+  ::close(fd);
+  context_.metrics.proxy_headers.Add(outcome);
+  ++dropped_;
+  const auto now = std::chrono::steady_clock::now();
+  if (now - warned_ < kWarnEvery) return;
+  warned_ = now;
+  log::Warn("proxy_header_refused",
+            {{"peer", peer}, {"outcome", outcome}, {"reason", reason}, {"count", std::exchange(dropped_, 0)}});
 }
 
 void Acceptor::OnAccepted(int fd, const std::string& address, Streams::Kind kind) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -8,6 +9,8 @@
 #include <vector>
 
 #include "libs/net/connection.h"
+#include "libs/net/network.h"
+#include "libs/net/proxy_reader.h"
 #include "services/c2s/context.h"
 #include "services/c2s/streams.h"
 
@@ -38,6 +41,13 @@ class Acceptor {
     Streams::Kind kind;
   };
   void Listen(const std::string& address, Streams::Kind kind);
+  // A connection of a listener. Behind proxies, its header comes first.
+  void OnConnected(int fd, const std::string& peer, Streams::Kind kind);
+  void OnHeader(int fd, net::ProxyReader::Outcome outcome, const std::string& text, const std::string& proxy,
+                Streams::Kind kind);
+  bool Trusted(const std::string& peer) const;
+  // Closed without a word: what the peer speaks is not known.
+  void Drop(int fd, const std::string& peer, const std::string& outcome, const std::string& reason);
   void OnAccepted(int fd, const std::string& address, Streams::Kind kind);
   void Retry();
   // What the listeners count.
@@ -45,10 +55,14 @@ class Acceptor {
   void Refuse(int fd, Streams::Kind kind);
 
   Context& context_;
+  std::vector<net::Network> trusted_proxies_;
+  net::ProxyReader proxy_headers_;
   std::vector<Listening> listeners_;
   std::deque<Waiting> waiting_;
   std::uint64_t full_batches_ = 0;
   std::uint64_t refused_ = 0;
+  std::uint64_t dropped_ = 0;  // not in the log yet
+  std::chrono::steady_clock::time_point warned_;
   Loop::Timer retrying_;
 };
 

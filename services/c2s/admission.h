@@ -8,7 +8,7 @@
 
 #include "libs/base/loop.h"
 #include "libs/config/config.h"
-#include "libs/net/network.h"
+#include "libs/net/address_range.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/token_bucket.h"
 
@@ -22,7 +22,7 @@ class Admission {
   Admission(Loop& loop, const config::C2s& config, Metrics& metrics);
 
   // Whom operators have banned, from now on.
-  void SetBans(net::NetworkSet bans) { bans_ = std::move(bans); }
+  void SetBans(net::AddressRanges bans) { bans_ = std::move(bans); }
   bool Banned(std::string_view address) const { return bans_.Contains(address); }
   // kAdmit must be followed by a Ticket for the address.
   Verdict Judge(std::string_view address);
@@ -65,7 +65,7 @@ class Admission {
   void Sweep();
   void Count(std::string_view limit);
 
-  net::NetworkSet bans_;
+  net::AddressRanges bans_;
   const config::C2s& config_;
   Metrics& metrics_;
   const Rate connecting_;

@@ -31,18 +31,23 @@ net::TlsOptions TlsSettings(const config::C2s& config) {
   return options;
 }
 
-rpc::AccountsClient::Options AccountsOptions(const config::Config& config) {
+using SharedSecurity = std::shared_ptr<const rpc::Security>;
+
+rpc::AccountsClient::Options AccountsOptions(const config::Config& config, const SharedSecurity& security) {
   rpc::AccountsClient::Options options;
+  options.security = security;
   options.rosters.targets = config.cluster.rosters;
   options.timeout = config.c2s.auth_timeout;
   return options;
 }
 
-rpc::Ring::Options RingOptions(const config::Config& config, telemetry::Metrics& metrics) {
+rpc::Ring::Options RingOptions(const config::Config& config, telemetry::Metrics& metrics,
+                               const SharedSecurity& security) {
   rpc::Ring::Options options;
   options.discovery.targets = config.cluster.routers;
   options.link = config.link;
   options.link.metrics = &metrics;
+  options.link.security = security;
   options.service = "router";
   options.no_replica_timeout = config.c2s.no_router_timeout;
   return options;
@@ -50,9 +55,10 @@ rpc::Ring::Options RingOptions(const config::Config& config, telemetry::Metrics&
 
 rpc::Self SelfOf(const config::Config& config) { return rpc::Self{"c2s", config.cluster.instance, RandomId()}; }
 
-Routers::Options RouterOptions(const config::Config& config, telemetry::Metrics& metrics) {
+Routers::Options RouterOptions(const config::Config& config, telemetry::Metrics& metrics,
+                               const SharedSecurity& security) {
   Routers::Options options;
-  options.ring = RingOptions(config, metrics);
+  options.ring = RingOptions(config, metrics, security);
   options.max_deferred = config.c2s.max_deferred;
   options.max_repeats_remembered = config.c2s.max_repeats_remembered;
   options.repeat_memory = config.c2s.repeat_memory;
@@ -73,6 +79,7 @@ Node::Options NodeOptions(const config::Config& config) {
 
 Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics, telemetry::Admin& admin)
     : config_(config),
+      security_(rpc::Security::Make(config.mtls, config.access)),
       admin_(admin),
       metrics_(metrics),
       wheel_(loop),
@@ -80,16 +87,17 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       redis_(loop, config.redis),
       redis_metrics_(loop, metrics, redis_),
       tls_(TlsHosts(config), TlsSettings(config.c2s)),
-      accounts_(loop, AccountsOptions(config)),
+      accounts_(loop, AccountsOptions(config, security_)),
       admission_(loop, config.c2s, metrics_),
       streams_(loop),
       node_(loop, redis_, NodeOptions(config), sessions_, routers_, metrics_),
-      routers_(loop, SelfOf(config), RouterOptions(config, metrics), sessions_, metrics_),
+      routers_(loop, SelfOf(config), RouterOptions(config, metrics, security_), sessions_, metrics_),
       context_{loop,      config,     metrics_, wheel_,    redis_,   workers_, tls_,
                accounts_, admission_, streams_, sessions_, routers_, node_},
       acceptor_(context_),
       orders_(context_, acceptor_),
       drain_(context_),
+      certificate_gauge_(loop, metrics, config.mtls),
       measuring_(loop.Every(kMeasurePeriod, [this] { Measure(); })),
       reloading_(loop.Every(config.c2s.certificate_check, [this] { ReloadCertificates(); })) {
   routers_.OnUnknown([this](const std::shared_ptr<Session>& session) { node_.PutBack(session); });
@@ -97,6 +105,7 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
     if (up) sessions_.OnRedisUp();
   });
   AddReadyChecks();
+  MeasureCertificates();
 }
 
 void Edge::AddReadyChecks() {
@@ -120,11 +129,18 @@ void Edge::Drain(std::function<void()> done) {
   drain_.Start(std::move(done));
 }
 
+void Edge::MeasureCertificates() {
+  for (const auto& host : config_.hosts) {
+    metrics_.certificate_expiry.Set(host.domain, static_cast<double>(tls_.ExpiresAt(host.domain)));
+  }
+}
+
 void Edge::ReloadCertificates() {
   for (const auto& domain : tls_.Reload()) {
     metrics_.certificate_reloads.Increment();
     log::Info("certificate_reloaded", {{"domain", domain}});
   }
+  MeasureCertificates();
 }
 
 void Edge::Measure() {

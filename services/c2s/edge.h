@@ -1,12 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "libs/config/config.h"
 #include "libs/net/tls.h"
 #include "libs/rpc/accounts_client.h"
+#include "libs/rpc/certificate_gauge.h"
 #include "libs/storage/redis.h"
 #include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/admin.h"
@@ -42,8 +44,10 @@ class Edge {
  private:
   void AddReadyChecks();
   void Measure();
+  void MeasureCertificates();
 
   const config::Config& config_;
+  const std::shared_ptr<const rpc::Security> security_;
   telemetry::Admin& admin_;
   Metrics metrics_;
   Wheel wheel_;
@@ -61,6 +65,7 @@ class Edge {
   Acceptor acceptor_;
   Orders orders_;
   c2s::Drain drain_;
+  rpc::CertificateGauge certificate_gauge_;
   Loop::Timer measuring_;
   Loop::Timer reloading_;
 };

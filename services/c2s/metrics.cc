@@ -55,7 +55,8 @@ const std::vector<std::string> kLimits = {"accept_batch",
                                           "unauthenticated_bytes",
                                           "unauthenticated_time",
                                           "unread",
-                                          "order"};
+                                          "order",
+                                          "unanswered"};
 
 }  // namespace
 
@@ -136,6 +137,10 @@ Metrics::Metrics(telemetry::Metrics& m)
       sm_unacknowledged(m.Gauge("parley_c2s_sm_unacknowledged_stanzas",
                                 "Stanzas that clients with stream management have not acknowledged")),
       restoring(m.Gauge("parley_c2s_sessions_restoring", "Sessions that wait to be put back")),
-      certificate_reloads(m.Counter("parley_c2s_certificate_reloads_total", "Certificates reloaded")) {}
+      certificate_reloads(m.Counter("parley_c2s_certificate_reloads_total", "Certificates reloaded")),
+      certificate_expiry(m, "parley_c2s_certificate_expiry_timestamp_seconds",
+                         "When the certificate of a host expires"),
+      proxy_headers(m, "parley_c2s_proxy_headers_total", "Connections by what their PROXY protocol header was",
+                    "outcome", {"client", "local", "malformed", "timeout", "incomplete", "untrusted", "too_many"}) {}
 
 }  // namespace parley::c2s

@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "libs/telemetry/metrics.h"
 #include "parley/link/v1/link.pb.h"
@@ -48,6 +50,19 @@ class LoginCounters {
   std::map<std::string, prometheus::Histogram*, std::less<>> seconds_;
 };
 
+// One for each served host.
+class HostGauges {
+ public:
+  HostGauges(telemetry::Metrics& metrics, std::string name, std::string help)
+      : metrics_(metrics), name_(std::move(name)), help_(std::move(help)) {}
+  void Set(const std::string& host, double value) { metrics_.Gauge(name_, help_, {{"host", host}}).Set(value); }
+
+ private:
+  telemetry::Metrics& metrics_;
+  std::string name_;
+  std::string help_;
+};
+
 struct Metrics {
   explicit Metrics(telemetry::Metrics& metrics);
 
@@ -87,6 +102,9 @@ struct Metrics {
   prometheus::Gauge& sm_unacknowledged;
   prometheus::Gauge& restoring;
   prometheus::Counter& certificate_reloads;
+  HostGauges certificate_expiry;
+  // Connections behind load balancers (PROXY protocol).
+  CounterFamily proxy_headers;
 };
 
 }  // namespace parley::c2s

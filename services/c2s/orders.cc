@@ -58,9 +58,9 @@ void Orders::OnAnswer(const storage::Reply& reply) {
 }
 
 void Orders::SetBans(const storage::Reply& list) {
-  net::NetworkSet bans;
+  net::AddressRanges bans;
   for (const auto& item : list.items) {
-    if (const auto network = net::Network::Parse(item.text)) bans.Add(*network);
+    if (const auto network = net::AddressRange::Parse(item.text)) bans.Add(*network);
   }
   const bool any = !bans.empty();
   context_.admission.SetBans(std::move(bans));

@@ -87,10 +87,12 @@ void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   // A router that stops does not know our stanza, another will.
   const bool elsewhere = reason == link::v1::REFUSAL_REASON_DRAINING && ring_.available();
   const bool unknown = reason == link::v1::REFUSAL_REASON_NO_SESSION;
+  // A client that is away would not hear of it, and need not: it sends again what is not handled.
+  const bool away = session && session->state() == Session::State::kAway;
   // Neither here nor there: nobody waits for what becomes of it.
   if (!session && unknown) return;
   if (unknown && !envelope.repeat()) return TryOnceMore(*session, std::move(held));
-  if (!session || WorthKeeping(envelope) || elsewhere) return Defer(std::move(held));
+  if (!session || WorthKeeping(envelope) || elsewhere || away) return Defer(std::move(held));
   session->OnUndeliverable(envelope, ErrorFor(reason));
 }
 

@@ -1,6 +1,7 @@
 #include "services/ctl/channel.h"
 
 #include "services/ctl/failure.h"
+#include "services/ctl/identity.h"
 
 namespace parley::ctl {
 namespace {
@@ -20,15 +21,15 @@ bool Answers(grpc::Channel& channel) {
 
 std::shared_ptr<grpc::Channel> Connect(const std::vector<std::string>& targets, const std::string& service) {
   std::string tried;
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a proxy in the environment is for the web
   for (const auto& target : targets) {
-    auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+    auto channel = ChannelTo(target, service);
     if (Answers(*channel)) return channel;
     tried += (tried.empty() ? "" : ", ") + target;
   }
   throw Failure(kUnreachable,
-                "no " + service + " answers at " + tried + ": see that it runs and that the address is right");
+                "no " + service + " answers at " + tried +
+                    ": see that it runs, that the address is right and, if the " +
+                    "cluster has mutual TLS, that --identity names an operator's certificate of its authority");
 }
 
 void SetDeadline(grpc::ClientContext& context, std::chrono::seconds limit) {
@@ -44,6 +45,11 @@ void Check(const grpc::Status& status, const std::string& service) {
       throw Failure(kUnreachable, "the connection to the " + service + " broke (" + why + "): try again");
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       throw Failure(kUnreachable, "the " + service + " did not answer in time: try again, and look at its log");
+    case grpc::StatusCode::UNAUTHENTICATED:
+      throw Failure(kRefused, "the " + service + " does not know you (" + why +
+                                  "): give an operator's certificate with --identity, or a token with --token-file");
+    case grpc::StatusCode::PERMISSION_DENIED:
+      throw Failure(kRefused, "the " + service + " does not allow it (" + why + "): use the identity of an admin");
     case grpc::StatusCode::UNIMPLEMENTED:
       throw Failure(kUsage, "what answers there is no " + service + ": check the address");
     default:

@@ -107,6 +107,9 @@ class Import {
 
   [[noreturn]] void Broken(Stream& stream, std::size_t answered) {
     const auto status = stream.Finish();
+    const bool denied = status.error_code() == grpc::StatusCode::UNAUTHENTICATED ||
+                        status.error_code() == grpc::StatusCode::PERMISSION_DENIED;
+    if (denied) Check(status, kRoster);
     throw Failure(kUnreachable, "the connection to the roster service broke after " + std::to_string(answered) +
                                     " of " + std::to_string(lines_.size()) + " accounts (" + status.error_message() +
                                     "): run it again, accounts that exist stay");

@@ -3,7 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "libs/net/network.h"
+#include "libs/net/address_range.h"
 #include "libs/xmpp/jid.h"
 #include "parley/admin/v1/admin.grpc.pb.h"
 #include "services/ctl/channel.h"
@@ -63,8 +63,8 @@ std::string BanOf(pb::Admin::Stub& stub, const std::string& address) {
   pb::ListBansResponse response;
   Check(stub.ListBans(&context, {}, &response), kRouter);
   for (const auto& ban : response.bans()) {
-    net::NetworkSet set;
-    if (const auto network = net::Network::Parse(ban.network())) set.Add(*network);
+    net::AddressRanges set;
+    if (const auto network = net::AddressRange::Parse(ban.network())) set.Add(*network);
     if (!set.Contains(address)) continue;
     return ban.network() + (ban.expires_at() == 0 ? "" : " until " + Time(ban.expires_at()));
   }
@@ -77,7 +77,7 @@ void ShowLimits(const Options& options) {
   const auto config = Configuration(options);
   pb::Admin::Stub stub(Connect(Routers(options), kRouter));
   std::vector<std::vector<std::string>> rows;
-  if (net::Network::Parse(options.jid)) {
+  if (net::AddressRange::Parse(options.jid)) {
     rows = OfAddress(config.c2s);
     rows.insert(rows.begin(), {"sessions now", std::to_string(CountSessions(stub, {}, options.jid))});
     rows.insert(rows.begin(), {"banned", BanOf(stub, options.jid)});

@@ -5,6 +5,7 @@
 
 #include "services/ctl/cluster.h"
 #include "services/ctl/failure.h"
+#include "services/ctl/identity.h"
 #include "services/ctl/limits.h"
 #include "services/ctl/options.h"
 #include "services/ctl/status.h"
@@ -36,6 +37,7 @@ int main(int argc, char** argv) {
   setenv("GRPC_VERBOSITY", "NONE", 0);  // our own messages say what is wrong
   const Options options = ParseCommandLine(argc, argv);
   try {
+    TakeIdentity(options);
     kCommands.at(options.command)(options);
     return kDone;
   } catch (const Failure& failure) {

@@ -10,6 +10,8 @@ namespace {
 
 constexpr char kFooter[] =
     "Exit status: 0 done, 1 refused, 2 wrong usage, 3 the cluster cannot be reached.\n"
+    "Who you are is said by a certificate (--identity) or by a token: --token-file, or PARLEY_TOKEN in the "
+    "environment.\n"
     "Without --password, passwords are asked for, or read from standard input if that is no terminal.";
 
 CLI::App* Command(CLI::App& parent, Options& options, const std::string& name, const std::string& what) {
@@ -91,6 +93,12 @@ Options ParseCommandLine(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--roster", options.rosters, "host:port of a roster service, instead of the configuration's")
       ->allow_extra_args(false);
+  app.add_option("--identity", options.identity,
+                 "directory with tls.crt, tls.key and ca.crt of an operator, for a cluster with mutual TLS (default: "
+                 "/etc/parley/operator, if there is one, else mtls.directory)")
+      ->envname("PARLEY_IDENTITY");
+  app.add_option("--token-file", options.token_file, "file with an operator's token, for a cluster that asks for one")
+      ->envname("PARLEY_TOKEN_FILE");
   app.add_flag("--json", options.json, "JSON instead of tables");
   AddUserCommands(app, options);
   AddTransferCommands(app, options);

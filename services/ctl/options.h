@@ -12,6 +12,8 @@ struct Options {
   std::string config_file;
   std::vector<std::string> routers;
   std::vector<std::string> rosters;
+  std::string identity;    // directory with tls.crt, tls.key and ca.crt
+  std::string token_file;  // of the token that is shown without mutual TLS
   bool json = false;
 
   std::string command;  // "user add", "sessions list", "members", ...

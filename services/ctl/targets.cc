@@ -1,5 +1,6 @@
 #include "services/ctl/targets.h"
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -12,10 +13,10 @@ namespace {
 
 constexpr char kDefaultFile[] = "/etc/parley/parley.yaml";
 
-}  // namespace
+std::string FileOf(const Options& options) { return options.config_file.empty() ? kDefaultFile : options.config_file; }
 
-config::Config Configuration(const Options& options) {
-  const std::string file = options.config_file.empty() ? kDefaultFile : options.config_file;
+config::Config ConfigOf(const Options& options) {
+  const std::string file = FileOf(options);
   std::ifstream in(file, std::ios::binary);
   const std::string yaml{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
   if (!in) {
@@ -29,7 +30,11 @@ config::Config Configuration(const Options& options) {
   }
 }
 
-namespace {
+// Without a file, the defaults: the cluster may be given on the command line.
+config::Config ConfigIfAny(const Options& options) {
+  const bool wanted = !options.config_file.empty() || std::filesystem::exists(FileOf(options));
+  return wanted ? ConfigOf(options) : config::Config();
+}
 
 std::vector<std::string> Known(const std::vector<std::string>& targets, const std::string& key,
                                const std::string& option) {
@@ -41,12 +46,16 @@ std::vector<std::string> Known(const std::vector<std::string>& targets, const st
 
 std::vector<std::string> Routers(const Options& options) {
   if (!options.routers.empty()) return options.routers;
-  return Known(Configuration(options).cluster.routers, "cluster.routers", "--router");
+  return Known(ConfigOf(options).cluster.routers, "cluster.routers", "--router");
 }
 
 std::vector<std::string> Rosters(const Options& options) {
   if (!options.rosters.empty()) return options.rosters;
-  return Known(Configuration(options).cluster.rosters, "cluster.rosters", "--roster");
+  return Known(ConfigOf(options).cluster.rosters, "cluster.rosters", "--roster");
 }
+
+config::Config Configuration(const Options& options) { return ConfigOf(options); }
+
+rpc::MutualTls MutualTlsOf(const Options& options) { return ConfigIfAny(options).mtls; }
 
 }  // namespace parley::ctl

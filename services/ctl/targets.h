@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "libs/config/config.h"
+#include "libs/rpc/security.h"
 #include "services/ctl/options.h"
 
 namespace parley::ctl {
@@ -12,5 +13,8 @@ namespace parley::ctl {
 config::Config Configuration(const Options& options);
 std::vector<std::string> Routers(const Options& options);
 std::vector<std::string> Rosters(const Options& options);
+
+// What the configuration says of mutual TLS; the defaults if there is none. Throws Failure.
+rpc::MutualTls MutualTlsOf(const Options& options);
 
 }  // namespace parley::ctl

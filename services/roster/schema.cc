@@ -109,14 +109,17 @@ UPDATE accounts a SET roster_bytes = s.bytes FROM (
 WHERE a.id = s.account_id;
 )";
 
+// From which version on all changes are known: NULL until the first one.
+constexpr char kRosterFloor[] = R"(
+ALTER TABLE accounts ADD COLUMN roster_floor bigint;
+)";
+
 }  // namespace
 
 const std::vector<storage::Migration>& Migrations() {
   static const std::vector<storage::Migration> kMigrations = {
-      {1, "accounts", kAccounts},
-      {2, "rosters", kRosters},
-      {3, "offline", kOffline},
-      {4, "roster_bytes", kRosterBytes},
+      {1, "accounts", kAccounts},        {2, "rosters", kRosters},          {3, "offline", kOffline},
+      {4, "roster_bytes", kRosterBytes}, {5, "roster_floor", kRosterFloor},
   };
   return kMigrations;
 }

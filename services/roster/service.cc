@@ -13,8 +13,10 @@ constexpr std::chrono::seconds kForgetPeriod{30};
 constexpr std::chrono::milliseconds kDrainCheck{100};
 constexpr int kQuietChecks = 5;  // what was on its way when we said that we stop has arrived by then
 
-rpc::LinkOptions WithMetrics(rpc::LinkOptions options, telemetry::Metrics& metrics) {
+rpc::LinkOptions LinksOf(const config::Config& config, telemetry::Metrics& metrics) {
+  rpc::LinkOptions options = config.link;
   options.metrics = &metrics;
+  options.security = rpc::Security::Make(config.mtls, config.access);
   return options;
 }
 
@@ -42,7 +44,8 @@ Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& m
       asks_(rosters_, offline_, writer_, metrics),
       accounts_service_(accounts_, metrics),
       server_(loop, rpc::Self{"roster", config.cluster.instance, RandomId()}, config.roster.listen,
-              WithMetrics(config.link, metrics), Methods(), &asks_),
+              LinksOf(config, metrics), Methods(), &asks_),
+      certificate_gauge_(loop, metrics, config.mtls),
       loop_(loop) {}
 
 rpc::Methods Service::Methods() {

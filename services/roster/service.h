@@ -6,6 +6,7 @@
 
 #include "libs/base/loop.h"
 #include "libs/config/config.h"
+#include "libs/rpc/certificate_gauge.h"
 #include "libs/rpc/server.h"
 #include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/metrics.h"
@@ -54,6 +55,7 @@ class Service {
   Asks asks_;
   AccountsService accounts_service_;
   rpc::Server server_;
+  rpc::CertificateGauge certificate_gauge_;
   Loop& loop_;
   Loop::Timer drain_timer_;
 };

@@ -18,6 +18,9 @@ storage::PostgresOptions PostgresOf(const config::Postgres& config) {
           .user = config.user,
           .password = config.password,
           .tls = config.tls,
+          .ca_file = config.ca_file,
+          .certificate_file = config.certificate_file,
+          .key_file = config.key_file,
           .connections = config.connections,
           .max_queue = config.max_queue,
           .connect_timeout = config.connect_timeout,
@@ -31,7 +34,8 @@ RosterLimits RosterLimitsOf(const config::Roster& config) {
           .max_name_bytes = config.max_name_bytes,
           .max_pending_in = config.max_pending_in,
           .max_pending_bytes = config.max_pending_bytes,
-          .history = config.roster_history};
+          .history = config.roster_history,
+          .max_changes = config.roster_max_changes};
 }
 
 OfflineLimits OfflineLimitsOf(const config::Roster& config) {

@@ -9,6 +9,8 @@ namespace {
 
 namespace pb = admin::v1;
 
+using Use = rpc::Permission::Use;
+
 void ListSessions(AdminApi& api, const pb::ListSessionsRequest& request, rpc::Methods::Writer<pb::SessionRow> writer) {
   const auto row = [writer](const pb::SessionRow& session) mutable { return writer.Write(session); };
   const auto done = [writer](const std::string& failure) mutable {
@@ -40,6 +42,10 @@ rpc::Methods AdminMethods(AdminApi& api) {
       [&api](const auto& request, auto respond) { api.Ban(request, std::move(respond)); });
   methods.Unary<pb::ListBansRequest, pb::ListBansResponse>(
       "/parley.admin.v1.Admin/ListBans", [&api](const auto&, auto respond) { api.ListBans(std::move(respond)); });
+  methods.PermitLinks({"c2s", "router"});
+  methods.Permit("/parley.admin.v1.Admin/ListSessions", {Use::kLook, {rpc::kViewer}});
+  methods.Permit("/parley.admin.v1.Admin/ListMembers", {Use::kLook, {rpc::kViewer}});
+  methods.Permit("/parley.admin.v1.Admin/ListBans", {Use::kLook, {rpc::kViewer}});
   return methods;
 }
 

@@ -1,5 +1,5 @@
 #include "libs/base/log.h"
-#include "libs/net/network.h"
+#include "libs/net/address_range.h"
 #include "libs/storage/orders.h"
 #include "services/router/admin_operations.h"
 
@@ -31,7 +31,7 @@ void AdminOperations::DrainNode(const admin::v1::DrainNodeRequest& request,
 
 void AdminOperations::Ban(const admin::v1::BanRequest& request, std::function<void(admin::v1::BanResponse)> done) {
   admin::v1::BanResponse response;
-  const auto network = net::Network::Parse(request.network());
+  const auto network = net::AddressRange::Parse(request.network());
   if (!network) {
     response.set_failure("not an address or a network: write 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32");
     return done(response);

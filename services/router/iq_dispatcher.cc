@@ -87,8 +87,10 @@ bool IqDispatcher::AnswerNow(Account& account, Target target, Held& held) {
   if (Refuse(account, held, permission)) return true;
   if (!route->route->now) return false;
   route->count->Increment();
-  const Iq iq{account, *held.envelope, held.receipt};
+  std::vector<Envelope> behind;
+  const Iq iq{account, *held.envelope, held.receipt, behind};
   Send(account, held, route->route->now(iq));
+  SendBehind(account, held, std::move(behind));
   return true;
 }
 
@@ -100,13 +102,21 @@ Task<void> IqDispatcher::Answer(Account& account, Target target, Held held) {
   }
   if (Refuse(account, held, permission)) co_return;
   route->count->Increment();
-  const Iq iq{account, *held.envelope, held.receipt};
+  std::vector<Envelope> behind;
+  const Iq iq{account, *held.envelope, held.receipt, behind};
   if (route->route->now) {
     Send(account, held, route->route->now(iq));
-    co_return;
+  } else {
+    IqAnswer answer = co_await route->route->later(iq);
+    Send(account, held, std::move(answer));
   }
-  IqAnswer answer = co_await route->route->later(iq);
-  Send(account, held, std::move(answer));
+  SendBehind(account, held, std::move(behind));
+}
+
+void IqDispatcher::SendBehind(Account& account, const Held& held, std::vector<Envelope> envelopes) {
+  const Session* session = account.Asking(held.envelope->origin());
+  if (session == nullptr) return;
+  for (auto& envelope : envelopes) sender_.Deliver(*session, std::move(envelope), held.receipt);
 }
 
 Task<IqDispatcher::Permission> IqDispatcher::Inquire(Account& account, const IqRoute& route, const Envelope& envelope) {

@@ -37,6 +37,7 @@ class IqDispatcher {
   Task<Permission> Inquire(Account& account, const IqRoute& route, const Envelope& envelope);
   bool Refuse(Account& account, Held& held, Permission permission);
   void Send(Account& account, const Held& held, IqAnswer answer);
+  void SendBehind(Account& account, const Held& held, std::vector<Envelope> envelopes);
 
   Sender& sender_;
   RosterClient& rosters_;

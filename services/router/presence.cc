@@ -224,10 +224,10 @@ bool Presence::AnswerProbeNow(Account& account, const Envelope& probe, const Rec
   const std::string& from = probe.from();
   const std::string_view asker = xmpp::BareOf(from);
   const bool none = account.reach() == Reach::kNoResource;
+  const auto contacts = parts_.rosters.Cached(account.bare());
   // Our own routers ask only for a user that is subscribed: the contact's roster need not be read to say no.
-  const bool trusted = asker == account.bare() || (probe.probe() && none);
-  if (!trusted) {
-    const auto contacts = parts_.rosters.Cached(account.bare());
+  const bool believed = probe.probe() && none && contacts == nullptr;
+  if (asker != account.bare() && !believed) {
     if (contacts == nullptr) return false;
     if (!contacts->SubscribedToUs(asker)) {
       parts_.sender.Forward(xmpp::MakePresence(link::v1::TYPE_UNSUBSCRIBED, account.bare(), asker), receipt);

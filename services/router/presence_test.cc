@@ -191,6 +191,19 @@ TEST_F(PresenceTest, AProbeOfAStrangerIsRefused) {  // 4.3.2
   EXPECT_THAT(juliet.Take(), IsEmpty());
 }
 
+TEST_F(PresenceTest, AProbeOfWhoIsNotSubscribedAnyMoreEndsTheSubscription) {  // 4.3.2
+  for (const bool exists : {false, true}) {
+    Befriend(Subscription::kTo);
+    roster_->RemoveAccount("juliet@home.example");
+    if (exists) roster_->AddAccount("juliet@home.example");
+    Client& romeo = Online("romeo@home.example/orchard");
+    romeo.Send("<presence to='juliet@home.example' type='probe'/>");
+    const auto refusal = AllOf(HasSubstr("from='juliet@home.example'"), HasSubstr("type='unsubscribed'"));
+    EXPECT_THAT(Received(romeo), ::testing::Contains(refusal)) << exists;
+    romeo.Close();
+  }
+}
+
 TEST_F(PresenceTest, PresenceForAnAbsentResourceIsDropped) {  // 8.5.3.2.2
   Client& romeo = Online("romeo@home.example/orchard");
   romeo.Send("<presence to='juliet@home.example/balcony'/>");

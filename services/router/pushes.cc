@@ -21,6 +21,13 @@ std::string_view SubscriptionName(roster::v1::Subscription subscription) {
 
 std::string Quoted(std::string_view text) { return "'" + xml::Escape(text, xml::Use::kAttribute) + "'"; }
 
+std::string RemovalXml(const std::string& jid) { return "<item jid=" + Quoted(jid) + " subscription='remove'/>"; }
+
+Envelope Push(const Account& account, const Session& session, const std::string& item_xml, const std::string& version) {
+  const std::string payload = "<query xmlns='jabber:iq:roster' ver=" + Quoted(version) + ">" + item_xml + "</query>";
+  return xmpp::MakeIqSet(account.bare(), account.FullJid(session), "push-" + RandomId(), payload);
+}
+
 }  // namespace
 
 std::string ItemXml(const roster::v1::Item& item) {
@@ -40,17 +47,19 @@ void Pushes::Send(Account& account, const roster::v1::Item& item, const std::str
 }
 
 void Pushes::SendRemoval(Account& account, const std::string& jid, const std::string& version, const Receipt& receipt) {
-  ToInterested(account, "<item jid=" + Quoted(jid) + " subscription='remove'/>", version, receipt);
+  ToInterested(account, RemovalXml(jid), version, receipt);
 }
 
 void Pushes::ToInterested(Account& account, const std::string& item_xml, const std::string& version,
                           const Receipt& receipt) {
-  const std::string payload = "<query xmlns='jabber:iq:roster' ver=" + Quoted(version) + ">" + item_xml + "</query>";
   for (const auto& session : account.sessions()) {
-    if (!session.record.interested()) continue;
-    const std::string id = "push-" + RandomId();
-    sender_.Deliver(session, xmpp::MakeIqSet(account.bare(), account.FullJid(session), id, payload), receipt);
+    if (session.record.interested()) sender_.Deliver(session, Push(account, session, item_xml, version), receipt);
   }
+}
+
+Envelope Pushes::Make(const Account& account, const Session& session, const roster::v1::ItemChange& change) {
+  const std::string item_xml = change.removed() ? RemovalXml(change.item().jid()) : ItemXml(change.item());
+  return Push(account, session, item_xml, change.version());
 }
 
 }  // namespace parley::router

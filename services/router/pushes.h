@@ -13,6 +13,8 @@ class Pushes {
  public:
   explicit Pushes(Sender& sender) : sender_(sender) {}
   void Send(Account& account, const roster::v1::Item& item, const std::string& version, const Receipt& receipt);
+  // The change alone, to a session that has it not yet (2.6.3).
+  static Envelope Make(const Account& account, const Session& session, const roster::v1::ItemChange& change);
   void SendRemoval(Account& account, const std::string& jid, const std::string& version, const Receipt& receipt);
 
  private:

@@ -41,6 +41,33 @@ TEST_F(RosterTest, AKnownVersionIsNotSentAgain) {  // RFC 6121 2.6
   EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("ver='1'"), HasSubstr("juliet@home.example"))));
 }
 
+TEST_F(RosterTest, WhatChangedSinceAKnownVersionIsPushed) {  // 2.6.3
+  roster_->Befriend("romeo@home.example", "juliet@home.example", xmpp::Subscription::kBoth);
+  Client& orchard = Online("romeo@home.example/orchard");
+  Set(orchard, "<item jid='nurse@home.example' name='Nurse'/>");
+  Set(orchard, "<item jid='paris@home.example'/>");
+  Set(orchard, "<item jid='paris@home.example' subscription='remove'/>");
+  Settle();
+  orchard.Take();
+  Client& street = Login("romeo@home.example/street");
+  street.Send("<iq type='get' id='1'><query xmlns='jabber:iq:roster' ver='2'/></iq>");
+  EXPECT_THAT(Received(street),
+              ElementsAre(XmlEq("<iq type='result' id='1' to='romeo@home.example/street'/>"),
+                          AllOf(HasSubstr("type='set'"), HasSubstr("jid='paris@home.example'"), HasSubstr("ver='3'")),
+                          AllOf(HasSubstr("jid='paris@home.example' subscription='remove'"), HasSubstr("ver='4'"))));
+  EXPECT_THAT(orchard.Take(), IsEmpty());
+}
+
+// The presence that follows needs the items, though the client does not.
+TEST_F(RosterTest, AKnownVersionDoesNotHideContacts) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", xmpp::Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Login("romeo@home.example/orchard");
+  romeo.Send("<iq type='get' id='1'><query xmlns='jabber:iq:roster' ver='1'/></iq><presence/>");
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("romeo@home.example/orchard")));
+}
+
 TEST_F(RosterTest, ASetIsPushedToInterestedResourcesThenAnswered) {
   Client& orchard = Online("romeo@home.example/orchard");
   Client& street = Online("romeo@home.example/street");

@@ -48,19 +48,21 @@ Options OptionsOf(const config::Config& config) {
 rpc::LinkOptions LinksOf(const config::Config& config, telemetry::Metrics& metrics) {
   rpc::LinkOptions options = config.link;
   options.metrics = &metrics;
+  options.security = rpc::Security::Make(config.mtls, config.access);
   return options;
 }
 
-rpc::Ring::Options RingOf(const config::Config& config, telemetry::Metrics& metrics, const std::string& service) {
+rpc::Ring::Options RingOf(const config::Config& config, const rpc::LinkOptions& links, const std::string& service) {
   rpc::Ring::Options options;
   options.discovery.targets = service == "router" ? config.cluster.routers : config.cluster.rosters;
-  options.link = LinksOf(config, metrics);
+  options.link = links;
   options.service = service;
   return options;
 }
 
-rpc::AccountsClient::Options CredentialsOf(const config::Config& config) {
+rpc::AccountsClient::Options CredentialsOf(const config::Config& config, const rpc::LinkOptions& links) {
   rpc::AccountsClient::Options options;
+  options.security = links.security;
   options.rosters.targets = config.cluster.rosters;
   options.timeout = config.router.roster_timeout;
   return options;
@@ -79,13 +81,14 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
     : loop_(loop),
       options_(OptionsOf(config)),
       self_{"router", config.cluster.instance, RandomId()},
+      links_(LinksOf(config, metrics)),
       metrics_(metrics),
       domains_(config.hosts),
       redis_(loop, config.redis),
       redis_metrics_(loop, metrics, redis_),
       store_(tasks_, redis_, metrics_),
-      rosters_(loop, self_, RingOf(config, metrics, "roster"), options_, metrics_),
-      credentials_(loop, CredentialsOf(config)),
+      rosters_(loop, self_, RingOf(config, links_, "roster"), options_, metrics_),
+      credentials_(loop, CredentialsOf(config, links_)),
       accounts_(tasks_, store_, options_, metrics_, [this](const std::string* bare) { rosters_.Forget(bare); }),
       nodes_(loop, redis_, LeaseOf(config), options_.lease_poll, [this](const Nodes::Node& node) { OnNodeDied(node); }),
       edges_(loop, nodes_, options_, metrics_, rules_),
@@ -122,7 +125,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
       asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_}, options_),
       intake_(accounts_, edges_, asks_, metrics_),
-      peers_(loop, self_, RingOf(config, metrics, "router"),
+      peers_(loop, self_, RingOf(config, links_, "router"),
              Peers::Handlers{
                  [this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },
                  [this](auto held, auto reason) { rules_.OnUnforwardable(std::move(held), reason); },
@@ -131,7 +134,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, accounts_, peers_, rosters_, removal_, self_},
                   options_),
       tasks_(loop),
-      server_(loop, self_, config.router.listen, LinksOf(config, metrics), AdminMethods(operations_), &intake_) {
+      server_(loop, self_, config.router.listen, links_, AdminMethods(operations_), &intake_),
+      certificate_gauge_(loop, metrics, config.mtls) {
   accounts_.SetHandler(rules_);
   redis_.Track([this](const std::string* key) { OnChanged(key); });
   redis_.OnState([this](bool up) {

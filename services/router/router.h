@@ -5,6 +5,7 @@
 
 #include "libs/base/loop.h"
 #include "libs/config/config.h"
+#include "libs/rpc/certificate_gauge.h"
 #include "libs/rpc/server.h"
 #include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/metrics.h"
@@ -64,6 +65,7 @@ class Router {
   Loop& loop_;
   const Options options_;
   const rpc::Self self_;
+  const rpc::LinkOptions links_;
   Metrics metrics_;
   Domains domains_;
   storage::Redis redis_;
@@ -95,6 +97,7 @@ class Router {
   AdminOperations operations_;
   Tasks tasks_;  // its end ends what uses the others
   rpc::Server server_;
+  rpc::CertificateGauge certificate_gauge_;
   Loop::Timer drain_timer_;
 };
 

@@ -23,6 +23,11 @@ bool ForOthersToo(const Envelope& envelope, std::string_view account) {
   return envelope.kind() == link::v1::KIND_IQ && request && !ours;
 }
 
+// RFC 6120 8.2.3: a request is answered once.
+bool Replied(const session::v1::QueueHeader& header, std::uint64_t number) {
+  return std::find(header.replied().begin(), header.replied().end(), number) != header.replied().end();
+}
+
 // A copy went to each session of the highest priority, and another of them is there yet: should it not acknowledge its
 // own either, it is the last, and owes it. In doubt the message comes twice: so none of this if the session that ended
 // said unavailable before (its priority is not known any more).
@@ -106,7 +111,8 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   std::uint64_t number = header.acked();
   for (auto& queued : contents.stanzas) {
     ++number;
-    if (ForOthersToo(queued.envelope(), account.bare()) && !OthersHadIt(account, ended.record, queued)) {
+    const bool owed = ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
+    if (owed && !OthersHadIt(account, ended.record, queued)) {
       again.push_back(Again(std::move(queued), session, number, told));
     } else {
       metrics_.unacknowledged_ended.Increment();

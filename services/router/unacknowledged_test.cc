@@ -135,6 +135,21 @@ TEST_F(UnacknowledgedTest, RequestsAreBouncedAndTheRestEnds) {
   EXPECT_EQ(roster_->offline_count("romeo@home.example"), 0);
 }
 
+// RFC 6120 8.2.3: exactly once.
+TEST_F(UnacknowledgedTest, ARequestThatWasAnsweredIsNotBounced) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (const std::string id : {"0", "1", "2"}) {
+    juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='" + id + "'><ping xmlns='urn:xmpp:ping'/></iq>");
+  }
+  RunUntil([&] { return romeo.received().size() == 3; });
+  first().Acknowledge(romeo, 1, {2});
+  juliet().Take();
+  romeo.Close();
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable"), HasSubstr("id='2'")));
+}
+
 TEST_F(UnacknowledgedTest, WhatWasStoredBeforeIsStoredAgain) {
   Begin();
   Chat(1, "romeo@home.example");

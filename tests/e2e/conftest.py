@@ -78,11 +78,14 @@ class World:
         return romeo, juliet
 
 
-def start_cluster(directory, counts=None, settings=()):
+def start_cluster(directory, counts=None, settings=(), mtls=False):
     cluster = Cluster(directory)
     counts = {"c2s": 2, "router": 2, "roster": 1} | (counts or {})
     try:
-        cluster.up(counts, DOMAINS, [*NO_LIMITS, *settings], quiet=True, fixed_ports=False, built=True, demo_users=False)
+        cluster.up(
+            counts, DOMAINS, [*NO_LIMITS, *settings],
+            quiet=True, fixed_ports=False, built=True, demo_users=False, mtls=mtls,
+        )  # fmt: skip
     except BaseException:
         cluster.down()  # what did start
         raise

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from rawxmpp import BIND, CLIENT, PING, ROSTER, SASL, Raw, body, condition, is_message, is_presence
+from rawxmpp import BIND, CLIENT, PING, ROSTER, SASL, SM, Raw, body, condition, is_message, is_presence
 
 
 @pytest.mark.parametrize("farewell", ["</stream:stream>", ""])
@@ -16,6 +16,16 @@ async def test_what_was_said_before_the_connection_closed_is_delivered(world, fa
     await romeo.send(said + farewell)
     romeo.writer.close()
     assert [body(await juliet.until(is_message)) for _ in range(8)] == [str(n) for n in range(8)]
+
+
+async def test_what_was_asked_before_the_stream_was_closed_is_answered(world):
+    """RFC 6120 4.4: who has said all still hears until the other side closes, too."""
+    romeo = await world.login(world.account())
+    nobody = f"<message id='m' to='{world.account()}/nowhere' type='groupchat'><body>x</body></message>"
+    await romeo.send(f"<iq type='get' id='i'><query xmlns='{ROSTER}'/></iq>{nobody}</stream:stream>")
+    heard = {e.get("id"): e.get("type") for e in await romeo.ended() if e.get("id")}
+    assert heard == {"i": "result", "m": "error"}
+    assert romeo.parser.closed
 
 
 async def test_of_two_that_bind_one_resource_at_once_one_has_it(world):
@@ -104,3 +114,24 @@ async def test_directed_presence_to_long_addresses_costs_the_cluster_little(worl
     refused = await romeo.until(lambda e: e.get("type") == "error")
     assert condition(refused) == "resource-constraint" and int(refused.get("id")) > 10
     await romeo.iq("get", f"<ping xmlns='{PING}'/>")
+
+
+@pytest.mark.parametrize("managed", [False, True])
+async def test_request_to_a_client_that_goes_without_an_answer_is_answered(world, managed):
+    """RFC 6120 8.2.3: exactly once, also if the client that has it never does."""
+    romeo, juliet = await world.pair()
+    if managed:
+        await juliet.send(f"<enable xmlns='{SM}'/>")
+        await juliet.until(lambda e: e.tag == f"{{{SM}}}enabled")
+    await romeo.send("".join(f"<iq type='get' id='{n}' to='{juliet.jid}'><q xmlns='a:b'/></iq>" for n in range(3)))
+    for _ in range(3):
+        await juliet.until(lambda e: e.tag == f"{{{CLIENT}}}iq")
+    await juliet.send(f"<iq type='result' id='1' to='{romeo.jid}'/>")
+    if managed:
+        await juliet.send(f"<a xmlns='{SM}' h='1'/>")
+    await juliet.sync()
+    juliet.abort()
+    answers = [await romeo.until(lambda e: e.tag == f"{{{CLIENT}}}iq") for _ in range(3)]
+    assert [(a.get("id"), condition(a)) for a in answers[:1]] == [("1", None)]
+    assert {(a.get("id"), condition(a)) for a in answers[1:]} == {(n, "service-unavailable") for n in "02"}
+    assert [a for a in await romeo.sync() if a.tag == f"{{{CLIENT}}}iq"] == []

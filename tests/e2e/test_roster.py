@@ -99,6 +99,26 @@ async def test_versioning_sends_nothing_when_nothing_changed(world):
     assert (await session.iq("get", query("", f" ver='{pushed}'"))).find(f"{{{ROSTER}}}query") is None
 
 
+async def test_versioning_pushes_what_changed_meanwhile(world):
+    """RFC 6121 2.6.3: an empty result, then the interim pushes, in order, to this session alone."""
+    jid = world.account()
+    session, other = await world.login(jid), await world.login(jid, 1)
+    await session.iq("set", query("<item jid='old@localhost'/>"))
+    version = (await session.iq("get", query("", " ver=''"))).find(f"{{{ROSTER}}}query").get("ver")
+    for item in ("jid='new@localhost' name='N'", "jid='old@localhost' subscription='remove'", "jid='new@localhost'"):
+        await session.iq("set", query(f"<item {item}/>"))
+    last = (await session.iq("get", query("", " ver=''"))).find(f"{{{ROSTER}}}query").get("ver")
+    await session.sync(), await other.sync()
+    again = await world.login(jid, 1, available=False)
+    assert (await again.iq("get", query("", f" ver='{version}'"))).find(f"{{{ROSTER}}}query") is None
+    pushes = [e for e in await again.sync() if is_push(e)]
+    assert [item_of(e).get("jid") for e in pushes] == ["old@localhost", "new@localhost"]
+    assert [item_of(e).get("subscription") for e in pushes] == ["remove", "none"]
+    assert item_of(pushes[-1]).get("name") is None
+    assert pushes[-1].find(f"{{{ROSTER}}}query").get("ver") == last
+    assert [e for e in await session.sync() + await other.sync() if is_push(e)] == []
+
+
 async def test_subscription_life_cycle_with_pushes_on_both_sides(world):
     romeo, juliet = await world.pair()
     romeo_bare, juliet_bare = romeo.jid.split("/")[0], juliet.jid.split("/")[0]

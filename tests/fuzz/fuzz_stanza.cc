@@ -49,20 +49,20 @@ void CheckEdits(const std::string& stanza) {
 }
 
 void CheckStanza(const ParsedStanza& parsed, const Element& original) {
-  const std::string& stanza = parsed.envelope.stanza();
+  const std::string& stanza = parsed.envelope->stanza();
   const auto canonical = Element::Parse(stanza);
-  Require(canonical && canonical->Is(parley::xmpp::KindName(parsed.envelope.kind()), "jabber:client"));
+  Require(canonical && canonical->Is(parley::xmpp::KindName(parsed.envelope->kind()), "jabber:client"));
   Require(canonical->attr("from") == kFrom);
   Require(canonical->lang() == (original.lang().empty() ? canonical->lang() : original.lang()));
   Require(canonical->nodes() == original.nodes() && ClientAttributes(*canonical) == ClientAttributes(original));
   Require(parley::xmpp::WithoutAttribute(stanza, "xmlns") == stanza);
   if (!parsed.error && original.attr("to")) {
     const auto to = parley::xmpp::Jid::Parse(*original.attr("to"));
-    Require(to && to->str() == parsed.envelope.to());
-    Require(canonical->attr("to") == parsed.envelope.to());
+    Require(to && to->str() == parsed.envelope->to());
+    Require(canonical->attr("to") == parsed.envelope->to());
   }
   CheckEdits(stanza);
-  const auto error = parley::xmpp::MakeError(parsed.envelope, parley::xmpp::BadRequest());
+  const auto error = parley::xmpp::MakeError(*parsed.envelope, parley::xmpp::BadRequest());
   if (error) Require(Element::Parse(error->stanza()).has_value());
 }
 

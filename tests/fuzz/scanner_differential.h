@@ -188,6 +188,7 @@ class ScannerDifferential {
   }
 
   bool IsRefusedWrongly(std::string_view document, const Seen& seen) {
+    if (seen.fault == Fault::kSecondHeader) return false;  // XML, but not XMPP
     if (expat_.Read(document, true) && !expat_.is_outside()) return true;
     const std::string closed = std::string(document) + "</" + seen.name + ">";
     return !seen.name.empty() && expat_.Read(closed, true) && !expat_.is_outside();

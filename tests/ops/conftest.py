@@ -22,7 +22,7 @@ def cluster(tmp_path_factory):
     counts = {"c2s": 2, "router": 2, "roster": 1}
     # The same address fails over and over, and clients go without a word.
     settings = ["c2s.auth_failures_per_minute_per_address=0", "c2s.close_timeout=300ms"]
-    cluster.up(counts, ["localhost"], settings, quiet=True, fixed_ports=False, built=True, demo_users=False)
+    cluster.up(counts, ["localhost"], settings, quiet=True, fixed_ports=False, built=True, demo_users=False, mtls=True)
     yield cluster
     cluster.down()
 

@@ -15,7 +15,7 @@ PROGRAMS = {"parley-c2s", "parley-router", "parley-roster", "parleyctl", "openss
 # Made by the operator, docs/install.md says how.
 OUTSIDE_SECRETS = {
     "dev": set(),
-    "prod": {"parley-redis", "parley-postgres", "parley-postgres-ca", "parley-tls"},
+    "prod": {"parley-redis", "parley-redis-ca", "parley-postgres", "parley-postgres-ca", "parley-tls"},
 }
 needs_kustomize = pytest.mark.skipif(rendering.kustomize() is None, reason="neither kustomize 5 nor kubectl with it")
 
@@ -131,6 +131,8 @@ def test_configuration_is_accepted_by_the_services(rendered, service, tmp_path):
     made = certificates.ensure(tmp_path, [domain])
     for there, here in (("tls.crt", "certificate"), ("tls.key", "key")):
         text = text.replace(f"/etc/parley/tls/{there}", str(made[here]))
+    text = text.replace("/etc/parley/inner", str(certificates.ensure_roles(tmp_path) / service))
+    text = re.sub(r"/etc/parley/(redis|postgres)-ca/ca.crt", str(made["ca"]), text)
     (tmp_path / "parley.yaml").write_text(text)
     program = build.directory() / "bin" / f"parley-{service}"
     command = [str(program), "--config", str(tmp_path / "parley.yaml"), "--check-config"]
@@ -139,10 +141,40 @@ def test_configuration_is_accepted_by_the_services(rendered, service, tmp_path):
 
 
 def test_files_that_the_configuration_names_are_mounted(rendered):
-    named = set(re.findall(r"/etc/parley/tls/[\w.]+", rendered.config_text()))
-    template = dict(rendered.services())["c2s"]
-    (container,) = template["spec"]["containers"]
-    assert named and "/etc/parley/tls" in {mount["mountPath"] for mount in container["volumeMounts"]}
+    users = {"tls": ["c2s"], "inner": ["c2s", "router", "roster"], "redis-ca": ["c2s", "router"], "postgres-ca": ["roster"]}
+    named = set(re.findall(r"/etc/parley/([\w-]+)", rendered.config_text()))
+    assert "tls" in named and named <= users.keys()
+    for name in named:
+        for component in users[name]:
+            (container,) = dict(rendered.services())[component]["spec"]["containers"]
+            assert f"/etc/parley/{name}" in {mount["mountPath"] for mount in container["volumeMounts"]}, component
+
+
+def test_each_service_has_a_certificate_of_its_role_in_production():
+    rendered = Rendered("prod")
+    config = yaml.safe_load(rendered.config_text())
+    assert config["mtls"]["directory"] == "/etc/parley/inner"
+    assert config["redis"]["tls"] is True and config["postgres"]["tls"] == "verify-full"
+    names = {c["spec"]["secretName"]: c["spec"].get("dnsNames") for c in rendered.of("Certificate")}
+    for component, template in rendered.services():
+        volumes = {v["name"]: v["secret"]["secretName"] for v in template["spec"]["volumes"] if "secret" in v}
+        assert names[volumes["inner-tls"]] == [f"{component}.parley.internal"]
+        assert ("operator-tls" in volumes) == (component == "router"), "where parleyctl is run"
+    assert names["parley-operator-tls"] == ["admin.parley.internal"]
+
+
+@needs_kustomize
+def test_proxy_protocol_is_one_line_in_the_overlay(tmp_path):
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    kustomization = tmp_path / "deploy" / "k8s" / "overlays" / "prod" / "kustomization.yaml"
+    text = kustomization.read_text()
+    assert "  # - ../../components/proxy-protocol" in text
+    kustomization.write_text(text.replace("  # - ../../components/proxy", "  - ../../components/proxy"))
+    rendered = Rendered("prod", rendering.render(tmp_path, "prod"))
+    (container,) = dict(rendered.services())["c2s"]["spec"]["containers"]
+    at = container["command"].index("--set")
+    assert container["command"][at + 1].startswith("c2s.trusted_proxies=")
+    assert "proxy-protocol" in "".join(rendered.one("Service", "parley-c2s")["metadata"]["annotations"])
 
 
 def test_passwords_come_from_secrets_as_files(rendered):
@@ -161,6 +193,7 @@ def test_passwords_come_from_secrets_as_files(rendered):
 def test_what_pods_mount_exists(rendered):
     names = {kind: {d["metadata"]["name"] for d in rendered.of(kind)} for kind in ("ConfigMap", "Secret")}
     names["Secret"] |= OUTSIDE_SECRETS[rendered.overlay]
+    names["Secret"] |= {certificate["spec"]["secretName"] for certificate in rendered.of("Certificate")}
     for whose, template in rendered.pods():
         declared = set()
         for volume in template["spec"]["volumes"]:

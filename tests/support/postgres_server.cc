@@ -2,10 +2,14 @@
 
 #include <pwd.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
+
+#include "tests/support/redis_server.h"
 
 #ifdef __SANITIZE_ADDRESS__
 // libpqxx 6.4 loses the result of a statement whose connection broke.
@@ -70,13 +74,46 @@ void PostgresServer::Initialize() {
   RunToEnd(options);
 }
 
+std::string PostgresServer::WriteForServer(const std::string& name, const std::string& content) const {
+  const std::string file = data_ + "/" + name;
+  std::ofstream(file) << content;
+  // PostgreSQL takes no key that others can read.
+  if (chmod(file.c_str(), 0600) != 0) throw std::runtime_error("chmod failed");
+  if (user_ != 0 && chown(file.c_str(), user_, group_) != 0) throw std::runtime_error("chown failed");
+  return file;
+}
+
+int PostgresServer::ListenWithTls(const Certificate& certificate, const std::string& ca_pem) {
+  const int port = FreePort();
+  WriteForServer("pg_hba.conf",
+                 "local all parley trust\n"
+                 "hostssl all certified all cert\n"
+                 "hostssl all all all scram-sha-256\n");
+  settings_ = {"listen_addresses=localhost",
+               "port=" + std::to_string(port),
+               "ssl=on",
+               "ssl_cert_file=" + WriteForServer("server.crt", certificate.certificate),
+               "ssl_key_file=" + WriteForServer("server.key", certificate.key),
+               "ssl_ca_file=" + WriteForServer("ca.crt", ca_pem)};
+  Stop();
+  port_ = port;
+  Start();
+  return port;
+}
+
 void PostgresServer::Start() {
   if (process_) return;
   auto options = Program("postgres");
-  for (const std::string& setting :
-       {"unix_socket_directories=" + directory_.path(), std::string("listen_addresses="), std::string("fsync=off"),
-        std::string("synchronous_commit=off"), std::string("full_page_writes=off"), std::string("max_connections=100"),
-        std::string("shared_buffers=16MB"), std::string("autovacuum=off")}) {
+  std::vector<std::string> settings = {"unix_socket_directories=" + directory_.path(),
+                                       "listen_addresses=",
+                                       "fsync=off",
+                                       "synchronous_commit=off",
+                                       "full_page_writes=off",
+                                       "max_connections=100",
+                                       "shared_buffers=16MB",
+                                       "autovacuum=off"};
+  settings.insert(settings.end(), settings_.begin(), settings_.end());
+  for (const std::string& setting : settings) {
     options.command.emplace_back("-c");
     options.command.push_back(setting);
   }
@@ -116,12 +153,14 @@ void PostgresServer::Resume() {
 }
 
 std::string PostgresServer::ConnectionString(const std::string& database) const {
-  return "host=" + directory_.path() + " user=parley connect_timeout=5 dbname=" + database;
+  return "host=" + directory_.path() + " port=" + std::to_string(port_) +
+         " user=parley connect_timeout=5 dbname=" + database;
 }
 
 storage::PostgresOptions PostgresServer::NewDatabase() {
   storage::PostgresOptions options;
   options.host = directory_.path();
+  options.port = static_cast<std::uint16_t>(port_);
   options.database = "test" + std::to_string(++databases_);
   options.user = "parley";
   Execute("postgres", "CREATE DATABASE " + options.database);

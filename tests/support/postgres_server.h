@@ -2,8 +2,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "libs/storage/postgres.h"
+#include "tests/support/certificates.h"
 #include "tests/support/child_process.h"
 
 namespace parley::test {
@@ -25,6 +27,10 @@ class PostgresServer {
   void Pause();
   void Resume();
 
+  // Restarts it to listen on TCP, too, with TLS only: user "certified" has a certificate of the authority, others have
+  // SCRAM. Returns the port.
+  int ListenWithTls(const Certificate& certificate, const std::string& ca_pem);
+
   // Options for a new, empty database.
   storage::PostgresOptions NewDatabase();
   // Runs SQL as another client would.
@@ -33,6 +39,7 @@ class PostgresServer {
  private:
   std::string ConnectionString(const std::string& database) const;
   void Initialize();
+  std::string WriteForServer(const std::string& name, const std::string& content) const;
   ChildProcess::Options Program(const std::string& name) const;
 
   TemporaryDirectory directory_;
@@ -41,6 +48,8 @@ class PostgresServer {
   std::string log_;
   uid_t user_ = 0;
   gid_t group_ = 0;
+  std::vector<std::string> settings_;
+  int port_ = 5432;
   int databases_ = 0;
   bool paused_ = false;
   std::unique_ptr<ChildProcess> process_;

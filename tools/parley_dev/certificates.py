@@ -1,11 +1,14 @@
 """A development CA, and one certificate for all domains of the cluster. Never for production."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 from parley_dev.steps import Failure
 
 DAYS = "825"
+# Who has a certificate for the links: services, and operators (docs/secure.md).
+ROLES = ["c2s", "router", "roster", "admin", "viewer"]
 
 
 def _openssl(*arguments):
@@ -28,18 +31,35 @@ def ensure(directory, domains):
         )
     wanted = "\n".join(domains)
     if not cert.exists() or not names.exists() or names.read_text() != wanted:
-        request, extensions = directory / "server.csr", directory / "server.ext"
-        san = ",".join([f"DNS:{domain}" for domain in domains] + ["IP:127.0.0.1", "IP:::1"])
-        extensions.write_text(
-            f"subjectAltName={san}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\n"
-        )
-        _openssl(
-            *("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split()),
-            *("-subj", f"/CN={domains[0]}", "-keyout", str(key), "-out", str(request)),
-        )
-        _openssl(
-            *("x509", "-req", "-in", str(request), "-CA", str(ca), "-CAkey", str(ca_key), "-CAcreateserial"),
-            *("-days", DAYS, "-extfile", str(extensions), "-out", str(cert)),
-        )
+        _issue(directory, domains[0], [f"DNS:{domain}" for domain in domains] + ["IP:127.0.0.1", "IP:::1"], cert, key)
         names.write_text(wanted)
     return {"ca": ca, "ca_key": ca_key, "certificate": cert, "key": key}
+
+
+def _issue(directory, common_name, alternative_names, certificate, key):
+    request, extensions = certificate.with_suffix(".csr"), certificate.with_suffix(".ext")
+    extensions.write_text(
+        f"subjectAltName={','.join(alternative_names)}\nbasicConstraints=CA:FALSE\n"
+        "extendedKeyUsage=serverAuth,clientAuth\n"
+    )
+    _openssl(
+        *("req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes".split()),
+        *("-subj", f"/CN={common_name}", "-keyout", str(key), "-out", str(request)),
+    )
+    _openssl(
+        *("x509", "-req", "-in", str(request), "-CA", str(directory / "ca.pem"), "-CAkey", str(directory / "ca.key")),
+        *("-CAcreateserial", "-days", DAYS, "-extfile", str(extensions), "-out", str(certificate)),
+    )
+
+
+def ensure_roles(directory, domain="parley.internal"):
+    """For mutual TLS: a folder for each role with tls.crt, tls.key and ca.crt, under the CA that ensure() made."""
+    directory = Path(directory)
+    for role in ROLES:
+        folder = directory / "roles" / role
+        if (folder / "ca.crt").exists():
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        _issue(directory, f"{role} of development", [f"DNS:{role}.{domain}"], folder / "tls.crt", folder / "tls.key")
+        shutil.copy(directory / "ca.pem", folder / "ca.crt")
+    return directory / "roles"

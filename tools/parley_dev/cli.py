@@ -20,7 +20,8 @@ def up(arguments):
     }
     domains = arguments.domain or previous["domains"]
     settings = arguments.set if arguments.set is not None else previous["settings"]
-    here.up(counts, domains, settings)
+    mtls = previous.get("mtls", False) if arguments.mtls is None else arguments.mtls
+    here.up(counts, domains, settings, mtls=mtls)
     print_welcome(here)
 
 
@@ -157,6 +158,7 @@ def parser():
         starting.add_argument(f"--{service}", type=int, metavar="N", help=f"how many {service} processes")
     starting.add_argument("--domain", action="append", help="a domain to serve (repeatable; default localhost)")
     starting.add_argument("--set", action="append", metavar="KEY=VALUE", help="a configuration key, for all services")
+    starting.add_argument("--mtls", action=argparse.BooleanOptionalAction, help="mutual TLS between the services")
     add("down", down, "stop the cluster; its data stays")
     add("status", status, "what runs, where").add_argument("--json", action="store_true")
     showing = add("logs", logs, "what the processes say")

@@ -37,7 +37,7 @@ class Cluster:
 
     # -- planning ---------------------------------------------------------------------------------------------------
 
-    def size(self, counts, domains, settings, fixed_ports=True):
+    def size(self, counts, domains, settings, fixed_ports=True, mtls=False):
         """Decides instances, ports and settings. What exists keeps its ports."""
         plan = self.plan or {"instances": {}, "stores": {}, "domains": domains, "settings": []}
         for store in ("redis", "postgres"):
@@ -50,6 +50,7 @@ class Cluster:
         }
         plan["domains"] = domains
         plan["settings"] = settings
+        plan["mtls"] = mtls
         for gone in set(old) - set(plan["instances"]):
             Process(self.directory, gone).stop()
         self.plan = plan
@@ -91,6 +92,8 @@ class Cluster:
         """Returns whether it changed."""
         plan = self._need_plan()
         files = certificates.ensure(self.directory / "tls", plan["domains"])
+        if plan["mtls"]:
+            certificates.ensure_roles(self.directory / "tls")
         address = lambda service: [f"127.0.0.1:{i['ports']['grpc']}" for i in self.instances(service).values()]
         text = yaml.safe_dump(
             {
@@ -113,7 +116,7 @@ class Cluster:
             sort_keys=False,
         )
         text = "# Made by ./parley up; changes are overwritten.\n" + text
-        settings = json.dumps(plan["settings"])
+        settings = json.dumps([plan["settings"], plan["mtls"]])
         stamp = self.directory / "settings.applied"
         changed = (
             not self.config_file.exists()
@@ -133,15 +136,23 @@ class Cluster:
             own += [f"c2s.listen=127.0.0.1:{ports['xmpp']}", f"c2s.listen_tls=127.0.0.1:{ports['xmpps']}"]
         else:
             own += [f"{service}.listen=127.0.0.1:{ports['grpc']}"]
+        if self.plan.get("mtls"):
+            own += [f"mtls.directory={self.identity(service)}"]
         binary = build.directory() / "bin" / f"parley-{service}"
         command = [str(binary), "--config", str(self.config_file), "--instance", name]
         for setting in own + self.plan["settings"]:
             command += ["--set", setting]
         return command
 
+    def identity(self, role):
+        """The folder with the certificate of a service's or an operator's role, for mutual TLS."""
+        return self.directory / "tls" / "roles" / role
+
     # -- life -------------------------------------------------------------------------------------------------------
 
-    def up(self, counts, domains, settings, *, quiet=False, fixed_ports=True, built=False, demo_users=True):
+    def up(
+        self, counts, domains, settings, *, quiet=False, fixed_ports=True, built=False, demo_users=True, mtls=False
+    ):
         steps = Steps(6 if not built else 5, quiet)
         with self._locked():
             if not built:
@@ -149,7 +160,7 @@ class Cluster:
                 build.build(build.SERVICES, progress=steps.progress)
                 steps.done()
             steps.begin("Configuration and development TLS certificate")
-            self.size(counts, domains, settings, fixed_ports)
+            self.size(counts, domains, settings, fixed_ports, mtls)
             changed = self.write_config()
             steps.done()
             self._start_stores(steps)
@@ -303,7 +314,9 @@ class Cluster:
     # -- parleyctl --------------------------------------------------------------------------------------------------
 
     def ctl_command(self, arguments):
-        return [str(build.directory() / "bin" / "parleyctl"), "--config", str(self.config_file), *arguments]
+        identity = ["--identity", str(self.identity("admin"))] if self._need_plan().get("mtls") else []
+        program = str(build.directory() / "bin" / "parleyctl")
+        return [program, "--config", str(self.config_file), *identity, *arguments]
 
     def ctl(self, *arguments, stdin=None):
         return subprocess.run(

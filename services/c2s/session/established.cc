@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "libs/rpc/link.h"
 #include "libs/xmpp/stanza.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/session/ping.h"
@@ -26,12 +27,12 @@ void Established::OnChild(const xml::Child& child) {
   context.namespaces = &stream_.namespaces();
   context.lang = stream_.lang();
   context.from = session_->jid().str();
-  auto stanza = xmpp::ParseStanza(child, context);
+  auto stanza = xmpp::ParseStanza(child, context, rpc::NewEnvelope());
   if (!stanza) return stream_.Fail(xmpp::StreamError("unsupported-stanza-type"));
-  stream_.context().metrics.stanzas_in.Add(stanza->envelope.kind());
+  stream_.context().metrics.stanzas_in.Add(stanza->envelope->kind());
   if (!IsOwn(stanza->client_from)) return stream_.Fail(xmpp::StreamError("invalid-from"));
-  stanza->envelope.set_origin_seq(session_->uplink().Number());
-  if (session_->uplink().IsTaken(stanza->envelope.origin_seq())) return;
+  stanza->envelope->set_origin_seq(session_->uplink().Number());
+  if (session_->uplink().IsTaken(stanza->envelope->origin_seq())) return;
   if (Answer(*stanza)) return;
   session_->Submit(std::move(stanza->envelope));
 }
@@ -44,7 +45,7 @@ bool Established::IsOwn(std::string_view client_from) const {
 }
 
 bool Established::Answer(const xmpp::ParsedStanza& stanza) {
-  const auto& envelope = stanza.envelope;
+  const auto& envelope = *stanza.envelope;
   if (stanza.error) {
     if (const auto error = xmpp::MakeError(envelope, *stanza.error)) session_->Write(error->stanza());
     return true;
@@ -96,6 +97,9 @@ void Established::OnSilence() {
   if (session_->management()) return session_->management()->acks().Request();
   session_->Write(PingStanza(stream_.host().domain));
 }
+
+// RFC 6120 4.4: until we close our side, too, it hears what comes of what it said.
+void Established::OnLeave(std::function<void()> done) { session_->WhenSettled(std::move(done)); }
 
 void Established::OnEnd(std::string_view reason) { session_->OnStreamEnd(stream_, reason); }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "services/c2s/sm/enable.h"
@@ -22,6 +23,7 @@ class Established final : public Stage {
   void OnChild(const xml::Child& child) override;
   void OnSilence() override;
   bool WantsRest() const override { return true; }
+  void OnLeave(std::function<void()> done) override;
   void OnEnd(std::string_view reason) override;
 
  private:

@@ -1,13 +1,11 @@
 #include "services/c2s/session/session.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <utility>
 
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
-#include "libs/xml/element.h"
 #include "libs/xmpp/stanza.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
@@ -31,17 +29,6 @@ std::string_view KnownCondition(std::string_view condition) {
     if (known == condition) return known;
   }
   return "undefined-condition";
-}
-
-// RFC 6121 4.7.2.3
-std::int32_t PriorityOf(const std::string& presence) {
-  const auto element = xml::Element::Parse(presence);
-  const auto* priority = element ? element->Find("priority", "jabber:client") : nullptr;
-  if (!priority) return 0;
-  const std::string text = priority->text();
-  std::int32_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value >= -128 && value <= 127 ? value : 0;
 }
 
 }  // namespace
@@ -101,12 +88,13 @@ void Session::Manage(Management::Terms terms) {
 
 void Session::Adopt(const session::v1::Record& record, session::QueueContents contents) {
   stream_ = nullptr;
-  presence_ = record.presence();
+  availability_.Adopt(record);
   interested_ = record.interested();
   bound_at_ = record.bound_at();
   if (auto jid = xmpp::Jid::Parse(std::string(jid_.bare()) + "/" + record.resource())) jid_ = std::move(*jid);
   Manage({.queue = record.queue(), .base = contents.header.base(), .resume_ms = record.resume_ms()});
   management_->Distrust(contents);
+  for (const auto& queued : contents.stanzas) NoteRequest(queued.envelope());
   uplink_.StartAfter(contents.header.handled());
   context_.routers.Remember(*this, contents);
   const bool settled = contents.header.settled();
@@ -119,8 +107,10 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
 
 // Upstream
 
-void Session::Submit(xmpp::Envelope envelope) {
+void Session::Submit(std::unique_ptr<xmpp::Envelope> stanza) {
+  xmpp::Envelope& envelope = *stanza;
   const std::uint64_t number = envelope.origin_seq();
+  if (requests_.Answer(envelope) && management_) management_->outbound().MarkReplied(envelope.id(), envelope.to());
   if (management_ && management_->MayBeRepeat(number)) {
     if (management_->IsAnswered(number, envelope.id())) return OnSettled(number);
     envelope.set_repeat(true);
@@ -129,27 +119,30 @@ void Session::Submit(xmpp::Envelope envelope) {
   if (management_ && !certain()) envelope.set_repeat(true);
   Note(envelope);
   envelope.set_origin(id_);
-  uplink_.Send(std::make_unique<xmpp::Envelope>(std::move(envelope)));
+  uplink_.Send(std::move(stanza));
   if (!uplink_.ready() && stream_) stream_->Hold(Stream::Pause::kUplink);
 }
 
 void Session::Note(const xmpp::Envelope& envelope) {
-  if (envelope.kind() == link::v1::KIND_PRESENCE && envelope.to().empty()) {
-    if (envelope.type() == link::v1::TYPE_AVAILABLE) presence_ = envelope.stanza();
-    if (envelope.type() == link::v1::TYPE_UNAVAILABLE) presence_.clear();
-    presence_seq_ = envelope.origin_seq();
-  }
+  if (envelope.kind() == link::v1::KIND_PRESENCE) availability_.Note(envelope, context_.config.router.max_directed);
   if (envelope.type() == link::v1::TYPE_GET && envelope.payload_ns() == "jabber:iq:roster") interested_ = true;
 }
 
 void Session::OnSettled(std::uint64_t seq) {
   uplink_.Settle(seq);
+  availability_.OnSettled(seq);
   if (management_ && state_ == State::kBound) management_->acks().OnHandled();
   if (!uplink_.idle()) return;
   for (const auto& idle : std::exchange(on_idle_, {})) idle();
   // Nobody asks, but if we die now the client is to be told what is handled.
   if (management_ && state_ == State::kAway) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
   if (told_) context_.sessions.Forget(*this);
+}
+
+// Not from inside OnSettled(): what comes of it may end the session.
+void Session::WhenSettled(std::function<void()> done) {
+  if (uplink_.idle()) return done();
+  on_idle_.push_back([this, done = std::move(done)] { context_.loop.AtEndOfTurn(done); });
 }
 
 bool Session::paused() const { return stream_ != nullptr && stream_->paused(); }
@@ -185,9 +178,11 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, r
     context_.metrics.repeats_dropped.Increment();
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
+  if (envelope->answers() != 0) availability_.OnRefused(envelope->answers(), *envelope);
   const std::size_t size = envelope->stanza().size();
   if (management_) {
     if (!management_->outbound().Fits(size)) return Overflow();
+    NoteRequest(*envelope);
     management_->outbound().Push(std::move(envelope), std::move(receipt));
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
@@ -195,9 +190,15 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, r
     context_.metrics.limits.Add("outbound_bytes");
     return link::v1::REFUSAL_REASON_OVERLOADED;
   }
+  NoteRequest(*envelope);
   context_.metrics.stanzas_out.Add(envelope->kind());
   stream_->Write(envelope->stanza());
   return link::v1::REFUSAL_REASON_UNSPECIFIED;
+}
+
+void Session::NoteRequest(const xmpp::Envelope& envelope) {
+  const auto kept = requests_.Note(envelope, context_.config.c2s.max_unanswered_bytes);
+  if (kept == Requests::Kept::kFewer) context_.metrics.limits.Add("unanswered");
 }
 
 // What the client has not acknowledged, and what would come now, is dealt with as for one who is not there.
@@ -373,7 +374,19 @@ void Session::End(std::string_view reason) {
   });
 }
 
+// RFC 6120 8.2.3. Those that a client with stream management has not acknowledged are in its queue: the router answers.
+void Session::AnswerRequests() {
+  for (const auto& request : requests_.Take()) {
+    if (management_ && management_->outbound().Holds(request.id, request.from)) continue;
+    xmpp::Envelope answer = AnswerFor(jid_.str(), request, xmpp::ServiceUnavailable());
+    answer.set_origin(id_);
+    answer.set_origin_seq(uplink_.NumberOfOurOwn());
+    uplink_.Send(std::make_unique<xmpp::Envelope>(std::move(answer)));
+  }
+}
+
 void Session::SayEnded(const std::string& reason) {
+  AnswerRequests();
   told_ = true;
   auto envelope = std::make_unique<xmpp::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
@@ -413,8 +426,7 @@ session::v1::Record Session::ToRecord() const {
   record.set_node(context_.node.instance());
   record.set_node_epoch(context_.node.epoch());
   record.set_interested(interested_);
-  record.set_presence(presence_);
-  record.set_priority(presence_.empty() ? 0 : PriorityOf(presence_));
+  availability_.Fill(record);
   record.set_bound_at(bound_at_);
   if (stream_) record.set_address(stream_->address());
   record.set_mechanism(std::string(mechanism_));

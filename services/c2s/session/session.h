@@ -13,6 +13,8 @@
 #include "libs/xmpp/stanza.h"
 #include "parley/session/v1/session.pb.h"
 #include "services/c2s/context.h"
+#include "services/c2s/session/availability.h"
+#include "services/c2s/session/requests.h"
 #include "services/c2s/session/uplink.h"
 #include "services/c2s/sm/management.h"
 #include "services/c2s/stream/identity.h"
@@ -44,8 +46,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   // nullptr: without stream management.
   Management* management() { return management_.get(); }
   bool paused() const;
-  // No other edge can have it, and no router can take us for dead: our lease has not lapsed since the session was bound,
-  // claimed or put back.
+  // No other edge can have it, and no router can take us for dead: our lease has not lapsed since the session was
+  // bound, claimed or put back.
   bool certain() const;
   // It is ours under the present lease.
   void Confirm();
@@ -62,7 +64,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Adopt(const session::v1::Record& record, session::QueueContents contents);
 
   // A stanza of the client, stamped, with its number.
-  void Submit(xmpp::Envelope envelope);
+  void Submit(std::unique_ptr<xmpp::Envelope> stanza);
   // A stanza for the client: takes both, or says why not.
   rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, rpc::Receipt& receipt);
   // One that came before the session is ready for it.
@@ -111,7 +113,9 @@ class Session final : public std::enable_shared_from_this<Session> {
   // The router has put it back.
   void OnRestored();
   // Whether a broadcast presence with this number is still what the client last said.
-  bool IsLatestPresence(std::uint64_t seq) const { return state_ != State::kEnded && seq == presence_seq_; }
+  bool IsLatestPresence(std::uint64_t seq) const { return state_ != State::kEnded && availability_.IsLatest(seq); }
+  // Calls back once the routers have taken all that the client sent.
+  void WhenSettled(std::function<void()> done);
 
  private:
   struct Early {
@@ -124,6 +128,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   rpc::RefusalReason Overflow();
   void FinishHandOver(rpc::Receipt receipt);
   void Leave();
+  void NoteRequest(const xmpp::Envelope& envelope);
+  void AnswerRequests();
   void SayEnded(const std::string& reason);
   void TakeEarly();
   static bool Resumable(std::string_view reason);
@@ -136,10 +142,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::vector<Early> early_;  // delivered while binding
   std::string claim_;         // its queue, while it is being claimed
   std::unique_ptr<Management> management_;
+  Requests requests_;                           // that its client has not answered
   std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
   Loop::Timer patience_;                        // with that
-  std::string presence_;                        // last broadcast, empty: not available
-  std::uint64_t presence_seq_ = 0;
+  Availability availability_;
   std::uint32_t generation_;  // of the lease under which it is ours
   std::int64_t bound_at_ = 0;
   std::string_view mechanism_;

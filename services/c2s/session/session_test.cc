@@ -220,6 +220,34 @@ TEST_F(SessionTest, WhatWasSaidBeforeTheConnectionWentIsTaken) {
   EXPECT_TRUE(edge_.Eventually([&] { return drained; }));
 }
 
+// RFC 6120 4.4: the client has said all, but has not heard all.
+TEST_F(SessionTest, AnswersToWhatWasSaidComeBeforeTheStreamIsClosed) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send("<iq id='1' type='get' to='example.org'><q xmlns='a:b'/></iq></stream:stream>");
+  ASSERT_TRUE(AwaitArrived(1));
+  Deliver(SessionId(), "<iq id='1' type='result'/>", [](Envelope& envelope) { envelope.set_answers(1); });
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 1; }));
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  EXPECT_EQ(client.Rest(), "<iq id='1' type='result'/></stream:stream>");
+  EXPECT_TRUE(client.connection().ended_cleanly());
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(Arrival(1).session_ended().reason(), "closed");
+}
+
+TEST_F(SessionTest, WhoLeavesAndBreaksOffHasLeft) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send(std::string(kToJuliet) + "</stream:stream>");
+  ASSERT_TRUE(AwaitArrived(1));
+  client.connection().Reset();
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(Arrival(1).session_ended().reason(), "closed");
+}
+
 // Limits
 
 TEST_F(SessionTest, ReadsNoMoreThanTheRoutersTake) {
@@ -423,6 +451,43 @@ TEST_F(SessionTest, ASessionThatTheRoutersLostIsPutBack) {
   // The second time is the last.
   EXPECT_THAT(client.Until("</iq>"), HasSubstr("<remote-server-timeout"));
   EXPECT_TRUE(Arrival(1).repeat());
+}
+
+TEST_F(SessionTest, WhatIsPutBackIsWhatTheRouterTook) {
+  Client client(edge_.port());
+  client.Start();
+  client.Send("<presence id='taken'><priority>5</priority></presence>");
+  for (const std::string to : {"paris@example.org", "nurse@example.org/x", "tybalt@example.org", "example.org"}) {
+    client.Send("<presence to='" + to + "'/>");
+  }
+  client.Send("<presence to='tybalt@example.org' type='unavailable'/>");
+  ASSERT_TRUE(AwaitArrived(6));
+  const auto refuse = [&](std::uint64_t number, const std::string& from) {
+    Deliver(SessionId(), "<presence type='error'/>", [&](Envelope& envelope) {
+      envelope.set_kind(link::v1::KIND_PRESENCE);
+      envelope.set_type(link::v1::TYPE_ERROR);
+      envelope.set_answers(number);
+      envelope.set_from(from);
+    });
+    client.Until("<presence type='error'/>");
+  };
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<presence id='bad'><priority>x</priority></presence><presence to='paris@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(8));
+  refuse(7, "");
+  refuse(8, "paris@example.org");
+  edge_.OnLoop([this] {
+    edge_.router().hold = false;
+    edge_.router().Acknowledge(6);
+    edge_.router().Acknowledge(7);
+    edge_.router().refuse = link::v1::REFUSAL_REASON_NO_SESSION;
+  });
+  client.Send("<iq id='1' type='get' to='example.org'><q xmlns='a:b'/></iq>");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().asks.back().has_restore(); }));
+  const auto record = edge_.OnLoop([this] { return edge_.router().asks.back().restore().record(); });
+  EXPECT_THAT(record.presence(), HasSubstr("id='taken'"));
+  EXPECT_EQ(record.priority(), 5);
+  EXPECT_THAT(record.directed(), ::testing::ElementsAre("nurse@example.org/x"));
 }
 
 TEST_F(SessionTest, PresenceThatABusyRouterRefusesIsSentAgain) {

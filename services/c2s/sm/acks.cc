@@ -11,7 +11,11 @@
 namespace parley::c2s {
 
 Acks::Acks(Session& session, Context& context)
-    : session_(session), context_(context), asking_(&Acks::Ask, this), waiting_(&Acks::StopWaiting, this), noting_(&Acks::NoteLate, this) {}
+    : session_(session),
+      context_(context),
+      asking_(&Acks::Ask, this),
+      waiting_(&Acks::StopWaiting, this),
+      noting_(&Acks::NoteLate, this) {}
 
 // Ours
 

@@ -35,9 +35,8 @@ void Management::Distrust(const session::QueueContents& contents) {
 
 bool Management::IsAnswered(std::uint64_t number, std::string_view id) {
   if (answered_.empty()) return false;
-  const auto found = std::find_if(answered_.begin(), answered_.end(), [&](const auto& answered) {
-    return session::IsAnswer(answered, number, id);
-  });
+  const auto found = std::find_if(answered_.begin(), answered_.end(),
+                                  [&](const auto& answered) { return session::IsAnswer(answered, number, id); });
   if (found == answered_.end()) return false;
   answered_.erase(found);
   return true;

@@ -350,6 +350,17 @@ TEST_F(ManagementTest, WhileInDoubtWhoseTheSessionIsNothingIsQueuedAndAllMayBeAR
   EXPECT_FALSE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
 }
 
+// Nothing was on its way to Redis when it went away.
+TEST_F(ManagementTest, WhatComesOnceTheLeaseHasLapsedForWantOfRedisIsWritten) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.redis().Stop();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));
+  Deliver(SessionId(), Message("1"));
+  client.Until(Message("1"));
+  edge_.redis().Start();
+}
+
 // A Redis that is there, but does not do what it is asked (out of memory, a replica, a full disk).
 TEST_F(ManagementTest, WhatOthersQueueWhileRedisRefusesUsComesToo) {
   Client client(edge_.port());

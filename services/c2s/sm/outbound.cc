@@ -41,9 +41,9 @@ bool Outbound::Fits(std::size_t bytes) const {
 
 void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
   bytes_ += envelope->stanza().size();
-  entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds()});
+  entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds(), false});
   context_.metrics.sm_unacknowledged.Increment();
-  AppendNew();
+  Plan();
   if (state_ == State::kDown) WriteOut();
 }
 
@@ -62,40 +62,63 @@ void Outbound::Adopt(session::QueueContents contents) {
   seen_.assign(contents.header.seen().begin(), contents.header.seen().end());
   answered_.assign(contents.header.answered().begin(), contents.header.answered().end());
   for (auto& queued : contents.stanzas) entries_.push_back(ToEntry(std::move(queued)));
+  for (const std::uint64_t number : contents.header.replied()) {
+    if (number > acked_ && number <= last()) At(number).replied = any_replied_ = true;
+  }
   written_ever_ = logged_ = issued_ = last();
   written_ = acked_;
 }
 
 // Redis
 
+void Outbound::Plan() {
+  if (std::exchange(planned_, true)) return;
+  auto flush = [](Session& self) { self.management()->outbound().Flush(); };
+  context_.loop.AtEndOfTurn(WhileAlive(session_.shared_from_this(), flush));
+}
+
+void Outbound::Flush() {
+  planned_ = false;
+  AppendNew();
+  Trim();
+  Note();
+}
+
 void Outbound::AppendNew() {
-  if (issued_ < last() && !session_.certain()) {
+  if (state_ != State::kReady || issued_ == last()) return;
+  if (!session_.certain()) {
+    if (!context_.redis.up()) return Suspend();
     // If our lease lapsed, what is asked of the router then (Node) ends in OnRestored().
     auto again = [](Session& self) { self.management()->outbound().AppendNew(); };
     if (!retry_.armed()) retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
     return;
   }
-  while (state_ == State::kReady && issued_ < last()) {
+  Noting noting = StartNoting();
+  std::vector<std::string> elements;
+  elements.reserve(last() - issued_);
+  while (issued_ < last()) {
     Entry& entry = At(++issued_);
-    const std::uint64_t expected = issued_ - trimmed_ + 1;
-    auto appended = [number = issued_, expected, round = round_](Session& session,
-                                                                 const Result<std::uint64_t>& length) {
-      session.management()->outbound().OnAppended(number, expected, round, length);
-    };
-    session::Append(context_.redis, key_, session::Encode(*entry.envelope, entry.at, session_.uplink().handled()),
-                    WhileAlive(session_.shared_from_this(), std::move(appended)));
+    elements.push_back(session::Encode(*entry.envelope, entry.at, noting.handled));
   }
+  const Appending appending{issued_, issued_ - trimmed_ + 1, round_};
+  auto appended = [appending, noting = std::move(noting)](Session& session, const Result<std::uint64_t>& length) {
+    Outbound& self = session.management()->outbound();
+    self.OnAppended(appending, length);
+    self.OnNoted(noting, length && *length > 0);
+  };
+  session::Append(context_.redis, key_, elements, WhileAlive(session_.shared_from_this(), std::move(appended)));
 }
 
-void Outbound::OnAppended(std::uint64_t number, std::uint64_t expected, std::uint32_t round,
-                          const Result<std::uint64_t>& length) {
-  if (round != round_) return;
+void Outbound::OnAppended(const Appending& appending, const Result<std::uint64_t>& length) {
+  if (appending.round != round_) return;
   if (!length) return Suspend();
   if (*length == 0) return Lost();
   // A router took us for dead and added to it.
-  if (*length != expected) return Sync();
-  logged_ = number;
-  if (number > acked_) At(number).receipt = rpc::Receipt();
+  if (*length != appending.length) return Sync();
+  for (std::uint64_t number = std::max(logged_, acked_) + 1; number <= appending.number; ++number) {
+    At(number).receipt = rpc::Receipt();
+  }
+  logged_ = appending.number;
   WriteOut();
   Trim();
   if (logged_ == last()) CallWaiting();
@@ -183,9 +206,8 @@ void Outbound::Reconcile(session::QueueContents contents) {
 
 bool Outbound::HoldsMark(const std::vector<Entry>& entries, const link::v1::Envelope& envelope) {
   const session::Mark mark = session::MarkOf(envelope);
-  return mark.origin != 0 && std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
-           return Same(*entry.envelope, envelope);
-         });
+  return mark.origin != 0 && std::any_of(entries.begin(), entries.end(),
+                                         [&](const Entry& entry) { return Same(*entry.envelope, envelope); });
 }
 
 // By the client, without Redis knowing.
@@ -270,8 +292,24 @@ Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
   context_.metrics.sm_unacknowledged.Decrement(count);
   acked_ += count;
   written_ = std::max(written_, acked_);
-  Trim();
+  Plan();
   return Verdict::kFine;
+}
+
+bool Outbound::IsRequest(const Entry& entry, std::string_view id, std::string_view from) {
+  const auto& envelope = *entry.envelope;
+  const bool type = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
+  return envelope.kind() == link::v1::KIND_IQ && type && envelope.id() == id && envelope.from() == from;
+}
+
+void Outbound::MarkReplied(std::string_view id, std::string_view from) {
+  const auto asked = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& entry) { return !entry.replied && IsRequest(entry, id, from); });
+  if (asked != entries_.end()) asked->replied = any_replied_ = true;
+}
+
+bool Outbound::Holds(std::string_view id, std::string_view from) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return IsRequest(entry, id, from); });
 }
 
 void Outbound::Attach() {
@@ -297,22 +335,36 @@ void Outbound::Trim() {
   const std::uint64_t count = upto - trimmed_;
   trimmed_ = upto;
   const auto header = Header(Close::kOpen);
-  auto trimmed = [handled = header.handled()](Session& session, const Result<Ok>& done) {
-    Outbound& self = session.management()->outbound();
-    if (done) self.stored_ = std::max(self.stored_, handled);
+  auto trimmed = [noting = StartNoting()](Session& session, const Result<Ok>& done) {
+    session.management()->outbound().OnNoted(noting, static_cast<bool>(done));
   };
   session::Trim(context_.redis, key_, count, header, WhileAlive(session_.shared_from_this(), std::move(trimmed)));
 }
 
 void Outbound::StoreHandled(Close close, std::function<void(bool)> done) {
   if (state_ != State::kReady) return done(false);
-  const auto header = Header(close);
-  auto stored = [handled = header.handled(), done = std::move(done)](Session& session, const Result<Ok>& result) {
-    Outbound& self = session.management()->outbound();
-    if (result) self.stored_ = std::max(self.stored_, handled);
-    done(static_cast<bool>(result));
+  to_note_.push_back(std::move(done));
+  close == Close::kOpen ? Plan() : SetHeader(close);
+}
+
+void Outbound::Note() {
+  if (to_note_.empty()) return;
+  if (state_ == State::kReady) return SetHeader(Close::kOpen);
+  OnNoted(StartNoting(), false);
+}
+
+void Outbound::SetHeader(Close close) {
+  auto stored = [noting = StartNoting()](Session& session, const Result<Ok>& result) {
+    session.management()->outbound().OnNoted(noting, static_cast<bool>(result));
   };
-  session::SetHeader(context_.redis, key_, header, WhileAlive(session_.shared_from_this(), std::move(stored)));
+  session::SetHeader(context_.redis, key_, Header(close), WhileAlive(session_.shared_from_this(), std::move(stored)));
+}
+
+Outbound::Noting Outbound::StartNoting() { return {session_.uplink().handled(), std::exchange(to_note_, {})}; }
+
+void Outbound::OnNoted(const Noting& noting, bool noted) {
+  if (noted) stored_ = std::max(stored_, noting.handled);
+  for (const auto& done : noting.done) done(noted);
 }
 
 session::v1::QueueHeader Outbound::Header(Close close) {
@@ -326,6 +378,10 @@ session::v1::QueueHeader Outbound::Header(Close close) {
   for (const auto& seen : seen_) *header.add_seen() = seen;
   std::erase_if(answered_, [&header](const auto& answered) { return answered.number() <= header.handled(); });
   for (const auto& answered : answered_) *header.add_answered() = answered;
+  any_replied_ = any_replied_ && !entries_.empty();
+  for (std::uint64_t number = acked_ + 1; any_replied_ && number <= last(); ++number) {
+    if (At(number).replied) header.add_replied(number);
+  }
   return header;
 }
 

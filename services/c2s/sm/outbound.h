@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libs/base/result.h"
@@ -33,6 +34,10 @@ class Outbound {
   bool Fits(std::size_t bytes) const;
 
   void Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt);
+  // The client answered the request `id` of `from`, which it may not have acknowledged.
+  void MarkReplied(std::string_view id, std::string_view from);
+  // It has not acknowledged the request `id` of `from`.
+  bool Holds(std::string_view id, std::string_view from) const;
   // What another edge left, when the session was claimed from it.
   void Adopt(session::QueueContents contents);
   // The client got `h` stanzas of ours, modulo 2^32.
@@ -74,13 +79,22 @@ class Outbound {
     std::unique_ptr<link::v1::Envelope> envelope;
     rpc::Receipt receipt;
     std::int64_t at = 0;
+    bool replied = false;  // a request, and the client answered it
   };
 
   std::uint64_t last() const { return acked_ + entries_.size(); }
+  static bool IsRequest(const Entry& entry, std::string_view id, std::string_view from);
   Entry& At(std::uint64_t number) { return entries_[number - acked_ - 1]; }
+  // At the end of the turn: one command for all that came in it, and if possible it says what is handled, too.
+  void Plan();
+  void Flush();
   void AppendNew();
-  void OnAppended(std::uint64_t number, std::uint64_t expected, std::uint32_t round,
-                  const Result<std::uint64_t>& length);
+  struct Appending {
+    std::uint64_t number;  // of the last
+    std::uint64_t length;  // that the list is to have
+    std::uint32_t round;
+  };
+  void OnAppended(const Appending& appending, const Result<std::uint64_t>& length);
   void Suspend();
   bool hopeless() const;
   void Sync();
@@ -95,6 +109,15 @@ class Outbound {
   void Lost();
   void WriteOut();
   void Trim();
+  // Something that is on its way to Redis and says what is handled, and who waits for that.
+  struct Noting {
+    std::uint64_t handled;
+    std::vector<std::function<void(bool)>> done;
+  };
+  Noting StartNoting();
+  void OnNoted(const Noting& noting, bool noted);
+  void Note();
+  void SetHeader(Close close);
   void Remember(const link::v1::Envelope& envelope);
   void RememberSeen(const session::Mark& mark);
   session::v1::QueueHeader Header(Close close);
@@ -117,10 +140,13 @@ class Outbound {
   std::vector<session::v1::Seen> seen_;
   std::vector<session::v1::Answered> answered_;
   std::vector<std::function<void()>> waiting_;
+  std::vector<std::function<void(bool)>> to_note_;
   Loop::Timer retry_;
   std::uint32_t round_ = 0;  // of asking Redis how things stand; answers to questions of earlier ones say nothing
   State state_ = State::kReady;
   bool may_create_ = false;
+  bool planned_ = false;
+  bool any_replied_ = false;  // perhaps, of entries_
 };
 
 }  // namespace parley::c2s

@@ -397,5 +397,26 @@ TEST_F(ResumeTest, ADrainLeavesSessionsToBeResumedElsewhere) {
   EXPECT_EQ(Contents().stanzas.size(), 1u);
 }
 
+class LonelyTest : public ResumeTest {
+ protected:
+  LonelyTest() : ResumeTest([](config::Config& config) { config.c2s.no_router_timeout = std::chrono::seconds(2); }) {}
+};
+
+constexpr char kMessagesIn[] = "parley_c2s_stanzas_in_total{kind=\"message\"}";
+
+// It would not hear that no router takes it, and sends it again if it is not handled.
+TEST_F(LonelyTest, WhatAClientSaidBeforeItWentAwayWaitsForARouter) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.StopRouter();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));
+  client.Send("<message to='juliet@example.org' id='m'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric(kMessagesIn) == 1; }));
+  GoAway(client);
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_deferred_stanzas") == 1; }));
+  EXPECT_EQ(Contents().stanzas.size(), 0u);
+  EXPECT_EQ(Contents().header.handled(), 0u);
+}
+
 }  // namespace
 }  // namespace parley::c2s::testing

@@ -20,6 +20,9 @@ xmpp::StreamError FaultError(xml::Fault fault) {
       return StreamError("policy-violation", "nested too deep");
     case xml::Fault::kTooManyAttributes:
       return StreamError("policy-violation", "too many attributes");
+    // RFC 6120 4.9.3.24: a first-level child that nobody understands; a new header comes after TLS and SASL only.
+    case xml::Fault::kSecondHeader:
+      return StreamError("unsupported-stanza-type", "the stream is open already");
   }
   return StreamError();
 }

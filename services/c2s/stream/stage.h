@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "libs/xml/scanner.h"
@@ -16,6 +17,8 @@ class Stage {
   virtual void OnSilence() {}
   // The connection went, but something that came before still waits for its turn: whether it is wanted.
   virtual bool WantsRest() const { return false; }
+  // The client closed its stream: `done` once it has got what it is owed.
+  virtual void OnLeave(std::function<void()> done) { done(); }
   // The stream is over, for this reason: "closed", "lost", "timeout", or the condition of its error. Called once,
   // before the stage goes.
   virtual void OnEnd(std::string_view reason) = 0;

@@ -5,6 +5,7 @@
 
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
+#include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/negotiate/negotiation.h"
 #include "services/c2s/stream/faults.h"
@@ -34,7 +35,7 @@ std::string_view WithoutLeadingSpace(std::string_view text) {
 Stream::Stream(Context& context, int fd, const std::string& address)
     : context_(context),
       ticket_(context.admission, address),
-      connection_(context.loop, fd, *this),
+      connection_(context.loop, fd, *this, address),
       scanner_(ScannerLimits(context.config.c2s)),
       throttle_(*this, context.wheel, context.config.c2s, context.metrics),
       watchdog_(*this, context.wheel, context.config.c2s),
@@ -64,7 +65,7 @@ void Stream::StartSecured() {
 // Input
 
 void Stream::OnBytes(std::string_view bytes) {
-  if (phase_ == Phase::kClosed) return;
+  if (phase_ == Phase::kClosed || phase_ == Phase::kLeaving) return;
   context_.metrics.bytes_in.Increment(static_cast<double>(bytes.size()));
   watchdog_.Heard();
   if (TooManyUnauthenticatedBytes(bytes.size())) return;
@@ -86,7 +87,7 @@ bool Stream::TooManyUnauthenticatedBytes(std::size_t count) {
 }
 
 void Stream::Parse(std::string_view bytes) {
-  while (pauses_ == 0 && phase_ != Phase::kClosed) {
+  while (pauses_ == 0 && phase_ != Phase::kClosed && phase_ != Phase::kLeaving) {
     // COMPAT(go-xmpp): a line break after <auth/> or <response/> comes before the XML declaration of the next stream.
     if (phase_ == Phase::kOpening && !scanner_.incomplete()) bytes = WithoutLeadingSpace(bytes);
     if (bytes.empty()) break;
@@ -103,7 +104,7 @@ void Stream::Parse(std::string_view bytes) {
     if (std::exchange(restart_, false)) scanner_.Restart();
     if (phase_ == Phase::kSecuring) return Handshake(bytes);
   }
-  if (phase_ != Phase::kClosed) backlog_.assign(bytes);
+  if (phase_ < Phase::kLeaving) backlog_.assign(bytes);
 }
 
 void Stream::OnStreamOpen(const xml::StartTag& tag) {
@@ -155,6 +156,15 @@ void Stream::OnChild(const xml::Child& child) {
 }
 
 void Stream::OnStreamClose() {
+  if (phase_ == Phase::kClosed) return;
+  if (phase_ == Phase::kClosing || gone_ || !stage_) return FinishLeaving();
+  phase_ = Phase::kLeaving;
+  if (parsing_) scanner_.Stop();
+  watchdog_.Closing();
+  stage_->OnLeave(WhileAlive(shared_from_this(), [](Stream& self) { self.FinishLeaving(); }));
+}
+
+void Stream::FinishLeaving() {
   if (phase_ == Phase::kClosed) return;
   if (phase_ != Phase::kClosing) Write(kStreamEnd);
   context_.metrics.stream_ends.Add("client");
@@ -309,7 +319,7 @@ void Stream::Finish(std::string_view reason) {
 void Stream::EndStage(std::string_view reason) {
   if (!stage_) return;
   auto stage = std::exchange(stage_, nullptr);
-  stage->OnEnd(reason);
+  stage->OnEnd(phase_ == Phase::kLeaving ? "closed" : reason);  // whatever came in between
   context_.streams.Retire(std::move(stage));
 }
 
@@ -345,6 +355,6 @@ void Stream::OnStuck() {
   Fail(xmpp::StreamError("resource-constraint", "what was sent was not read"));
 }
 
-void Stream::OnCloseTimeout() { Finish("timeout"); }
+void Stream::OnCloseTimeout() { phase_ == Phase::kLeaving ? FinishLeaving() : Finish("timeout"); }
 
 }  // namespace parley::c2s

@@ -73,7 +73,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   void Fail(const xmpp::StreamError& error);
   // Ends the stream without an error: closes our side and waits for the client's (RFC 6120 4.4).
   void End();
-  bool open() const { return !gone_ && (phase_ == Phase::kOpening || phase_ == Phase::kOpen); }
+  bool open() const { return !gone_ && phase_ >= Phase::kOpening && phase_ <= Phase::kLeaving; }
   bool paused() const { return pauses_ != 0; }
   // Its end has not begun.
   bool alive() const { return phase_ < Phase::kClosing; }
@@ -93,6 +93,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
     kSecuring,  // TLS handshake
     kOpening,   // a stream header is due
     kOpen,      // headers are exchanged
+    kLeaving,   // the client closed its side, and is owed something
     kClosing,   // we closed our side, the client has not
     kClosed,    // nothing is said or heard any more
   };
@@ -112,6 +113,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   void Accept(Header header);
   void OfferFeatures();
   void SendHeader();
+  void FinishLeaving();
   void Finish(std::string_view reason);
   void EndStage(std::string_view reason);
   bool TooManyUnauthenticatedBytes(std::size_t count);

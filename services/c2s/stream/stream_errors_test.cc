@@ -98,6 +98,7 @@ const Case kCases[] = {
     {"BadUtf8", Point::kOpened, "<message><body>\xc3\x28</body></message>", "unsupported-encoding"},
     {"ControlCharacter", Point::kOpened, "<message><body>\x01</body></message>", "not-well-formed"},
     {"TooMuchBeforeLogin", Point::kOpened, std::string(20000, ' '), "policy-violation"},
+    {"SecondHeaderBeforeLogin", Point::kOpened, Header("to='example.org' version='1.0'"), "unsupported-stanza-type"},
     // Under TLS, not logged in.
     {"StanzaBeforeLogin", Point::kSecured, "<presence/>", "not-authorized"},
     {"StanzaWhileLoggingIn", Point::kAuthenticating, "<presence/>", "not-authorized"},
@@ -116,6 +117,9 @@ const Case kCases[] = {
     {"HugeStanza", Point::kBound, "<message><body>" + std::string(30000, 'x'), "policy-violation"},
     {"DeepStanza", Point::kBound, Deep(20), "policy-violation"},
     {"WideStanza", Point::kBound, ManyAttributes(20), "policy-violation"},
+    {"SecondHeader", Point::kBound, Header("to='example.org' version='1.0'") + "<presence/>",
+     "unsupported-stanza-type"},
+    {"SecondHeaderWithDeclaration", Point::kBound, HeaderFor(kHost), "restricted-xml"},
     {"DuplicateAttribute", Point::kBound, "<message id='1' id='2'/>", "not-well-formed"},
 };
 

@@ -94,9 +94,10 @@ std::string_view VerbKey(const v1::ApplySubscription& ask) { return v1::ApplySub
 }  // namespace
 
 void PgRosterStore::Get(const v1::GetRoster& ask, Reply<v1::Roster> reply) {
-  Database::Job<v1::Roster, v1::Problem> job = [ask](pqxx::connection& connection) -> Outcome<v1::Roster> {
+  Database::Job<v1::Roster, v1::Problem> job =
+      [ask, max_changes = limits_.max_changes](pqxx::connection& connection) -> Outcome<v1::Roster> {
     pqxx::nontransaction tx(connection);
-    auto roster = rows::ReadRoster(tx, ask.owner(), ask.known_version());
+    auto roster = rows::ReadRoster(tx, ask, max_changes);
     if (!roster) return v1::PROBLEM_NO_ACCOUNT;
     return std::move(*roster);
   };

@@ -31,7 +31,19 @@ class PgRosterStoreTest : public testing::Test {
     v1::GetRoster ask;
     ask.set_owner(owner);
     ask.set_known_version(known);
+    ask.set_accepts_changes(true);
     return Do(&PgRosterStore::Get, ask);
+  }
+  // "jid version" of each change since `known`, "whole" if all are told.
+  std::vector<std::string> Changes(const std::string& known) {
+    const auto roster = Get(known);
+    if (!roster->incremental()) return {"whole"};
+    EXPECT_EQ(roster->items_size(), 0);
+    std::vector<std::string> changes;
+    for (const auto& change : roster->changes()) {
+      changes.push_back((change.removed() ? "-" : "+") + change.item().jid() + " " + change.version());
+    }
+    return changes;
   }
   Outcome<v1::ItemChange> Set(const std::string& jid, const std::string& name = "",
                               const std::vector<std::string>& groups = {}) {
@@ -75,7 +87,7 @@ class PgRosterStoreTest : public testing::Test {
   }
 
   TestDatabase db;
-  RosterLimits limits{.max_items = 5, .max_groups = 3, .max_pending_in = 2, .history = 2};
+  RosterLimits limits{.max_items = 5, .max_groups = 3, .max_pending_in = 2, .history = 2, .max_changes = 3};
   PgRosterStore store{db.database, limits};
 };
 
@@ -110,9 +122,82 @@ TEST_F(PgRosterStoreTest, VersionChangesExactlyWhenTheRosterDoes) {
   const std::string second = Set(kRomeo, "Montague")->version();
   EXPECT_NE(second, first);
   EXPECT_FALSE(Get(first)->unchanged());
-  EXPECT_EQ(Get(first)->items_size(), 1);
+  EXPECT_EQ(Get(first)->changes_size(), 1);
   ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE));
   EXPECT_TRUE(Get(second)->unchanged()) << "a request does not show in the roster";
+}
+
+TEST_F(PgRosterStoreTest, TellsWhatChangedSinceAKnownVersion) {  // RFC 6121 2.6.3
+  const std::string before = Get()->version();
+  const std::string first = Set("a@x.example")->version();
+  const std::string second = Set("b@x.example", "B", {"Friends"})->version();
+  EXPECT_THAT(Changes(before), ElementsAre("+a@x.example " + first, "+b@x.example " + second));
+  EXPECT_EQ(Get(first)->changes(0).item().name(), "B");
+  EXPECT_THAT(Get(first)->changes(0).item().groups(), ElementsAre("Friends"));
+  const std::string third = Remove("a@x.example")->version();
+  EXPECT_THAT(Changes(first), ElementsAre("+b@x.example " + second, "-a@x.example " + third));
+  const std::string fourth = Set("a@x.example", "again")->version();
+  EXPECT_THAT(Changes(first), ElementsAre("+b@x.example " + second, "+a@x.example " + fourth));
+  ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBE));
+  EXPECT_THAT(Changes(third), ElementsAre("+a@x.example " + fourth)) << "a request does not show in the roster";
+  EXPECT_TRUE(Get(fourth)->unchanged());
+}
+
+TEST_F(PgRosterStoreTest, TellsTheWholeRosterWhereItDoesNotKnowWhatChanged) {
+  const std::string before = Get()->version();
+  const auto earlier = std::to_string(std::stoll(before) - 1);
+  std::vector<std::string> versions;
+  for (const std::string jid : {"a@x.example", "b@x.example", "c@x.example"}) versions.push_back(Set(jid)->version());
+  for (const auto& known : {earlier, std::to_string(std::stoll(versions[2]) + 1), std::string("x"), "0" + versions[0],
+                            versions[0] + " ", std::string("99999999999999999999")}) {
+    EXPECT_THAT(Changes(known), ElementsAre("whole")) << known;
+  }
+  // Two removals are remembered.
+  for (const std::string jid : {"a@x.example", "b@x.example", "c@x.example"})
+    versions.push_back(Remove(jid)->version());
+  EXPECT_THAT(Changes(versions[2]), ElementsAre("whole"));
+  EXPECT_THAT(Changes(versions[3]), ElementsAre("-b@x.example " + versions[4], "-c@x.example " + versions[5]));
+}
+
+TEST_F(PgRosterStoreTest, TellsTheWholeRosterWhereTooMuchChanged) {
+  const std::string before = Get()->version();
+  for (const std::string jid : {"a@x.example", "b@x.example", "c@x.example"}) ASSERT_TRUE(Set(jid));
+  EXPECT_EQ(Changes(before).size(), 3u);
+  ASSERT_TRUE(Set("d@x.example"));
+  EXPECT_THAT(Changes(before), ElementsAre("whole"));
+  EXPECT_EQ(Get(before)->items_size(), 4);
+}
+
+TEST_F(PgRosterStoreTest, TellsTheItemsBesidesIfTheyAreWanted) {
+  const std::string before = Get()->version();
+  const std::string now = Set("a@x.example")->version();
+  v1::GetRoster ask;
+  ask.set_owner(kJuliet);
+  ask.set_with_items(true);
+  ask.set_accepts_changes(true);
+  for (const auto& [known, changes] : {std::pair(before, 1), std::pair(now, 0)}) {
+    ask.set_known_version(known);
+    const auto roster = Do(&PgRosterStore::Get, ask);
+    EXPECT_EQ(roster->incremental(), known == before);
+    EXPECT_EQ(roster->unchanged(), known == now);
+    EXPECT_EQ(roster->changes_size(), changes);
+    EXPECT_EQ(roster->items_size(), 1);
+  }
+}
+
+// A router of the previous release.
+TEST_F(PgRosterStoreTest, TellsNoChangesToWhoDoesNotAskForThem) {
+  const std::string before = Get()->version();
+  const std::string now = Set("a@x.example")->version();
+  v1::GetRoster ask;
+  ask.set_owner(kJuliet);
+  ask.set_known_version(before);
+  const auto roster = Do(&PgRosterStore::Get, ask);
+  EXPECT_FALSE(roster->incremental());
+  EXPECT_EQ(roster->items_size(), 1);
+  ask.set_known_version(now);
+  EXPECT_TRUE(Do(&PgRosterStore::Get, ask)->unchanged());
+  EXPECT_EQ(Do(&PgRosterStore::Get, ask)->items_size(), 0);
 }
 
 TEST_F(PgRosterStoreTest, AccountMadeAnewHasAnotherVersion) {

@@ -1,11 +1,15 @@
 #include "services/roster/contacts/roster_rows.h"
 
+#include <charconv>
+
 #include "services/roster/sql.h"
 
 namespace parley::roster::rows {
 namespace {
 
 #define ITEM_COLUMNS "i.jid, i.name, i.groups, i.subscription, i.ask, i.approved, i.pending_in, i.in_roster"
+// All that changed since the version $3 is known.
+#define CHANGES_KNOWN "coalesce($3::bigint >= a.roster_floor AND $3::bigint < a.roster_version, false)"
 
 // More requests than that are delivered when some of these are answered.
 constexpr std::size_t kMaxPendingBytes = 512 << 10;
@@ -25,7 +29,7 @@ constexpr Statement kLock = {
 constexpr Statement kSave = {
     "roster_save",
     "UPDATE accounts SET roster_version = $2, roster_items = $3, roster_bytes = $4, pending_in = $5, "
-    "  last_ask = $6, last_answer = $7 "
+    "  last_ask = $6, last_answer = $7, roster_floor = coalesce(roster_floor, $8) "
     "WHERE id = $1"};
 constexpr Statement kReadItem = {"roster_item",
                                  "SELECT " ITEM_COLUMNS " FROM roster_items i WHERE i.account_id = $1 AND i.jid = $2"};
@@ -48,18 +52,30 @@ constexpr Statement kBury = {"roster_bury",
                              "ON CONFLICT (account_id, jid) DO UPDATE SET version = EXCLUDED.version"};
 constexpr Statement kForget = {
     "roster_forget",
-    "DELETE FROM roster_removed WHERE account_id = $1 AND version <= "
-    "  (SELECT version FROM roster_removed WHERE account_id = $1 ORDER BY version DESC OFFSET $2 LIMIT 1)"};
+    "WITH forgotten AS (DELETE FROM roster_removed WHERE account_id = $1 AND version <= "
+    "  (SELECT version FROM roster_removed WHERE account_id = $1 ORDER BY version DESC OFFSET $2 LIMIT 1) "
+    "  RETURNING version) "
+    "UPDATE accounts SET roster_floor = greatest(roster_floor, (SELECT max(version) FROM forgotten)) "
+    "WHERE id = $1 AND EXISTS (SELECT 1 FROM forgotten)"};
 constexpr Statement kUnbury = {"roster_unbury", "DELETE FROM roster_removed WHERE account_id = $1 AND jid = $2"};
-// One statement, hence one snapshot: the version is that of the items. When it is known, no item is looked at (OFFSET 0
-// keeps the planner from making a filter of that).
+// One statement, hence one snapshot: the version is that of the items. When it is known ($3; $4: the items are wanted
+// all the same), no item is looked at (OFFSET 0 keeps the planner from making a filter of that).
 constexpr Statement kReadRoster = {
     "roster_read",
-    "SELECT a.roster_version::text AS version, " ITEM_COLUMNS
+    "SELECT a.roster_version, " CHANGES_KNOWN " AS incremental, i.version AS changed, i.removed, " ITEM_COLUMNS
     " FROM accounts a JOIN hosts h ON h.id = a.host_id "
-    "LEFT JOIN LATERAL (SELECT * FROM roster_items o WHERE o.account_id = a.id AND a.roster_version::text <> $3 "
+    "LEFT JOIN LATERAL ("
+    "  SELECT o.jid, o.name, o.groups, o.subscription, o.ask, o.approved, o.pending_in, o.in_roster, o.version, "
+    "    false AS removed FROM roster_items o "
+    "  WHERE o.account_id = a.id AND ($4 OR a.roster_version <> $3) "
+    "    AND ($4 OR NOT " CHANGES_KNOWN
+    " OR o.version > $3) "
+    "  UNION ALL "
+    "  SELECT r.jid, '', '{}', 0::smallint, false, false, false, false, r.version, true FROM roster_removed r "
+    "  WHERE r.account_id = a.id AND " CHANGES_KNOWN
+    " AND r.version > $3 "
     "  OFFSET 0) i ON true "
-    "WHERE h.domain = $1 AND a.localpart = $2"};
+    "WHERE h.domain = $1 AND a.localpart = $2 ORDER BY i.version"};
 constexpr Statement kReadPending = {
     "roster_pending",
     "SELECT i.pending_stanza FROM accounts a JOIN hosts h ON h.id = a.host_id "
@@ -86,6 +102,33 @@ v1::Item ItemOf(const pqxx::row& row) {
   return item;
 }
 
+// -1: none of ours.
+std::int64_t VersionOf(const std::string& text) {
+  std::int64_t version = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && std::to_string(version) == text ? version : -1;
+}
+
+v1::GetRoster WholeOf(const v1::GetRoster& ask) {
+  v1::GetRoster whole;
+  whole.set_owner(ask.owner());
+  return whole;
+}
+
+// A row of kReadRoster.
+void Add(v1::Roster& roster, const pqxx::row& row, std::int64_t known) {
+  const bool removed = row["removed"].as<bool>();
+  v1::Item item = ItemOf(row);
+  if (roster.incremental() && row["changed"].as<std::int64_t>() > known && (removed || item.in_roster())) {
+    v1::ItemChange& change = *roster.add_changes();
+    *change.mutable_item() = item;
+    change.set_version(row["changed"].c_str());
+    change.set_removed(removed);
+  }
+  if (!removed) *roster.add_items() = std::move(item);
+}
+
 std::vector<std::string_view> GroupsOf(const v1::Item& item) { return {item.groups().begin(), item.groups().end()}; }
 
 }  // namespace
@@ -100,7 +143,7 @@ std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view o
   const auto row = found.front();
   LockedAccount account;
   account.id = row["id"].as<std::int64_t>();
-  account.version = row["roster_version"].as<std::int64_t>();
+  account.version = account.before = row["roster_version"].as<std::int64_t>();
   account.counts.items = row["roster_items"].as<std::uint32_t>();
   account.counts.bytes = row["roster_bytes"].as<std::uint64_t>();
   account.counts.pending_in = row["pending_in"].as<std::uint32_t>();
@@ -111,7 +154,8 @@ std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view o
 void Save(pqxx::transaction_base& tx, const LockedAccount& account, const std::string& ask_key,
           const std::string& answer) {
   tx.exec_prepared(kSave.name, account.id, account.version, account.counts.items, account.counts.bytes,
-                   account.counts.pending_in, ask_key, sql::Bytes(ask_key.empty() ? std::string() : answer));
+                   account.counts.pending_in, ask_key, sql::Bytes(ask_key.empty() ? std::string() : answer),
+                   account.before);
 }
 
 v1::Item ReadItem(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid) {
@@ -150,15 +194,24 @@ void Unbury(pqxx::transaction_base& tx, std::int64_t account, const std::string&
   tx.exec_prepared(kUnbury.name, account, jid);
 }
 
-std::optional<v1::Roster> ReadRoster(pqxx::transaction_base& tx, std::string_view owner, const std::string& known) {
-  const auto found = tx.exec_prepared(kReadRoster.name, sql::Domain(owner), sql::Local(owner), known);
+std::optional<v1::Roster> ReadRoster(pqxx::transaction_base& tx, const v1::GetRoster& ask, std::size_t max_changes) {
+  const std::int64_t known = VersionOf(ask.known_version());
+  const bool all = ask.with_items() || !ask.accepts_changes();
+  const auto found = tx.exec_prepared(kReadRoster.name, sql::Domain(ask.owner()), sql::Local(ask.owner()), known, all);
   if (found.empty()) return std::nullopt;
   v1::Roster roster;
-  roster.set_version(found.front()["version"].c_str());
-  roster.set_unchanged(roster.version() == known);
+  roster.set_version(found.front()["roster_version"].c_str());
+  roster.set_unchanged(roster.version() == ask.known_version());
+  roster.set_incremental(ask.accepts_changes() && found.front()["incremental"].as<bool>());
   for (const auto& row : found) {
-    if (!row["jid"].is_null()) *roster.add_items() = ItemOf(row);
+    if (!row["jid"].is_null()) Add(roster, row, known);
   }
+  if (static_cast<std::size_t>(roster.changes_size()) > max_changes) {
+    if (!all) return ReadRoster(tx, WholeOf(ask), max_changes);
+    roster.set_incremental(false);
+    roster.clear_changes();
+  }
+  if ((roster.unchanged() || roster.incremental()) && !ask.with_items()) roster.clear_items();
   return roster;
 }
 

@@ -18,6 +18,7 @@ void PrepareRoster(pqxx::connection& connection);
 struct LockedAccount {
   std::int64_t id = 0;
   std::int64_t version = 0;
+  std::int64_t before = 0;  // the version as it was
   RosterCounts counts;
   // The last change was this very ask: its answer.
   std::optional<std::string> first_answer;
@@ -37,7 +38,7 @@ void Bury(pqxx::transaction_base& tx, std::int64_t account, const std::string& j
 void Unbury(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid);
 
 // nullopt: no such account.
-std::optional<v1::Roster> ReadRoster(pqxx::transaction_base& tx, std::string_view owner, const std::string& known);
+std::optional<v1::Roster> ReadRoster(pqxx::transaction_base& tx, const v1::GetRoster& ask, std::size_t max_changes);
 std::optional<v1::Pending> ReadPending(pqxx::transaction_base& tx, std::string_view owner);
 v1::Account ReadAccount(pqxx::transaction_base& tx, std::string_view owner);
 

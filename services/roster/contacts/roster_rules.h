@@ -17,6 +17,7 @@ struct RosterLimits {
   std::uint32_t max_pending_in = 1000;
   std::uint32_t max_pending_bytes = 10000;  // of a kept subscription request
   std::uint32_t history = 200;              // removals remembered for versioning
+  std::uint32_t max_changes = 100;          // since a known version; of more, the whole roster is told
 };
 
 struct RosterCounts {

@@ -33,7 +33,8 @@ enum class Access {
 struct Iq {
   Account& account;  // kServer: the asker's; kAccount: the one that is asked
   const Envelope& envelope;
-  const Receipt& receipt;  // for what is sent besides the answer
+  const Receipt& receipt;         // for what is sent besides the answer
+  std::vector<Envelope>& behind;  // what the handler leaves here is sent to the asking session behind the answer
 
   std::string_view asker() const { return envelope.from(); }
   bool own() const;

@@ -22,6 +22,7 @@ class RosterRequest {
 
  private:
   Task<void> BecomeInterested();
+  void PushChanges(const roster::v1::Roster& roster);
   Task<IqAnswer> Put(roster::v1::Item item);
   Task<IqAnswer> Remove(std::string jid);
   void Cancel(const roster::v1::Item& was);
@@ -47,17 +48,27 @@ Task<IqAnswer> RosterRequest::Get() {
   const bool cached = deps_.rosters.Cached(owner) != nullptr;
   roster::v1::Ask ask;
   ask.mutable_get_roster()->set_owner(owner);
-  // The items are needed anyway if presence has not read them yet.
-  if (known && cached) ask.mutable_get_roster()->set_known_version(std::string(*known));
+  ask.mutable_get_roster()->set_known_version(std::string(known.value_or("")));
+  ask.mutable_get_roster()->set_with_items(!cached);  // presence needs them
+  ask.mutable_get_roster()->set_accepts_changes(true);
   const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
   const bool none = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !none) co_return ToStanzaError(answer.problem());
   co_await BecomeInterested();
   const auto& roster = answer.roster();
-  if (!roster.unchanged()) deps_.rosters.Remember(owner, roster);
-  const bool unchanged = roster.unchanged() || (known && !known->empty() && *known == roster.version());
-  if (unchanged) co_return EmptyResult();  // 2.6.3
-  co_return RosterXml(roster, known.has_value());
+  const bool known_well = roster.unchanged() || roster.incremental();
+  // COMPAT: a roster service of the previous release does not look at with_items.
+  if (!known_well || roster.items_size() > 0) deps_.rosters.Remember(owner, roster);
+  if (!known_well) co_return RosterXml(roster, known.has_value());
+  PushChanges(roster);
+  co_return EmptyResult();
+}
+
+// 2.6.3: "interim" pushes, in order, behind an empty result.
+void RosterRequest::PushChanges(const roster::v1::Roster& roster) {
+  const Session* session = iq_.account.WithId(iq_.envelope.origin());
+  if (session == nullptr) return;
+  for (const auto& change : roster.changes()) iq_.behind.push_back(Pushes::Make(iq_.account, *session, change));
 }
 
 // 2.2: who asked for the roster gets its changes.

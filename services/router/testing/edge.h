@@ -80,7 +80,7 @@ class Edge final : private rpc::Ring::Owner {
   // when it is there.
   void Enable(Client& client, std::uint64_t resume_ms);
   // The client acknowledges the oldest `count`.
-  void Acknowledge(Client& client, std::uint64_t count);
+  void Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied = {});
   // A new stream for a session of this edge, of another one, or of none. resumed() tells what came of it, once
   // answered() is true. What was in its queue is received again.
   Client& Resume(const Client& session, const std::string& queue = {});

@@ -35,7 +35,7 @@ rpc::Envelope Parse(std::string_view stanza, std::string_view from) {
   bytes += stanza;
   scanner.Feed(bytes, child, consumed);
   if (!child.parsed) throw std::logic_error("not a stanza: " + std::string(stanza));
-  return child.parsed->envelope;
+  return *child.parsed->envelope;
 }
 
 rpc::Ring::Options RingOf(const std::vector<std::string>& routers) {

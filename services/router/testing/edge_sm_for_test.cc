@@ -31,14 +31,15 @@ void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::R
     if (holding_) receipts_.push_back(std::move(receipt));
     receipt = rpc::Receipt();
   };
-  session::Append(redis_, session::QueueKey(client.account_, client.queue_), element, done);
+  session::Append(redis_, session::QueueKey(client.account_, client.queue_), {element}, done);
 }
 
-void Edge::Acknowledge(Client& client, std::uint64_t count) {
+void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied) {
   session::v1::QueueHeader header;
   client.acked_ += count;
   header.set_acked(client.acked_);
   header.set_handled(client.sent_);
+  header.mutable_replied()->Assign(replied.begin(), replied.end());
   session::Trim(redis_, session::QueueKey(client.account_, client.queue_), count, header, [](const Result<Ok>&) {});
 }
 

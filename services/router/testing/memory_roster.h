@@ -47,6 +47,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   struct Account {
     std::map<std::string, Item> items;
     std::uint64_t version = 1;
+    std::vector<roster::v1::ItemChange> changes;  // by sets, in order
     std::deque<roster::v1::OfflineMessage> offline;
     std::set<std::string> stored;
   };

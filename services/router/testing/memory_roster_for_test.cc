@@ -158,7 +158,14 @@ roster::v1::Answer MemoryRoster::Handle(const roster::v1::Ask& ask) {
 void MemoryRoster::Get(Account& account, const roster::v1::GetRoster& ask, roster::v1::Answer& answer) {
   auto& roster = *answer.mutable_roster();
   roster.set_version(std::to_string(account.version));
-  if (ask.known_version() == roster.version()) return roster.set_unchanged(true);
+  roster.set_unchanged(ask.known_version() == roster.version());
+  const std::uint64_t known = ask.known_version().empty() ? 0 : std::stoull(ask.known_version());
+  roster.set_incremental(ask.accepts_changes() && known > 0 && known < account.version);
+  for (const auto& change : account.changes) {
+    if (roster.incremental() && std::stoull(change.version()) > known) *roster.add_changes() = change;
+  }
+  const bool known_well = roster.unchanged() || roster.incremental();
+  if (known_well && !ask.with_items()) return;
   for (const auto& [jid, item] : account.items) Fill(*roster.add_items(), jid, item);
 }
 
@@ -170,6 +177,7 @@ void MemoryRoster::Set(Account& account, const roster::v1::SetItem& ask, roster:
   item.in_roster = true;
   Fill(*answer.mutable_item_change()->mutable_item(), ask.item().jid(), item);
   answer.mutable_item_change()->set_version(std::to_string(++account.version));
+  account.changes.push_back(answer.item_change());
 }
 
 void MemoryRoster::Remove(Account& account, const roster::v1::RemoveItem& ask, roster::v1::Answer& answer) {
@@ -186,6 +194,7 @@ void MemoryRoster::Remove(Account& account, const roster::v1::RemoveItem& ask, r
   }
   answer.mutable_item_change()->set_version(std::to_string(++account.version));
   answer.mutable_item_change()->set_removed(true);
+  account.changes.push_back(answer.item_change());
 }
 
 void MemoryRoster::Apply(Account& account, const ApplySubscription& ask, roster::v1::Answer& answer) {

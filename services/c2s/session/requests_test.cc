@@ -1,0 +1,179 @@
+#include "services/c2s/session/requests.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "services/c2s/testing/client.h"
+#include "services/c2s/testing/sm_test.h"
+
+namespace parley::c2s::testing {
+namespace {
+
+using link::v1::Envelope;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr char kRomeo[] = "romeo@example.org/orchard";
+constexpr char kJuliet[] = "juliet@example.org/balcony";
+
+Envelope Iq(link::v1::Type type, const std::string& id, const std::string& from, const std::string& to) {
+  Envelope envelope;
+  envelope.set_kind(link::v1::KIND_IQ);
+  envelope.set_type(type);
+  envelope.set_id(id);
+  envelope.set_from(from);
+  envelope.set_to(to);
+  envelope.set_origin("session of " + from);
+  return envelope;
+}
+
+std::vector<std::string> Ids(std::vector<Requests::Request> requests) {
+  std::vector<std::string> ids;
+  for (const auto& request : requests) ids.push_back(request.id);
+  return ids;
+}
+
+TEST(RequestsTest, AreKeptUntilTheirAnswer) {
+  Requests requests;
+  for (const std::string id : {"1", "2", "3"}) requests.Note(Iq(link::v1::TYPE_GET, id, kJuliet, kRomeo), 10000);
+  requests.Note(Iq(link::v1::TYPE_SET, "2", "juliet@example.org/other", kRomeo), 10000);
+  EXPECT_TRUE(requests.Answer(Iq(link::v1::TYPE_RESULT, "1", kRomeo, kJuliet)));
+  EXPECT_TRUE(requests.Answer(Iq(link::v1::TYPE_ERROR, "2", kRomeo, kJuliet)));
+  EXPECT_FALSE(requests.Answer(Iq(link::v1::TYPE_RESULT, "2", kRomeo, kJuliet)));  // a second time
+  EXPECT_FALSE(requests.Answer(Iq(link::v1::TYPE_GET, "3", kRomeo, kJuliet)));     // a request of its own
+  EXPECT_FALSE(requests.Answer(Iq(link::v1::TYPE_RESULT, "3", kRomeo, "nurse@example.org/x")));
+  EXPECT_THAT(Ids(requests.Take()), ElementsAre("3", "2"));
+  EXPECT_THAT(requests.Take(), IsEmpty());
+}
+
+TEST(RequestsTest, OnlyWhatSomebodyWaitsForIsKept) {
+  Requests requests;
+  requests.Note(Iq(link::v1::TYPE_RESULT, "1", kJuliet, kRomeo), 10000);
+  Envelope push = Iq(link::v1::TYPE_SET, "push", "romeo@example.org", kRomeo);
+  push.clear_origin();
+  requests.Note(push, 10000);
+  Envelope message = Iq(link::v1::TYPE_NORMAL, "m", kJuliet, kRomeo);
+  message.set_kind(link::v1::KIND_MESSAGE);
+  requests.Note(message, 10000);
+  EXPECT_THAT(requests.Take(), IsEmpty());
+}
+
+TEST(RequestsTest, TheOldestAreForgottenWhenThereAreTooMany) {
+  Requests requests;
+  EXPECT_EQ(requests.Note(Iq(link::v1::TYPE_GET, "1", kJuliet, kRomeo), 250), Requests::Kept::kAll);
+  EXPECT_EQ(requests.Note(Iq(link::v1::TYPE_GET, "2", kJuliet, kRomeo), 250), Requests::Kept::kAll);
+  EXPECT_EQ(requests.Note(Iq(link::v1::TYPE_GET, "3", kJuliet, kRomeo), 250), Requests::Kept::kFewer);
+  EXPECT_EQ(requests.Note(Iq(link::v1::TYPE_GET, std::string(1000, 'i'), kJuliet, kRomeo), 250),
+            Requests::Kept::kFewer);
+  EXPECT_THAT(Ids(requests.Take()), IsEmpty());
+  requests.Note(Iq(link::v1::TYPE_GET, "4", kJuliet, kRomeo), 250);
+  EXPECT_THAT(Ids(requests.Take()), ElementsAre("4"));
+}
+
+// At the edge, with and without stream management.
+class UnansweredTest : public SmTest {
+ protected:
+  // What juliet's client asks of romeo's.
+  void Ask(const std::string& session, const std::string& id) {
+    const std::string stanza =
+        "<iq type='get' id='" + id + "' from='" + kJuliet + "' to='" + kRomeo + "'><q xmlns='a:b'/></iq>";
+    Deliver(session, stanza,
+            [&](Envelope& envelope) { envelope.MergeFrom(Iq(link::v1::TYPE_GET, id, kJuliet, kRomeo)); });
+  }
+  std::vector<Envelope> Sent() {
+    return edge_.OnLoop([this] {
+      std::vector<Envelope> sent;
+      for (const auto& got : edge_.router().got) sent.push_back(got.envelope);
+      return sent;
+    });
+  }
+  static std::string Answer(const std::string& id) {
+    return "<iq type='result' id='" + id + "' to='" + kJuliet + "'/>";
+  }
+};
+
+TEST_F(UnansweredTest, AreAnsweredWhenTheConnectionBreaks) {
+  Client client(edge_.port());
+  client.Start();
+  for (const std::string id : {"1", "2", "3"}) {
+    Ask(SessionId(), id);
+    client.Until("</iq>");
+  }
+  client.Send(Answer("2"));
+  ASSERT_TRUE(AwaitArrived(1));
+  client.connection().Reset();
+  ASSERT_TRUE(AwaitArrived(4));
+  const auto sent = Sent();
+  EXPECT_EQ(sent[0].id(), "2");
+  EXPECT_EQ(sent[1].id(), "1");
+  EXPECT_EQ(sent[2].id(), "3");
+  for (const auto& answer : {sent[1], sent[2]}) {
+    EXPECT_EQ(answer.type(), link::v1::TYPE_ERROR);
+    EXPECT_EQ(answer.leg(), link::v1::LEG_INBOUND);
+    EXPECT_EQ(answer.from(), kRomeo);
+    EXPECT_EQ(answer.to(), kJuliet);
+    EXPECT_THAT(answer.stanza(), HasSubstr("<service-unavailable"));
+  }
+  EXPECT_TRUE(sent[3].has_session_ended());
+}
+
+TEST_F(UnansweredTest, AreAnsweredHoweverTheStreamEnds) {
+  for (const std::string end : {"</stream:stream>", "<a xmlns='b:c'/>"}) {
+    const std::size_t before = Sent().size();
+    Client client(edge_.port());
+    client.Start();
+    Ask(edge_.OnLoop([this] { return edge_.router().asks.back().bind().session(); }), "1");
+    client.Until("</iq>");
+    client.Send(end);
+    ASSERT_TRUE(AwaitArrived(before + 2)) << end;
+    EXPECT_EQ(Sent()[before].type(), link::v1::TYPE_ERROR) << end;
+  }
+}
+
+// The router answers what is in the queue.
+TEST_F(UnansweredTest, OfAClientWithManagementOnlyWhatItAcknowledged) {
+  Client client(edge_.port());
+  const std::string session = Enable(client);
+  Ask(session, "1");
+  Ask(session, "2");
+  client.Until("id='2'");
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/></stream:stream>");
+  ASSERT_TRUE(AwaitArrived(2));
+  const auto sent = Sent();
+  EXPECT_EQ(sent[0].id(), "1");
+  EXPECT_EQ(sent[0].type(), link::v1::TYPE_ERROR);
+  EXPECT_TRUE(sent[1].has_session_ended());
+}
+
+TEST_F(UnansweredTest, WhatWasAnsweredWithoutAcknowledgementIsNoted) {
+  Client client(edge_.port());
+  const std::string session = Enable(client);
+  for (const std::string id : {"1", "2", "3"}) Ask(session, id);
+  client.Until("id='3'");
+  client.Send(Answer("2") + "<a xmlns='urn:xmpp:sm:3' h='1'/></stream:stream>");
+  ASSERT_TRUE(AwaitArrived(3));
+  EXPECT_TRUE(Sent()[2].has_session_ended());
+  EXPECT_THAT(Contents().header.replied(), ElementsAre(2));
+}
+
+TEST_F(UnansweredTest, AnAwaySessionMayYetAnswer) {
+  Client client(edge_.port());
+  const std::string session = Enable(client);
+  Ask(session, "1");
+  client.Until("id='1'");
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/>");
+  client.Sync();
+  client.connection().Reset();
+  ASSERT_TRUE(AwaitSessions("away", 1));
+  Client again(edge_.port());
+  Resume(again, session, 2);  // with the answer to Sync
+  again.Send(Answer("1") + "</stream:stream>");
+  ASSERT_TRUE(AwaitArrived(2));
+  const auto sent = Sent();
+  EXPECT_EQ(sent[0].type(), link::v1::TYPE_RESULT);
+  EXPECT_TRUE(sent[1].has_session_ended());
+}
+
+}  // namespace
+}  // namespace parley::c2s::testing

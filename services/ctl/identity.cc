@@ -1,0 +1,94 @@
+#include "services/ctl/identity.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "libs/rpc/security.h"
+#include "libs/rpc/security_state.h"
+#include "services/ctl/failure.h"
+#include "services/ctl/targets.h"
+
+namespace parley::ctl {
+namespace {
+
+using grpc::experimental::ClientInterceptorFactoryInterface;
+using grpc::experimental::ClientRpcInfo;
+using grpc::experimental::InterceptionHookPoints;
+using grpc::experimental::Interceptor;
+using grpc::experimental::InterceptorBatchMethods;
+
+constexpr char kOperatorDirectory[] = "/etc/parley/operator";
+
+// Of this process, which has one operator.
+std::shared_ptr<const rpc::Security>& Identity() {
+  static std::shared_ptr<const rpc::Security> identity;
+  return identity;
+}
+
+std::string TokenOf(const Options& options) {
+  const char* token = std::getenv("PARLEY_TOKEN");
+  if (options.token_file.empty()) return token == nullptr ? "" : token;
+  std::ifstream in(options.token_file);
+  std::string text;
+  if (!(in >> text)) throw Failure(kUsage, options.token_file + " cannot be read, or has no token in it");
+  return text;
+}
+
+std::string DirectoryOf(const Options& options, const rpc::MutualTls& configured) {
+  if (!options.identity.empty()) return options.identity;
+  const bool mounted = configured.enabled() && std::filesystem::exists(kOperatorDirectory);
+  return mounted ? kOperatorDirectory : configured.directory;
+}
+
+// Shows the token with every call, whatever command makes it.
+class TokenInterceptor final : public Interceptor {
+ public:
+  void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
+      const auto& token = Identity()->state().token;
+      methods->GetSendInitialMetadata()->emplace("authorization", "Bearer " + token);
+    }
+    methods->Proceed();
+  }
+};
+
+class TokenInterceptorFactory final : public ClientInterceptorFactoryInterface {
+ public:
+  Interceptor* CreateClientInterceptor(ClientRpcInfo*) override { return new TokenInterceptor; }
+};
+
+std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> Interceptors() {
+  std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> interceptors;
+  const bool token = !Identity()->mutual_tls() && !Identity()->state().token.empty();
+  if (token) interceptors.push_back(std::make_unique<TokenInterceptorFactory>());
+  return interceptors;
+}
+
+}  // namespace
+
+void TakeIdentity(const Options& options) {
+  rpc::MutualTls tls = MutualTlsOf(options);
+  tls.directory = DirectoryOf(options, tls);
+  rpc::Access access;
+  access.token = TokenOf(options);
+  try {
+    Identity() = std::make_shared<const rpc::Security>(tls, access);
+  } catch (const std::runtime_error& error) {
+    throw Failure(kUsage, std::string(error.what()) + "; name an operator's certificate with --identity");
+  }
+}
+
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& target, const std::string& service) {
+  const auto* identity = Identity().get();
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a proxy in the environment is for the web
+  rpc::ExpectPeer(identity, service.substr(0, service.find(' ')), arguments);
+  return grpc::experimental::CreateCustomChannelWithInterceptors(target, rpc::ChannelCredentialsOf(identity), arguments,
+                                                                 Interceptors());
+}
+
+}  // namespace parley::ctl

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "services/ctl/options.h"
+
+namespace parley::ctl {
+
+// Who the operator is, from the command line, the environment and the configuration; once, before the first Connect().
+// Throws Failure.
+void TakeIdentity(const Options& options);
+
+// A channel that shows it, to a `service` ("router", "roster service") that has to prove that it is one.
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& target, const std::string& service);
+
+}  // namespace parley::ctl
