@@ -1,5 +1,6 @@
 #include "services/roster/transfer/transfer_rows.h"
 
+#include <algorithm>
 #include <map>
 
 #include "services/roster/accounts/account_rows.h"
@@ -71,7 +72,9 @@ void PrepareTransfer(pqxx::connection& connection) {
 }
 
 std::optional<transfer::v1::User> ReadUser(pqxx::transaction_base& tx, std::string_view jid) {
-  auto roster = ReadRoster(tx, jid, {});
+  v1::GetRoster whole;
+  whole.set_owner(std::string(jid));
+  auto roster = ReadRoster(tx, whole, 0);
   if (!roster) return std::nullopt;
   transfer::v1::User user;
   user.set_jid(std::string(jid));
@@ -81,7 +84,9 @@ std::optional<transfer::v1::User> ReadUser(pqxx::transaction_base& tx, std::stri
   for (const auto& row : tx.exec_prepared(kReadRequests.name, sql::Domain(jid), sql::Local(jid))) {
     requests[row[0].c_str()] = sql::FromBytes(row[1]);
   }
-  for (auto& item : *roster->mutable_items()) {
+  auto& items = *roster->mutable_items();
+  std::sort(items.begin(), items.end(), [](const auto& a, const auto& b) { return a.jid() < b.jid(); });
+  for (auto& item : items) {
     auto& contact = *user.add_contacts();
     contact.set_request(requests[item.jid()]);
     *contact.mutable_item() = std::move(item);
