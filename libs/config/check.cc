@@ -3,6 +3,7 @@
 
 #include "libs/config/parse.h"
 #include "libs/net/tls.h"
+#include "libs/xmpp/jid.h"
 
 namespace parley::config {
 namespace {
@@ -22,6 +23,11 @@ void CheckHosts(const Parsed& parsed) {
             "needs certificate_file and key_file together, or neither");
     Require(parsed, !host.external || !host.client_ca_file.empty(), key,
             "offers EXTERNAL but has no client_ca_file to verify certificates with");
+    for (const auto& admin : host.admins) {
+      const auto jid = xmpp::Jid::Parse(admin);
+      Require(parsed, jid && jid->is_bare() && !jid->local().empty() && jid->str() == admin, key,
+              "has admins, but '" + admin + "' is not a bare JID in its prepared form, like ada@example.org");
+    }
   }
 }
 

@@ -31,7 +31,9 @@ struct Host {
   bool registration = false;                 // XEP-0077
   bool anonymous = false;                    // SASL ANONYMOUS
   bool external = false;                     // SASL EXTERNAL
+  bool scram_sha256 = true;                  // SASL SCRAM-SHA-256
   bool plain = true;                         // SASL PLAIN (over TLS)
+  std::vector<std::string> admins;           // bare JIDs: may administer the service (XEP-0133)
   std::vector<std::string> admin_addresses;  // XEP-0157: "mailto:..."
   std::vector<std::string> abuse_addresses;
   std::vector<std::string> support_addresses;
@@ -132,6 +134,8 @@ struct C2s {
   std::uint32_t max_restoring = 64;  // sessions put back at a time
   Milliseconds lease_ttl{4000};
   Milliseconds lease_refresh{1000};
+  Milliseconds orders_poll{1000};  // bans, drain
+  std::uint32_t max_bans = 10000;
   Milliseconds drain_timeout{25000};
   std::string drain_redirect;  // "host:port" (see-other-host); empty: system-shutdown
 };

@@ -52,7 +52,12 @@ const std::vector<Row<Host>>& HostRows() {
       HOST(registration, Flag(), "Whether anybody may create an account in band (XEP-0077)."),
       HOST(anonymous, Flag(), "Whether SASL ANONYMOUS is offered."),
       HOST(external, Flag(), "Whether SASL EXTERNAL is offered to clients with a certificate (XEP-0178)."),
+      HOST(scram_sha256, Flag(),
+           "Whether SCRAM-SHA-256 is offered. Turn it off while accounts of another server have keys for SCRAM-SHA-1 "
+           "only."),
       HOST(plain, Flag(), "Whether SASL PLAIN is offered (only ever over TLS)."),
+      HOST(admins, Text(),
+           "Bare JIDs that may administer this domain from their client (XEP-0133), of any domain served here."),
       HOST(admin_addresses, Text(), "Contact addresses of the administrators, as URIs (XEP-0157)."),
       HOST(abuse_addresses, Text(), "Contact addresses for abuse reports."),
       HOST(support_addresses, Text(), "Contact addresses for support."),
@@ -236,6 +241,10 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.lease_ttl, Duration(milliseconds(500), minutes(10)),
           "Time after which an edge that is not heard of counts as dead. Routers use it, too: the same everywhere."),
       ROW(c2s.lease_refresh, Duration(milliseconds(50), minutes(5)), "How often an edge refreshes its lease."),
+      ROW(c2s.orders_poll, Duration(milliseconds(50), minutes(1)),
+          "How often an edge looks for operators' orders: banned addresses, and whether it is to drain."),
+      ROW(c2s.max_bans, Number(1, 1'000'000),
+          "Banned addresses and networks that an edge obeys; further bans are refused."),
       ROW(c2s.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),
       ROW(c2s.drain_redirect, Text(),
           "host:port that clients are sent to when this edge stops (see-other-host); empty: they are told that it "

@@ -97,4 +97,14 @@ void AccountsClient::Exists(const std::string& jid, std::function<void(Result<Ex
                                    });
 }
 
+void AccountsClient::Count(const std::string& domain, std::function<void(Result<Number>)> done) {
+  pb::CountRequest request;
+  request.set_domain(domain);
+  client_.Call<pb::CountResponse>("/parley.accounts.v1.Accounts/Count", request, timeout_,
+                                  [done = std::move(done)](Result<pb::CountResponse> response) {
+                                    if (!response) return done(response.error());
+                                    done(Number{FromProto(response->problem()), response->accounts()});
+                                  });
+}
+
 }  // namespace parley::rpc

@@ -62,6 +62,13 @@ class AccountsClient {
   };
   void Exists(const std::string& jid, std::function<void(Result<Existence>)> done);
 
+  struct Number {
+    AccountProblem problem = AccountProblem::kNone;
+    std::uint64_t accounts = 0;
+  };
+  // Of a domain.
+  void Count(const std::string& domain, std::function<void(Result<Number>)> done);
+
   bool available() const { return client_.available(); }
 
  private:

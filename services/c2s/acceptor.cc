@@ -51,8 +51,12 @@ Acceptor::Acceptor(Context& context)
       trusted_proxies_(NetworksOf(context.config.c2s.trusted_proxies)),
       proxy_headers_(context.loop, HeaderOptions(context.config.c2s)),
       retrying_(context.loop.Every(kRetryPeriod, [this] { Retry(); })) {
-  for (const auto& address : context.config.c2s.listen) Listen(address, Streams::Kind::kStartTls);
-  for (const auto& address : context.config.c2s.listen_tls) Listen(address, Streams::Kind::kDirectTls);
+  Start();
+}
+
+void Acceptor::Start() {
+  for (const auto& address : context_.config.c2s.listen) Listen(address, Streams::Kind::kStartTls);
+  for (const auto& address : context_.config.c2s.listen_tls) Listen(address, Streams::Kind::kDirectTls);
 }
 
 Acceptor::~Acceptor() { Stop(); }
@@ -132,6 +136,9 @@ void Acceptor::OnAccepted(int fd, const std::string& address, Streams::Kind kind
       return Refuse(fd, kind);
     case Admission::Verdict::kRefuse:
       return Refuse(fd, kind);
+    case Admission::Verdict::kBanned:  // no word to them
+      ::close(fd);
+      return;
   }
 }
 

@@ -26,6 +26,8 @@ class Acceptor {
   bool listening() const { return !listeners_.empty(); }
   std::vector<int> ports(Streams::Kind kind) const;
   void Stop();
+  // After Stop. Throws as above.
+  void Start();
 
  private:
   struct Listening {

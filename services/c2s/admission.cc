@@ -36,6 +36,10 @@ Admission::Admission(Loop& loop, const config::C2s& config, Metrics& metrics)
       sweeping_(loop.Every(kSweepPeriod, [this] { Sweep(); })) {}
 
 Admission::Verdict Admission::Judge(std::string_view address) {
+  if (Banned(address)) {
+    Count("banned");
+    return Verdict::kBanned;
+  }
   if (connections_ >= config_.max_connections) {
     Count("connections");
     return Verdict::kRefuse;

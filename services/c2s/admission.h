@@ -8,6 +8,7 @@
 
 #include "libs/base/loop.h"
 #include "libs/config/config.h"
+#include "libs/net/address_range.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/token_bucket.h"
 
@@ -16,10 +17,13 @@ namespace parley::c2s {
 // Who may connect, and how often one address may connect, fail to log in and register. An IPv6 client is its /64.
 class Admission {
  public:
-  enum class Verdict { kAdmit, kLater, kRefuse };
+  enum class Verdict { kAdmit, kLater, kRefuse, kBanned };
 
   Admission(Loop& loop, const config::C2s& config, Metrics& metrics);
 
+  // Whom operators have banned, from now on.
+  void SetBans(net::AddressRanges bans) { bans_ = std::move(bans); }
+  bool Banned(std::string_view address) const { return bans_.Contains(address); }
   // kAdmit must be followed by a Ticket for the address.
   Verdict Judge(std::string_view address);
 
@@ -61,6 +65,7 @@ class Admission {
   void Sweep();
   void Count(std::string_view limit);
 
+  net::AddressRanges bans_;
   const config::C2s& config_;
   Metrics& metrics_;
   const Rate connecting_;

@@ -95,6 +95,7 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       context_{loop,      config,     metrics_, wheel_,    redis_,   workers_, tls_,
                accounts_, admission_, streams_, sessions_, routers_, node_},
       acceptor_(context_),
+      orders_(context_, acceptor_),
       drain_(context_),
       certificate_gauge_(loop, metrics, config.mtls),
       measuring_(loop.Every(kMeasurePeriod, [this] { Measure(); })),
@@ -108,7 +109,10 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
 }
 
 void Edge::AddReadyChecks() {
-  admin_.AddReadyCheck("listeners", [this] { return acceptor_.listening() ? "" : "not listening"; });
+  admin_.AddReadyCheck("listeners", [this] {
+    if (orders_.draining()) return "drained by an operator: parleyctl undrain";
+    return acceptor_.listening() ? "" : "not listening";
+  });
   admin_.AddReadyCheck("routers", [this] { return routers_.available() ? "" : "no router is reachable"; });
   admin_.AddReadyCheck("lease", [this] {
     if (node_.held()) return "";
@@ -120,6 +124,7 @@ void Edge::AddReadyChecks() {
 
 void Edge::Drain(std::function<void()> done) {
   admin_.SetStopping();
+  orders_.Close();
   acceptor_.Stop();
   drain_.Start(std::move(done));
 }

@@ -18,6 +18,7 @@
 #include "services/c2s/drain.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/node.h"
+#include "services/c2s/orders.h"
 #include "services/c2s/routers.h"
 #include "services/c2s/session/session_table.h"
 #include "services/c2s/streams.h"
@@ -62,6 +63,7 @@ class Edge {
   Routers routers_;
   Context context_;
   Acceptor acceptor_;
+  Orders orders_;
   c2s::Drain drain_;
   rpc::CertificateGauge certificate_gauge_;
   Loop::Timer measuring_;

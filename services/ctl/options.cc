@@ -34,10 +34,42 @@ void AddUserCommands(CLI::App& app, Options& options) {
   auto* list = Command(user, options, "list", "list accounts");
   auto* passwd = Command(user, options, "passwd", "set an account's password");
   auto* import = Command(user, options, "import", "create accounts from a file");
-  for (auto* command : {add, del, passwd}) command->add_option("jid", options.jid, "user@domain")->required();
+  auto* one = Command(user, options, "export", "write all that is kept for an account, in XEP-0227 form");
+  for (auto* command : {add, del, passwd, one}) command->add_option("jid", options.jid, "user@domain")->required();
+  one->add_option("file", options.file, "where to; default: standard output");
   for (auto* command : {add, passwd}) command->add_option("--password", options.password, "the new password");
   list->add_option("domain", options.domain, "only this domain's");
   import->add_option("file", options.file, "lines of a bare JID, white space and a password; - for standard input")
+      ->required();
+}
+
+void AddOrderCommands(CLI::App& app, Options& options) {
+  Command(app, options, "status", "the cluster at a glance");
+  auto* drain = Command(app, options, "drain", "let an edge send its clients elsewhere and take no new ones");
+  auto* undrain = Command(app, options, "undrain", "take it back");
+  for (auto* command : {drain, undrain}) {
+    command->add_option("instance", options.instance, "name of the c2s, as 'status' shows it")->required();
+  }
+  auto* ban = Command(app, options, "ban", "refuse an address or a network on every edge, and end its connections");
+  auto* unban = Command(app, options, "unban", "take it back");
+  for (auto* command : {ban, unban}) {
+    command->add_option("network", options.network, "192.0.2.1, 192.0.2.0/24, 2001:db8::/32")->required();
+  }
+  ban->add_option("--for", options.seconds, "how long, like 90s, 30m, 12h; default: until it is taken back")
+      ->transform(
+          CLI::AsNumberWithUnit(std::map<std::string, std::uint64_t>{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}));
+  Command(app, options, "bans", "list what is banned");
+  Command(app, options, "limits", "the limits for an address or an account")
+      ->add_option("who", options.jid, "an address or user@domain")
+      ->required();
+}
+
+void AddTransferCommands(CLI::App& app, Options& options) {
+  auto* out = Command(app, options, "export", "write accounts with all that is kept for them, in XEP-0227 form");
+  out->add_option("domain", options.domain, "only this domain's")->required();
+  out->add_option("file", options.file, "where to; default: standard output");
+  Command(app, options, "import", "create accounts from XEP-0227 form, as ejabberd and Prosody export it, too")
+      ->add_option("path", options.file, "a file, a directory of files; - for standard input")
       ->required();
 }
 
@@ -69,6 +101,8 @@ Options ParseCommandLine(int argc, char** argv) {
       ->envname("PARLEY_TOKEN_FILE");
   app.add_flag("--json", options.json, "JSON instead of tables");
   AddUserCommands(app, options);
+  AddTransferCommands(app, options);
+  AddOrderCommands(app, options);
   AddSessionCommands(app, options);
   Command(app, options, "members", "list the cluster's processes");
   try {

@@ -22,6 +22,9 @@ struct Options {
   std::string domain;
   std::string file;
   std::uint32_t limit = 0;
+  std::string instance;
+  std::string network;
+  std::uint64_t seconds = 0;
 };
 
 // Exits by itself for --help and for mistakes (status 2).

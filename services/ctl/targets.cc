@@ -54,6 +54,8 @@ std::vector<std::string> Rosters(const Options& options) {
   return Known(ConfigOf(options).cluster.rosters, "cluster.rosters", "--roster");
 }
 
+config::Config Configuration(const Options& options) { return ConfigOf(options); }
+
 rpc::MutualTls MutualTlsOf(const Options& options) { return ConfigIfAny(options).mtls; }
 
 }  // namespace parley::ctl

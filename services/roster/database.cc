@@ -4,6 +4,7 @@
 #include "services/roster/accounts/account_rows.h"
 #include "services/roster/contacts/roster_rows.h"
 #include "services/roster/offline/offline_rows.h"
+#include "services/roster/transfer/transfer_rows.h"
 
 namespace parley::roster {
 namespace {
@@ -30,6 +31,7 @@ void PrepareConnection(pqxx::connection& connection) {
   rows::PrepareAccounts(connection);
   rows::PrepareRoster(connection);
   rows::PrepareOffline(connection);
+  rows::PrepareTransfer(connection);
 }
 
 Database::Database(storage::Postgres& postgres, telemetry::Metrics& metrics)

@@ -33,6 +33,7 @@ Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& m
       account_store_(database_),
       keys_(loop, KeyPoolOf(config.roster), metrics),
       accounts_(account_store_, keys_, AccountsOf(config)),
+      transfer_(database_, keys_, TransferOf(config), metrics),
       surveyor_(loop, account_store_, config.roster.credential_survey,
                 [this](IterationSurvey survey) { OnSurveyed(std::move(survey)); }),
       foundation_(loop, postgres_, FoundationOf(config),
@@ -43,9 +44,15 @@ Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& m
       asks_(rosters_, offline_, writer_, metrics),
       accounts_service_(accounts_, metrics),
       server_(loop, rpc::Self{"roster", config.cluster.instance, RandomId()}, config.roster.listen,
-              LinksOf(config, metrics), accounts_service_.methods(), &asks_),
+              LinksOf(config, metrics), Methods(), &asks_),
       certificate_gauge_(loop, metrics, config.mtls),
       loop_(loop) {}
+
+rpc::Methods Service::Methods() {
+  auto methods = accounts_service_.methods();
+  transfer_.AddTo(methods);
+  return methods;
+}
 
 // No credential is given before it is known what unknown users have to look like.
 void Service::OnSurveyed(IterationSurvey survey) {

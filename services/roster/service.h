@@ -18,6 +18,7 @@
 #include "services/roster/foundation.h"
 #include "services/roster/offline/forgetter.h"
 #include "services/roster/offline/pg_offline_store.h"
+#include "services/roster/transfer/transfer.h"
 
 namespace parley::roster {
 
@@ -34,6 +35,7 @@ class Service {
   void Drain(std::function<void()> done);
 
  private:
+  rpc::Methods Methods();
   void OnSurveyed(IterationSurvey survey);
 
   storage::Postgres postgres_;
@@ -46,6 +48,7 @@ class Service {
   PgAccountStore account_store_;
   KeyPool keys_;
   Accounts accounts_;
+  Transfer transfer_;
   Surveyor surveyor_;
   std::string secret_;
   Foundation foundation_;

@@ -58,6 +58,11 @@ AccountOptions AccountsOf(const config::Config& config) {
 
 KeyPoolOptions KeyPoolOf(const config::Roster& config) { return {.iterations = config.scram_iterations}; }
 
+TransferOptions TransferOf(const config::Config& config) {
+  return {
+      .domains = DomainsOf(config), .roster = RosterLimitsOf(config.roster), .offline = OfflineLimitsOf(config.roster)};
+}
+
 FoundationOptions FoundationOf(const config::Config& config) {
   return {.migrate = config.roster.migrate, .domains = DomainsOf(config)};
 }

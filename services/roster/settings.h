@@ -11,6 +11,7 @@
 #include "services/roster/foundation.h"
 #include "services/roster/offline/offline_store.h"
 #include "services/roster/offline/offline_writer.h"
+#include "services/roster/transfer/transfer.h"
 
 // From the configuration to what each part takes.
 namespace parley::roster {
@@ -21,6 +22,7 @@ OfflineLimits OfflineLimitsOf(const config::Roster& config);
 WriterOptions WriterOf(const config::Config& config);
 AccountOptions AccountsOf(const config::Config& config);
 KeyPoolOptions KeyPoolOf(const config::Roster& config);
+TransferOptions TransferOf(const config::Config& config);
 FoundationOptions FoundationOf(const config::Config& config);
 
 }  // namespace parley::roster

@@ -20,6 +20,10 @@ class AdminApi {
   virtual void RemoveAccount(const std::string& account,
                              std::function<void(admin::v1::RemoveAccountResponse)> done) = 0;
   virtual void ListMembers(std::function<void(admin::v1::ListMembersResponse)> done) = 0;
+  virtual void DrainNode(const admin::v1::DrainNodeRequest& request,
+                         std::function<void(admin::v1::DrainNodeResponse)> done) = 0;
+  virtual void Ban(const admin::v1::BanRequest& request, std::function<void(admin::v1::BanResponse)> done) = 0;
+  virtual void ListBans(std::function<void(admin::v1::ListBansResponse)> done) = 0;
 
  protected:
   ~AdminApi() = default;

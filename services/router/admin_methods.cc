@@ -34,9 +34,18 @@ rpc::Methods AdminMethods(AdminApi& api) {
       [&api](const auto& request, auto respond) { api.RemoveAccount(request.account(), std::move(respond)); });
   methods.Unary<pb::ListMembersRequest, pb::ListMembersResponse>(
       "/parley.admin.v1.Admin/ListMembers", [&api](const auto&, auto respond) { api.ListMembers(std::move(respond)); });
+  methods.Unary<pb::DrainNodeRequest, pb::DrainNodeResponse>(
+      "/parley.admin.v1.Admin/DrainNode",
+      [&api](const auto& request, auto respond) { api.DrainNode(request, std::move(respond)); });
+  methods.Unary<pb::BanRequest, pb::BanResponse>(
+      "/parley.admin.v1.Admin/Ban",
+      [&api](const auto& request, auto respond) { api.Ban(request, std::move(respond)); });
+  methods.Unary<pb::ListBansRequest, pb::ListBansResponse>(
+      "/parley.admin.v1.Admin/ListBans", [&api](const auto&, auto respond) { api.ListBans(std::move(respond)); });
   methods.PermitLinks({"c2s", "router"});
   methods.Permit("/parley.admin.v1.Admin/ListSessions", {Use::kLook, {rpc::kViewer}});
   methods.Permit("/parley.admin.v1.Admin/ListMembers", {Use::kLook, {rpc::kViewer}});
+  methods.Permit("/parley.admin.v1.Admin/ListBans", {Use::kLook, {rpc::kViewer}});
   return methods;
 }
 

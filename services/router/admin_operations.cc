@@ -4,6 +4,7 @@
 
 #include "libs/base/log.h"
 #include "libs/storage/lease.h"
+#include "libs/storage/orders.h"
 #include "libs/storage/redis_await.h"
 #include "libs/xmpp/jid.h"
 #include "parley/session/v1/session.pb.h"
@@ -172,15 +173,62 @@ void AdminOperations::ListMembers(std::function<void(admin::v1::ListMembersRespo
   parts_.tasks.Spawn("list_members", Members(std::move(done)));
 }
 
+// 0 if Redis does not say.
+Task<std::uint64_t> AdminOperations::Count(std::vector<std::string> words) {
+  const auto count = co_await storage::AwaitCommand(parts_.redis, std::move(words));
+  co_return count ? static_cast<std::uint64_t>(count->integer) : 0;
+}
+
+// In the indexes of dead edges, and of sessions that were let go of: what may yet be resumed.
+Task<std::uint64_t> AdminOperations::CountOrphans(std::set<std::string> alive) {
+  std::vector<std::string> words{"SMEMBERS", kIndexedNodes};
+  const auto indexed = co_await storage::AwaitCommand(parts_.redis, std::move(words));
+  std::uint64_t orphans = 0;
+  if (!indexed) co_return orphans;
+  for (const auto& item : indexed->items) {
+    const auto node = ParseNodeName(item.text);
+    if (!node || alive.contains(item.text)) continue;
+    std::vector<std::string> card{"SCARD", storage::NodeSessionsKey(node->instance, node->epoch)};
+    const auto count = co_await Count(std::move(card));
+    orphans += count;
+  }
+  co_return orphans;
+}
+
+Task<admin::v1::Member> AdminOperations::Edge(Nodes::Node node) {
+  auto member = MemberOf("c2s", node.instance, node.epoch, "");
+  const std::string name = node.instance + "/" + node.epoch;
+  std::vector<std::string> card{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
+  const auto sessions = co_await Count(std::move(card));
+  member.set_sessions(sessions);
+  std::vector<std::string> score{"ZSCORE", storage::kNodesKey, name};
+  const auto lapses = co_await storage::AwaitCommand(parts_.redis, std::move(score));
+  std::vector<std::string> time{"TIME"};
+  const auto now = co_await storage::AwaitCommand(parts_.redis, std::move(time));
+  if (lapses && !lapses->is_nil() && now && now->items.size() == 2) {
+    const auto ms = std::stoll(now->items[0].text) * 1000 + std::stoll(now->items[1].text) / 1000;
+    member.set_lease_ms(static_cast<std::int64_t>(std::stod(lapses->text)) - ms);
+  }
+  std::vector<std::string> ordered{"SISMEMBER", storage::kDrainKey, node.instance};
+  const auto draining = co_await storage::AwaitCommand(parts_.redis, std::move(ordered));
+  if (draining && draining->integer == 1) member.set_state("draining");
+  co_return member;
+}
+
 Task<void> AdminOperations::Members(std::function<void(admin::v1::ListMembersResponse)> done) {
   admin::v1::ListMembersResponse response;
-  for (const auto& node : parts_.nodes.alive()) {
-    auto& member = *response.add_members();
-    member = MemberOf("c2s", node.instance, node.epoch, "");
-    std::vector<std::string> words{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
-    const auto sessions = co_await storage::AwaitCommand(parts_.redis, std::move(words));
-    if (sessions) member.set_sessions(static_cast<std::uint64_t>(sessions->integer));
+  const auto edges = parts_.nodes.alive();
+  std::set<std::string> alive;
+  for (const auto& node : edges) {
+    alive.insert(node.instance + "/" + node.epoch);
+    auto member = co_await Edge(node);
+    *response.add_members() = std::move(member);
   }
+  const auto orphans = co_await CountOrphans(std::move(alive));
+  response.set_orphans(orphans);
+  std::vector<std::string> card{"ZCARD", storage::kBansKey};
+  const auto bans = co_await Count(std::move(card));
+  response.set_bans(bans);
   *response.add_members() = MemberOf("router", parts_.self.instance, parts_.self.epoch, "");
   for (const auto& peer : parts_.peers.others()) {
     if (peer.instance == parts_.self.instance) continue;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ class AdminOperations final : public AdminApi {
                     std::function<void(admin::v1::KickSessionsResponse)> done) override;
   void RemoveAccount(const std::string& account, std::function<void(admin::v1::RemoveAccountResponse)> done) override;
   void ListMembers(std::function<void(admin::v1::ListMembersResponse)> done) override;
+  void DrainNode(const admin::v1::DrainNodeRequest& request,
+                 std::function<void(admin::v1::DrainNodeResponse)> done) override;
+  void Ban(const admin::v1::BanRequest& request, std::function<void(admin::v1::BanResponse)> done) override;
+  void ListBans(std::function<void(admin::v1::ListBansResponse)> done) override;
 
  private:
   class Listing;
@@ -46,6 +51,10 @@ class AdminOperations final : public AdminApi {
   Task<bool> ListNode(Listing& listing, Nodes::Node node);
   Task<bool> ListAccount(Listing& listing, std::string account);
   Task<void> Remove(Account& account, std::function<void(admin::v1::RemoveAccountResponse)> done);
+  // What Redis knows of one edge.
+  Task<admin::v1::Member> Edge(Nodes::Node node);
+  Task<std::uint64_t> Count(std::vector<std::string> words);
+  Task<std::uint64_t> CountOrphans(std::set<std::string> alive);
   Task<void> Members(std::function<void(admin::v1::ListMembersResponse)> done);
   void Kick(const std::string& account, const std::string& resource, const std::string& condition,
             std::function<void(std::uint32_t)> done);

@@ -9,6 +9,7 @@ namespace parley::router {
 
 // The limits of one router, from config::Router.
 struct Options {
+  std::uint32_t max_bans = 10000;
   std::string instance;
   std::size_t max_resources = 32;
   std::size_t max_accounts = 500000;

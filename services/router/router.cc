@@ -40,6 +40,7 @@ Options OptionsOf(const config::Config& config) {
   options.bind_retry_max = router.bind_retry_max;
   options.bind_timeout = router.bind_timeout;
   options.admin_timeout = router.admin_timeout;
+  options.max_bans = config.c2s.max_bans;
   options.drain_timeout = router.drain_timeout;
   return options;
 }
@@ -117,6 +118,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                    subscriptions_,
                                    removal_,
                                    credentials_,
+                                   operations_,
                                    {}})),
       rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, delivery_, presence_, subscriptions_, iqs_,
                           metrics_}),

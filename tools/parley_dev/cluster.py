@@ -105,6 +105,7 @@ class Cluster:
                         "certificate_file": str(files["certificate"]),
                         "key_file": str(files["key"]),
                         "registration": True,
+                        "admins": [f"admin@{domain}"],
                     }
                     for domain in plan["domains"]
                 ],

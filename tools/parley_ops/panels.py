@@ -240,6 +240,8 @@ ROSTER = {
          [(rate("parley_roster_offline_refused_total"), "offline messages"),
           (rate("parley_roster_key_refused_total"), "new passwords")], ""),
         ("Passwords waiting to become keys", COUNT, gauge("parley_roster_key_queue"), ""),
+        ("Whole accounts out and in", PER_SECOND,
+         [(rate("parley_roster_exports_total"), "exported"), (rate("parley_roster_imports_total"), "imported")], ""),
         ("Transactions that failed", PER_SECOND, rates("parley_roster_store_failures_total"), ""),
         *POSTGRES[1:6],
         *process_rows(),

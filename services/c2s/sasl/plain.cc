@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <vector>
+
 #include "libs/rpc/accounts_client.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
@@ -37,14 +40,22 @@ class PlainMechanism final : public Mechanism, public std::enable_shared_from_th
     auto compare = [password = std::move(password)](PlainMechanism& self,
                                                     const Result<rpc::AccountsClient::Credential>& answer) {
       auto keys = KeysFor(xmpp::scram::Hash::kSha256, answer);
-      if (!keys) return self.exchange_.Refuse(keys.error());
-      self.Compare(std::move(*keys), password);
+      const auto older = KeysFor(xmpp::scram::Hash::kSha1, answer);
+      if (!keys && !older) return self.exchange_.Refuse(keys.error());
+      // An account that came from another server may have keys for one of them only.
+      std::vector<xmpp::scram::Keys> either;
+      for (const auto& some : {keys, older}) {
+        if (some) either.push_back(*some);
+      }
+      self.Compare(std::move(either), password);
     };
     stream_.context().accounts.GetCredential(account_.str(), WhileAlive(shared_from_this(), std::move(compare)));
   }
 
-  void Compare(xmpp::scram::Keys keys, const std::string& password) {
-    auto work = [keys = std::move(keys), password] { return Verify(keys, password); };
+  void Compare(std::vector<xmpp::scram::Keys> either, const std::string& password) {
+    auto work = [either = std::move(either), password] {
+      return std::any_of(either.begin(), either.end(), [&](const auto& keys) { return Verify(keys, password); });
+    };
     auto done = [](PlainMechanism& self, bool right) {
       if (!right) return self.exchange_.Refuse(kNotAuthorized);
       Identity identity;

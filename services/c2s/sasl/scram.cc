@@ -88,9 +88,19 @@ class ScramMechanism final : public Mechanism, public std::enable_shared_from_th
 
 MechanismRow::Offer Always(const Stream&) { return MechanismRow::Offer::kYes; }
 
+// Clients choose the strongest that is offered, and give up when it fails.
+MechanismRow::Offer Sha256(const Stream& stream) {
+  return stream.host().scram_sha256 ? MechanismRow::Offer::kYes : MechanismRow::Offer::kWeak;
+}
+
 MechanismRow::Offer WithBinding(const Stream& stream) {
   if (!stream.secure()) return MechanismRow::Offer::kNoTls;
   return PlusOffered(stream) ? MechanismRow::Offer::kYes : MechanismRow::Offer::kMissing;
+}
+
+MechanismRow::Offer Sha256WithBinding(const Stream& stream) {
+  const auto offer = Sha256(stream);
+  return offer == MechanismRow::Offer::kYes ? WithBinding(stream) : offer;
 }
 
 }  // namespace
@@ -108,13 +118,14 @@ MechanismRow ScramSha1Plus() {
 }
 
 MechanismRow ScramSha256() {
-  return {"SCRAM-SHA-256", Always, [](Stream& stream, Exchange& exchange) -> std::shared_ptr<Mechanism> {
+  return {"SCRAM-SHA-256", Sha256, [](Stream& stream, Exchange& exchange) -> std::shared_ptr<Mechanism> {
             return std::make_shared<ScramMechanism>(stream, exchange, ScramSha256(), Hash::kSha256, false);
           }};
 }
 
 MechanismRow ScramSha256Plus() {
-  return {"SCRAM-SHA-256-PLUS", WithBinding, [](Stream& stream, Exchange& exchange) -> std::shared_ptr<Mechanism> {
+  return {"SCRAM-SHA-256-PLUS", Sha256WithBinding,
+          [](Stream& stream, Exchange& exchange) -> std::shared_ptr<Mechanism> {
             return std::make_shared<ScramMechanism>(stream, exchange, ScramSha256Plus(), Hash::kSha256, true);
           }};
 }

@@ -52,6 +52,9 @@ constexpr Statement kList = {
     "  AND o.localpart > CASE WHEN h.domain = $2 THEN $3 ELSE '' END ORDER BY o.localpart LIMIT $4) a "
     "WHERE h.domain >= $2 AND ($1 = '' OR h.domain = $1) ORDER BY h.domain, a.localpart LIMIT $4"};
 
+constexpr Statement kCount = {
+    "account_count", "SELECT count(*) FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE $1 = '' OR h.domain = $1"};
+
 // The same accounts of each host for every instance, by an index; names say nothing about the age of passwords.
 constexpr Statement kSurvey = {
     "account_survey",
@@ -60,7 +63,7 @@ constexpr Statement kSurvey = {
     "JOIN scram_keys k ON k.account_id = a.id AND k.hash = 'SHA-256' GROUP BY h.domain, k.iterations"};
 
 constexpr Statement kStatements[] = {kReadKeys, kInsert,         kInsertKeys,  kDeleteKeys, kLock, kSurvey,
-                                     kExists,   kDeleteMessages, kDeleteTaken, kDelete,     kList};
+                                     kExists,   kDeleteMessages, kDeleteTaken, kDelete,     kList, kCount};
 
 xmpp::scram::Keys KeysOf(const pqxx::row& row) {
   xmpp::scram::Keys keys;
@@ -172,6 +175,10 @@ AccountPage ListAccounts(pqxx::transaction_base& tx, const std::string& domain, 
     page.rows.push_back(std::move(account));
   }
   return page;
+}
+
+std::uint64_t CountAccounts(pqxx::transaction_base& tx, const std::string& domain) {
+  return tx.exec_prepared1(kCount.name, domain)[0].as<std::uint64_t>();
 }
 
 IterationSurvey SurveyIterations(pqxx::transaction_base& tx, std::uint32_t accounts) {

@@ -29,6 +29,7 @@ void DeleteAccount(pqxx::transaction_base& tx, std::int64_t account);
 std::vector<bool> AccountsExist(pqxx::transaction_base& tx, const std::vector<std::string>& jids);
 AccountPage ListAccounts(pqxx::transaction_base& tx, const std::string& domain, const std::string& after,
                          std::uint32_t limit);
+std::uint64_t CountAccounts(pqxx::transaction_base& tx, const std::string& domain);
 IterationSurvey SurveyIterations(pqxx::transaction_base& tx, std::uint32_t accounts);
 
 }  // namespace parley::roster::rows

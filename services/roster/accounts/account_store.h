@@ -49,6 +49,8 @@ class AccountStore {
   // By domain, then localpart. `domain` empty: all; `after` empty: from the start.
   virtual void List(const std::string& domain, const std::string& after, std::uint32_t limit,
                     Reply<AccountPage> reply) = 0;
+  // `domain` empty: of all.
+  virtual void Count(const std::string& domain, Reply<std::uint64_t> reply) = 0;
   // Of so many accounts of each domain.
   virtual void Survey(std::uint32_t accounts, Reply<IterationSurvey> reply) = 0;
 };

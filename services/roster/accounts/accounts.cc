@@ -39,6 +39,16 @@ pb::GetCredentialResponse ToResponse(const ScramKeys& all) {
   return response;
 }
 
+// An account that came from another server may have keys of one hash only: for the others it looks like a name that
+// does not exist, to which no password fits.
+ScramKeys Completed(ScramKeys keys, const ScramKeys& believable) {
+  for (const auto& other : believable) {
+    const auto same = [&](const auto& own) { return own.hash == other.hash; };
+    if (std::none_of(keys.begin(), keys.end(), same)) keys.push_back(other);
+  }
+  return keys;
+}
+
 }  // namespace
 
 // The accounts of one message on their way through the steps; those that drop out have said why.
@@ -109,7 +119,7 @@ void Accounts::GetCredential(const pb::GetCredentialRequest& request, Reply<pb::
   auto believable = Believable(*jid);
   store_.Keys(*jid,
               [believable = std::move(believable), reply = std::move(reply)](Result<ScramKeys, AccountProblem> keys) {
-                if (keys) return reply(ToResponse(*keys));
+                if (keys) return reply(ToResponse(Completed(std::move(*keys), believable)));
                 if (keys.error() == pb::PROBLEM_NO_ACCOUNT) return reply(ToResponse(believable));
                 reply(Refused<pb::GetCredentialResponse>(keys.error()));
               });
@@ -183,6 +193,18 @@ void Accounts::List(const pb::ListRequest& request, Reply<pb::ListResponse> repl
                 response.set_more(page->more);
                 reply(std::move(response));
               });
+}
+
+void Accounts::Count(const pb::CountRequest& request, Reply<pb::CountResponse> reply) {
+  if (!request.domain().empty() && !options_.domains.contains(request.domain())) {
+    return reply(Refused<pb::CountResponse>(pb::PROBLEM_NO_HOST));
+  }
+  store_.Count(request.domain(), [reply = std::move(reply)](Result<std::uint64_t, AccountProblem> count) {
+    if (!count) return reply(Refused<pb::CountResponse>(count.error()));
+    pb::CountResponse response;
+    response.set_accounts(*count);
+    reply(std::move(response));
+  });
 }
 
 void Accounts::Import(const pb::ImportRequest& request, Reply<pb::ImportProgress> reply) {

@@ -42,6 +42,7 @@ class Accounts {
   void Delete(const accounts::v1::DeleteRequest& request, Reply<accounts::v1::DeleteResponse> reply);
   void Exists(const accounts::v1::ExistsRequest& request, Reply<accounts::v1::ExistsResponse> reply);
   void List(const accounts::v1::ListRequest& request, Reply<accounts::v1::ListResponse> reply);
+  void Count(const accounts::v1::CountRequest& request, Reply<accounts::v1::CountResponse> reply);
   // One message of an import: the counts and failures of these accounts alone.
   void Import(const accounts::v1::ImportRequest& request, Reply<accounts::v1::ImportProgress> reply);
 

@@ -38,13 +38,16 @@ class AccountsService::Calls : public std::enable_shared_from_this<Calls> {
     Add(methods, "Delete", "delete", &Accounts::Delete);
     Add(methods, "Exists", "exists", &Accounts::Exists);
     Add(methods, "List", "list", &Accounts::List);
+    Add(methods, "Count", "count", &Accounts::Count);
     methods.PermitLinks({"router"});
-    // The edges log in and register, the routers change passwords and delete (XEP-0077).
+    // The edges log in and register, the routers change passwords and delete (XEP-0077); administrators
+    // make accounts, too (XEP-0133).
     using Use = rpc::Permission::Use;
     methods.Permit(Path("GetCredential"), {Use::kLook, {"c2s", "router"}});
     methods.Permit(Path("Exists"), {Use::kLook, {"c2s", "router", rpc::kViewer}});
     methods.Permit(Path("List"), {Use::kLook, {rpc::kViewer}});
-    methods.Permit(Path("Create"), {Use::kChange, {"c2s"}});
+    methods.Permit(Path("Count"), {Use::kLook, {"router", rpc::kViewer}});
+    methods.Permit(Path("Create"), {Use::kChange, {"c2s", "router"}});
     methods.Permit(Path("SetPassword"), {Use::kChange, {"router"}});
     methods.Permit(Path("Delete"), {Use::kChange, {"router"}});
     methods.Conversation<pb::ImportRequest, pb::ImportProgress>(Path("Import"), [this] { return NewImport(); });

@@ -100,6 +100,14 @@ void PgAccountStore::List(const std::string& domain, const std::string& after, s
   database_.Run(std::move(job), PROBLEM_STORE, std::move(reply));
 }
 
+void PgAccountStore::Count(const std::string& domain, Reply<std::uint64_t> reply) {
+  Job<std::uint64_t> job = [domain](pqxx::connection& connection) -> Outcome<std::uint64_t> {
+    pqxx::nontransaction tx(connection);
+    return rows::CountAccounts(tx, domain);
+  };
+  database_.Run(std::move(job), PROBLEM_STORE, std::move(reply));
+}
+
 void PgAccountStore::Survey(std::uint32_t accounts, Reply<IterationSurvey> reply) {
   Job<IterationSurvey> job = [accounts](pqxx::connection& connection) -> Outcome<IterationSurvey> {
     pqxx::nontransaction tx(connection);

@@ -16,6 +16,7 @@ class PgAccountStore final : public AccountStore {
   void Exist(std::vector<std::string> jids, Reply<std::vector<bool>> reply) override;
   void List(const std::string& domain, const std::string& after, std::uint32_t limit,
             Reply<AccountPage> reply) override;
+  void Count(const std::string& domain, Reply<std::uint64_t> reply) override;
   void Survey(std::uint32_t accounts, Reply<IterationSurvey> reply) override;
 
  private:

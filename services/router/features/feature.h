@@ -12,6 +12,7 @@
 #include "libs/xml/element.h"
 #include "libs/xmpp/errors.h"
 #include "services/router/account.h"
+#include "services/router/features/command.h"
 #include "services/router/sender.h"
 
 namespace parley::router {
@@ -66,6 +67,8 @@ struct Feature {
   // XEP-0128: an extended form in the host's disco#info; "" for none.
   std::function<std::string(const config::Host&)> server_form;
   std::vector<IqRoute> iq;
+  // XEP-0050, for the administrators of a host.
+  std::vector<Command> commands;
 };
 
 }  // namespace parley::router

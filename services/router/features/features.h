@@ -16,6 +16,8 @@
 
 namespace parley::router {
 
+class AdminApi;
+
 struct FeatureDeps {
   const Domains& domains;
   AccountTable& accounts;
@@ -27,6 +29,7 @@ struct FeatureDeps {
   Subscriptions& subscriptions;
   AccountRemoval& removal;
   rpc::AccountsClient& credentials;
+  AdminApi& operations;
   // All features, once they are made: what XEP-0030 answers from.
   std::weak_ptr<const std::vector<Feature>> all;
 };

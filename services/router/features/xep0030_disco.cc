@@ -2,12 +2,14 @@
 
 #include "libs/xml/scanner.h"
 #include "libs/xmpp/jid.h"
+#include "services/router/features/administrators.h"
 #include "services/router/features/features.h"
 
 namespace parley::router {
 namespace {
 
 constexpr char kInfo[] = "http://jabber.org/protocol/disco#info";
+constexpr char kCommands[] = "http://jabber.org/protocol/commands";
 constexpr char kItems[] = "http://jabber.org/protocol/disco#items";
 using All = std::weak_ptr<const std::vector<Feature>>;
 
@@ -17,10 +19,48 @@ std::string Query(std::string_view ns, const std::string& content) {
   return "<query xmlns='" + std::string(ns) + "'>" + content + "</query>";
 }
 
-// We have no nodes (XEP-0030 section 7: item-not-found).
-bool HasNode(const Iq& iq) {
+std::string NodeOf(const Iq& iq) {
   const auto query = iq.Payload();
-  return query && !query->attr("node").value_or("").empty();
+  return query ? std::string(query->attr("node").value_or("")) : std::string();
+}
+
+// Accounts have none (XEP-0030 section 7: item-not-found).
+bool HasNode(const Iq& iq) { return !NodeOf(iq).empty(); }
+
+// The nodes of a server are its commands (XEP-0050 section 3.1); who may not give them does not see them.
+bool SeesCommands(const Domains& domains, const Iq& iq) {
+  const config::Host* host = domains.Find(xmpp::DomainOf(iq.envelope.to()));
+  return host != nullptr && Administers(iq, *host);
+}
+
+std::string NodeQuery(std::string_view ns, std::string_view node, const std::string& content) {
+  return "<query xmlns='" + std::string(ns) + "' node=" + Quoted(node) + ">" + content + "</query>";
+}
+
+IqAnswer CommandItems(const std::vector<Feature>& all, const Domains& domains, const Iq& iq, const std::string& node) {
+  if (!SeesCommands(domains, iq)) return xmpp::ItemNotFound();
+  if (node != kCommands)
+    return FindCommand(all, node) == nullptr ? IqAnswer(xmpp::ItemNotFound()) : NodeQuery(kItems, node, {});
+  std::string items;
+  for (const auto& feature : all) {
+    for (const auto& command : feature.commands) {
+      items += "<item jid=" + Quoted(iq.envelope.to()) + " node=" + Quoted(command.node) +
+               " name=" + Quoted(command.name) + "/>";
+    }
+  }
+  return NodeQuery(kItems, node, items);
+}
+
+IqAnswer CommandInfo(const std::vector<Feature>& all, const Domains& domains, const Iq& iq, const std::string& node) {
+  if (!SeesCommands(domains, iq)) return xmpp::ItemNotFound();
+  if (node == kCommands) {
+    return NodeQuery(kInfo, node, "<identity category='automation' type='command-list' name='Commands'/>");
+  }
+  const Command* command = FindCommand(all, node);
+  if (command == nullptr) return xmpp::ItemNotFound();
+  return NodeQuery(kInfo, node,
+                   "<identity category='automation' type='command-node' name=" + Quoted(command->name) +
+                       "/><feature var='http://jabber.org/protocol/commands'/><feature var='jabber:x:data'/>");
 }
 
 std::string FeatureXml(const std::set<std::string>& names) {
@@ -62,13 +102,13 @@ Feature Xep0030Disco(const FeatureDeps& deps) {
   const All all = deps.all;
   const Domains& domains = deps.domains;
   const auto server_info = [all, &domains](const Iq& iq) -> IqAnswer {
-    if (HasNode(iq)) return xmpp::ItemNotFound();
+    if (const auto node = NodeOf(iq); !node.empty()) return CommandInfo(*all.lock(), domains, iq, node);
     const config::Host* host = domains.Find(xmpp::DomainOf(iq.envelope.to()));
     if (host == nullptr) return xmpp::ItemNotFound();
     return Query(kInfo, ServerInfo(*all.lock(), *host));
   };
-  const auto server_items = [](const Iq& iq) -> IqAnswer {
-    if (HasNode(iq)) return xmpp::ItemNotFound();
+  const auto server_items = [all, &domains](const Iq& iq) -> IqAnswer {
+    if (const auto node = NodeOf(iq); !node.empty()) return CommandItems(*all.lock(), domains, iq, node);
     return Query(kItems, {});
   };
   const auto account_info = [all](const Iq& iq) -> IqAnswer {

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+namespace parley::net {
+
+// A range of addresses: "192.0.2.1", "192.0.2.0/24", "2001:db8::/32". IPv4 is kept as mapped into IPv6, so that an
+// address is found however it was written.
+class AddressRange {
+ public:
+  using Bits = std::array<std::uint8_t, 16>;
+  // nullopt: none, or bits are set behind the prefix (more likely a slip than meant).
+  static std::optional<AddressRange> Parse(std::string_view text);
+  // In its usual form.
+  std::string str() const;
+  const Bits& bits() const { return bits_; }
+  int prefix() const { return prefix_; }  // of 128
+
+ private:
+  Bits bits_{};
+  int prefix_ = 128;
+};
+
+// Asks cost one look-up for each length of prefix that there is.
+class AddressRanges {
+ public:
+  void Add(const AddressRange& network) { by_prefix_[network.prefix()].insert(network.bits()); }
+  bool Contains(std::string_view address) const;
+  bool empty() const { return by_prefix_.empty(); }
+
+ private:
+  std::map<int, std::set<AddressRange::Bits>> by_prefix_;
+};
+
+}  // namespace parley::net
