@@ -62,6 +62,8 @@ void Ring::State::Pump() {
   const std::size_t before = candidates.size();
   for (auto& candidate : candidates) {
     if (Link* link = Route(candidate.held.mark)) {
+      // We were cut off: who gave it to us may have given it to another meanwhile.
+      if (!available) candidate.held.envelope->set_repeat(true);
       link->SendHeld(std::move(candidate.held));
     } else {
       waiting.push_back(std::move(candidate));

@@ -301,6 +301,8 @@ TEST_F(RingTest, WhatWaitedGoesBeforeWhatTheOwnerSendsOnHearingOfAReplica) {
   router(0).Start();
   RunUntil(loop_, [&] { return router(0).got.size() == 2; });
   EXPECT_EQ(Numbers(router(0), "romeo@home"), Sequence({1, 2}));
+  EXPECT_TRUE(router(0).got[0].repeat);
+  EXPECT_FALSE(router(0).got[1].repeat);
 }
 
 TEST_F(RingTest, OnlyReplicaRestartsAndNothingIsLost) {

@@ -117,6 +117,7 @@ void Routers::SendDeferred() {
   if (!ring_.available() || deferred_.empty()) return;
   for (auto& held : std::exchange(deferred_, {})) {
     if (Obsolete(*held.envelope)) continue;
+    held.envelope->set_repeat(true);
     const std::string key(KeyOf(*held.envelope));
     ring_.Send(key, std::move(held.envelope), std::move(held.receipt));
   }

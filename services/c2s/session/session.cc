@@ -94,7 +94,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   if (auto jid = xmpp::Jid::Parse(std::string(jid_.bare()) + "/" + record.resource())) jid_ = std::move(*jid);
   Manage({.queue = record.queue(), .base = contents.header.base(), .resume_ms = record.resume_ms()});
   management_->Distrust(contents);
-  for (const auto& queued : contents.stanzas) NoteRequest(queued.envelope());
+  adopted_ = true;
   uplink_.StartAfter(contents.header.handled());
   context_.routers.Remember(*this, contents);
   const bool settled = contents.header.settled();
@@ -276,6 +276,10 @@ void Session::Replace(const std::string& text) {
 bool Session::Attach(Stream& stream, std::uint32_t handled) {
   auto& outbound = management_->outbound();
   if (outbound.Acknowledge(handled) == Outbound::Verdict::kTooHigh) return false;
+  // What the client got from another edge it may have answered there.
+  if (std::exchange(adopted_, false)) {
+    for (const auto* request : outbound.UnansweredRequests()) NoteRequest(*request);
+  }
   management_->StopWaiting();
   // From now on more may be passed on than is noted.
   if (std::exchange(settled_, false)) outbound.StoreHandled(Outbound::Close::kOpen, [](bool) {});

@@ -149,6 +149,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::uint32_t generation_;  // of the lease under which it is ours
   std::int64_t bound_at_ = 0;
   std::string_view mechanism_;
+  bool adopted_ = false;  // from another edge, and not attached yet
   State state_ = State::kBinding;
   bool anonymous_ = false;
   bool interested_ = false;  // asked for its roster (RFC 6121 2.1.6)

@@ -329,6 +329,34 @@ TEST_F(ManagementTest, WhatIsQueuedTwiceIsDeliveredOnce) {
   EXPECT_EQ(Contents().stanzas.size(), 2u);
 }
 
+// A command of a connection that was given up may be done late.
+TEST_F(ManagementTest, AnAnswerThatIsQueuedLateAgainIsNoNews) {
+  Client client(edge_.port());
+  Enable(client);
+  const std::string stanza = "<iq type='result' id='q'/>";
+  const auto answer = [](link::v1::Envelope& envelope) {
+    envelope.set_kind(link::v1::KIND_IQ);
+    envelope.set_id("q");
+    envelope.set_answers(1);
+  };
+  link::v1::Envelope late;
+  late.set_stanza(stanza);
+  answer(late);
+  client.Send("<iq type='get' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+  ASSERT_TRUE(AwaitArrived(1));
+  Deliver(SessionId(), stanza, answer);
+  client.Until(stanza);
+  ASSERT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));
+  edge_.redis().Call({"RPUSHX", queue_, session::Encode(late, 1, 0)});
+  Deliver(SessionId(), Message("1"));
+  EXPECT_EQ(client.Until(Message("1")), Message("1"));
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return Length() == "1"; }));
+  edge_.redis().Call({"RPUSHX", queue_, session::Encode(late, 1, 0)});
+  Deliver(SessionId(), Message("2"));
+  EXPECT_EQ(client.Until(Message("2")), Message("2"));
+}
+
 // Its lease lapsed: others may have the session by now, or queue for it.
 TEST_F(ManagementTest, WhileInDoubtWhoseTheSessionIsNothingIsQueuedAndAllMayBeARepeat) {
   Client client(edge_.port());

@@ -17,8 +17,11 @@ namespace {
 constexpr std::size_t kMaxSeen = 128;
 constexpr std::chrono::milliseconds kRetryDelay{500};
 
+constexpr std::size_t kMaxAnswersSeen = 32;
+
 bool Same(const link::v1::Envelope& one, const link::v1::Envelope& other) {
-  return one.origin() == other.origin() && one.origin_seq() == other.origin_seq() && one.stanza() == other.stanza();
+  return one.origin() == other.origin() && one.origin_seq() == other.origin_seq() && one.answers() == other.answers() &&
+         one.stanza() == other.stanza();
 }
 
 }  // namespace
@@ -205,13 +208,16 @@ void Outbound::Reconcile(session::QueueContents contents) {
 }
 
 bool Outbound::HoldsMark(const std::vector<Entry>& entries, const link::v1::Envelope& envelope) {
-  const session::Mark mark = session::MarkOf(envelope);
-  return mark.origin != 0 && std::any_of(entries.begin(), entries.end(),
-                                         [&](const Entry& entry) { return Same(*entry.envelope, envelope); });
+  if (session::MarkOf(envelope).origin == 0 && envelope.answers() == 0) return false;
+  return std::any_of(entries.begin(), entries.end(),
+                     [&](const Entry& entry) { return Same(*entry.envelope, envelope); });
 }
 
 // By the client, without Redis knowing.
 bool Outbound::IsAcknowledged(const link::v1::Envelope& envelope) const {
+  if (envelope.answers() != 0) {
+    return std::find(answers_seen_.begin(), answers_seen_.end(), envelope.answers()) != answers_seen_.end();
+  }
   const session::Mark mark = session::MarkOf(envelope);
   return std::any_of(seen_.begin(), seen_.end(), [mark](const session::v1::Seen& seen) {
     return mark.origin != 0 && seen.origin() == mark.origin && mark.seq <= seen.seq();
@@ -308,6 +314,14 @@ void Outbound::MarkReplied(std::string_view id, std::string_view from) {
   if (asked != entries_.end()) asked->replied = any_replied_ = true;
 }
 
+std::vector<const link::v1::Envelope*> Outbound::UnansweredRequests() const {
+  std::vector<const link::v1::Envelope*> requests;
+  for (const Entry& entry : entries_) {
+    if (!entry.replied && IsRequestOfOthers(*entry.envelope)) requests.push_back(entry.envelope.get());
+  }
+  return requests;
+}
+
 bool Outbound::Holds(std::string_view id, std::string_view from) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return IsRequest(entry, id, from); });
 }
@@ -388,7 +402,10 @@ session::v1::QueueHeader Outbound::Header(Close close) {
 // Its repeat, or that of what it answers, may come when we are not the session's edge any more.
 void Outbound::Remember(const link::v1::Envelope& envelope) {
   if (const session::Mark mark = session::MarkOf(envelope); mark.origin != 0) RememberSeen(mark);
+  if (envelope.answers() == 0) return;
   if (envelope.answers() > session_.uplink().handled()) answered_.push_back(session::AnsweredBy(envelope));
+  if (answers_seen_.size() == kMaxAnswersSeen) answers_seen_.erase(answers_seen_.begin());
+  answers_seen_.push_back(envelope.answers());
 }
 
 void Outbound::RememberSeen(const session::Mark& mark) {

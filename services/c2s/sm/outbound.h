@@ -36,6 +36,8 @@ class Outbound {
   void Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt);
   // The client answered the request `id` of `from`, which it may not have acknowledged.
   void MarkReplied(std::string_view id, std::string_view from);
+  // Requests of others that the client has neither acknowledged nor answered.
+  std::vector<const link::v1::Envelope*> UnansweredRequests() const;
   // It has not acknowledged the request `id` of `from`.
   bool Holds(std::string_view id, std::string_view from) const;
   // What another edge left, when the session was claimed from it.
@@ -139,6 +141,7 @@ class Outbound {
   std::uint64_t stored_ = 0;
   std::vector<session::v1::Seen> seen_;
   std::vector<session::v1::Answered> answered_;
+  std::vector<std::uint64_t> answers_seen_;  // requests whose answers the client acknowledged lately
   std::vector<std::function<void()>> waiting_;
   std::vector<std::function<void(bool)>> to_note_;
   Loop::Timer retry_;
