@@ -175,7 +175,8 @@ class Watch(Observer):
 
     async def begin(self):
         self.watchers = [self.world.session(f"watcher{n}@{DOMAIN}", "tower", observer=self) for n in range(2)]
-        for watcher in self.watchers:
+        for n, watcher in enumerate(self.watchers):
+            watcher.edge = n % self._edges  # a session goes to another edge than it was on: not both to one
             self.world.spawn(watcher.run())
         await self.world.until(lambda: all(w.settled for w in self.watchers), "watchers bound")
         for edge in range(self._edges):

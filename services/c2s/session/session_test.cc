@@ -462,7 +462,7 @@ TEST_F(SessionTest, WhatIsPutBackIsWhatTheRouterTook) {
   }
   client.Send("<presence to='tybalt@example.org' type='unavailable'/>");
   ASSERT_TRUE(AwaitArrived(6));
-  const auto refuse = [this](std::uint64_t number, const std::string& from) {
+  const auto refuse = [&](std::uint64_t number, const std::string& from) {
     Deliver(SessionId(), "<presence type='error'/>", [&](Envelope& envelope) {
       envelope.set_kind(link::v1::KIND_PRESENCE);
       envelope.set_type(link::v1::TYPE_ERROR);

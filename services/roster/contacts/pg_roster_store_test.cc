@@ -161,9 +161,9 @@ TEST_F(PgRosterStoreTest, TellsTheWholeRosterWhereItDoesNotKnowWhatChanged) {
 
 TEST_F(PgRosterStoreTest, TellsTheWholeRosterWhereTooMuchChanged) {
   const std::string before = Get()->version();
-  for (const std::string jid : {"a@x.example", "b@x.example", "c@x.example"}) Set(jid);
+  for (const std::string jid : {"a@x.example", "b@x.example", "c@x.example"}) ASSERT_TRUE(Set(jid));
   EXPECT_EQ(Changes(before).size(), 3u);
-  Set("d@x.example");
+  ASSERT_TRUE(Set("d@x.example"));
   EXPECT_THAT(Changes(before), ElementsAre("whole"));
   EXPECT_EQ(Get(before)->items_size(), 4);
 }
