@@ -25,6 +25,7 @@ Client::Client(Setting& setting, Owner& owner, Server& server, std::string user,
     : setting_(setting),
       owner_(owner),
       server_(&server),
+      tickets_(server),
       connection_(setting.loop, setting.flusher, *this),
       user_(std::move(user)),
       source_(source) {}
@@ -64,7 +65,7 @@ void Client::Fail(std::string_view why) {
 }
 
 void Client::OnConnected() {
-  if (setting_.security == Security::kDirectTls) return connection_.StartTls(setting_.tls, *server_, setting_.domain);
+  if (setting_.security == Security::kDirectTls) return connection_.StartTls(setting_.tls, tickets_, setting_.domain);
   OpenStream();
 }
 
@@ -108,7 +109,7 @@ bool Client::OnNegotiation(const Stanza& stanza) {
   if (stanza.name == "stream:features") {
     OnFeatures(stanza);
   } else if (stanza.name == "proceed") {
-    connection_.StartTls(setting_.tls, *server_, setting_.domain);
+    connection_.StartTls(setting_.tls, tickets_, setting_.domain);
     return false;
   } else if (stanza.name == "challenge") {
     OnChallenge(stanza);

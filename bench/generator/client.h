@@ -107,6 +107,7 @@ class Client : private Connection::Owner {
   Setting& setting_;
   Owner& owner_;
   Server* server_;
+  Server& tickets_;  // of TLS: those of the first address, taken along to others
   Connection connection_;
   StanzaReader reader_;
   std::unique_ptr<Scram> scram_;

@@ -20,6 +20,7 @@ constexpr const char* kScenarios = R"(scenarios:
   presence  every user broadcasts to --contacts contacts (made by `contacts`)
   iq        every client pings the server, --window in flight each
   resume    XEP-0198: connections are cut and sessions resumed, messages sent meanwhile must arrive
+  storm     the process behind the first address is killed (--kill); its clients resume at the next one, all at once
   register  makes the accounts (XEP-0077)
   contacts  makes the rosters for `presence`: mutual subscriptions within groups
 
@@ -70,6 +71,9 @@ void Check(const Options& options) {
   if (options.connections > kMostConnections * options.processes_of_load) {
     throw std::runtime_error("one process holds at most 18000 connections: raise --processes");
   }
+  if (options.scenario == "storm" && (options.kill <= 0 || options.servers.size() < 2)) {
+    throw std::runtime_error("a storm needs two addresses, and --kill PID of the process behind the first");
+  }
   if (options.contacts % 2 != 0 || options.contacts >= options.group) {
     throw std::runtime_error("--contacts must be even and less than --group");
   }
@@ -107,6 +111,7 @@ void AddLoadOptions(CLI::App& app, Options& options) {
   app.add_option("--group", options.group, "users among whom contacts are");
   app.add_option("--away", options.away, "messages to each client that is cut off");
   app.add_flag("--elsewhere", options.elsewhere, "resume at the next address");
+  app.add_option("--kill", options.kill, "process id behind the first address (scenario storm)");
   app.add_option("--warmup", options.warmup, "seconds before the measurement");
   app.add_option("--seconds", options.seconds, "of the measurement");
   app.add_option("--hold", options.hold, "seconds to stay idle after the logins (scenario idle: at least 2)");
@@ -120,7 +125,7 @@ Options ParseOptions(int argc, char** argv) {
   app.footer(kScenarios);
   app.add_option("scenario", options.scenario)
       ->required()
-      ->check(CLI::IsMember({"idle", "login", "chat", "presence", "iq", "resume", "register", "contacts"}));
+      ->check(CLI::IsMember({"idle", "login", "chat", "presence", "iq", "resume", "storm", "register", "contacts"}));
   std::string cluster;
   std::vector<std::string> pids;
   app.add_option("--cluster", cluster, "file with the output of `./parley status --json`, - for standard input");

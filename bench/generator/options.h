@@ -46,6 +46,7 @@ struct Options {
   std::uint32_t group = 50;     // users among whom they are
   std::uint32_t away = 5;       // messages sent to a client that is cut off
   bool elsewhere = false;       // it resumes at another address
+  int kill = 0;                 // process id of the first address, for a storm
 
   double warmup = 1;
   double seconds = 4;

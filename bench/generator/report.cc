@@ -82,6 +82,7 @@ nlohmann::json ToJson(const Options& options, const Outcome& outcome) {
       {"delivered", stats.delivered},
       {"per_second", Round(units / outcome.seconds, 1)},
       {"latency_ms", LatencyOf(stats.latency)},
+      {"others_latency_ms", LatencyOf(stats.others)},
       {"cpu_us_per_unit", Round(Sum(processes, "cpu_us_per_unit"), 2)},
       {"load_cpu_us_per_unit", units > 0 ? Round(stats.cpu_seconds * 1e6 / units, 2) : 0},
       {"idle_cpu_percent", Round(Sum(processes, "idle_cpu_percent"), 2)},
@@ -99,6 +100,7 @@ nlohmann::json ToJson(const Options& options, const Outcome& outcome) {
         {"unacknowledged", stats.unacknowledged},
         {"not_resumed", stats.not_resumed},
         {"first", stats.first_failure}}},
+      {"retried", stats.retried},
       {"tls_resumed", stats.tls_resumed},
       {"ok", stats.clean()},
   };

@@ -22,7 +22,9 @@ class Scenario {
   virtual void OnRegistered(Client&, Nanoseconds) {}
   // Called when LoginAll() that it asked for is through.
   virtual void OnAllIn() {}
-  // A login or stream failed; it was counted.
+  // A login or stream failed. True: that belongs to the scenario, which sees to it; else it is counted.
+  virtual bool ExpectsEnd(Client&) { return false; }
+  // It was counted.
   virtual void OnFailed(Client&) {}
   virtual void OnStanza(Client& client, const Stanza& stanza) = 0;
   // Send no more; what is under way may arrive.

@@ -13,5 +13,6 @@ std::unique_ptr<Scenario> MakeIq(Worker& worker);
 std::unique_ptr<Scenario> MakeLogin(Worker& worker);
 std::unique_ptr<Scenario> MakePresence(Worker& worker);
 std::unique_ptr<Scenario> MakeResume(Worker& worker);
+std::unique_ptr<Scenario> MakeStorm(Worker& worker);
 
 }  // namespace parley::bench

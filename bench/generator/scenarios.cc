@@ -10,6 +10,7 @@ std::unique_ptr<Scenario> MakeScenario(std::string_view name, Worker& worker) {
   if (name == "presence") return MakePresence(worker);
   if (name == "contacts") return MakeContacts(worker);
   if (name == "resume") return MakeResume(worker);
+  if (name == "storm") return MakeStorm(worker);
   return MakeLogin(worker);  // idle, login, register
 }
 
@@ -19,6 +20,7 @@ Shape ShapeOf(std::string_view name, std::uint32_t group) {
   if (name == "presence") return {"presence", group, true};
   if (name == "contacts") return {"subscription", group, false};
   if (name == "resume") return {"resumption", 2, false};
+  if (name == "storm") return {"return", 2, false};
   if (name == "register") return {"account", 1, false};
   return {"login", 1, false};
 }

@@ -18,6 +18,7 @@ void Stats::Fail(const std::string& why) {
 void Stats::Add(const Stats& other) {
   delivered += other.delivered;
   latency.Add(other.latency);
+  others.Add(other.others);
   sent += other.sent;
   lost += other.lost;
   repeated += other.repeated;
@@ -26,6 +27,7 @@ void Stats::Add(const Stats& other) {
   failed += other.failed;
   unacknowledged += other.unacknowledged;
   not_resumed += other.not_resumed;
+  retried += other.retried;
   tls_resumed += other.tls_resumed;
   cpu_seconds += other.cpu_seconds;
   if (first_failure.empty()) first_failure = other.first_failure;
@@ -34,6 +36,7 @@ void Stats::Add(const Stats& other) {
 nlohmann::json Stats::ToJson() const {
   return {{"delivered", delivered},
           {"latency", latency.ToJson()},
+          {"others", others.ToJson()},
           {"sent", sent},
           {"lost", lost},
           {"repeated", repeated},
@@ -42,6 +45,7 @@ nlohmann::json Stats::ToJson() const {
           {"failed", failed},
           {"unacknowledged", unacknowledged},
           {"not_resumed", not_resumed},
+          {"retried", retried},
           {"tls_resumed", tls_resumed},
           {"cpu_seconds", cpu_seconds},
           {"first_failure", first_failure}};
@@ -51,6 +55,7 @@ Stats Stats::FromJson(const nlohmann::json& json) {
   Stats stats;
   stats.delivered = json.at("delivered");
   stats.latency = Histogram::FromJson(json.at("latency"));
+  stats.others = Histogram::FromJson(json.at("others"));
   stats.sent = json.at("sent");
   stats.lost = json.at("lost");
   stats.repeated = json.at("repeated");
@@ -59,6 +64,7 @@ Stats Stats::FromJson(const nlohmann::json& json) {
   stats.failed = json.at("failed");
   stats.unacknowledged = json.at("unacknowledged");
   stats.not_resumed = json.at("not_resumed");
+  stats.retried = json.at("retried");
   stats.tls_resumed = json.at("tls_resumed");
   stats.cpu_seconds = json.at("cpu_seconds");
   stats.first_failure = json.at("first_failure");

@@ -15,6 +15,8 @@ struct Stats {
   // While recording.
   std::uint64_t delivered = 0;
   Histogram latency;
+  Histogram others;  // latency among those whom the scenario does not touch
+  std::uint64_t tls_resumed = 0;
   // From first to last.
   std::uint64_t sent = 0;
   std::uint64_t lost = 0;
@@ -24,7 +26,7 @@ struct Stats {
   std::uint64_t failed = 0;          // logins, streams that ended by themselves
   std::uint64_t unacknowledged = 0;  // XEP-0198: at the end
   std::uint64_t not_resumed = 0;
-  std::uint64_t tls_resumed = 0;
+  std::uint64_t retried = 0;  // refused when coming back, and came again
   double cpu_seconds = 0;  // of the generator while recording
   std::string first_failure;
 

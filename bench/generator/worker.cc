@@ -14,6 +14,8 @@ namespace {
 constexpr Nanoseconds kMillisecond = 1'000'000;
 constexpr Nanoseconds kGoodbye = 300 * kMillisecond;
 
+bool NeedsManagement(const Options& options) { return options.scenario == "resume" || options.scenario == "storm"; }
+
 }  // namespace
 
 Worker::Worker(const Options& options, std::uint32_t from, std::uint32_t to, int control)
@@ -30,7 +32,7 @@ Worker::Worker(const Options& options, std::uint32_t from, std::uint32_t to, int
                .password = options.password,
                .mechanism = options.mechanism,
                .security = options.security,
-               .management = options.scenario == "resume" ? Management::kOn : options.management} {
+               .management = NeedsManagement(options) ? Management::kOn : options.management} {
   for (const auto& name : options.servers) servers_.push_back(ResolveServer(name));
   scenario_ = MakeScenario(options.scenario, *this);
   const bool paired = ShapeOf(options.scenario, options.group).together == 2;
@@ -103,6 +105,7 @@ void Worker::OnStanza(Client& client, const Stanza& stanza) { scenario_->OnStanz
 
 void Worker::OnEnd(Client& client, std::string_view why) {
   if (quitting_) return;
+  if (scenario_->ExpectsEnd(client)) return;
   stats_.Fail(client.user() + ": " + std::string(why));
   scenario_->OnFailed(client);
   if (!logging_in_) return;
@@ -134,6 +137,7 @@ void Worker::OnEvents(std::uint32_t) {
         break;
       case 'b':
         cpu_at_begin_ = CpuSeconds();
+        tls_resumed_at_begin_ = tls_.resumed();
         stats_.recording = true;
         break;
       case 'e':
@@ -161,7 +165,7 @@ void Worker::Drain(Nanoseconds deadline) {
 
 void Worker::SendReport() {
   scenario_->CountLost();
-  stats_.tls_resumed = tls_.resumed();
+  stats_.tls_resumed = tls_.resumed() - tls_resumed_at_begin_;
   for (const auto& client : clients_) stats_.unacknowledged += client->online() ? client->unacknowledged() : 0;
   Report(stats_.ToJson().dump());
 }

@@ -67,6 +67,7 @@ class Worker final : private Client::Owner, private Loop::Handler {
   bool logging_in_ = false;
   bool quitting_ = false;
   double cpu_at_begin_ = 0;
+  std::uint64_t tls_resumed_at_begin_ = 0;
 };
 
 }  // namespace parley::bench

@@ -1,38 +1,20 @@
 #include "libs/net/tls.h"
 
-#include <sys/stat.h>
-
 #include <array>
 #include <map>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
 #include "libs/base/log.h"
+#include "libs/net/file_stamp.h"
 #include "libs/net/tls_context.h"
 #include "libs/net/tls_handshake.h"
+#include "libs/net/tls_tickets.h"
 
 namespace parley::net {
 namespace {
 
-// Forward secrecy of TLS 1.2 sessions reaches no further than the life of these keys.
-constexpr auto kTicketKeyLifetime = std::chrono::hours(24);
-
-// Tells whether a file was changed or replaced (Kubernetes exchanges a symbolic link above it).
-struct Stamp {
-  std::int64_t seconds = 0;
-  std::int64_t nanoseconds = 0;
-  std::int64_t size = -1;  // absent
-  std::uint64_t inode = 0;
-  bool operator==(const Stamp&) const = default;
-};
-using Stamps = std::array<Stamp, 3>;
-
-Stamp StampOf(const std::string& file) {
-  struct stat status {};
-  if (file.empty() || ::stat(file.c_str(), &status) != 0) return {};
-  return {status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_size, status.st_ino};
-}
+using Stamps = std::array<FileStamp, 3>;
 
 Stamps StampsOf(const TlsHost& host) {
   return {StampOf(host.certificate_file), StampOf(host.key_file), StampOf(host.client_ca_file)};
@@ -47,16 +29,17 @@ struct Entry {
 }  // namespace
 
 struct TlsContexts::State {
-  TlsOptions options;
+  explicit State(TlsOptions from) : options(std::move(from)), ticket_keys(options.ticket_key_file) {}
+
+  const TlsOptions options;
+  TicketKeys ticket_keys;
   std::vector<Entry> entries;
   std::map<std::string, std::size_t, std::less<>> by_name;  // prepared domain and its form in SNI
-  TicketKeys ticket_keys = NewTicketKeys();
-  std::chrono::steady_clock::time_point ticket_keys_made = std::chrono::steady_clock::now();
 
   void Load(Entry& entry) {
     entry.stamps = StampsOf(entry.host);  // before the files are read: what changes meanwhile is seen next time
     ContextPtr context = LoadContext(entry.host, options);
-    UseTicketKeys(context.get(), ticket_keys);
+    ticket_keys.InstallIn(context.get());
     entry.context = std::move(context);
   }
 
@@ -71,19 +54,11 @@ struct TlsContexts::State {
       return false;
     }
   }
-
-  void RenewOldTicketKeys() {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - ticket_keys_made < kTicketKeyLifetime) return;
-    ticket_keys = NewTicketKeys();
-    ticket_keys_made = now;
-    for (auto& entry : entries) UseTicketKeys(entry.context.get(), ticket_keys);
-  }
 };
 
-TlsContexts::TlsContexts(std::vector<TlsHost> hosts, TlsOptions options) : state_(std::make_unique<State>()) {
+TlsContexts::TlsContexts(std::vector<TlsHost> hosts, TlsOptions options)
+    : state_(std::make_unique<State>(std::move(options))) {
   if (hosts.empty()) throw std::runtime_error("TLS: no host configured; add one to hosts");
-  state_->options = std::move(options);
   state_->entries.reserve(hosts.size());
   for (auto& host : hosts) {
     auto& entry = state_->entries.emplace_back(Entry{std::move(host), {}, nullptr});
@@ -100,7 +75,7 @@ std::vector<std::string> TlsContexts::Reload() {
   for (auto& entry : state_->entries) {
     if (state_->ReloadIfChanged(entry)) reloaded.push_back(entry.host.domain);
   }
-  state_->RenewOldTicketKeys();
+  state_->ticket_keys.Renew();
   return reloaded;
 }
 

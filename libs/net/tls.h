@@ -24,6 +24,7 @@ struct TlsOptions {
   std::string ciphers;              // TLS 1.2 list; empty: a sensible default
   std::string cipher_suites;        // TLS 1.3; empty: OpenSSL's
   std::uint32_t tickets = 1;        // session tickets sent after a handshake
+  std::string ticket_key_file;      // shared by nodes, see tls_tickets.h; empty: a random key
   std::string alpn = "xmpp-client";
 };
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string_view>
 
@@ -96,17 +97,28 @@ void SetProtocol(SSL_CTX* context, const TlsHost& host, const TlsOptions& option
   SSL_CTX_set_read_ahead(context, 1);
 }
 
+std::string BytesOf(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// A ticket is valid for one host only, on any node, and while the same CAs vouch for clients: what it remembers of a
+// client's certificate was verified against them.
+void SetSessionScope(SSL_CTX* context, const TlsHost& host) {
+  std::string scope = host.domain;
+  if (!host.client_ca_file.empty()) scope += '\0' + BytesOf(host.client_ca_file);
+  unsigned char id[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(scope.data()), scope.size(), id);
+  SSL_CTX_set_session_id_context(context, id, sizeof id);
+}
+
 void SetSessions(SSL_CTX* context, const TlsHost& host, const TlsOptions& options) {
-  // Nothing is kept here; tickets hold the sessions. One host's tickets are not valid at another.
+  // Nothing is kept here; tickets hold the sessions.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_timeout(context, kSessionLifetime);
-  unsigned char id[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(host.domain.data()), host.domain.size(), id);
-  SSL_CTX_set_session_id_context(context, id, sizeof id);
-  // A ticket would outlive the validity of the client's certificate.
-  const bool tickets = options.tickets > 0 && host.client_ca_file.empty();
-  SSL_CTX_set_num_tickets(context, tickets ? options.tickets : 0);
-  if (!tickets) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SetSessionScope(context, host);
+  SSL_CTX_set_num_tickets(context, options.tickets);
+  if (options.tickets == 0) SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 }
 
 void WarnOfUnfitCertificate(SSL_CTX* context, const TlsHost& host) {
@@ -121,18 +133,6 @@ void WarnOfUnfitCertificate(SSL_CTX* context, const TlsHost& host) {
 }
 
 }  // namespace
-
-TicketKeys NewTicketKeys() {
-  // A fresh context has made its own at random.
-  const ContextPtr context(SSL_CTX_new(TLS_server_method()));
-  TicketKeys keys(static_cast<std::size_t>(SSL_CTX_get_tlsext_ticket_keys(context.get(), nullptr, 0)));
-  SSL_CTX_get_tlsext_ticket_keys(context.get(), keys.data(), keys.size());
-  return keys;
-}
-
-void UseTicketKeys(SSL_CTX* context, TicketKeys& keys) {
-  SSL_CTX_set_tlsext_ticket_keys(context, keys.data(), keys.size());
-}
 
 ContextPtr LoadContext(const TlsHost& host, const TlsOptions& options) {
   ContextPtr context(SSL_CTX_new(TLS_server_method()));

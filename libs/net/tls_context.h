@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "libs/net/tls.h"
 
@@ -15,11 +14,6 @@ struct FreeContext {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
 };
 using ContextPtr = std::unique_ptr<SSL_CTX, FreeContext>;
-
-// Seals the session tickets of every context of a process; opaque to us (SSL_CTX_set_tlsext_ticket_keys).
-using TicketKeys = std::vector<unsigned char>;
-TicketKeys NewTicketKeys();
-void UseTicketKeys(SSL_CTX* context, TicketKeys& keys);
 
 // The context of one host from its files. Throws std::runtime_error naming the file and the remedy.
 ContextPtr LoadContext(const TlsHost& host, const TlsOptions& options);

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <utility>
 
+#include "libs/net/tls_tickets.h"
+
 namespace parley::net {
 namespace {
 
@@ -51,6 +53,9 @@ bool IsXmppAddress(const GENERAL_NAME* name) {
          name->d.otherName->value->type == V_ASN1_UTF8STRING;
 }
 
+// A resumed session was verified when it was made.
+bool HasExpired(const X509* certificate) { return X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0; }
+
 }  // namespace
 
 TlsInfo DescribeTls(SSL* ssl, std::string sni) {
@@ -60,10 +65,11 @@ TlsInfo DescribeTls(SSL* ssl, std::string sni) {
   info.sni = std::move(sni);
   info.exporter = Exporter(ssl);
   info.unique = Unique(ssl);
-  info.end_point = EndPointBinding(SSL_get_certificate(ssl));
   info.resumed = SSL_session_reused(ssl) == 1;
+  info.end_point = info.resumed ? EndPointOfTicket(ssl) : std::string();
+  if (info.end_point.empty()) info.end_point = EndPointBinding(SSL_get_certificate(ssl));
   X509* peer = SSL_get0_peer_certificate(ssl);
-  if (peer != nullptr && SSL_get_verify_result(ssl) == X509_V_OK) {
+  if (peer != nullptr && SSL_get_verify_result(ssl) == X509_V_OK && !HasExpired(peer)) {
     info.peer_certificate_der = ToDer(peer);
     info.peer_xmpp_addrs = XmppAddresses(peer);
   }

@@ -28,6 +28,7 @@ net::TlsOptions TlsSettings(const config::C2s& config) {
   options.min_version = config.tls_min_version;
   options.ciphers = config.tls_ciphers;
   options.cipher_suites = config.tls_cipher_suites;
+  options.ticket_key_file = config.tls_ticket_key_file;
   return options;
 }
 

@@ -15,7 +15,8 @@ PROGRAMS = {"parley-c2s", "parley-router", "parley-roster", "parleyctl", "openss
 # Made by the operator, docs/install.md says how.
 OUTSIDE_SECRETS = {
     "dev": set(),
-    "prod": {"parley-redis", "parley-redis-ca", "parley-postgres", "parley-postgres-ca", "parley-tls"},
+    "prod": {"parley-redis", "parley-redis-ca", "parley-postgres", "parley-postgres-ca", "parley-tls",
+             "parley-tls-tickets"},
 }
 needs_kustomize = pytest.mark.skipif(rendering.kustomize() is None, reason="neither kustomize 5 nor kubectl with it")
 

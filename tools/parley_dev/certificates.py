@@ -1,5 +1,7 @@
 """A development CA, and one certificate for all domains of the cluster. Never for production."""
 
+import os
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,7 +35,16 @@ def ensure(directory, domains):
     if not cert.exists() or not names.exists() or names.read_text() != wanted:
         _issue(directory, domains[0], [f"DNS:{domain}" for domain in domains] + ["IP:127.0.0.1", "IP:::1"], cert, key)
         names.write_text(wanted)
-    return {"ca": ca, "ca_key": ca_key, "certificate": cert, "key": key}
+    return {"ca": ca, "ca_key": ca_key, "certificate": cert, "key": key, "ticket_keys": _ensure_ticket_keys(directory)}
+
+
+def _ensure_ticket_keys(directory):
+    """One for all edges: a TLS session that one made is resumed by the others."""
+    file = directory / "tickets.key"
+    if not file.exists():
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(secrets.token_bytes(80))
+    return file
 
 
 def _issue(directory, common_name, alternative_names, certificate, key):

@@ -109,6 +109,7 @@ class Cluster:
                     }
                     for domain in plan["domains"]
                 ],
+                "c2s": {"tls_ticket_key_file": str(files["ticket_keys"])},
                 "redis": {"host": "127.0.0.1", "port": plan["stores"]["redis"]},
                 "postgres": {"host": "127.0.0.1", "port": plan["stores"]["postgres"]}
                 | {"database": "parley", "user": "parley", "tls": "disable"},
