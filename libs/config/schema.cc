@@ -148,8 +148,10 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.tls_ciphers, Text(), "TLS 1.2 ciphers as an OpenSSL list; empty: a sensible default."),
       ROW(c2s.tls_cipher_suites, Text(), "TLS 1.3 cipher suites as an OpenSSL list; empty: OpenSSL's default."),
       ROW(c2s.tls_ticket_key_file, File(),
-          "Keys for TLS session tickets, the same file on all edges, so that a client resumes its TLS session on any of "
-          "them: 80 random bytes for each key (`openssl rand 80`), the first seals, the others still open. Taken anew when "
+          "Keys for TLS session tickets, the same file on all edges, so that a client resumes its TLS session on any "
+          "of "
+          "them: 80 random bytes for each key (`openssl rand 80`), the first seals, the others still open. Taken anew "
+          "when "
           "it changes (c2s.certificate_check). Empty: a random key of each edge."),
       ROW(c2s.certificate_check, Duration(seconds(1), hours(24)),
           "How often certificate files are looked at for changes."),

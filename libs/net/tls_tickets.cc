@@ -35,8 +35,10 @@ void CheckPermissions(const std::string& file) {
                      " 80`, the same on every node, or check " + kConfigKey);
   }
   if ((status.st_mode & S_IRWXO) != 0) {
-    Refuse(file, "everyone on this machine may read or write it, and with it the traffic of resumed TLS 1.2 sessions; "
-                 "do `chmod o= " + file + "`, and make new keys");
+    Refuse(file,
+           "everyone on this machine may read or write it, and with it the traffic of resumed TLS 1.2 sessions; "
+           "do `chmod o= " +
+               file + "`, and make new keys");
   }
 }
 
@@ -89,7 +91,8 @@ int ChooseKey(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* 
   if (sealing == 1) return Seal(keys->sealing(), name, iv, cipher, mac);
   const TicketKey* key = keys->Find(name);
   if (key == nullptr) return 0;
-  if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->seal.data(), iv) != 1 || !SetMac(mac, *key)) return -1;
+  if (EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), nullptr, key->seal.data(), iv) != 1 || !SetMac(mac, *key))
+    return -1;
   // RFC 8446 C.4: a TLS 1.3 ticket is used once.
   const bool renew = SSL_version(ssl) >= TLS1_3_VERSION || key != &keys->sealing();
   return renew ? 2 : 1;

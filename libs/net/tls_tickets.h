@@ -20,8 +20,8 @@ struct TicketKey {
 };
 static_assert(sizeof(TicketKey) == 80);
 
-// The keys that seal the session tickets of all contexts of a process. From a file they are those of every node that has
-// it: a session made on one edge is resumed on another. The first key seals, all open.
+// The keys that seal the session tickets of all contexts of a process. From a file they are those of every node that
+// has it: a session made on one edge is resumed on another. The first key seals, all open.
 class TicketKeys {
  public:
   // `file` empty: a random key of this process alone. Throws std::runtime_error that names the file and the remedy.
@@ -47,8 +47,8 @@ class TicketKeys {
   std::chrono::steady_clock::time_point made_;
 };
 
-// What the certificate that the client has seen gives for tls-server-end-point, from the ticket of a resumed session: the
-// host's certificate may have been renewed since, here or on this node only. Empty: not known.
+// What the certificate that the client has seen gives for tls-server-end-point, from the ticket of a resumed session:
+// the host's certificate may have been renewed since, here or on this node only. Empty: not known.
 std::string EndPointOfTicket(SSL* ssl);
 
 }  // namespace parley::net

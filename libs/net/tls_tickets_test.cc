@@ -53,10 +53,8 @@ class TicketsTest : public ::testing::TestWithParam<int> {
     Session session;
     node.server.Serve([&] {
       TlsClient client(node.server.port());
-      ASSERT_TRUE(client.StartTls({.sni = "example.org",
-                                   .certificate = certificate,
-                                   .version = GetParam(),
-                                   .resume = resume.get()}))
+      ASSERT_TRUE(client.StartTls(
+          {.sni = "example.org", .certificate = certificate, .version = GetParam(), .resume = resume.get()}))
           << client.error();
       ASSERT_TRUE(client.Send("x"));
       EXPECT_EQ(client.ReceiveExactly(1), "x");
@@ -166,8 +164,8 @@ TEST_P(TicketsTest, AResumedSessionKnowsTheClientsCertificate) {
 
 TEST_P(TicketsTest, AResumedSessionDoesNotOutliveTheClientsCertificate) {
   const CertificateAuthority client_ca("Client CA");
-  const Certificate brief = client_ca.Issue(
-      {.common_name = "juliet", .xmpp_addresses = {"juliet@example.org"}, .valid_for = seconds(3)});
+  const Certificate brief =
+      client_ca.Issue({.common_name = "juliet", .xmpp_addresses = {"juliet@example.org"}, .valid_for = seconds(3)});
   Node node({hosts_.Add("example.org", client_ca.pem())}, With(WriteKeys("keys", Key('a'))));
   Session session = Visit(node, nullptr, brief);
   EXPECT_THAT(node.last().peer_xmpp_addrs, ElementsAre("juliet@example.org"));
