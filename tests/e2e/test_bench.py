@@ -11,13 +11,14 @@ BRIEF = ["--warmup", "0.1", "--seconds", "0.4"]
 
 
 class Load:
-    def __init__(self, cluster, directory):
+    def __init__(self, cluster, directory, users="generated"):
+        self.users = users
         self.status = directory / "status.json"
         self.status.write_text(json.dumps(cluster.status()))
 
     def run(self, scenario, *arguments, code=0):
         program = build.directory() / "bin" / "parley-bench"
-        command = [str(program), scenario, "--cluster", str(self.status), "--users", "generated", "--json", *arguments]
+        command = [str(program), scenario, "--cluster", str(self.status), "--users", self.users, "--json", *arguments]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert ran.returncode == code, f"{command}: exit {ran.returncode}\n{ran.stdout}{ran.stderr}"
         return json.loads(ran.stdout)
