@@ -173,7 +173,10 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
 }
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {
-  for (const auto& seen : contents.header.seen()) Remember(session, {seen.origin(), seen.seq()});
+  for (const auto& seen : contents.header.seen()) {
+    const auto kept = repeats_.NoteUpTo(seen.origin(), session.id(), seen.seq(), Repeats::Clock::now());
+    if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
+  }
   for (const auto& queued : contents.stanzas) Remember(session, session::MarkOf(queued.envelope()));
 }
 

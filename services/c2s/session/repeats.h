@@ -9,19 +9,22 @@
 namespace parley::c2s {
 
 // Recognises deliveries that came before: after a router died, the sender's edge sends again what may have arrived.
-// Remembers the highest number seen from each origin for each session, for at least a period and at most two, and no
+// Remembers the latest numbers seen from each origin for each session, for at least a period and at most two, and no
 // more than so many.
 class Repeats {
  public:
   using Clock = std::chrono::steady_clock;
   Repeats(std::size_t max_entries, Clock::duration period) : max_entries_(max_entries / 2), period_(period) {}
 
-  // Numbers of one origin come to one session in rising order. True: this one, or a later one, was noted before.
+  // True: this one was noted before, or it is far older than the latest: numbers of one origin come to one session in
+  // rising order, but one that was refused by the session's former edge may come behind the next.
   // `origin` and `seq`: session::MarkOf.
   bool Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
   // kShorter: for want of room, older ones are forgotten before the period is over.
   enum class Kept { kAll, kShorter };
   Kept Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
+  // This one and all before it.
+  Kept NoteUpTo(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
   std::size_t size() const { return young_.size() + old_.size(); }
 
  private:
@@ -34,7 +37,13 @@ class Repeats {
   struct Hash {
     std::size_t operator()(const Key& key) const { return key.origin ^ (key.session * 0x9e3779b97f4a7c15ull); }
   };
-  using Generation = std::unordered_map<Key, std::uint64_t, Hash>;
+  struct Numbers {
+    bool Has(std::uint64_t seq) const;
+    void Add(std::uint64_t seq);
+    std::uint64_t highest = 0;
+    std::uint64_t latest = 0;  // bit n: highest - n
+  };
+  using Generation = std::unordered_map<Key, Numbers, Hash>;
   static Key KeyFor(std::uint64_t origin, std::string_view session);
   Kept Age(Clock::time_point now);
 

@@ -15,10 +15,34 @@ TEST(RepeatsTest, KnowsWhatCameBefore) {
   EXPECT_FALSE(repeats.Seen(1, "x", 5, now));
   repeats.Note(1, "x", 5, now);
   EXPECT_TRUE(repeats.Seen(1, "x", 5, now));
-  EXPECT_TRUE(repeats.Seen(1, "x", 4, now));
   EXPECT_FALSE(repeats.Seen(1, "x", 6, now));
   EXPECT_FALSE(repeats.Seen(1, "y", 5, now));
   EXPECT_FALSE(repeats.Seen(9, "a", 5, now));
+}
+
+// The session's former edge refused it, and the next one overtook it.
+TEST(RepeatsTest, WhatComesBehindALaterOneIsNoRepeat) {
+  Repeats repeats(100, seconds(60));
+  const auto now = Repeats::Clock::now();
+  repeats.Note(1, "x", 70, now);
+  EXPECT_FALSE(repeats.Seen(1, "x", 69, now));
+  EXPECT_FALSE(repeats.Seen(1, "x", 7, now));
+  EXPECT_TRUE(repeats.Seen(1, "x", 6, now));
+  repeats.Note(1, "x", 69, now);
+  EXPECT_TRUE(repeats.Seen(1, "x", 69, now));
+  EXPECT_TRUE(repeats.Seen(1, "x", 70, now));
+  repeats.Note(1, "x", 72, now);
+  EXPECT_TRUE(repeats.Seen(1, "x", 70, now));
+  EXPECT_FALSE(repeats.Seen(1, "x", 71, now));
+}
+
+TEST(RepeatsTest, KnowsAllThatWasAcknowledged) {
+  Repeats repeats(100, seconds(60));
+  const auto now = Repeats::Clock::now();
+  repeats.NoteUpTo(1, "x", 70, now);
+  EXPECT_TRUE(repeats.Seen(1, "x", 70, now));
+  EXPECT_TRUE(repeats.Seen(1, "x", 8, now));
+  EXPECT_FALSE(repeats.Seen(1, "x", 71, now));
 }
 
 TEST(RepeatsTest, ForgetsWithTime) {
