@@ -142,7 +142,8 @@ def test_configuration_is_accepted_by_the_services(rendered, service, tmp_path):
 
 
 def test_files_that_the_configuration_names_are_mounted(rendered):
-    users = {"tls": ["c2s"], "inner": ["c2s", "router", "roster"], "redis-ca": ["c2s", "router"], "postgres-ca": ["roster"]}
+    users = {"tls": ["c2s"], "tickets": ["c2s"], "inner": ["c2s", "router", "roster"]}
+    users |= {"redis-ca": ["c2s", "router"], "postgres-ca": ["roster"]}
     named = set(re.findall(r"/etc/parley/([\w-]+)", rendered.config_text()))
     assert "tls" in named and named <= users.keys()
     for name in named:
