@@ -44,6 +44,8 @@ void Ring::State::Send(Held held) {
 }
 
 void Ring::State::Wait(Held held) {
+  // While we are cut off, who gave it to us may give it to another, too.
+  if (!available) held.envelope->set_repeat(true);
   waiting.push_back({std::move(held), Clock::now()});
   if (waiting_timer.armed()) return;
   const auto tick = std::max(options.no_replica_timeout / 10, std::chrono::milliseconds(10));
@@ -62,8 +64,6 @@ void Ring::State::Pump() {
   const std::size_t before = candidates.size();
   for (auto& candidate : candidates) {
     if (Link* link = Route(candidate.held.mark)) {
-      // We were cut off: who gave it to us may have given it to another meanwhile.
-      if (!available) candidate.held.envelope->set_repeat(true);
       link->SendHeld(std::move(candidate.held));
     } else {
       waiting.push_back(std::move(candidate));
