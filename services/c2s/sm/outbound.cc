@@ -304,8 +304,7 @@ Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
 
 bool Outbound::IsRequest(const Entry& entry, std::string_view id, std::string_view from) {
   const auto& envelope = *entry.envelope;
-  const bool type = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
-  return envelope.kind() == link::v1::KIND_IQ && type && envelope.id() == id && envelope.from() == from;
+  return IsRequestOfOthers(envelope) && envelope.id() == id && envelope.from() == from;
 }
 
 void Outbound::MarkReplied(std::string_view id, std::string_view from) {
