@@ -12,6 +12,7 @@ Contact FromItem(const roster::v1::Item& item) {
   contact.jid = item.jid();
   contact.subscription = item.subscription();
   contact.pending_in = item.pending_in();
+  contact.refused = item.refused();
   return contact;
 }
 

@@ -38,12 +38,15 @@ void Fanout::ToContacts(const Account& account, const Session& session, const Co
   for (const auto& contact : contacts.all()) {
     if (contact.jid == account.bare()) continue;  // a user needs no subscription to itself
     const bool probe = initial && contact.we_subscribed();
+    // Its router need not read the contact's roster to say that it is away, unless that says something else than ours.
+    const bool believed = probe && !contact.refused;
     if (contact.subscribed_to_us()) {
-      Send(TYPE_AVAILABLE, from, contact.jid, session.record.presence(), probe, origin, receipt);
-    } else if (probe) {
-      const Envelope question = xmpp::MakePresence(TYPE_PROBE, from, contact.jid);
-      Send(TYPE_PROBE, from, contact.jid, question.stanza(), true, origin, receipt);
+      Send(TYPE_AVAILABLE, from, contact.jid, session.record.presence(), believed, origin, receipt);
+      if (believed) continue;
     }
+    if (!probe) continue;
+    const Envelope question = xmpp::MakePresence(TYPE_PROBE, from, contact.jid);
+    Send(TYPE_PROBE, from, contact.jid, question.stanza(), believed, origin, receipt);
   }
 }
 

@@ -225,7 +225,8 @@ bool Presence::AnswerProbeNow(Account& account, const Envelope& probe, const Rec
   const std::string_view asker = xmpp::BareOf(from);
   const bool none = account.reach() == Reach::kNoResource;
   const auto contacts = parts_.rosters.Cached(account.bare());
-  // Our own routers ask only for a user that is subscribed: the contact's roster need not be read to say no.
+  // Our own routers ask so for a user whose subscription both rosters name (Fanout::ToContacts): the contact's need not
+  // be read again to say that it is away.
   const bool believed = probe.probe() && none && contacts == nullptr;
   if (asker != account.bare() && !believed) {
     if (contacts == nullptr) return false;

@@ -1,5 +1,7 @@
 #include "services/router/presence.h"
 
+#include <algorithm>
+
 #include "services/router/testing/cluster.h"
 
 namespace parley::router {
@@ -212,6 +214,31 @@ TEST_F(PresenceTest, AServersOwnProbeIsJudgedByTheRosterAtHand) {
   Online("romeo@home.example/orchard");
   Settle();
   EXPECT_EQ(roster_->StateOf("romeo@home.example", "juliet@home.example").subscription, Subscription::kNone);
+}
+
+// 4.3.2: nobody is there, and no router has read her roster.
+TEST_F(PresenceTest, AServersOwnProbeOfAnAbsentContactEndsWhatThatOneDoesNotKnowOf) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kTo);
+  roster_->Befriend("benvolio@home.example", "juliet@home.example", Subscription::kBoth);
+  roster_->RemoveAccount("juliet@home.example");
+  roster_->AddAccount("juliet@home.example");
+  Online("romeo@home.example/orchard");
+  Online("benvolio@home.example/street");
+  Settle();
+  EXPECT_EQ(roster_->StateOf("romeo@home.example", "juliet@home.example").subscription, Subscription::kNone);
+  EXPECT_EQ(roster_->StateOf("benvolio@home.example", "juliet@home.example").subscription, Subscription::kFrom);
+}
+
+TEST_F(PresenceTest, AServersOwnProbeReadsNoRosterOfWhoIsAway) {
+  for (const char* contact : {"juliet@home.example", "benvolio@home.example"}) {
+    roster_->Befriend("romeo@home.example", contact, Subscription::kBoth);
+  }
+  Client& romeo = Login("romeo@home.example/orchard");
+  roster_->TakeAsked();
+  romeo.Send("<presence/>");
+  EXPECT_THAT(Received(romeo), SizeIs(3));  // its own, and two that are away
+  const auto asked = roster_->TakeAsked();
+  EXPECT_EQ(std::count(asked.begin(), asked.end(), "get_roster"), 1) << "romeo's";
 }
 
 TEST_F(PresenceTest, PresenceForAnAbsentResourceIsDropped) {  // 8.5.3.2.2

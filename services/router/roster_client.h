@@ -23,6 +23,7 @@ struct Contact {
   std::string jid;
   roster::v1::Subscription subscription = roster::v1::SUBSCRIPTION_NONE;
   bool pending_in = false;
+  bool refused = false;  // we are not in its roster (roster.v1.Item)
 
   // The contact gets the user's presence.
   bool subscribed_to_us() const {

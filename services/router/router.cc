@@ -97,7 +97,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       pushes_(sender_),
       offline_(tasks_, sender_, rosters_, options_),
       delivery_(sender_, offline_),
-      unacknowledged_(tasks_, accounts_, store_, options_, metrics_),
+      unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, sender_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
                                 metrics_},
                 options_),

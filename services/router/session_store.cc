@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "libs/base/log.h"
+#include "libs/session/asked.h"
 #include "libs/storage/redis_await.h"
 
 namespace parley::router {
@@ -223,6 +224,15 @@ Task<Result<std::uint64_t>> SessionStore::Append(std::string bare, std::string q
     session::Append(redis_, key, {element}, std::move(done));
   };
   co_return co_await Await<Result<std::uint64_t>>(start);
+}
+
+Task<Result<std::vector<session::v1::Asked>>> SessionStore::TakeAsked(std::string bare, std::string session) {
+  std::vector<std::string> keys{session::AskedKey(bare, session)};
+  std::vector<std::string> arguments;
+  const auto taken =
+      co_await storage::AwaitEval(redis_, session::TakeAskedScript(), std::move(keys), std::move(arguments));
+  if (!taken) co_return taken.error();
+  co_return session::DecodeAsked(*taken);
 }
 
 void SessionStore::RememberEnded(const std::string& bare, const std::string& session, std::uint32_t handled,

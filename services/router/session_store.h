@@ -67,6 +67,8 @@ class SessionStore {
   Task<Result<std::optional<session::QueueContents>>> LoadQueue(std::string bare, std::string queue);
   // Appends; the length of the list afterwards, 0: there is no such queue.
   Task<Result<std::uint64_t>> Append(std::string bare, std::string queue, std::string element);
+  // What its client got and has not answered, of a session without a queue: who takes it answers it.
+  Task<Result<std::vector<session::v1::Asked>>> TakeAsked(std::string bare, std::string session);
   // How many of its client's stanzas an ended session had handled, as XEP-0198 counts; for a while.
   void RememberEnded(const std::string& bare, const std::string& session, std::uint32_t handled,
                      std::chrono::milliseconds time);

@@ -74,6 +74,8 @@ class Sessions {
     Record record;
     SessionStore::Expected as;  // if its queue is to be retired yet
     std::string reason;
+    // Who says so: its edge has answered for its client, too.
+    enum class Word { kOfEdge, kOurs } word = Word::kOurs;
   };
   enum class Retired { kDone, kLater, kElsewhere };
   Task<Retired> Retire(Account& account, std::string session);

@@ -10,6 +10,9 @@ namespace {
 
 constexpr int kTries = 4;
 
+// Reasons that no edge gives.
+bool IsOurs(std::string_view reason) { return reason == "lost" || reason == "left" || reason == "ghost"; }
+
 }  // namespace
 
 // With a queue: from now on nobody adds to it or resumes the session. kElsewhere: it has another owner than it had, or
@@ -53,6 +56,9 @@ Task<Receipt> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
   const bool queue = !gone.record.queue().empty();
   const Record stored = queue ? SessionStore::Retired(gone.record) : gone.record;
   Receipt told = parts_.store.EraseWhenSettled(account.bare(), stored, std::move(receipt));
+  if (!queue && gone.word == Gone::Word::kOurs) {
+    co_await parts_.unacknowledged.AnswerFor(account, gone.record, told);
+  }
   if (queue) {
     Unacknowledged::Ended ended{gone.record, std::move(gone.as), std::move(gone.reason)};
     co_await parts_.unacknowledged.HandleAgain(account, std::move(ended), told);
@@ -66,6 +72,7 @@ Task<void> Sessions::End(Account& account, std::string session_id, std::string r
   const Retired retired = co_await Retire(account, session_id);
   if (retired == Retired::kElsewhere || account.Asking(session_id) == nullptr) co_return;
   Gone gone = Take(account, session_id, std::move(reason));
+  if (!IsOurs(gone.reason)) gone.word = Gone::Word::kOfEdge;
   if (retired == Retired::kLater) gone.as = SessionStore::As(gone.record);
   const Record record = gone.record;
   Receipt told = co_await Bury(account, std::move(gone), std::move(receipt));

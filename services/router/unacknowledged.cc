@@ -71,18 +71,18 @@ Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t
 
 Task<void> Unacknowledged::HandleAgain(const Account& account, Ended ended, Receipt told) {
   const bool done = co_await TryAgain(account, ended, told);
-  if (!done) tasks_.Spawn("handle_unacknowledged", Later(account.bare(), std::move(ended), std::move(told)));
+  if (!done) parts_.tasks.Spawn("handle_unacknowledged", Later(account.bare(), std::move(ended), std::move(told)));
 }
 
 Task<bool> Unacknowledged::TryAgain(const Account& account, const Ended& ended, Receipt told) {
   if (!ended.as.session.empty()) {
-    const auto retired = co_await store_.Retire(account.bare(), ended.record, ended.as, Record());
+    const auto retired = co_await parts_.store.Retire(account.bare(), ended.record, ended.as, Record());
     if (!retired) co_return false;
     // Claimed meanwhile by means of another router: it lives.
     if (*retired == SessionStore::Write::kConflict) co_return true;
   }
   const Record retired = SessionStore::Retired(ended.record);
-  auto contents = co_await store_.LoadQueue(account.bare(), retired.queue());
+  auto contents = co_await parts_.store.LoadQueue(account.bare(), retired.queue());
   if (!contents) co_return false;
   if (*contents) Post(account, ended, std::move(**contents), told);
   co_return true;
@@ -92,11 +92,11 @@ Task<void> Unacknowledged::Later(std::string bare, Ended ended, Receipt told) {
   log::Warn("unacknowledged_wait_for_redis", {{"session", ended.record.session()}});
   do {
     co_await SleepFor(kRetry);
-  } while (!store_.up());
+  } while (!parts_.store.up());
   AccountTable::Job job;
   job.run = [this, ended, told](Account& account) { return HandleAgain(account, ended, told); };
-  job.failed = [this, bare, ended, told] { tasks_.Spawn("handle_unacknowledged", Later(bare, ended, told)); };
-  accounts_.Post(bare, std::move(job));
+  job.failed = [this, bare, ended, told] { parts_.tasks.Spawn("handle_unacknowledged", Later(bare, ended, told)); };
+  parts_.accounts.Post(bare, std::move(job));
 }
 
 void Unacknowledged::Post(const Account& account, const Ended& ended, session::QueueContents contents,
@@ -106,7 +106,10 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   const auto& header = contents.header;
   // XEP-0198 section 5: "h" of a resumption that comes too late, modulo 2^32.
   const auto handled = static_cast<std::uint32_t>(header.handled() - header.base());
-  if (ended.reason != "closed") store_.RememberEnded(account.bare(), session, handled, options_.sm_remember_ended);
+  if (ended.reason != "closed") parts_.store.RememberEnded(account.bare(), session, handled, options_.sm_remember_ended);
+  const std::vector<session::v1::Asked> asked(header.asked().begin(), header.asked().end());
+  const std::uint64_t first = header.acked() - std::min<std::uint64_t>(header.acked(), asked.size()) + 1;
+  Answer(account.bare(), ended.record, asked, first, told);
   std::vector<Held> again;
   std::uint64_t number = header.acked();
   for (auto& queued : contents.stanzas) {
@@ -115,10 +118,58 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
     if (owed && !OthersHadIt(account, ended.record, queued)) {
       again.push_back(Again(std::move(queued), session, number, told));
     } else {
-      metrics_.unacknowledged_ended.Increment();
+      parts_.metrics.unacknowledged_ended.Increment();
     }
   }
-  accounts_.PostFirst(account.bare(), std::move(again));
+  parts_.accounts.PostFirst(account.bare(), std::move(again));
+}
+
+void Unacknowledged::Answer(const std::string& bare, const Record& ended, const std::vector<session::v1::Asked>& all,
+                            std::uint64_t number, const Receipt& told) {
+  for (const auto& asked : all) {
+    Held held;
+    held.envelope = std::make_unique<Envelope>();
+    held.receipt = told;
+    Envelope& request = *held.envelope;
+    request.set_kind(link::v1::KIND_IQ);
+    request.set_type(link::v1::TYPE_GET);
+    request.set_from(asked.from());
+    request.set_to(bare + "/" + ended.resource());
+    request.set_id(asked.id());
+    request.set_unacknowledged_by(ended.session());
+    request.set_unacknowledged_number(number++);
+    parts_.sender.Bounce(std::move(held), xmpp::ServiceUnavailable());
+  }
+}
+
+Task<void> Unacknowledged::AnswerFor(const Account& account, Record ended, Receipt told) {
+  const bool done = co_await TryToAnswer(account.bare(), ended, told);
+  if (done) co_return;
+  parts_.tasks.Spawn("answer_for_session", AnswerLater(account.bare(), std::move(ended), std::move(told)));
+}
+
+Task<bool> Unacknowledged::TryToAnswer(std::string bare, Record ended, Receipt told) {
+  const auto asked = co_await parts_.store.TakeAsked(bare, ended.session());
+  if (!asked) co_return false;
+  if (asked->empty()) co_return true;
+  // One that its edge had noted, but not acknowledged to us, comes back to us, too.
+  session::QueueContents noted;
+  for (const auto& each : *asked) {
+    auto& envelope = *noted.stanzas.emplace_back().mutable_envelope();
+    envelope.set_origin(each.origin());
+    envelope.set_origin_seq(each.origin_seq());
+  }
+  Remember(ended.session(), noted);
+  Answer(bare, ended, *asked, 1, told);
+  co_return true;
+}
+
+Task<void> Unacknowledged::AnswerLater(std::string bare, Record ended, Receipt told) {
+  while (true) {
+    co_await SleepFor(kRetry);
+    const bool done = co_await TryToAnswer(bare, ended, told);
+    if (done) co_return;
+  }
 }
 
 void Unacknowledged::Remember(const std::string& session, const session::QueueContents& contents) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "libs/base/task.h"
 #include "services/router/account_table.h"
@@ -17,11 +18,18 @@
 namespace parley::router {
 
 // What ended sessions with stream management (XEP-0198) left in their queues: their clients did not acknowledge it. It
-// is handled again, as for a session that is gone.
+// is handled again, as for a session that is gone. And what clients were asked, with and without stream management, and
+// nobody can answer any more.
 class Unacknowledged {
  public:
-  Unacknowledged(Tasks& tasks, AccountTable& accounts, SessionStore& store, const Options& options, Metrics& metrics)
-      : tasks_(tasks), accounts_(accounts), store_(store), options_(options), metrics_(metrics) {}
+  struct Parts {
+    Tasks& tasks;
+    AccountTable& accounts;
+    SessionStore& store;
+    Sender& sender;
+    Metrics& metrics;
+  };
+  Unacknowledged(const Parts& parts, const Options& options) : parts_(parts), options_(options) {}
 
   // A session that ends: its record, how it stands in Redis, and whether its client closed it (then nobody resumes it).
   struct Ended {
@@ -33,7 +41,9 @@ class Unacknowledged {
   // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have
   // been.
   Task<void> HandleAgain(const Account& account, Ended ended, Receipt told);
-  // Whether this was in the queue of a session that ended lately.
+  // Of a session without stream management whose edge has not said itself that it ended. Without Redis later.
+  Task<void> AnswerFor(const Account& account, Record ended, Receipt told);
+  // Whether this was in the queue of a session that ended lately, or answered for it.
   bool Had(const std::string& session, const Envelope& envelope) const;
 
  private:
@@ -46,13 +56,15 @@ class Unacknowledged {
   Task<bool> TryAgain(const Account& account, const Ended& ended, Receipt told);
   Task<void> Later(std::string bare, Ended ended, Receipt told);
   void Post(const Account& account, const Ended& ended, session::QueueContents contents, const Receipt& told);
+  Task<bool> TryToAnswer(std::string bare, Record ended, Receipt told);
+  Task<void> AnswerLater(std::string bare, Record ended, Receipt told);
+  // RFC 6120 8.2.3, in the name of the session. `number`: of the first of them, among what it got.
+  void Answer(const std::string& bare, const Record& ended, const std::vector<session::v1::Asked>& asked,
+              std::uint64_t number, const Receipt& told);
   void Remember(const std::string& session, const session::QueueContents& contents);
 
-  Tasks& tasks_;
-  AccountTable& accounts_;
-  SessionStore& store_;
+  Parts parts_;
   Options options_;
-  Metrics& metrics_;
   std::map<std::string, std::unique_ptr<QueueMemory>> had_;
   std::deque<Past> past_;  // oldest first
 };

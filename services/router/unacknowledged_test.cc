@@ -150,6 +150,25 @@ TEST_F(UnacknowledgedTest, ARequestThatWasAnsweredIsNotBounced) {
   EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable"), HasSubstr("id='2'")));
 }
 
+// RFC 6120 8.2.3: who acknowledged a request and did not answer it never will.
+TEST_F(UnacknowledgedTest, AcknowledgedRequestsWithoutAnswerAreBouncedBeforeTheOthers) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (const std::string id : {"0", "1", "2", "3"}) {
+    juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='" + id + "'><ping xmlns='urn:xmpp:ping'/></iq>");
+  }
+  RunUntil([&] { return romeo.received().size() == 4; });
+  first().Acknowledge(romeo, 3, {}, {"0", "2"});
+  juliet().Take();
+  romeo.Close();
+  const auto bounced = [](const std::string& id) {
+    return AllOf(HasSubstr("id='" + id + "'"), HasSubstr("from='romeo@home.example/orchard'"),
+                 HasSubstr("service-unavailable"));
+  };
+  EXPECT_THAT(Received(juliet()), ElementsAre(HasSubstr("unavailable"), bounced("0"), bounced("2"), bounced("3")));
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"bounced\"}"), 3);
+}
+
 TEST_F(UnacknowledgedTest, WhatWasStoredBeforeIsStoredAgain) {
   Begin();
   Chat(1, "romeo@home.example");

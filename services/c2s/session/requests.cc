@@ -21,33 +21,37 @@ std::size_t Requests::SizeOf(const Request& request) {
   return sizeof(Request) + request.id.size() + request.from.size();
 }
 
-Requests::Kept Requests::Note(const xmpp::Envelope& delivery, std::size_t max_bytes) {
-  if (!IsRequestOfOthers(delivery)) return Kept::kAll;
-  Request request{delivery.id(), delivery.from()};
+std::vector<Requests::Request> Requests::Note(Request request, std::size_t max_bytes) {
   if (!list_) list_ = std::make_unique<List>();
   list_->bytes += SizeOf(request);
   list_->requests.push_back(std::move(request));
-  if (list_->bytes <= max_bytes) return Kept::kAll;
-  while (list_ && list_->bytes > max_bytes) Erase(0);
-  return Kept::kFewer;
+  std::vector<Request> forgotten;
+  while (list_ && list_->bytes > max_bytes) forgotten.push_back(Remove(0));
+  return forgotten;
 }
 
-bool Requests::Answer(const xmpp::Envelope& stanza) {
-  if (!list_ || !IsAnswer(stanza)) return false;
+std::optional<Requests::Request> Requests::Answer(const xmpp::Envelope& stanza) {
+  if (!list_ || !IsAnswer(stanza)) return std::nullopt;
   for (std::size_t i = 0; i < list_->requests.size(); ++i) {
     const Request& request = list_->requests[i];
-    if (request.id != stanza.id() || request.from != stanza.to()) continue;
-    Erase(i);
-    return true;
+    if (request.id == stanza.id() && request.from == stanza.to()) return Remove(i);
   }
-  return false;
+  return std::nullopt;
 }
 
-void Requests::Erase(std::size_t index) {
+Requests::Request Requests::Remove(std::size_t index) {
   const auto place = list_->requests.begin() + static_cast<std::ptrdiff_t>(index);
-  list_->bytes -= SizeOf(*place);
+  Request removed = std::move(*place);
+  list_->bytes -= SizeOf(removed);
   list_->requests.erase(place);
   if (list_->requests.empty()) list_.reset();
+  return removed;
+}
+
+void Requests::Add(session::v1::QueueHeader& header, const Request& request) {
+  auto& asked = *header.add_asked();
+  asked.set_id(request.id);
+  asked.set_from(request.from);
 }
 
 std::vector<Requests::Request> Requests::Take() {

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "libs/xmpp/errors.h"
 #include "libs/xmpp/stanza.h"
+#include "parley/session/v1/session.pb.h"
 
 namespace parley::c2s {
 
@@ -18,15 +21,23 @@ class Requests {
   struct Request {
     std::string id;
     std::string from;
+    std::uint64_t number = 0;  // by which Redis has it (libs/session/asked.h); 0: it has not
   };
 
-  // The client gets `delivery`. Above `max_bytes` the oldest are forgotten.
-  enum class Kept { kAll, kFewer };
-  Kept Note(const xmpp::Envelope& delivery, std::size_t max_bytes);
-  // The client sends `stanza`. True: it is the answer to one of them.
-  bool Answer(const xmpp::Envelope& stanza);
+  // The client gets `request`. Above `max_bytes` the oldest are forgotten: these.
+  std::vector<Request> Note(Request request, std::size_t max_bytes);
+  // The client sends `stanza`: the request that it answers.
+  std::optional<Request> Answer(const xmpp::Envelope& stanza);
   // All that are left; none are afterwards.
   std::vector<Request> Take();
+  // For the header of the session's queue: those for which `wanted` is true.
+  template <class Wanted>
+  void Fill(session::v1::QueueHeader& header, Wanted wanted) const {
+    if (!list_) return;
+    for (const Request& request : list_->requests) {
+      if (wanted(request)) Add(header, request);
+    }
+  }
 
  private:
   struct List {
@@ -34,7 +45,8 @@ class Requests {
     std::size_t bytes = 0;
   };
   static std::size_t SizeOf(const Request& request);
-  void Erase(std::size_t index);
+  static void Add(session::v1::QueueHeader& header, const Request& request);
+  Request Remove(std::size_t index);
 
   std::unique_ptr<List> list_;
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libs/session/asked.h"
 #include "services/c2s/testing/client.h"
 #include "services/c2s/testing/sm_test.h"
 
@@ -36,8 +37,8 @@ std::vector<std::string> Ids(std::vector<Requests::Request> requests) {
 
 TEST(RequestsTest, AreKeptUntilTheirAnswer) {
   Requests requests;
-  for (const std::string id : {"1", "2", "3"}) requests.Note(Iq(link::v1::TYPE_GET, id, kJuliet, kRomeo), 10000);
-  requests.Note(Iq(link::v1::TYPE_SET, "2", "juliet@example.org/other", kRomeo), 10000);
+  for (const std::string id : {"1", "2", "3"}) requests.Note({id, kJuliet}, 10000);
+  requests.Note({"2", "juliet@example.org/other"}, 10000);
   EXPECT_TRUE(requests.Answer(Iq(link::v1::TYPE_RESULT, "1", kRomeo, kJuliet)));
   EXPECT_TRUE(requests.Answer(Iq(link::v1::TYPE_ERROR, "2", kRomeo, kJuliet)));
   EXPECT_FALSE(requests.Answer(Iq(link::v1::TYPE_RESULT, "2", kRomeo, kJuliet)));  // a second time
@@ -47,27 +48,25 @@ TEST(RequestsTest, AreKeptUntilTheirAnswer) {
   EXPECT_THAT(requests.Take(), IsEmpty());
 }
 
-TEST(RequestsTest, OnlyWhatSomebodyWaitsForIsKept) {
-  Requests requests;
-  requests.Note(Iq(link::v1::TYPE_RESULT, "1", kJuliet, kRomeo), 10000);
+TEST(RequestsTest, OnlyWhatSomebodyWaitsForIsOne) {
+  EXPECT_TRUE(IsRequestOfOthers(Iq(link::v1::TYPE_GET, "1", kJuliet, kRomeo)));
+  EXPECT_FALSE(IsRequestOfOthers(Iq(link::v1::TYPE_RESULT, "1", kJuliet, kRomeo)));
   Envelope push = Iq(link::v1::TYPE_SET, "push", "romeo@example.org", kRomeo);
   push.clear_origin();
-  requests.Note(push, 10000);
+  EXPECT_FALSE(IsRequestOfOthers(push));
   Envelope message = Iq(link::v1::TYPE_NORMAL, "m", kJuliet, kRomeo);
   message.set_kind(link::v1::KIND_MESSAGE);
-  requests.Note(message, 10000);
-  EXPECT_THAT(requests.Take(), IsEmpty());
+  EXPECT_FALSE(IsRequestOfOthers(message));
 }
 
 TEST(RequestsTest, TheOldestAreForgottenWhenThereAreTooMany) {
   Requests requests;
-  EXPECT_EQ(requests.Note(Iq(link::v1::TYPE_GET, "1", kJuliet, kRomeo), 250), Requests::Kept::kAll);
-  EXPECT_EQ(requests.Note(Iq(link::v1::TYPE_GET, "2", kJuliet, kRomeo), 250), Requests::Kept::kAll);
-  EXPECT_EQ(requests.Note(Iq(link::v1::TYPE_GET, "3", kJuliet, kRomeo), 250), Requests::Kept::kFewer);
-  EXPECT_EQ(requests.Note(Iq(link::v1::TYPE_GET, std::string(1000, 'i'), kJuliet, kRomeo), 250),
-            Requests::Kept::kFewer);
+  EXPECT_THAT(requests.Note({"1", kJuliet}, 250), IsEmpty());
+  EXPECT_THAT(requests.Note({"2", kJuliet}, 250), IsEmpty());
+  EXPECT_THAT(Ids(requests.Note({"3", kJuliet}, 250)), ElementsAre("1"));
+  EXPECT_THAT(Ids(requests.Note({std::string(1000, 'i'), kJuliet}, 250)), ElementsAre("2", "3", std::string(1000, 'i')));
   EXPECT_THAT(Ids(requests.Take()), IsEmpty());
-  requests.Note(Iq(link::v1::TYPE_GET, "4", kJuliet, kRomeo), 250);
+  requests.Note({"4", kJuliet}, 250);
   EXPECT_THAT(Ids(requests.Take()), ElementsAre("4"));
 }
 
@@ -91,7 +90,85 @@ class UnansweredTest : public SmTest {
   static std::string Answer(const std::string& id) {
     return "<iq type='result' id='" + id + "' to='" + kJuliet + "'/>";
   }
+  // Ids of the requests that Redis has for the first session, which has no queue.
+  std::vector<std::string> Noted() {
+    storage::Reply reply;
+    for (int number = 1; number < 10; ++number) {
+      const std::string asked = edge_.redis().Call({"HGET", Key(), std::to_string(number)});
+      if (asked.empty() || asked == "(nil)") continue;
+      reply.items.emplace_back().text = std::to_string(number);
+      reply.items.emplace_back().text = asked;
+    }
+    std::vector<std::string> ids;
+    for (const auto& asked : session::DecodeAsked(reply)) {
+      EXPECT_EQ(asked.from(), kJuliet);
+      EXPECT_EQ(asked.origin(), std::string("session of ") + kJuliet);
+      ids.push_back(asked.id());
+    }
+    return ids;
+  }
+  std::string Key() { return session::AskedKey("romeo@example.org", SessionId()); }
+  // Those that the header of the queue names.
+  std::vector<std::string> Asked() {
+    std::vector<std::string> ids;
+    for (const auto& asked : Contents().header.asked()) ids.push_back(asked.id());
+    return ids;
+  }
 };
+
+// Should this edge die, a router answers what it finds.
+TEST_F(UnansweredTest, AreInRedisUntilTheirAnswer) {
+  Client client(edge_.port());
+  client.Start();
+  for (const std::string id : {"1", "2", "3"}) Ask(SessionId(), id);
+  ASSERT_TRUE(AwaitSettled(3)) << "taken once Redis has them";
+  EXPECT_THAT(Noted(), ElementsAre("1", "2", "3"));
+  client.Send(Answer("2"));
+  ASSERT_TRUE(AwaitArrived(1));
+  ASSERT_TRUE(edge_.Eventually([&] { return edge_.redis().Call({"HLEN", Key()}) == "2"; }));
+  EXPECT_THAT(Noted(), ElementsAre("1", "3"));
+  client.Send("</stream:stream>");
+  ASSERT_TRUE(AwaitArrived(4));
+  EXPECT_TRUE(Sent()[3].has_session_ended());
+  EXPECT_EQ(edge_.redis().Call({"EXISTS", Key()}), "0");
+}
+
+TEST_F(UnansweredTest, AreNotAnsweredHereOnceARouterHasTakenThem) {
+  Client client(edge_.port());
+  client.Start();
+  Ask(SessionId(), "1");
+  ASSERT_TRUE(AwaitSettled(1));
+  edge_.redis().Call({"DEL", Key()});
+  client.connection().Reset();
+  ASSERT_TRUE(AwaitArrived(1));
+  EXPECT_TRUE(Sent()[0].has_session_ended());
+}
+
+TEST_F(UnansweredTest, MovesFromTheHashToTheHeaderWhenManagementBegins) {
+  Client client(edge_.port());
+  client.Start();
+  Ask(SessionId(), "1");
+  ASSERT_TRUE(AwaitSettled(1));
+  client.Send(kEnable);
+  client.Until("<enabled");
+  ASSERT_TRUE(edge_.Eventually([&] { return Asked() == std::vector<std::string>{"1"}; }));
+  EXPECT_EQ(edge_.redis().Call({"EXISTS", Key()}), "0");
+}
+
+TEST_F(UnansweredTest, WhatWasAcknowledgedIsInTheHeaderUntilItsAnswer) {
+  Client client(edge_.port());
+  const std::string session = Enable(client);
+  for (const std::string id : {"1", "2", "3"}) Ask(session, id);
+  client.Until("id='3'");
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  ASSERT_TRUE(edge_.Eventually([&] { return Asked() == std::vector<std::string>{"1", "2"}; }));
+  EXPECT_EQ(edge_.redis().Call({"EXISTS", Key()}), "0");
+  client.Send(Answer("1"));
+  ASSERT_TRUE(edge_.Eventually([&] { return Asked() == std::vector<std::string>{"2"}; }));
+  client.Send(Answer("3"));  // not acknowledged
+  ASSERT_TRUE(edge_.Eventually([&] { return Contents().header.replied_size() == 1; }));
+  EXPECT_EQ(Contents().header.replied(0), 3);
+}
 
 TEST_F(UnansweredTest, AreAnsweredWhenTheConnectionBreaks) {
   Client client(edge_.port());

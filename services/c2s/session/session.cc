@@ -6,6 +6,7 @@
 
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
+#include "libs/session/asked.h"
 #include "libs/xmpp/stanza.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
@@ -84,6 +85,9 @@ void Session::TakeEarly() {
 
 void Session::Manage(Management::Terms terms) {
   management_ = std::make_unique<Management>(*this, context_, std::move(terms));
+  if (last_request_ == 0) return;
+  management_->outbound().UpdateHeader();  // names them from now on
+  session::ForgetAllAsked(context_.redis, session::AskedKey(jid_.bare(), id_));
 }
 
 void Session::Adopt(const session::v1::Record& record, session::QueueContents contents) {
@@ -97,6 +101,9 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   adopted_ = true;
   uplink_.StartAfter(contents.header.handled());
   context_.routers.Remember(*this, contents);
+  for (const auto& asked : contents.header.asked()) {
+    requests_.Note({asked.id(), asked.from()}, context_.config.c2s.max_unanswered_bytes);
+  }
   const bool settled = contents.header.settled();
   management_->outbound().Adopt(std::move(contents));
   if (settled) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
@@ -110,7 +117,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
 void Session::Submit(std::unique_ptr<xmpp::Envelope> stanza) {
   xmpp::Envelope& envelope = *stanza;
   const std::uint64_t number = envelope.origin_seq();
-  if (requests_.Answer(envelope) && management_) management_->outbound().MarkReplied(envelope.id(), envelope.to());
+  NoteAnswer(envelope);
   if (management_ && management_->MayBeRepeat(number)) {
     if (management_->IsAnswered(number, envelope.id())) return OnSettled(number);
     envelope.set_repeat(true);
@@ -182,7 +189,7 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, r
   const std::size_t size = envelope->stanza().size();
   if (management_) {
     if (!management_->outbound().Fits(size)) return Overflow();
-    NoteRequest(*envelope);
+    NoteRequest(*envelope, rpc::Receipt());
     management_->outbound().Push(std::move(envelope), std::move(receipt));
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
@@ -190,15 +197,42 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, r
     context_.metrics.limits.Add("outbound_bytes");
     return link::v1::REFUSAL_REASON_OVERLOADED;
   }
-  NoteRequest(*envelope);
   context_.metrics.stanzas_out.Add(envelope->kind());
   stream_->Write(envelope->stanza());
+  NoteRequest(*envelope, std::move(receipt));
   return link::v1::REFUSAL_REASON_UNSPECIFIED;
 }
 
-void Session::NoteRequest(const xmpp::Envelope& envelope) {
-  const auto kept = requests_.Note(envelope, context_.config.c2s.max_unanswered_bytes);
-  if (kept == Requests::Kept::kFewer) context_.metrics.limits.Add("unanswered");
+// Without stream management Redis is told, so that a router answers should we die; the request stays the sender's until
+// it is.
+void Session::NoteRequest(const xmpp::Envelope& envelope, rpc::Receipt receipt) {
+  if (!IsRequestOfOthers(envelope)) return;
+  Requests::Request request{envelope.id(), envelope.from()};
+  if (!management_) {
+    request.number = ++last_request_;
+    session::v1::Asked asked;
+    asked.set_id(envelope.id());
+    asked.set_from(envelope.from());
+    asked.set_origin(envelope.origin());
+    asked.set_origin_seq(envelope.origin_seq());
+    auto noted = [receipt = std::move(receipt)]() mutable { receipt = rpc::Receipt(); };
+    session::NoteAsked(context_.redis, session::AskedKey(jid_.bare(), id_), request.number, asked, std::move(noted));
+  }
+  const auto forgotten = requests_.Note(std::move(request), context_.config.c2s.max_unanswered_bytes);
+  if (!forgotten.empty()) context_.metrics.limits.Add("unanswered");
+  for (const auto& each : forgotten) ForgetInRedis(each);
+}
+
+void Session::NoteAnswer(const xmpp::Envelope& envelope) {
+  const auto answered = requests_.Answer(envelope);
+  if (!answered) return;
+  ForgetInRedis(*answered);
+  if (management_) management_->outbound().MarkReplied(envelope.id(), envelope.to());
+}
+
+void Session::ForgetInRedis(const Requests::Request& request) {
+  if (request.number == 0 || management_) return;
+  session::ForgetAsked(context_.redis, session::AskedKey(jid_.bare(), id_), request.number);
 }
 
 // What the client has not acknowledged, and what would come now, is dealt with as for one who is not there.
@@ -278,7 +312,7 @@ bool Session::Attach(Stream& stream, std::uint32_t handled) {
   if (outbound.Acknowledge(handled) == Outbound::Verdict::kTooHigh) return false;
   // What the client got from another edge it may have answered there.
   if (std::exchange(adopted_, false)) {
-    for (const auto* request : outbound.UnansweredRequests()) NoteRequest(*request);
+    for (const auto* request : outbound.UnansweredRequests()) NoteRequest(*request, rpc::Receipt());
   }
   management_->StopWaiting();
   // From now on more may be passed on than is noted.
@@ -370,21 +404,32 @@ void Session::End(std::string_view reason) {
   const auto keep = shared_from_this();
   log::Info("session_ended", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
   Leave();
-  if (!management_) {
-    AnswerRequests();
-    return SayEnded(std::string(reason));
-  }
-  // The router is to find in the queue all that we took, for the client and from it.
-  Quiesce(Outbound::Close::kSettled, [keep, reason = std::string(reason)](bool) {
-    keep->AnswerRequests();
+  if (!management_) return EndUnmanaged(std::string(reason));
+  // The router is to find in the queue all that we took, for the client and from it. Should we not get to say that we
+  // answer the client's requests, it does.
+  Quiesce(Outbound::Close::kSettled,
+          [keep, reason = std::string(reason), requests = requests_.Take()](bool noted) {
+            if (noted) keep->AnswerRequests(requests);
+            keep->SayEnded(reason);
+            keep->management_->outbound().GiveBack();
+          });
+}
+
+void Session::EndUnmanaged(const std::string& reason) {
+  auto requests = requests_.Take();
+  if (requests.empty()) return SayEnded(reason);
+  auto taken = [keep = shared_from_this(), reason, requests = std::move(requests)](const Result<storage::Reply>& reply) {
+    const bool by_router = reply && reply->items.empty();
+    if (!by_router) keep->AnswerRequests(requests);
     keep->SayEnded(reason);
-    keep->management_->outbound().GiveBack();
-  });
+  };
+  const std::string key = session::AskedKey(jid_.bare(), id_);
+  context_.redis.Eval(session::TakeAskedScript(), {key}, {}, std::move(taken));
 }
 
 // RFC 6120 8.2.3. Those that a client with stream management has not acknowledged are in its queue: the router answers.
-void Session::AnswerRequests() {
-  for (const auto& request : requests_.Take()) {
+void Session::AnswerRequests(const std::vector<Requests::Request>& requests) {
+  for (const auto& request : requests) {
     if (management_ && management_->outbound().Holds(request.id, request.from)) continue;
     xmpp::Envelope answer = AnswerFor(jid_.str(), request, xmpp::ServiceUnavailable());
     answer.set_origin(id_);

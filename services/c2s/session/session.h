@@ -110,6 +110,7 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   // For the router that is to put it back (session.v1.Restore).
   session::v1::Record ToRecord() const;
+  const Requests& requests() const { return requests_; }
   // The router has put it back.
   void OnRestored();
   // Whether a broadcast presence with this number is still what the client last said.
@@ -128,8 +129,11 @@ class Session final : public std::enable_shared_from_this<Session> {
   rpc::RefusalReason Overflow();
   void FinishHandOver(rpc::Receipt receipt);
   void Leave();
-  void NoteRequest(const xmpp::Envelope& envelope);
-  void AnswerRequests();
+  void NoteRequest(const xmpp::Envelope& envelope, rpc::Receipt receipt);
+  void NoteAnswer(const xmpp::Envelope& envelope);
+  void ForgetInRedis(const Requests::Request& request);
+  void EndUnmanaged(const std::string& reason);
+  void AnswerRequests(const std::vector<Requests::Request>& requests);
   void SayEnded(const std::string& reason);
   void TakeEarly();
   static bool Resumable(std::string_view reason);
@@ -148,6 +152,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   Availability availability_;
   std::uint32_t generation_;  // of the lease under which it is ours
   std::int64_t bound_at_ = 0;
+  std::uint64_t last_request_ = 0;  // number of the last that Redis was told of
   std::string_view mechanism_;
   bool adopted_ = false;  // from another edge, and not attached yet
   State state_ = State::kBinding;

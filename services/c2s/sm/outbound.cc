@@ -311,6 +311,12 @@ void Outbound::MarkReplied(std::string_view id, std::string_view from) {
   const auto asked = std::find_if(entries_.begin(), entries_.end(),
                                   [&](const Entry& entry) { return !entry.replied && IsRequest(entry, id, from); });
   if (asked != entries_.end()) asked->replied = any_replied_ = true;
+  UpdateHeader();  // else who goes on after our death answers it, too
+}
+
+void Outbound::UpdateHeader() {
+  outdated_ = true;
+  Plan();
 }
 
 std::vector<const link::v1::Envelope*> Outbound::UnansweredRequests() const {
@@ -361,7 +367,7 @@ void Outbound::StoreHandled(Close close, std::function<void(bool)> done) {
 }
 
 void Outbound::Note() {
-  if (to_note_.empty()) return;
+  if (to_note_.empty() && !outdated_) return;
   if (state_ == State::kReady) return SetHeader(Close::kOpen);
   OnNoted(StartNoting(), false);
 }
@@ -395,6 +401,8 @@ session::v1::QueueHeader Outbound::Header(Close close) {
   for (std::uint64_t number = acked_ + 1; any_replied_ && number <= last(); ++number) {
     if (At(number).replied) header.add_replied(number);
   }
+  session_.requests().Fill(header, [this](const auto& request) { return !Holds(request.id, request.from); });
+  outdated_ = false;
   return header;
 }
 

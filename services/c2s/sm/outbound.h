@@ -36,6 +36,8 @@ class Outbound {
   void Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt);
   // The client answered the request `id` of `from`, which it may not have acknowledged.
   void MarkReplied(std::string_view id, std::string_view from);
+  // At the end of the turn Redis has a new header.
+  void UpdateHeader();
   // Requests of others that the client has neither acknowledged nor answered.
   std::vector<const link::v1::Envelope*> UnansweredRequests() const;
   // It has not acknowledged the request `id` of `from`.
@@ -150,6 +152,7 @@ class Outbound {
   bool may_create_ = false;
   bool planned_ = false;
   bool any_replied_ = false;  // perhaps, of entries_
+  bool outdated_ = false;     // the header in Redis
 };
 
 }  // namespace parley::c2s

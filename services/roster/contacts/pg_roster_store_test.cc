@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <vector>
@@ -301,6 +302,36 @@ TEST_F(PgRosterStoreTest, LimitsRefuseAndChangeNothing) {
   EXPECT_EQ(Set(kRomeo, "", {"", "x"}).error(), v1::PROBLEM_INVALID);
   EXPECT_EQ(Counts(), "5 2");
   EXPECT_NE(Get()->version(), version);
+}
+
+// RFC 6121 4.3.2: there is nobody to ask, or it would say unsubscribed.
+TEST_F(PgRosterStoreTest, TellsWhichContactsOfOursDoNotKnowOfTheSubscription) {
+  db.AddAccount("romeo", "other.example");
+  for (const char* contact : {"far@x.example", "gone@home.example", kRomeo}) {
+    ASSERT_TRUE(Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE, contact));
+    ASSERT_TRUE(Apply(Direction::DIRECTION_INBOUND, Direction::VERB_SUBSCRIBED, contact));
+  }
+  ASSERT_TRUE(Set("nurse@home.example"));
+  const auto refused = [&] {
+    std::vector<std::string> contacts;
+    for (const auto& item : Get()->items()) {
+      if (item.refused()) contacts.push_back(item.jid());
+    }
+    std::sort(contacts.begin(), contacts.end());
+    return contacts;
+  };
+  EXPECT_THAT(refused(), ElementsAre("gone@home.example", kRomeo));
+  v1::ApplySubscription ask;
+  ask.set_owner(kRomeo);
+  ask.set_contact(kJuliet);
+  ask.set_direction(Direction::DIRECTION_INBOUND);
+  ask.set_verb(Direction::VERB_SUBSCRIBE);
+  ASSERT_TRUE(Do(&PgRosterStore::Apply, ask));
+  EXPECT_THAT(refused(), ElementsAre("gone@home.example", kRomeo)) << "asked is not granted";
+  ask.set_direction(Direction::DIRECTION_OUTBOUND);
+  ask.set_verb(Direction::VERB_SUBSCRIBED);
+  ASSERT_TRUE(Do(&PgRosterStore::Apply, ask));
+  EXPECT_THAT(refused(), ElementsAre("gone@home.example"));
 }
 
 TEST_F(PgRosterStoreTest, UnknownAccountIsToldBySoMuch) {

@@ -11,6 +11,14 @@ namespace {
 // All that changed since the version $3 is known.
 #define CHANGES_KNOWN "coalesce($3::bigint >= a.roster_floor AND $3::bigint < a.roster_version, false)"
 
+// The contact, of one of our hosts, has no such subscriber.
+#define REFUSED                                                                                                    \
+  "o.subscription IN (1, 3) AND EXISTS (SELECT 1 FROM hosts ch WHERE ch.domain = split_part(o.jid, '@', 2)) "      \
+  "AND NOT EXISTS (SELECT 1 FROM hosts ch JOIN accounts c ON c.host_id = ch.id "                                   \
+  "  JOIN roster_items ci ON ci.account_id = c.id WHERE ch.domain = split_part(o.jid, '@', 2) "                    \
+  "  AND c.localpart = split_part(o.jid, '@', 1) AND ci.jid = a.localpart || '@' || h.domain "                     \
+  "  AND ci.subscription IN (2, 3))"
+
 // More requests than that are delivered when some of these are answered.
 constexpr std::size_t kMaxPendingBytes = 512 << 10;
 
@@ -62,16 +70,16 @@ constexpr Statement kUnbury = {"roster_unbury", "DELETE FROM roster_removed WHER
 // all the same), no item is looked at (OFFSET 0 keeps the planner from making a filter of that).
 constexpr Statement kReadRoster = {
     "roster_read",
-    "SELECT a.roster_version, " CHANGES_KNOWN " AS incremental, i.version AS changed, i.removed, " ITEM_COLUMNS
+    "SELECT a.roster_version, " CHANGES_KNOWN " AS incremental, i.version AS changed, i.removed, i.refused, " ITEM_COLUMNS
     " FROM accounts a JOIN hosts h ON h.id = a.host_id "
     "LEFT JOIN LATERAL ("
     "  SELECT o.jid, o.name, o.groups, o.subscription, o.ask, o.approved, o.pending_in, o.in_roster, o.version, "
-    "    false AS removed FROM roster_items o "
+    "    false AS removed, " REFUSED " AS refused FROM roster_items o "
     "  WHERE o.account_id = a.id AND ($4 OR a.roster_version <> $3) "
     "    AND ($4 OR NOT " CHANGES_KNOWN
     " OR o.version > $3) "
     "  UNION ALL "
-    "  SELECT r.jid, '', '{}', 0::smallint, false, false, false, false, r.version, true FROM roster_removed r "
+    "  SELECT r.jid, '', '{}', 0::smallint, false, false, false, false, r.version, true, false FROM roster_removed r "
     "  WHERE r.account_id = a.id AND " CHANGES_KNOWN
     " AND r.version > $3 "
     "  OFFSET 0) i ON true "
@@ -120,6 +128,7 @@ v1::GetRoster WholeOf(const v1::GetRoster& ask) {
 void Add(v1::Roster& roster, const pqxx::row& row, std::int64_t known) {
   const bool removed = row["removed"].as<bool>();
   v1::Item item = ItemOf(row);
+  item.set_refused(row["refused"].as<bool>());
   if (roster.incremental() && row["changed"].as<std::int64_t>() > known && (removed || item.in_roster())) {
     v1::ItemChange& change = *roster.add_changes();
     *change.mutable_item() = item;

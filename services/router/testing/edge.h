@@ -79,8 +79,9 @@ class Edge final : private rpc::Ring::Owner {
   // Stream management, as c2s does it: what is delivered is appended to the session's queue and written to the client
   // when it is there.
   void Enable(Client& client, std::uint64_t resume_ms);
-  // The client acknowledges the oldest `count`.
-  void Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied = {});
+  // The client acknowledges the oldest `count`. `asked`: ids of Juliet's requests among them that it has not answered.
+  void Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied = {},
+                   const std::vector<std::string>& asked = {});
   // A new stream for a session of this edge, of another one, or of none. resumed() tells what came of it, once
   // answered() is true. What was in its queue is received again.
   Client& Resume(const Client& session, const std::string& queue = {});

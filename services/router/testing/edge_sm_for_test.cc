@@ -34,12 +34,18 @@ void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::R
   session::Append(redis_, session::QueueKey(client.account_, client.queue_), {element}, done);
 }
 
-void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied) {
+void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied,
+                       const std::vector<std::string>& asked) {
   session::v1::QueueHeader header;
   client.acked_ += count;
   header.set_acked(client.acked_);
   header.set_handled(client.sent_);
   header.mutable_replied()->Assign(replied.begin(), replied.end());
+  for (const auto& id : asked) {
+    auto& request = *header.add_asked();
+    request.set_id(id);
+    request.set_from("juliet@home.example/balcony");
+  }
   session::Trim(redis_, session::QueueKey(client.account_, client.queue_), count, header, [](const Result<Ok>&) {});
 }
 

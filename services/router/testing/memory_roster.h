@@ -61,6 +61,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   void Store(Account& account, const roster::v1::StoreOffline& ask, roster::v1::Answer& answer);
   void Fetch(Account& account, const roster::v1::FetchOffline& ask, roster::v1::Answer& answer);
   Account* Find(const std::string& owner, roster::v1::Answer& answer);
+  bool Refused(const std::string& owner, const std::string& contact, const Item& item) const;
 
   void OnUp(rpc::Link&) override {}
   void OnEnvelope(rpc::Link&, std::unique_ptr<rpc::Envelope>, rpc::Receipt) override {}

@@ -166,7 +166,19 @@ void MemoryRoster::Get(Account& account, const roster::v1::GetRoster& ask, roste
   }
   const bool known_well = roster.unchanged() || roster.incremental();
   if (known_well && !ask.with_items()) return;
-  for (const auto& [jid, item] : account.items) Fill(*roster.add_items(), jid, item);
+  for (const auto& [jid, item] : account.items) {
+    auto& listed = *roster.add_items();
+    Fill(listed, jid, item);
+    listed.set_refused(Refused(ask.owner(), jid, item));
+  }
+}
+
+bool MemoryRoster::Refused(const std::string& owner, const std::string& contact, const Item& item) const {
+  using xmpp::Subscription;
+  const Subscription ours = item.state.subscription;
+  const Subscription theirs = StateOf(contact, owner).subscription;
+  const bool wanted = ours == Subscription::kTo || ours == Subscription::kBoth;
+  return wanted && theirs != Subscription::kFrom && theirs != Subscription::kBoth;
 }
 
 void MemoryRoster::Set(Account& account, const roster::v1::SetItem& ask, roster::v1::Answer& answer) {

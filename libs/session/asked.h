@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/result.h"
+#include "libs/storage/redis.h"
+#include "parley/session/v1/session.pb.h"
+
+// Requests that the client of a session without stream management got and has not answered, in Redis: so that they are
+// answered (RFC 6120 8.2.3) when its edge dies. Who takes them away answers them, and nobody else does.
+namespace parley::session {
+
+// parley:a:{user@host}:<session>
+std::string AskedKey(std::string_view bare_jid, std::string_view session);
+
+// `done` also when Redis could not be told.
+void NoteAsked(storage::Redis& redis, const std::string& key, std::uint64_t number, const v1::Asked& asked,
+               std::function<void()> done);
+void ForgetAsked(storage::Redis& redis, const std::string& key, std::uint64_t number);
+void ForgetAllAsked(storage::Redis& redis, const std::string& key);
+// Script and reply of taking all, oldest first.
+const storage::Script& TakeAskedScript();
+std::vector<v1::Asked> DecodeAsked(const storage::Reply& reply);
+
+}  // namespace parley::session
