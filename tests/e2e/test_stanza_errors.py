@@ -1,23 +1,18 @@
 """Every stanza error condition of RFC 6120 8.3.3 that this server produces by itself: what is sent, and the condition,
 error type, addresses and id that come back.
 
-Of the 22 conditions these are never the server's own (it does carry those of clients, see the last test):
-  feature-not-implemented  what is not understood is service-unavailable (8.4, RFC 6121 8.5.1); no feature is half done
-  gone, redirect           no address has moved: there is no way yet to say that one has
-  not-authorized           who has not logged in gets the stream error (4.9.3.12); one who has is forbidden
-  policy-violation         what breaks a limit ends the stream (4.9.3.14), or is resource-constraint or not-acceptable
-  recipient-unavailable    an absent recipient's stanza is stored, ignored or service-unavailable (RFC 6121 8.5)
-  subscription-required    who may not see an account does not learn of it: service-unavailable (RFC 6121 8.5.1)
-  undefined-condition      every error that is made has a name
-  unexpected-request       each request is possible at any time, or ends the stream (not-authorized)
+PROTOCOLS.md, "Errors", says which of the 22 are never the server's own, and why. It does carry those of clients: see
+the last test.
 """
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from rawxmpp import BIND, CLIENT, ROSTER, STANZAS, Raw, condition
 
+PROTOCOLS = (Path(__file__).resolve().parents[2] / "PROTOCOLS.md").read_text()
 REGISTER = "jabber:iq:register"
 REMOTE = "romeo@elsewhere.example"
 
@@ -37,6 +32,15 @@ TYPES = {
     "resource-constraint": "wait",
     "service-unavailable": "cancel",
 }
+
+NEVER = """feature-not-implemented gone not-authorized policy-violation recipient-unavailable redirect
+subscription-required undefined-condition unexpected-request""".split()
+
+
+def test_conditions_that_are_never_sent_are_named_as_such():
+    assert len(TYPES) + len(NEVER) == 22
+    line = next(line for line in PROTOCOLS.splitlines() if line.startswith("| stanza errors"))
+    assert [name for name in [*TYPES, *NEVER] if f"`{name}`:" in line or f"`{name}`," in line] == NEVER
 
 
 def check(answer, wanted, kind, sender, me, number="e"):
@@ -238,10 +242,7 @@ async def test_errors_and_results_are_never_answered(world):
 async def test_errors_of_clients_travel_untouched(world):
     """Every condition, also those that the server has no use for, with their contents and an application's own."""
     romeo, juliet = await world.pair()
-    every = [*TYPES, "feature-not-implemented", "gone", "not-authorized", "policy-violation", "recipient-unavailable"]
-    every += ["redirect", "subscription-required", "undefined-condition", "unexpected-request"]
-    assert len(every) == 22
-    for name in every:
+    for name in [*TYPES, *NEVER]:
         error = f"<error type='cancel' by='{juliet.jid}'><{name} xmlns='{STANZAS}'>xmpp:a@b</{name}><own xmlns='urn:own'/></error>"
         await juliet.send(f"<message type='error' id='{name}' to='{romeo.jid}'>{error}</message>")
         received = await romeo.receive()

@@ -98,7 +98,6 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   if (auto jid = xmpp::Jid::Parse(std::string(jid_.bare()) + "/" + record.resource())) jid_ = std::move(*jid);
   Manage({.queue = record.queue(), .base = contents.header.base(), .resume_ms = record.resume_ms()});
   management_->Distrust(contents);
-  adopted_ = true;
   uplink_.StartAfter(contents.header.handled());
   context_.routers.Remember(*this, contents);
   for (const auto& asked : contents.header.asked()) {
@@ -106,6 +105,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   }
   const bool settled = contents.header.settled();
   management_->outbound().Adopt(std::move(contents));
+  for (const auto* request : management_->outbound().UnansweredRequests()) NoteRequest(*request, rpc::Receipt());
   if (settled) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
   SetState(State::kAway);
   management_->StartWaiting();
@@ -310,10 +310,6 @@ void Session::Replace(const std::string& text) {
 bool Session::Attach(Stream& stream, std::uint32_t handled) {
   auto& outbound = management_->outbound();
   if (outbound.Acknowledge(handled) == Outbound::Verdict::kTooHigh) return false;
-  // What the client got from another edge it may have answered there.
-  if (std::exchange(adopted_, false)) {
-    for (const auto* request : outbound.UnansweredRequests()) NoteRequest(*request, rpc::Receipt());
-  }
   management_->StopWaiting();
   // From now on more may be passed on than is noted.
   if (std::exchange(settled_, false)) outbound.StoreHandled(Outbound::Close::kOpen, [](bool) {});

@@ -154,7 +154,6 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::int64_t bound_at_ = 0;
   std::uint64_t last_request_ = 0;  // number of the last that Redis was told of
   std::string_view mechanism_;
-  bool adopted_ = false;  // from another edge, and not attached yet
   State state_ = State::kBinding;
   bool anonymous_ = false;
   bool interested_ = false;  // asked for its roster (RFC 6121 2.1.6)

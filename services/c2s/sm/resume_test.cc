@@ -237,6 +237,35 @@ TEST_F(ResumeTest, ARequestWhoseAnswerTheClientHasIsNotAskedAgain) {
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 2u);
 }
 
+// RFC 6120 8.2.3: acknowledged at the other edge, or by "h".
+TEST_F(ResumeTest, RequestsThatTheClientGotFromAnotherEdgeAreAnsweredAtTheEnd) {
+  std::vector<link::v1::Envelope> queued;
+  for (const std::string id : {"2", "3", "4"}) {
+    auto& request = queued.emplace_back(Queued(id, "session of juliet", std::stoull(id)));
+    request.set_kind(link::v1::KIND_IQ);
+    request.set_type(link::v1::TYPE_GET);
+    request.set_id(id);
+    request.set_from("juliet@example.org/balcony");
+  }
+  const auto change = [](session::v1::QueueHeader& header) {
+    header.set_acked(1);
+    header.add_asked()->set_id("1");
+    header.mutable_asked(0)->set_from("juliet@example.org/balcony");
+    header.add_replied(3);
+  };
+  Leave(change, queued);
+  Client client(edge_.port());
+  Resume(client, "left", 4);
+  client.Send("<iq type='result' id='4' to='juliet@example.org/balcony'/></stream:stream>");
+  ASSERT_TRUE(AwaitArrived(4));
+  const auto sent = edge_.OnLoop([this] {
+    std::vector<std::string> ids;
+    for (const auto& got : edge_.router().got) ids.push_back(got.envelope.id());
+    return ids;
+  });
+  EXPECT_THAT(sent, ::testing::ElementsAre("4", "1", "2", "")) << "an answer, two errors, and that it has ended";
+}
+
 TEST_F(ResumeTest, DeliveriesThatComeBeforeTheQueueIsReadFollowIt) {
   Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
   edge_.OnLoop([this] {
