@@ -111,7 +111,8 @@ class UnansweredTest : public SmTest {
   // Those that the header of the queue names.
   std::vector<std::string> Asked() {
     std::vector<std::string> ids;
-    for (const auto& asked : Contents().header.asked()) ids.push_back(asked.id());
+    const auto contents = Contents();
+    for (const auto& asked : contents.header.asked()) ids.push_back(asked.id());
     return ids;
   }
 };

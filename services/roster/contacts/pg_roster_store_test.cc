@@ -314,7 +314,8 @@ TEST_F(PgRosterStoreTest, TellsWhichContactsOfOursDoNotKnowOfTheSubscription) {
   ASSERT_TRUE(Set("nurse@home.example"));
   const auto refused = [&] {
     std::vector<std::string> contacts;
-    for (const auto& item : Get()->items()) {
+    const auto roster = Get();
+    for (const auto& item : roster->items()) {
       if (item.refused()) contacts.push_back(item.jid());
     }
     std::sort(contacts.begin(), contacts.end());
