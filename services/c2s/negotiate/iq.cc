@@ -21,7 +21,7 @@ std::optional<IqRequest> ReadIq(const xml::Child& child, const std::vector<xml::
   const auto type = iq->attr("type");
   const auto id = iq->attr("id");
   const auto children = iq->children();
-  if (!id || children.size() != 1 || (type != "get" && type != "set")) return std::nullopt;
+  if (!id || id->empty() || children.size() != 1 || (type != "get" && type != "set")) return std::nullopt;
   IqRequest request;
   request.set = type == "set";
   request.id = *id;

@@ -34,6 +34,10 @@ bool Registration::Take(const xml::Child& child) {
   if (!request) return false;
   if (!Offered()) {
     Refuse(request->id, xmpp::NotAllowed("registration is not open here"));
+  } else if (!IsForUs(child)) {
+    Refuse(request->id, xmpp::NotAllowed("accounts are made at the host of this stream only"));
+  } else if (request->payload.name() != "query") {
+    Refuse(request->id, xmpp::BadRequest());
   } else if (!request->set) {
     stream_.Write(IqResult(request->id, kForm));
   } else if (request->payload.Find("remove", kRegisterNs)) {
@@ -42,6 +46,14 @@ bool Registration::Take(const xml::Child& child) {
     Create(*request);
   }
   return true;
+}
+
+// The host of the stream, named or not.
+bool Registration::IsForUs(const xml::Child& child) const {
+  const std::string to = AttributeOf(child.start, "to");
+  if (to.empty()) return true;
+  const auto jid = xmpp::Jid::Parse(to);
+  return jid && jid->str() == stream_.host().domain;
 }
 
 void Registration::Create(const IqRequest& request) {

@@ -22,6 +22,7 @@ class Registration final : public Feature, public std::enable_shared_from_this<R
 
  private:
   bool Offered() const;
+  bool IsForUs(const xml::Child& child) const;
   void Create(const IqRequest& request);
   void Answer(const std::string& id, const Result<rpc::AccountProblem>& problem);
   void Refuse(const std::string& id, const xmpp::StanzaError& error);

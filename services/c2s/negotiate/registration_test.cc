@@ -57,6 +57,30 @@ TEST_F(RegistrationTest, RefusesWhatCannotBe) {
   }
 }
 
+TEST_F(RegistrationTest, IsForTheHostOfTheStream) {
+  const auto send = [](Client& client, const std::string& to) {
+    std::string iq = Register(Fields("tybalt", "x"));
+    client.Send(iq.insert(iq.find(" id="), " to='" + to + "'"));
+  };
+  Client client(edge_.port());
+  client.OpenSecured();
+  for (const std::string to : {"elsewhere.example", kOtherHost, "romeo@example.org", "@"}) {
+    send(client, to);
+    EXPECT_THAT(client.Until("</iq>"), HasSubstr("<not-allowed ")) << to;
+    EXPECT_FALSE(edge_.OnLoop([this] { return edge_.accounts().Has("tybalt@example.org"); })) << to;
+  }
+  send(client, "Example.org");
+  client.Until("<iq type='result' id='r'/>");
+}
+
+TEST_F(RegistrationTest, AnotherElementOfItsNamespaceIsNone) {
+  Client client(edge_.port());
+  client.OpenSecured();
+  client.Send("<iq type='set' id='r'><other xmlns='jabber:iq:register'>" + Fields("tybalt", "x") + "</other></iq>");
+  EXPECT_THAT(client.Until("</iq>"), HasSubstr("<bad-request "));
+  EXPECT_FALSE(edge_.OnLoop([this] { return edge_.accounts().Has("tybalt@example.org"); }));
+}
+
 TEST_F(RegistrationTest, IsNotAllowedWhereItIsNotOffered) {
   Client client(edge_.port());
   client.OpenSecured(kOtherHost);
