@@ -196,8 +196,8 @@ TEST_F(PresenceTest, AProbeOfAStrangerIsRefused) {  // 4.3.2
 // 4.3.2: the contact knows of no subscription, whatever the user's roster says.
 TEST_F(PresenceTest, AProbeOfWhoIsNotSubscribedAnyMoreEndsTheSubscription) {
   Befriend(Subscription::kTo);
-  roster_->RemoveAccount("juliet@home.example");
   Client& romeo = Online("romeo@home.example/orchard");
+  roster_->RemoveAccount("juliet@home.example");
   romeo.Send("<presence to='juliet@home.example' type='probe'/>");
   const auto refusal = AllOf(HasSubstr("from='juliet@home.example'"), HasSubstr("type='unsubscribed'"));
   EXPECT_THAT(Received(romeo), ::testing::Contains(refusal));

@@ -195,7 +195,7 @@ TEST_F(NotedRequestsTest, AreAnsweredOnceIfTheEdgeHadNotSaidThatItTookThem) {
     Ask(id);
     if (id == "1") Note(id);
   }
-  RunUntil([&] { return romeo_->received().size() == 3; });  // with its own presence
+  RunUntil([&] { return romeo_->received().size() == 2; });
   KillEdge(*dying_);
   ExpectBounced({"1", "2"});
 }

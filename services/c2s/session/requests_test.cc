@@ -126,7 +126,7 @@ TEST_F(UnansweredTest, AreInRedisUntilTheirAnswer) {
   EXPECT_THAT(Noted(), ElementsAre("1", "2", "3"));
   client.Send(Answer("2"));
   ASSERT_TRUE(AwaitArrived(1));
-  ASSERT_TRUE(edge_.Eventually([&] { return edge_.redis().Call({"HLEN", Key()}) == "2"; }));
+  ASSERT_TRUE(edge_.Eventually([&, key = Key()] { return edge_.redis().Call({"HLEN", key}) == "2"; }));
   EXPECT_THAT(Noted(), ElementsAre("1", "3"));
   client.Send("</stream:stream>");
   ASSERT_TRUE(AwaitArrived(4));
