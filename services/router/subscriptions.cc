@@ -100,7 +100,7 @@ Task<void> Subscriptions::Inbound(Account& account, Held held) {
   auto ask = AskFor(account, envelope, ApplySubscription::DIRECTION_INBOUND);
   const auto answer = co_await parts_.rosters.Ask(account.bare(), std::move(ask));
   if (answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT) co_return;  // RFC 6121 8.5.1
-  if (answer.problem() == roster::v1::PROBLEM_TOO_MANY) {  // the user's roster is no business of the contact
+  if (answer.problem() == roster::v1::PROBLEM_TOO_MANY) {             // the user's roster is no business of the contact
     const auto error = xmpp::ResourceConstraint("Too many requests wait for an answer, or this one is too long");
     parts_.sender.Bounce(account, std::move(held), error);
     co_return;

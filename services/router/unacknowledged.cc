@@ -106,7 +106,8 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   const auto& header = contents.header;
   // XEP-0198 section 5: "h" of a resumption that comes too late, modulo 2^32.
   const auto handled = static_cast<std::uint32_t>(header.handled() - header.base());
-  if (ended.reason != "closed") parts_.store.RememberEnded(account.bare(), session, handled, options_.sm_remember_ended);
+  if (ended.reason != "closed")
+    parts_.store.RememberEnded(account.bare(), session, handled, options_.sm_remember_ended);
   const std::vector<session::v1::Asked> asked(header.asked().begin(), header.asked().end());
   const std::uint64_t first = header.acked() - std::min<std::uint64_t>(header.acked(), asked.size()) + 1;
   Answer(account.bare(), ended.record, asked, first, told);

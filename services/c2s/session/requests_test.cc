@@ -64,7 +64,8 @@ TEST(RequestsTest, TheOldestAreForgottenWhenThereAreTooMany) {
   EXPECT_THAT(requests.Note({"1", kJuliet}, 250), IsEmpty());
   EXPECT_THAT(requests.Note({"2", kJuliet}, 250), IsEmpty());
   EXPECT_THAT(Ids(requests.Note({"3", kJuliet}, 250)), ElementsAre("1"));
-  EXPECT_THAT(Ids(requests.Note({std::string(1000, 'i'), kJuliet}, 250)), ElementsAre("2", "3", std::string(1000, 'i')));
+  EXPECT_THAT(Ids(requests.Note({std::string(1000, 'i'), kJuliet}, 250)),
+              ElementsAre("2", "3", std::string(1000, 'i')));
   EXPECT_THAT(Ids(requests.Take()), IsEmpty());
   requests.Note({"4", kJuliet}, 250);
   EXPECT_THAT(Ids(requests.Take()), ElementsAre("4"));

@@ -403,18 +403,18 @@ void Session::End(std::string_view reason) {
   if (!management_) return EndUnmanaged(std::string(reason));
   // The router is to find in the queue all that we took, for the client and from it. Should we not get to say that we
   // answer the client's requests, it does.
-  Quiesce(Outbound::Close::kSettled,
-          [keep, reason = std::string(reason), requests = requests_.Take()](bool noted) {
-            if (noted) keep->AnswerRequests(requests);
-            keep->SayEnded(reason);
-            keep->management_->outbound().GiveBack();
-          });
+  Quiesce(Outbound::Close::kSettled, [keep, reason = std::string(reason), requests = requests_.Take()](bool noted) {
+    if (noted) keep->AnswerRequests(requests);
+    keep->SayEnded(reason);
+    keep->management_->outbound().GiveBack();
+  });
 }
 
 void Session::EndUnmanaged(const std::string& reason) {
   auto requests = requests_.Take();
   if (requests.empty()) return SayEnded(reason);
-  auto taken = [keep = shared_from_this(), reason, requests = std::move(requests)](const Result<storage::Reply>& reply) {
+  auto taken = [keep = shared_from_this(), reason,
+                requests = std::move(requests)](const Result<storage::Reply>& reply) {
     const bool by_router = reply && reply->items.empty();
     if (!by_router) keep->AnswerRequests(requests);
     keep->SayEnded(reason);

@@ -12,11 +12,11 @@ namespace {
 #define CHANGES_KNOWN "coalesce($3::bigint >= a.roster_floor AND $3::bigint < a.roster_version, false)"
 
 // The contact, of one of our hosts, has no such subscriber.
-#define REFUSED                                                                                                    \
-  "o.subscription IN (1, 3) AND EXISTS (SELECT 1 FROM hosts ch WHERE ch.domain = split_part(o.jid, '@', 2)) "      \
-  "AND NOT EXISTS (SELECT 1 FROM hosts ch JOIN accounts c ON c.host_id = ch.id "                                   \
-  "  JOIN roster_items ci ON ci.account_id = c.id WHERE ch.domain = split_part(o.jid, '@', 2) "                    \
-  "  AND c.localpart = split_part(o.jid, '@', 1) AND ci.jid = a.localpart || '@' || h.domain "                     \
+#define REFUSED                                                                                               \
+  "o.subscription IN (1, 3) AND EXISTS (SELECT 1 FROM hosts ch WHERE ch.domain = split_part(o.jid, '@', 2)) " \
+  "AND NOT EXISTS (SELECT 1 FROM hosts ch JOIN accounts c ON c.host_id = ch.id "                              \
+  "  JOIN roster_items ci ON ci.account_id = c.id WHERE ch.domain = split_part(o.jid, '@', 2) "               \
+  "  AND c.localpart = split_part(o.jid, '@', 1) AND ci.jid = a.localpart || '@' || h.domain "                \
   "  AND ci.subscription IN (2, 3))"
 
 // More requests than that are delivered when some of these are answered.
@@ -70,11 +70,13 @@ constexpr Statement kUnbury = {"roster_unbury", "DELETE FROM roster_removed WHER
 // all the same), no item is looked at (OFFSET 0 keeps the planner from making a filter of that).
 constexpr Statement kReadRoster = {
     "roster_read",
-    "SELECT a.roster_version, " CHANGES_KNOWN " AS incremental, i.version AS changed, i.removed, i.refused, " ITEM_COLUMNS
+    "SELECT a.roster_version, " CHANGES_KNOWN
+    " AS incremental, i.version AS changed, i.removed, i.refused, " ITEM_COLUMNS
     " FROM accounts a JOIN hosts h ON h.id = a.host_id "
     "LEFT JOIN LATERAL ("
     "  SELECT o.jid, o.name, o.groups, o.subscription, o.ask, o.approved, o.pending_in, o.in_roster, o.version, "
-    "    false AS removed, " REFUSED " AS refused FROM roster_items o "
+    "    false AS removed, " REFUSED
+    " AS refused FROM roster_items o "
     "  WHERE o.account_id = a.id AND ($4 OR a.roster_version <> $3) "
     "    AND ($4 OR NOT " CHANGES_KNOWN
     " OR o.version > $3) "
