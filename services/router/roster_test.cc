@@ -26,7 +26,7 @@ TEST_F(RosterTest, GetReturnsTheRoster) {
   Client& romeo = Login("romeo@home.example/orchard");
   romeo.Send("<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>");
   EXPECT_THAT(Received(romeo), ElementsAre(XmlEq("<iq type='result' id='1' to='romeo@home.example/orchard'>"
-                                                 "<query xmlns='jabber:iq:roster'><item jid='juliet@home.example' "
+                                                 "<query xmlns='jabber:iq:roster' ver='1'><item jid='juliet@home.example' "
                                                  "subscription='both'/></query></iq>")));
 }
 

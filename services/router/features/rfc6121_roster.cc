@@ -31,9 +31,10 @@ class RosterRequest {
   const Iq& iq_;
 };
 
-std::string RosterXml(const roster::v1::Roster& roster, bool versioned) {
+// With its version (2.1.1), asked for or not: some clients learn of versions only so. An anonymous user's has none.
+std::string RosterXml(const roster::v1::Roster& roster) {
   std::string xml = "<query xmlns='jabber:iq:roster'";
-  if (versioned) xml += " ver='" + xml::Escape(roster.version(), xml::Use::kAttribute) + "'";
+  if (!roster.version().empty()) xml += " ver='" + xml::Escape(roster.version(), xml::Use::kAttribute) + "'";
   xml += ">";
   for (const auto& item : roster.items()) {
     if (item.in_roster()) xml += ItemXml(item);
@@ -59,7 +60,7 @@ Task<IqAnswer> RosterRequest::Get() {
   const bool known_well = roster.unchanged() || roster.incremental();
   // COMPAT: a roster service of the previous release does not look at with_items.
   if (!known_well || roster.items_size() > 0) deps_.rosters.Remember(owner, roster);
-  if (!known_well) co_return RosterXml(roster, known.has_value());
+  if (!known_well) co_return RosterXml(roster);
   PushChanges(roster);
   co_return EmptyResult();
 }
