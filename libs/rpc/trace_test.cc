@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "libs/tracing/memory_sink.h"
+#include "libs/tracing/testing.h"
 #include "parley/roster/v1/roster.pb.h"
 
 namespace parley::rpc {

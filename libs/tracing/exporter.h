@@ -30,7 +30,7 @@ struct ExporterMetrics {
 
 // Posts finished spans to a collector, on a thread of its own. What the collector does not take is lost, and counted:
 // nothing waits for it, and nothing is sent twice.
-class Exporter final : public SpanSink, public std::enable_shared_from_this<Exporter> {
+class Exporter final : public SpanSink {
  public:
   // Throws std::runtime_error if `options.endpoint` is none.
   static std::shared_ptr<Exporter> Start(const Options& options, Resource resource, const ExporterMetrics& metrics);

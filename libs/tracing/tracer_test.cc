@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "libs/tracing/memory_sink.h"
+#include "libs/tracing/testing.h"
 
 namespace parley::tracing {
 namespace {
