@@ -34,14 +34,15 @@ json Encode(const SpanRecord& span) {
 }  // namespace
 
 std::string EncodeSpans(const Resource& resource, const std::vector<SpanRecord>& spans) {
-  json encoded = json::array();
+  json request;
+  json& of_us = request["resourceSpans"][0];
+  of_us["resource"]["attributes"] = {Attribute("service.name", "parley-" + resource.service),
+                                     Attribute("service.instance.id", resource.instance),
+                                     Attribute("service.version", PARLEY_VERSION)};
+  json& scope = of_us["scopeSpans"][0];
+  scope["scope"] = {{"name", "parley"}, {"version", PARLEY_VERSION}};
+  json& encoded = scope["spans"] = json::array();
   for (const auto& span : spans) encoded.push_back(Encode(span));
-  const json attributes{Attribute("service.name", "parley-" + resource.service),
-                        Attribute("service.instance.id", resource.instance),
-                        Attribute("service.version", PARLEY_VERSION)};
-  const json scope{{"scope", {{"name", "parley"}, {"version", PARLEY_VERSION}}}, {"spans", std::move(encoded)}};
-  const json of_us{{"resource", {{"attributes", attributes}}}, {"scopeSpans", json::array({scope})}};
-  const json request{{"resourceSpans", json::array({of_us})}};
   return request.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
