@@ -125,6 +125,20 @@ class Collector:
 
         return self.wait(find, seconds)
 
+    def way(self, last, where, seconds=20):
+        """The spans from the root of a trace, of which `where` is true, to one with the name `last`."""
+
+        def find(spans):
+            for span in spans:
+                chain = [span]
+                while parents := [each for each in spans if each.trace == span.trace and each.id == chain[0].parent]:
+                    chain[:0] = parents
+                if span.name == last and chain[0].parent is None and where(chain[0]):
+                    return chain
+            return None
+
+        return self.wait(find, seconds)
+
     def close(self):
         self._over.set()
         self.server.shutdown()

@@ -46,10 +46,12 @@ def session(world, jid):
     return mine["session"]
 
 
+def started_by(session_id):
+    return lambda root: root.attributes["parley.session"] == session_id
+
+
 def is_from(session_id):
-    return lambda spans: any(
-        name.startswith("receive ") and span.attributes["parley.session"] == session_id for name, span in spans.items()
-    )
+    return lambda spans: any(started_by(session_id)(span) for span in spans.values() if span.parent is None)
 
 
 async def test_message_across_two_edges_is_one_trace(traced, collector):
@@ -88,12 +90,11 @@ async def test_bounce_is_an_error_and_its_way_back_is_seen(traced, collector):
     romeo = await traced.login(traced.account())
     await romeo.message("nobody@localhost", "who is there?")
     assert condition(await romeo.until(is_message)) == "service-unavailable"
-    shape = ["receive message", "route message", "store_offline", "deliver message"]
-    spans = await in_thread(collector.trace, shape, is_from(session(traced, romeo.jid)))
-    assert spans["store_offline"].error == "PROBLEM_NO_ACCOUNT"
-    assert (spans["route message"].outcome, spans["route message"].error) == ("bounced", "service-unavailable")
-    assert spans["deliver message"].parent == spans["route message"].id
-    assert spans["deliver message"].attributes["parley.stanza.type"] == "error"
+    _, bounced, *_, deliver = await in_thread(collector.way, "deliver message", started_by(session(traced, romeo.jid)))
+    assert (bounced.name, bounced.outcome, bounced.error) == ("route message", "bounced", "service-unavailable")
+    assert deliver.attributes["parley.stanza.type"] == "error"
+    stored = await in_thread(collector.wait, lambda spans: [s for s in spans if s.parent == bounced.id and s.error])
+    assert [(span.name, span.error) for span in stored] == [("store_offline", "PROBLEM_NO_ACCOUNT")]
 
 
 async def test_roster_request_is_followed_to_the_roster_service(traced, collector):
@@ -107,24 +108,11 @@ async def test_roster_request_is_followed_to_the_roster_service(traced, collecto
 
 async def test_directed_presence_passes_two_homes(traced, collector):
     romeo, juliet = await traced.pair()
-    sender = session(traced, romeo.jid)
     await romeo.presence(to=juliet.jid)
     await juliet.until(lambda e: e.get("from") == romeo.jid)
-
-    def find(spans):
-        for last in (span for span in spans if span.name == "deliver presence"):
-            by_id = {span.id: span for span in spans if span.trace == last.trace}
-            chain = [last]
-            while chain[-1].parent in by_id:
-                chain.append(by_id[chain[-1].parent])
-            names = [span.name for span in chain]
-            expected = ["deliver presence", "route presence", "route presence", "receive presence"]
-            if names == expected and chain[-1].attributes["parley.session"] == sender:
-                return chain
-        return None
-
-    _, inbound, outbound, _ = await in_thread(collector.wait, find)
-    assert (outbound.outcome, inbound.outcome) == ("forwarded", "delivered")
+    way = await in_thread(collector.way, "deliver presence", started_by(session(traced, romeo.jid)))
+    assert [span.name for span in way] == ["receive presence", "route presence", "route presence", "deliver presence"]
+    assert [span.outcome for span in way] == [None, "forwarded", "delivered", "written"]
 
 
 async def test_message_for_one_who_is_away_is_seen_as_it_is_queued(traced, collector):
