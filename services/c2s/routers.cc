@@ -99,10 +99,12 @@ void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   const bool unknown = reason == link::v1::REFUSAL_REASON_NO_SESSION;
   // A client that is away would not hear of it, and need not: it sends again what is not handled.
   const bool away = session && session->state() == Session::State::kAway;
+  // Whom we may not serve any more: what we answer is unknown where it resumes, and there it sends again.
+  const bool in_doubt = session && session->management() && !session->certain();
   // Neither here nor there: nobody waits for what becomes of it.
   if (!session && unknown) return;
   if (unknown && !envelope.repeat()) return TryOnceMore(*session, std::move(held));
-  if (!session || WorthKeeping(envelope) || elsewhere || away) return Defer(std::move(held));
+  if (!session || WorthKeeping(envelope) || elsewhere || away || in_doubt) return Defer(std::move(held));
   const auto error = ErrorFor(reason);
   if (auto* span = held.receipt.span()) span->Fail(error.condition());
   session->OnUndeliverable(envelope, error);

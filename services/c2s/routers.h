@@ -48,6 +48,8 @@ class Routers final : private rpc::Ring::Owner {
   void Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   // What a session that we claimed has had before, so that repeats are recognised.
   void Remember(const Session& session, const session::QueueContents& contents);
+  // And this, by whatever way it came.
+  void Remember(const Session& session, session::Mark mark);
 
   // Before the end: no new deliveries, please.
   void AnnounceDraining();
@@ -61,7 +63,6 @@ class Routers final : private rpc::Ring::Owner {
   void OnWritable() override;
 
   void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
-  void Remember(const Session& session, session::Mark mark);
   void TryOnceMore(Session& session, rpc::Held held);
   void GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void WakeWaiting();

@@ -145,9 +145,9 @@ void Session::OnSettled(std::uint64_t seq) {
   availability_.OnSettled(seq);
   if (management_ && state_ == State::kBound) management_->acks().OnHandled();
   if (!uplink_.idle()) return;
-  for (const auto& idle : std::exchange(on_idle_, {})) idle();
-  // Nobody asks, but if we die now the client is to be told what is handled.
+  // Nobody asks, but if we die now the client is to be told what is handled. Who waits may have more to say of it.
   if (management_ && state_ == State::kAway) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
+  for (const auto& idle : std::exchange(on_idle_, {})) idle();
   if (told_) context_.sessions.Forget(*this);
 }
 

@@ -227,6 +227,27 @@ TEST_F(ManagementTest, WhatOthersQueuedMeanwhileIsDelivered) {
   EXPECT_THAT(client.Sync(), Not(HasSubstr("<message")));
 }
 
+// Its sender was at an edge that was cut off, sent it once more elsewhere, and that edge is back, too.
+TEST_F(ManagementTest, WhatOthersQueuedMeanwhileIsKnownWhenItIsRepeated) {
+  Client client(edge_.port());
+  Enable(client);
+  link::v1::Envelope foreign;
+  foreign.set_kind(link::v1::KIND_MESSAGE);
+  foreign.set_stanza(Message("foreign"));
+  foreign.set_origin("juliet");
+  foreign.set_origin_seq(3);
+  edge_.redis().Call({"RPUSHX", queue_, session::Encode(foreign, 1, 0)});
+  Deliver(SessionId(), Message("next"));
+  client.Until(Message("next"));
+  Deliver(SessionId(), Message("foreign"), [](link::v1::Envelope& envelope) {
+    envelope.set_origin("juliet");
+    envelope.set_origin_seq(3);
+    envelope.set_repeat(true);
+  });
+  Deliver(SessionId(), Message("last"));
+  EXPECT_EQ(client.Until(Message("last")), Message("last"));
+}
+
 TEST_F(ManagementTest, ASessionThatWasClaimedElsewhereEnds) {
   Client client(edge_.port());
   Enable(client);

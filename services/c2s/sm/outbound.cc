@@ -9,6 +9,7 @@
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/node.h"
+#include "services/c2s/routers.h"
 #include "services/c2s/session/session.h"
 
 namespace parley::c2s {
@@ -191,7 +192,9 @@ void Outbound::Reconcile(session::QueueContents contents) {
       const bool had = IsAcknowledged(queued.envelope()) || HoldsMark(entries_, queued.envelope()) ||
                        HoldsMark(theirs, queued.envelope());
       skipped |= had;
-      if (!had) theirs.push_back(ToEntry(std::move(queued)));
+      if (had) continue;
+      context_.routers.Remember(session_, session::MarkOf(queued.envelope()));
+      theirs.push_back(ToEntry(std::move(queued)));
     } else if (!seen) {
       theirs.push_back(std::move(*known));
       ours.erase(known);

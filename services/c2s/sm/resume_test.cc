@@ -399,7 +399,12 @@ TEST_F(ResumeTest, ADrainLeavesSessionsToBeResumedElsewhere) {
 
 class LonelyTest : public ResumeTest {
  protected:
-  LonelyTest() : ResumeTest([](config::Config& config) { config.c2s.no_router_timeout = std::chrono::seconds(2); }) {}
+  LonelyTest()
+      : ResumeTest([](config::Config& config) {
+          config.c2s.lease_ttl = std::chrono::seconds(1);
+          config.c2s.lease_refresh = std::chrono::milliseconds(100);
+          config.c2s.no_router_timeout = std::chrono::seconds(2);
+        }) {}
 };
 
 constexpr char kMessagesIn[] = "parley_c2s_stanzas_in_total{kind=\"message\"}";
@@ -416,6 +421,20 @@ TEST_F(LonelyTest, WhatAClientSaidBeforeItWentAwayWaitsForARouter) {
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_deferred_stanzas") == 1; }));
   EXPECT_EQ(Contents().stanzas.size(), 0u);
   EXPECT_EQ(Contents().header.handled(), 0u);
+}
+
+// It may be resumed elsewhere, where nobody would know that it was answered.
+TEST_F(LonelyTest, WhatAClientSaysWhileItsEdgeIsCutOffWaitsForARouter) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.StopRouter();
+  edge_.redis().Stop();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));
+  client.Send("<message to='juliet@example.org' id='m'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_deferred_stanzas") == 1; }));
+  client.Send("</stream:stream>");
+  EXPECT_THAT(client.Rest(), Not(HasSubstr("<message")));
+  edge_.redis().Start();
 }
 
 }  // namespace
