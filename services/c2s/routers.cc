@@ -183,8 +183,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
     rpc::NoteOutcome(receipt, "repeat");
     return;
   }
-  if (auto* span = receipt.span()) [[unlikely]]
-    Describe(*span, *session);
+  if (auto* span = receipt.span()) Describe(*span, *session);
   const auto refusal = session->Deliver(envelope, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
     Remember(*session, mark);
