@@ -103,6 +103,7 @@ std::string JsonLine(Level level, std::string_view event, Fields fields) {
   line += ",\"event\":";
   AppendQuoted(line, event);
   for (const auto& field : fields) {
+    if (field.key.empty()) continue;
     line += ',';
     AppendQuoted(line, field.key);
     line += ':';
@@ -119,6 +120,7 @@ std::string TextLine(Level level, std::string_view event, Fields fields) {
   std::string line = Timestamp() + ' ' + std::string(LevelName(level)) + ' ' + Current().instance + ' ';
   line += event;
   for (const auto& field : fields) {
+    if (field.key.empty()) continue;
     line += ' ';
     line += field.key;
     line += '=';

@@ -34,6 +34,7 @@ class Field {
   std::string value;
   bool quoted = true;
 };
+// One without a key is left out.
 using Fields = std::initializer_list<Field>;
 
 bool Enabled(Level level);

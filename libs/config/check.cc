@@ -3,6 +3,7 @@
 
 #include "libs/config/parse.h"
 #include "libs/net/tls.h"
+#include "libs/tracing/http_post.h"
 #include "libs/xmpp/jid.h"
 
 namespace parley::config {
@@ -71,6 +72,12 @@ void CheckAccess(const Parsed& parsed) {
   }
 }
 
+void CheckTracing(const Parsed& parsed) {
+  const auto& endpoint = parsed.config.tracing.endpoint;
+  Require(parsed, endpoint.empty() || tracing::Endpoint::Parse(endpoint), "tracing.endpoint",
+          "is no http URL; write it like http://otel-collector:4318 (a collector beside it can speak TLS to others)");
+}
+
 void CheckC2s(const Parsed& parsed) {
   const C2s& c2s = parsed.config.c2s;
   Require(parsed, !c2s.listen.empty() || !c2s.listen_tls.empty(), "c2s.listen",
@@ -93,6 +100,7 @@ void CheckConsistency(const Parsed& parsed) {
   CheckC2s(parsed);
   CheckStores(parsed);
   CheckAccess(parsed);
+  CheckTracing(parsed);
   Require(parsed, config.router.bind_retry_min <= config.router.bind_retry_max, "router.bind_retry_min",
           "must not be larger than router.bind_retry_max");
   Require(parsed, config.link.reconnect_min <= config.link.reconnect_max, "link.reconnect_min",

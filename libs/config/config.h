@@ -13,6 +13,7 @@
 #include "libs/rpc/security.h"
 #include "libs/storage/redis.h"
 #include "libs/telemetry/admin_options.h"
+#include "libs/tracing/options.h"
 
 // The one YAML file of all services. Every key has a row in schema.cc: path, type, default, range, meaning, secret
 // environment variable; the reference (docs/configuration.md) is printed from these rows. Unknown keys, wrong types and
@@ -198,6 +199,7 @@ struct Config {
   rpc::LinkOptions link;
   rpc::MutualTls mtls;
   rpc::Access access;  // PARLEY_ACCESS_TOKENS, PARLEY_TOKEN
+  tracing::Options tracing;
   C2s c2s;
   Router router;
   Roster roster;

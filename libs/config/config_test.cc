@@ -85,6 +85,7 @@ TEST(ConfigTest, ReadsEveryKindOfValue) {
 log: {level: warn, json: true}
 redis: {port: 7000, database: 3, command_timeout: 750ms}
 link: {window_bytes: 8MiB}
+tracing: {endpoint: 'http://collector:4318', sample_ratio: 0.005}
 c2s:
   listen: ["127.0.0.1:0", "[::1]:5222"]
   max_stanza_bytes: 64KiB
@@ -101,6 +102,8 @@ c2s:
   EXPECT_EQ(config.redis.database, 3);
   EXPECT_EQ(config.redis.command_timeout, Milliseconds(750));
   EXPECT_EQ(config.link.window_bytes, 8u << 20);
+  EXPECT_EQ(config.tracing.endpoint, "http://collector:4318");
+  EXPECT_EQ(config.tracing.sample_ratio, 0.005);
   EXPECT_THAT(config.c2s.listen, ElementsAre("127.0.0.1:0", "[::1]:5222"));
   EXPECT_EQ(config.c2s.max_stanza_bytes, 65536u);
   EXPECT_EQ(config.c2s.max_unauthenticated_bytes, 64000u);
@@ -207,6 +210,13 @@ INSTANTIATE_TEST_SUITE_P(
               "half of c2s.lease_ttl"},
         Wrong{"NothingToListenOn", "hosts: [{domain: a.b}]\nc2s: {listen: [], listen_tls: []}\n",
               "config:2: c2s.listen", "both empty"},
+        Wrong{"NotAShare", "tracing:\n  sample_ratio: 1%\n", "config:2: tracing.sample_ratio: '1%'",
+              "0 to 1, like 0.01"},
+        Wrong{"TooLargeAShare", "tracing: {sample_ratio: 1.5}\n", "config:1: tracing.sample_ratio: '1.5'", "0 to 1"},
+        Wrong{"NegativeShare", "tracing: {sample_ratio: -0.1}\n", "config:1: tracing.sample_ratio: '-0.1'", "0 to 1"},
+        Wrong{"ShareIsNoNumber", "tracing: {sample_ratio: nan}\n", "config:1: tracing.sample_ratio: 'nan'", "0 to 1"},
+        Wrong{"TracesOverTls", "hosts: [{domain: a.b}]\ntracing:\n  endpoint: https://c:4318\n",
+              "config:3: tracing.endpoint", "http://otel-collector:4318"},
         Wrong{"NoYaml", "hosts: [\n", "config:", "not valid YAML"}, Wrong{"NotAMap", "- 1\n", "config: ", "sections"}),
     [](const auto& info) { return std::string(info.param.name); });
 
@@ -341,7 +351,7 @@ TEST(ConfigTest, EveryFieldHasARow) {
       {"libs/config/config.h", "Cluster", "cluster."}, {"libs/config/config.h", "Postgres", "postgres."},
       {"libs/config/config.h", "C2s", "c2s."},         {"libs/config/config.h", "Router", "router."},
       {"libs/config/config.h", "Roster", "roster."},   {"libs/storage/redis.h", "RedisOptions", "redis."},
-      {"libs/rpc/link.h", "LinkOptions", "link."}};
+      {"libs/rpc/link.h", "LinkOptions", "link."},     {"libs/tracing/options.h", "Options", "tracing."}};
   std::set<std::string> rows;
   for (const auto& row : Rows()) EXPECT_TRUE(rows.insert(std::string(row.path)).second) << row.path;
   for (const auto& [header, type, prefix] : structs) {

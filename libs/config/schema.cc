@@ -35,6 +35,7 @@ const std::vector<Section>& Sections() {
       {"link", "The streams between services."},
       {"mtls", "Mutual TLS between services, and with operators (parleyctl)."},
       {"access", "Who may call without it: tokens. Of no meaning with mutual TLS."},
+      {"tracing", "Following stanzas through all services (OpenTelemetry)."},
       {"c2s", "The edge that clients connect to."},
       {"router", "Sessions, presence and delivery."},
       {"roster", "Accounts, rosters and offline messages."},
@@ -139,6 +140,19 @@ const std::vector<Row<Config>>& Rows() {
           "everybody who can connect may do everything.",
           "PARLEY_ACCESS_TOKENS"),
       ROW(access.token, Text(), "What this process shows to others.", "PARLEY_TOKEN"),
+
+      ROW(tracing.endpoint, Text(),
+          "Where spans are posted (OTLP/HTTP, JSON): http://otel-collector:4318; /v1/traces is added if there is no "
+          "path. Empty: nothing is traced."),
+      ROW(tracing.sample_ratio, Share(), "Share of clients' stanzas that are followed. Of use for c2s only."),
+      ROW(tracing.max_queue, Number(1, 1'000'000), "Spans that wait to be posted; more are dropped."),
+      ROW(tracing.batch, Number(1, 100'000), "Most spans in one request."),
+      ROW(tracing.interval, Duration(milliseconds(10), minutes(1)),
+          "How long spans wait for more before they are posted."),
+      ROW(tracing.timeout, Duration(milliseconds(10), minutes(1)),
+          "Longest wait for the collector's answer; then the request's spans are lost."),
+      ROW(tracing.stop_timeout, Duration(milliseconds(0), seconds(10)),
+          "How long the end of the process may wait until the last spans are posted."),
 
       ROW(c2s.listen, Address(), "Where clients connect in the clear and go on with STARTTLS."),
       ROW(c2s.listen_tls, Address(), "Where clients connect with TLS at once (XEP-0368)."),

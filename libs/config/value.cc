@@ -90,6 +90,14 @@ std::int64_t ParseNumber(const std::string& text, const Rule& rule) {
   return *value;
 }
 
+double ParseShare(const std::string& text) {
+  double share = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), share);
+  const bool number = error == std::errc() && end == text.data() + text.size();
+  if (!number || !(share >= 0 && share <= 1)) throw Problem(Quoted(text) + " is not a number from 0 to 1, like 0.01");
+  return share;
+}
+
 bool ParseFlag(const std::string& text) {
   if (text == "true" || text == "yes" || text == "on") return true;
   if (text == "false" || text == "no" || text == "off") return false;
@@ -150,6 +158,7 @@ struct Assigner {
 
   void operator()(std::string* field) const { *field = CheckText(text, rule); }
   void operator()(bool* field) const { *field = ParseFlag(text); }
+  void operator()(double* field) const { *field = ParseShare(text); }
   void operator()(std::vector<std::string>* field) const { *field = {CheckText(text, rule)}; }
   void operator()(log::Level* field) const {
     CheckText(text, rule);
@@ -174,6 +183,10 @@ struct Printer {
 
   std::string operator()(const std::string* field) const { return *field; }
   std::string operator()(const bool* field) const { return *field ? "true" : "false"; }
+  std::string operator()(const double* field) const {
+    std::array<char, 32> digits;
+    return std::string(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), *field).ptr);
+  }
   std::string operator()(const log::Level* field) const {
     return std::string(kLevels[static_cast<std::size_t>(*field)]);
   }
@@ -207,6 +220,7 @@ Rule Domain() { return {Rule::Kind::kDomain}; }
 Rule File() { return {Rule::Kind::kFile}; }
 Rule Name() { return {Rule::Kind::kName}; }
 Rule Network() { return {Rule::Kind::kNetwork}; }
+Rule Share() { return {Rule::Kind::kShare}; }
 
 void Assign(const Field& field, const Rule& rule, const std::string& text) { std::visit(Assigner{rule, text}, field); }
 
@@ -221,8 +235,9 @@ bool IsList(const Field& field) { return std::holds_alternative<std::vector<std:
 std::string Print(const Field& field, const Rule& rule) { return std::visit(Printer{rule}, field); }
 
 std::string PrintType(const Field& field, const Rule& rule) {
-  static constexpr std::array<std::string_view, 11> kKinds{
-      "text", "true or false", "number", "size", "duration", "choice", "address", "domain", "file", "name", "network"};
+  static constexpr std::array<std::string_view, 12> kKinds{"text",     "true or false", "number",  "size",
+                                                           "duration", "choice",        "address", "domain",
+                                                           "file",     "name",          "network", "number"};
   const std::string kind(kKinds[static_cast<std::size_t>(rule.kind)]);
   return IsList(field) ? "list of " + kind : kind;
 }
@@ -238,6 +253,8 @@ std::string PrintRange(const Rule& rule) {
       for (auto choice : rule.choices) all += (all.empty() ? "" : ", ") + std::string(choice);
       return all;
     }
+    case Rule::Kind::kShare:
+      return "0 to 1";
     default:
       return "";
   }

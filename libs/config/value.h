@@ -19,12 +19,25 @@ class Problem : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-using Field = std::variant<std::string*, bool*, int*, std::uint16_t*, std::uint32_t*, std::uint64_t*,
+using Field = std::variant<std::string*, bool*, int*, std::uint16_t*, std::uint32_t*, std::uint64_t*, double*,
                            std::chrono::milliseconds*, std::chrono::seconds*, std::vector<std::string>*, log::Level*>;
 
 // What a field takes. `min` and `max`: the number, bytes or milliseconds.
 struct Rule {
-  enum class Kind { kText, kFlag, kNumber, kBytes, kDuration, kChoice, kAddress, kDomain, kFile, kName, kNetwork };
+  enum class Kind {
+    kText,
+    kFlag,
+    kNumber,
+    kBytes,
+    kDuration,
+    kChoice,
+    kAddress,
+    kDomain,
+    kFile,
+    kName,
+    kNetwork,
+    kShare
+  };
   Kind kind = Kind::kText;
   std::int64_t min = 0;
   std::int64_t max = 0;
@@ -41,6 +54,7 @@ Rule Address();  // "host:port", "[::1]:port"
 Rule Domain();
 Rule File();
 Rule Name();     // of an instance: becomes part of keys
+Rule Share();    // from 0 to 1
 Rule Network();  // "10.0.0.0/8", "2001:db8::/32", "192.0.2.1"
 
 // Throw Problem without a location.

@@ -11,6 +11,7 @@
 
 #include "libs/base/loop.h"
 #include "libs/base/result.h"
+#include "libs/tracing/span.h"
 #include "parley/link/v1/link.pb.h"
 
 namespace parley::telemetry {
@@ -60,6 +61,7 @@ class Receipt {
     std::uint32_t copies_ = 1;
     bool abandoned_ = false;
     RefusalReason refusal_ = link::v1::REFUSAL_REASON_UNSPECIFIED;
+    std::unique_ptr<tracing::Span> span_;
   };
 
   Receipt() = default;  // nothing is owed
@@ -84,8 +86,15 @@ class Receipt {
   void Abandon();
   explicit operator bool() const { return debt_ != nullptr; }
 
+  // Our part in the way of a traced stanza (libs/rpc/trace.h). It ends when nothing more is owed. nullptr: not traced.
+  tracing::Span* span() const { return debt_ == nullptr ? nullptr : debt_->span_.get(); }
+  void SetSpan(std::unique_ptr<tracing::Span> span) {
+    if (debt_ != nullptr) debt_->span_ = std::move(span);
+  }
+
  private:
   void Release();
+  static void EndSpan(Debt& debt);
 
   Debt* debt_ = nullptr;
 };

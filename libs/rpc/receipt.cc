@@ -33,7 +33,17 @@ void Receipt::Release() {
   Debt* debt = std::exchange(debt_, nullptr);
   if (--debt->copies_ > 0) return;
   std::unique_ptr<Debt> last(debt);
+  if (last->span_) EndSpan(*last);
   if (!last->abandoned_) last->Settle(last->refusal_);
+}
+
+void Receipt::EndSpan(Debt& debt) {
+  if (debt.abandoned_) {
+    debt.span_->Fail("abandoned");
+  } else if (debt.refusal_ != link::v1::REFUSAL_REASON_UNSPECIFIED) {
+    debt.span_->Fail(link::v1::RefusalReason_Name(debt.refusal_));
+  }
+  debt.span_.reset();
 }
 
 }  // namespace parley::rpc

@@ -14,6 +14,9 @@ class AccountsClient;
 namespace parley::storage {
 class Redis;
 }
+namespace parley::tracing {
+class Tracer;
+}
 
 namespace parley::c2s {
 
@@ -41,6 +44,7 @@ struct Context {
   SessionTable& sessions;
   Routers& routers;
   Node& node;
+  tracing::Tracer& tracer;
 };
 
 }  // namespace parley::c2s

@@ -12,6 +12,7 @@
 #include "libs/storage/redis.h"
 #include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/admin.h"
+#include "libs/tracing/tracer.h"
 #include "services/c2s/acceptor.h"
 #include "services/c2s/admission.h"
 #include "services/c2s/context.h"
@@ -51,6 +52,7 @@ class Edge {
   const std::shared_ptr<const rpc::Security> security_;
   telemetry::Admin& admin_;
   Metrics metrics_;
+  tracing::Tracer tracer_;
   Wheel wheel_;
   Workers workers_;
   storage::Redis redis_;

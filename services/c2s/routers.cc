@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "libs/base/log.h"
+#include "libs/rpc/trace.h"
 #include "libs/xmpp/errors.h"
 #include "services/c2s/session/route.h"
 #include "services/c2s/session/session.h"
@@ -18,6 +19,13 @@ xmpp::StanzaError ErrorFor(rpc::RefusalReason reason) {
   return xmpp::RemoteServerTimeout("the server cannot route this now");
 }
 
+void Describe(tracing::Span& span, const Session& session) {
+  const bool here = session.state() == Session::State::kBound;
+  span.Set(tracing::kOutcome, here ? "written" : "queued");
+  span.Set("parley.session", session.id());
+  span.Set("parley.host", session.jid().domain());
+}
+
 // Presence and controls have nobody who would understand an error, and are wanted late rather than never.
 bool WorthKeeping(const rpc::Envelope& envelope) {
   return envelope.kind() == link::v1::KIND_CONTROL || envelope.kind() == link::v1::KIND_PRESENCE;
@@ -25,9 +33,11 @@ bool WorthKeeping(const rpc::Envelope& envelope) {
 
 }  // namespace
 
-Routers::Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics)
+Routers::Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics,
+                 const tracing::Tracer& tracer)
     : sessions_(sessions),
       metrics_(metrics),
+      tracer_(tracer),
       max_deferred_(options.max_deferred),
       repeats_(options.max_repeats_remembered, options.repeat_memory),
       loop_(loop),
@@ -95,7 +105,9 @@ void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   if (!session && unknown) return;
   if (unknown && !envelope.repeat()) return TryOnceMore(*session, std::move(held));
   if (!session || WorthKeeping(envelope) || elsewhere || away || in_doubt) return Defer(std::move(held));
-  session->OnUndeliverable(envelope, ErrorFor(reason));
+  const auto error = ErrorFor(reason);
+  if (auto* span = held.receipt.span()) span->Fail(error.condition());
+  session->OnUndeliverable(envelope, error);
 }
 
 // After the session is put back.
@@ -108,7 +120,9 @@ void Routers::TryOnceMore(Session& session, rpc::Held held) {
 void Routers::Defer(rpc::Held held) {
   if (deferred_.size() >= max_deferred_) {
     metrics_.limits.Add("deferred");
-    log::Error("stanza_dropped", {{"session", held.envelope->origin()}, {"reason", "too many are kept already"}});
+    log::Error("stanza_dropped", {{"session", held.envelope->origin()},
+                                  {"reason", "too many are kept already"},
+                                  tracing::TraceId(held.envelope->trace())});
     return;
   }
   deferred_.push_back(std::move(held));
@@ -141,7 +155,10 @@ void Routers::OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelop
     return;
   }
   if (envelope->has_hand_over()) return HandOver(*envelope, std::move(receipt));
-  if (envelope->leg() == link::v1::LEG_DELIVER) return Deliver(std::move(envelope), std::move(receipt));
+  if (envelope->leg() == link::v1::LEG_DELIVER) {
+    rpc::Follow(tracer_, "deliver", *envelope, receipt);
+    return Deliver(std::move(envelope), std::move(receipt));
+  }
   log::Warn("envelope_not_understood", {{"peer", link.peer().instance}});
 }
 
@@ -163,8 +180,10 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   const session::Mark mark = session::MarkOf(*envelope);
   if (mark.origin != 0 && envelope->repeat() && repeats_.Seen(mark.origin, session->id(), mark.seq, now)) {
     metrics_.repeats_dropped.Increment();
+    rpc::NoteOutcome(receipt, "repeat");
     return;
   }
+  if (auto* span = receipt.span()) Describe(*span, *session);
   const auto refusal = session->Deliver(envelope, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
     Remember(*session, mark);

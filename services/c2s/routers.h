@@ -10,6 +10,7 @@
 
 #include "libs/rpc/ring.h"
 #include "libs/session/queue.h"
+#include "libs/tracing/tracer.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/session/repeats.h"
 
@@ -28,7 +29,8 @@ class Routers final : private rpc::Ring::Owner {
     std::size_t max_repeats_remembered = 200000;
     std::chrono::seconds repeat_memory{60};
   };
-  Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics);
+  Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics,
+          const tracing::Tracer& tracer);
   ~Routers();
 
   // `key`: a bare JID.
@@ -70,6 +72,7 @@ class Routers final : private rpc::Ring::Owner {
 
   SessionTable& sessions_;
   Metrics& metrics_;
+  const tracing::Tracer& tracer_;
   const std::size_t max_deferred_;
   Repeats repeats_;
   std::function<void(const std::shared_ptr<Session>&)> unknown_;

@@ -76,14 +76,18 @@ std::string_view NameOf(const v1::Ask& ask) {
 
 }  // namespace
 
-Asks::Asks(RosterStore& rosters, OfflineStore& offline, OfflineWriter& writer, telemetry::Metrics& metrics)
+Asks::Asks(RosterStore& rosters, OfflineStore& offline, OfflineWriter& writer, telemetry::Metrics& metrics,
+           const tracing::Tracer& tracer)
     : rosters_(rosters),
       offline_(offline),
       writer_(writer),
-      metrics_(metrics, "parley_roster_asks", "ask", "Questions of routers") {}
+      metrics_(metrics, "parley_roster_asks", "ask", "Questions of routers"),
+      tracer_(tracer) {}
 
 void Asks::Answer(const v1::Ask& ask, Done done) {
   metrics_.Started();
+  if (!ask.trace().empty()) [[unlikely]]
+    done = Trace(ask, std::move(done));
   auto counted = [this, name = NameOf(ask), started = CallMetrics::Clock::now(),
                   done = std::move(done)](v1::Answer answer) {
     metrics_.Finished(name, v1::Problem_Name(answer.problem()), started);
@@ -91,6 +95,15 @@ void Asks::Answer(const v1::Ask& ask, Done done) {
   };
   if (!WellFormed(ask)) return counted(Refused(v1::PROBLEM_INVALID));
   Dispatch(ask, std::move(counted));
+}
+
+Done Asks::Trace(const v1::Ask& ask, Done done) const {
+  const std::shared_ptr<tracing::Span> span = tracer_.Continue(ask.trace(), std::string(NameOf(ask)));
+  if (!span) return done;
+  return [span, done = std::move(done)](v1::Answer answer) {
+    if (answer.problem() != v1::PROBLEM_UNSPECIFIED) span->Fail(v1::Problem_Name(answer.problem()));
+    done(std::move(answer));
+  };
 }
 
 void Asks::Dispatch(const v1::Ask& ask, Done done) {
@@ -120,8 +133,8 @@ void Asks::Dispatch(const v1::Ask& ask, Done done) {
 }
 
 // Nobody sends stanzas here; whoever does keeps them.
-void Asks::OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope>, rpc::Receipt receipt) {
-  log::Warn("unexpected_stanza", {{"peer", link.peer().instance}});
+void Asks::OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  log::Warn("unexpected_stanza", {{"peer", link.peer().instance}, tracing::TraceId(envelope->trace())});
   receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
 }
 

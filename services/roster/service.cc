@@ -23,7 +23,8 @@ rpc::LinkOptions LinksOf(const config::Config& config, telemetry::Metrics& metri
 }  // namespace
 
 Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& metrics)
-    : postgres_(loop, PostgresOf(config.postgres), PrepareConnection),
+    : tracer_(config.tracing, "roster", config.cluster.instance, metrics),
+      postgres_(loop, PostgresOf(config.postgres), PrepareConnection),
       postgres_metrics_(loop, metrics, postgres_),
       database_(postgres_, metrics),
       rosters_(database_, RosterLimitsOf(config.roster)),
@@ -41,7 +42,7 @@ Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& m
                     secret_ = std::move(secret);
                     surveyor_.Start();
                   }),
-      asks_(rosters_, offline_, writer_, metrics),
+      asks_(rosters_, offline_, writer_, metrics, tracer_),
       accounts_service_(accounts_, metrics),
       server_(loop, rpc::Self{"roster", config.cluster.instance, RandomId()}, config.roster.listen,
               LinksOf(config, metrics), Methods(), &asks_),

@@ -10,6 +10,7 @@
 #include "libs/rpc/server.h"
 #include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/metrics.h"
+#include "libs/tracing/tracer.h"
 #include "services/roster/accounts/accounts_service.h"
 #include "services/roster/accounts/pg_account_store.h"
 #include "services/roster/accounts/surveyor.h"
@@ -38,6 +39,7 @@ class Service {
   rpc::Methods Methods();
   void OnSurveyed(IterationSurvey survey);
 
+  tracing::Tracer tracer_;
   storage::Postgres postgres_;
   storage::PostgresMetrics postgres_metrics_;
   Database database_;

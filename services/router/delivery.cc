@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libs/base/unix_time.h"
+#include "libs/rpc/trace.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/subscriptions.h"
 
@@ -47,6 +48,7 @@ bool Delivery::MessageNow(Account& account, Held& held) {
       break;
     case Outcome::kIgnore:
       sender_.metrics().ignored.Increment();
+      rpc::NoteOutcome(held.receipt, "ignored");
       held = Held();
       break;
   }
@@ -54,7 +56,7 @@ bool Delivery::MessageNow(Account& account, Held& held) {
 }
 
 Task<void> Delivery::StoreMessage(Account& account, Held held) {
-  const auto refusal = co_await offline_.Store(account, *held.envelope);
+  const auto refusal = co_await offline_.Store(account, held);
   if (refusal) sender_.Bounce(account, std::move(held), *refusal);
 }
 

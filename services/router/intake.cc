@@ -1,6 +1,7 @@
 #include "services/router/intake.h"
 
 #include "libs/base/log.h"
+#include "libs/rpc/trace.h"
 #include "libs/xmpp/jid.h"
 
 namespace parley::router {
@@ -13,10 +14,11 @@ bool IsEdge(const rpc::Link& link) { return link.peer().service == "c2s"; }
 void Intake::Take(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   const bool inbound = envelope->leg() == link::v1::LEG_INBOUND;
   if (envelope->leg() == link::v1::LEG_DELIVER) {
-    log::Error("delivery_to_a_router", {{"to", envelope->to()}});
+    log::Error("delivery_to_a_router", {{"to", envelope->to()}, tracing::TraceId(envelope->trace())});
     return;
   }
   metrics_.taken.Add(*envelope);
+  rpc::Follow(tracer_, "route", *envelope, receipt);
   const std::string_view account = xmpp::BareOf(inbound ? envelope->to() : envelope->from());
   rpc::Held held;
   held.envelope = std::move(envelope);

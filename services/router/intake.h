@@ -1,6 +1,7 @@
 #pragma once
 
 #include "libs/rpc/link.h"
+#include "libs/tracing/tracer.h"
 #include "services/router/account_table.h"
 #include "services/router/edges.h"
 #include "services/router/metrics.h"
@@ -11,8 +12,8 @@ namespace parley::router {
 // What comes in: by the links that edges and other routers opened to us.
 class Intake final : public rpc::LinkHandler {
  public:
-  Intake(AccountTable& accounts, Edges& edges, SessionAsks& asks, Metrics& metrics)
-      : accounts_(accounts), edges_(edges), asks_(asks), metrics_(metrics) {}
+  Intake(AccountTable& accounts, Edges& edges, SessionAsks& asks, Metrics& metrics, const tracing::Tracer& tracer)
+      : accounts_(accounts), edges_(edges), asks_(asks), metrics_(metrics), tracer_(tracer) {}
 
   // To the mailbox of the account that it concerns.
   void Take(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
@@ -30,6 +31,7 @@ class Intake final : public rpc::LinkHandler {
   Edges& edges_;
   SessionAsks& asks_;
   Metrics& metrics_;
+  const tracing::Tracer& tracer_;
 };
 
 }  // namespace parley::router

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "libs/rpc/trace.h"
 #include "libs/xmpp/jid.h"
 
 namespace parley::router {
@@ -142,6 +143,7 @@ bool IqDispatcher::Refuse(Account& account, Held& held, Permission permission) {
 void IqDispatcher::Send(Account& account, const Held& held, IqAnswer answer) {
   if (answer) {
     sender_.Reply(account, *held.envelope, xmpp::MakeResult(*held.envelope, *answer), held.receipt);
+    rpc::NoteOutcome(held.receipt, "answered");
     return;
   }
   Held refused;

@@ -6,6 +6,7 @@
 
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
+#include "libs/rpc/trace.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/origin.h"
@@ -90,10 +91,12 @@ struct Pending {
 Offline::Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options)
     : tasks_(tasks), sender_(sender), rosters_(rosters), batch_(options.offline_batch) {}
 
-Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const Envelope& message) {
+Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const Held& held) {
+  const Envelope& message = *held.envelope;
   if (account.anonymous()) co_return xmpp::ServiceUnavailable();
   if (message.type() == link::v1::TYPE_CHAT && OnlyChatStates(message)) {
     sender_.metrics().ignored.Increment();
+    rpc::NoteOutcome(held.receipt, "ignored");
     co_return std::nullopt;
   }
   roster::v1::Ask ask;
@@ -105,9 +108,11 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const En
   const bool anew = !message.unacknowledged_by().empty();
   store.set_origin(anew ? OriginOfUnacknowledged(message.unacknowledged_by()) : message.origin());
   store.set_origin_seq(anew ? message.unacknowledged_number() : message.origin_seq());
+  rpc::PassTrace(message, ask);
   const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return Refusal(answer.problem());
   sender_.metrics().stored.Increment();
+  rpc::NoteOutcome(held.receipt, "stored");
   if (anew) sender_.metrics().unacknowledged_stored.Increment();
   co_return std::nullopt;
 }

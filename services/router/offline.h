@@ -22,7 +22,7 @@ class Offline {
   Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options);
 
   // nullopt: stored, or of the kind that may be forgotten; else why it was not.
-  Task<std::optional<xmpp::StanzaError>> Store(Account& account, const Envelope& message);
+  Task<std::optional<xmpp::StanzaError>> Store(Account& account, const Held& held);
   // To one session that has just become able to take them; all of them, in order. They are deleted when its edge has
   // accepted them.
   enum class Attempt {

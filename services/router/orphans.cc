@@ -5,6 +5,7 @@
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
+#include "libs/rpc/trace.h"
 #include "libs/session/queue.h"
 
 namespace parley::router {
@@ -178,6 +179,7 @@ Task<void> Orphans::Queue(Account& account, Held held) {
   if (tried == Tried::kNoQueue) {
     co_await QueueIsGone(account, std::move(held));
   } else {
+    rpc::NoteOutcome(held.receipt, "queued");
     co_await EndIfFull(account, id);
   }
 }

@@ -1,6 +1,7 @@
 #include "services/router/roster_client.h"
 
 #include "libs/base/log.h"
+#include "libs/tracing/tracer.h"
 
 namespace parley::router {
 namespace {
@@ -36,7 +37,7 @@ Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask as
     roster::v1::Answer answer;
     if (body && answer.ParseFromString(*body)) co_return answer;
     metrics_.roster_failures.Increment();
-    if (!body) log::Warn("roster_ask_failed", {{"reason", body.error().message()}});
+    if (!body) log::Warn("roster_ask_failed", {{"reason", body.error().message()}, tracing::TraceId(ask.trace())});
     co_await SleepFor(kRetry);
   }
   co_return Unanswered();

@@ -83,6 +83,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       self_{"router", config.cluster.instance, RandomId()},
       links_(LinksOf(config, metrics)),
       metrics_(metrics),
+      tracer_(config.tracing, "router", config.cluster.instance, metrics),
       domains_(config.hosts),
       redis_(loop, config.redis),
       redis_metrics_(loop, metrics, redis_),
@@ -124,7 +125,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                           metrics_}),
       resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
       asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_}, options_),
-      intake_(accounts_, edges_, asks_, metrics_),
+      intake_(accounts_, edges_, asks_, metrics_, tracer_),
       peers_(loop, self_, RingOf(config, links_, "router"),
              Peers::Handlers{
                  [this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },

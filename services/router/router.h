@@ -9,6 +9,7 @@
 #include "libs/rpc/server.h"
 #include "libs/storage/storage_metrics.h"
 #include "libs/telemetry/metrics.h"
+#include "libs/tracing/tracer.h"
 #include "services/router/account_removal.h"
 #include "services/router/account_table.h"
 #include "services/router/admin_operations.h"
@@ -67,6 +68,7 @@ class Router {
   const rpc::Self self_;
   const rpc::LinkOptions links_;
   Metrics metrics_;
+  tracing::Tracer tracer_;
   Domains domains_;
   storage::Redis redis_;
   storage::RedisMetrics redis_metrics_;

@@ -1,6 +1,7 @@
 #include "services/router/rules.h"
 
 #include "libs/base/log.h"
+#include "libs/tracing/tracer.h"
 #include "libs/xmpp/jid.h"
 
 namespace parley::router {
@@ -128,7 +129,7 @@ bool Rules::InboundNow(Account& account, Held& held) {
     case KIND_PRESENCE:
       return domain || InboundPresenceNow(account, held);
     default:
-      log::Warn("envelope_without_kind", {{"from", envelope.from()}});
+      log::Warn("envelope_without_kind", {{"from", envelope.from()}, tracing::TraceId(envelope.trace())});
       return true;
   }
 }

@@ -1,5 +1,6 @@
 #include "services/router/sender.h"
 
+#include "libs/rpc/trace.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/origin.h"
 
@@ -10,6 +11,7 @@ Sender::Sender(Edges& edges, Peers& peers, const Domains& domains, Metrics& metr
 
 void Sender::Deliver(const Session& session, Held held) {
   metrics_.delivered.Increment();
+  rpc::NoteOutcome(held.receipt, "delivered");
   if (!held.envelope->unacknowledged_by().empty()) metrics_.unacknowledged_delivered.Increment();
   edges_.Deliver(session.record, std::move(held));
 }
@@ -23,6 +25,7 @@ void Sender::Deliver(const Session& session, Envelope envelope, Receipt receipt)
 
 void Sender::Forward(Held held) {
   metrics_.forwarded.Increment();
+  rpc::NoteOutcome(held.receipt, "forwarded");
   held.envelope->set_leg(link::v1::LEG_INBOUND);
   // A copy: the envelope goes with what `key` points into.
   const std::string key(xmpp::BareOf(held.envelope->to()));
@@ -49,7 +52,7 @@ void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Recei
     reply.set_origin(OriginOfUnacknowledged(request.unacknowledged_by()));
     reply.set_origin_seq(request.unacknowledged_number());
   }
-  reply.set_trace(request.trace());
+  rpc::PassTrace(request, reply);
   if (xmpp::BareOf(reply.to()) != here.bare()) {
     if (Reachable(reply.to())) Forward(std::move(reply), std::move(receipt));
     return;
@@ -73,6 +76,10 @@ void Sender::Bounce(Account& here, Held held, const xmpp::StanzaError& error) {
   CountBounce(error.condition());
   if (!held.envelope->unacknowledged_by().empty()) metrics_.unacknowledged_bounced.Increment();
   Reply(here, *held.envelope, std::move(*reply), held.receipt);
+  if (auto* span = held.receipt.span()) [[unlikely]] {
+    span->Set(tracing::kOutcome, "bounced");
+    span->Fail(error.condition());
+  }
 }
 
 void Sender::Bounce(Held held, const xmpp::StanzaError& error) {

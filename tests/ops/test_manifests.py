@@ -179,6 +179,27 @@ def test_proxy_protocol_is_one_line_in_the_overlay(tmp_path):
     assert "proxy-protocol" in "".join(rendered.one("Service", "parley-c2s")["metadata"]["annotations"])
 
 
+@needs_kustomize
+def test_tracing_is_one_line_in_the_overlay(tmp_path):
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
+    kustomization = tmp_path / "deploy" / "k8s" / "overlays" / "prod" / "kustomization.yaml"
+    text = kustomization.read_text()
+    assert "  # - ../../components/tracing" in text
+    kustomization.write_text(text.replace("  # - ../../components/tracing", "  - ../../components/tracing"))
+    rendered = Rendered("prod", rendering.render(tmp_path, "prod"))
+    reference = (ROOT / "docs" / "configuration.md").read_text()
+    for component, template in rendered.services():
+        command = template["spec"]["containers"][0]["command"]
+        settings = dict(command[at + 1].split("=", 1) for at, word in enumerate(command) if word == "--set")
+        assert settings["tracing.endpoint"].startswith("http://"), component
+        assert 0 < float(settings["tracing.sample_ratio"]) < 1, component
+        assert all(f"`{key}`" in reference for key in settings)
+        port = int(settings["tracing.endpoint"].rsplit(":", 1)[1])
+        policy = rendered.one("NetworkPolicy", "parley-tracing")["spec"]
+        assert chosen(policy["podSelector"], template["metadata"]["labels"]), component
+        assert [rule["ports"] for rule in policy["egress"]] == [[{"port": port}]]
+
+
 def test_passwords_come_from_secrets_as_files(rendered):
     reference = (ROOT / "docs" / "configuration.md").read_text()
     for whose, template in rendered.pods():

@@ -48,7 +48,7 @@ def unit(tally, keyword):
 
 
 def asan(tally, keyword):
-    _sanitized(tally, keyword, "asan", ADDRESS, ["base", "xml", "xmpp", "net", "storage"])
+    _sanitized(tally, keyword, "asan", ADDRESS, ["base", "xml", "xmpp", "net", "storage", "tracing"])
 
 
 def asan_services(tally, keyword):
@@ -56,7 +56,7 @@ def asan_services(tally, keyword):
 
 
 def tsan(tally, keyword):
-    _sanitized(tally, keyword, "tsan", "thread", ["base", "rpc", "storage"])
+    _sanitized(tally, keyword, "tsan", "thread", ["base", "rpc", "storage", "tracing"])
 
 
 def _sanitized(tally, keyword, kind, sanitizers, libraries):

@@ -48,6 +48,8 @@ def process_rows():
         ("Loop lag, p99", SECONDS, slowest("parley_loop_lag_seconds", "instance"),
          "How late the event loop is; what every stanza waits."),
         ("File descriptors", COUNT, gauge("process_open_fds"), ""),
+        ("Spans of traces", PER_SECOND, rates("parley_tracing_spans_total", "outcome"),
+         "All but exported are lost. None without tracing.endpoint."),
     ]
 
 

@@ -7,6 +7,7 @@
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
 #include "libs/session/asked.h"
+#include "libs/rpc/trace.h"
 #include "libs/xmpp/stanza.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
@@ -126,8 +127,19 @@ void Session::Submit(std::unique_ptr<xmpp::Envelope> stanza) {
   if (management_ && !certain()) envelope.set_repeat(true);
   Note(envelope);
   envelope.set_origin(id_);
-  uplink_.Send(std::move(stanza));
+  std::unique_ptr<tracing::Span> span;
+  if (context_.tracer.Sample()) [[unlikely]]
+    span = StartTrace(envelope);
+  uplink_.Send(std::move(stanza), std::move(span));
   if (!uplink_.ready() && stream_) stream_->Hold(Stream::Pause::kUplink);
+}
+
+// It ends when the routers have taken the stanza.
+std::unique_ptr<tracing::Span> Session::StartTrace(xmpp::Envelope& envelope) {
+  auto span = rpc::StartTrace(context_.tracer, "receive", envelope);
+  span->Set("parley.session", id_);
+  span->Set("parley.host", jid_.domain());
+  return span;
 }
 
 void Session::Note(const xmpp::Envelope& envelope) {

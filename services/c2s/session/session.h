@@ -124,6 +124,7 @@ class Session final : public std::enable_shared_from_this<Session> {
     rpc::Receipt receipt;
   };
   void Note(const xmpp::Envelope& envelope);
+  std::unique_ptr<tracing::Span> StartTrace(xmpp::Envelope& envelope);
   void SetState(State state);
   void Count(double change);
   rpc::RefusalReason Overflow();

@@ -48,21 +48,25 @@ bool Uplink::Blocked(Route::Path path) const {
   return false;
 }
 
-void Uplink::Send(std::unique_ptr<Envelope> envelope) {
+void Uplink::Send(std::unique_ptr<Envelope> envelope, std::unique_ptr<tracing::Span> span) {
   const Route route = RouteOf(*envelope, context_.config);
   envelope->set_leg(route.leg);
-  if (waiting_.empty() && !Blocked(route.path)) return Forward(std::move(envelope), route);
+  const auto seq = envelope->origin_seq();
+  rpc::Held held{std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq))};
+  if (span) [[unlikely]]
+    held.receipt.SetSpan(std::move(span));
+  if (waiting_.empty() && !Blocked(route.path)) return Forward(std::move(held), route);
   if (waiting_.empty()) context_.wheel.Arm(patience_, context_.config.c2s.order_timeout);
-  waiting_.push_back(std::move(envelope));
+  waiting_.push_back(std::move(held));
 }
 
-void Uplink::Forward(std::unique_ptr<Envelope> envelope, const Route& route) {
-  const auto seq = envelope->origin_seq();
+void Uplink::Forward(rpc::Held held, const Route& route) {
+  const auto seq = held.envelope->origin_seq();
   pending_.push_back(Pending{seq, route.path, false});
   ++CountOf(route.path);
   if (full() && !std::exchange(limit_counted_, true)) context_.metrics.limits.Add("unacknowledged");
   const std::string key(route.key);
-  context_.routers.Send(key, std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq)));
+  context_.routers.Send(key, std::move(held.envelope), std::move(held.receipt));
   if (congested_ || !context_.routers.congested(key)) return;
   congested_ = true;
   context_.routers.WaitWritable(session_.shared_from_this());
@@ -71,7 +75,7 @@ void Uplink::Forward(std::unique_ptr<Envelope> envelope, const Route& route) {
 std::uint64_t Uplink::handled() const {
   std::uint64_t next = last_ + 1;
   if (!pending_.empty()) next = std::min(next, pending_.front().seq);
-  if (!waiting_.empty()) next = std::min(next, waiting_.front()->origin_seq());
+  if (!waiting_.empty()) next = std::min(next, waiting_.front().envelope->origin_seq());
   return next - 1;
 }
 
@@ -94,7 +98,7 @@ void Uplink::Pump() {
   const bool was_ready = ready();
   std::size_t sent = 0;
   for (; sent < waiting_.size(); ++sent) {
-    const Route route = RouteOf(*waiting_[sent], context_.config);
+    const Route route = RouteOf(*waiting_[sent].envelope, context_.config);
     if (Blocked(route.path)) break;
     Forward(std::move(waiting_[sent]), route);
   }
@@ -103,7 +107,7 @@ void Uplink::Pump() {
     if (sent > 0) context_.wheel.Arm(patience_, context_.config.c2s.order_timeout);
     return;
   }
-  std::vector<std::unique_ptr<Envelope>>().swap(waiting_);
+  std::vector<rpc::Held>().swap(waiting_);
   patience_.Cancel();
   Changed(was_ready);
 }
@@ -150,9 +154,9 @@ void Uplink::StopWaiting(void* self) {
   const auto keep = uplink.session_.shared_from_this();
   const bool was_ready = uplink.ready();
   uplink.context_.metrics.limits.Add("order");
-  for (auto& envelope : std::exchange(uplink.waiting_, {})) {
-    const Route route = RouteOf(*envelope, uplink.context_.config);
-    uplink.Forward(std::move(envelope), route);
+  for (auto& held : std::exchange(uplink.waiting_, {})) {
+    const Route route = RouteOf(*held.envelope, uplink.context_.config);
+    uplink.Forward(std::move(held), route);
   }
   uplink.Changed(was_ready);
 }

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "parley/link/v1/link.pb.h"
+#include "libs/rpc/link.h"
 #include "services/c2s/context.h"
 #include "services/c2s/session/route.h"
 #include "services/c2s/wheel.h"
@@ -32,8 +32,8 @@ class Uplink {
   }
   // It came before, on an earlier stream of the session.
   bool IsTaken(std::uint64_t seq) const { return seq <= taken_; }
-  // Sends it now, or when order allows. Its number is its origin_seq.
-  void Send(std::unique_ptr<link::v1::Envelope> envelope);
+  // Sends it now, or when order allows. Its number is its origin_seq. `span`: if it is traced.
+  void Send(std::unique_ptr<link::v1::Envelope> envelope, std::unique_ptr<tracing::Span> span = nullptr);
   // False: give no more until OnReady of the session.
   bool ready() const { return waiting_.empty() && !full() && !congested_; }
 
@@ -59,7 +59,7 @@ class Uplink {
   };
   bool full() const;
   bool Blocked(Route::Path path) const;
-  void Forward(std::unique_ptr<link::v1::Envelope> envelope, const Route& route);
+  void Forward(rpc::Held held, const Route& route);
   void Changed(bool was_ready);
   std::vector<Pending>::iterator Find(std::uint64_t seq);
   std::uint32_t& CountOf(Route::Path path);
@@ -68,9 +68,9 @@ class Uplink {
   Session& session_;
   Context& context_;
   std::uint64_t last_ = 0;
-  std::uint64_t taken_ = 0;                                   // the highest number of earlier streams
-  std::vector<Pending> pending_;                              // by number
-  std::vector<std::unique_ptr<link::v1::Envelope>> waiting_;  // for order, see Blocked()
+  std::uint64_t taken_ = 0;         // the highest number of earlier streams
+  std::vector<Pending> pending_;    // by number
+  std::vector<rpc::Held> waiting_;  // for order, see Blocked()
   Wheel::Timer patience_;
   std::uint32_t direct_ = 0;  // of the pending ones
   std::uint32_t spreading_ = 0;
