@@ -36,7 +36,9 @@ struct Peer {
   std::string service;
   std::string instance;
   std::string epoch;
-  std::string address;  // where we dialled it, or where it came from
+  std::string address;         // where we dialled it, or where it came from
+  std::uint32_t protocol = 0;  // that both of us speak
+  std::string version;         // its release; empty: one that does not say
 };
 
 // Responsibility for an inbound envelope. Copies share it; when the last one goes, the envelope is acknowledged to its
@@ -152,6 +154,8 @@ class Link {
   // More is queued or unacknowledged than the peer's window takes: stop reading from whoever feeds it.
   virtual bool congested() const = 0;
   virtual std::size_t unacknowledged() const = 0;
+  // Asks that wait for their replies.
+  virtual std::size_t asking() const = 0;
   using Done = std::function<void(Result<std::string>)>;
   // `done` gets the reply's body, or an Error after `timeout` or when the link breaks. Loop's thread.
   virtual void Ask(std::string body, std::chrono::milliseconds timeout, Done done) = 0;
