@@ -154,6 +154,7 @@ struct Router {
   Milliseconds roster_timeout{5000};
   Milliseconds delivery_timeout{10000};  // a live edge does not take a stanza
   Milliseconds lease_poll{500};
+  Milliseconds restore_grace{30000};  // a linked edge has so long to put its sessions back under a new lease
   Milliseconds reap_claim{10000};
   Milliseconds reap_retry{2000};           // sessions of a dead edge that may yet be resumed are looked at so often
   Milliseconds handover_timeout{6000};     // an edge takes so long to hand over a session

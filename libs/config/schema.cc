@@ -272,6 +272,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)), "Wait for the roster service."),
       ROW(router.delivery_timeout, Duration(milliseconds(50), minutes(10)), "Wait for a living edge to take a stanza."),
       ROW(router.lease_poll, Duration(milliseconds(50), minutes(1)), "How often the leases of the edges are read."),
+      ROW(router.restore_grace, Duration(milliseconds(100), hours(1)),
+          "How long an edge that is connected and took a new lease has to put its sessions back. The rest is ended."),
       ROW(router.reap_claim, Duration(milliseconds(500), minutes(10)),
           "How long one router has the claim to end the sessions of a dead edge."),
       ROW(router.reap_retry, Duration(milliseconds(50), minutes(10)),

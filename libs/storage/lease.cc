@@ -11,6 +11,8 @@ std::string SessionsKey(std::string_view bare_jid) {
   return key;
 }
 
+std::string_view ProcessOf(std::string_view epoch) { return epoch.substr(0, epoch.rfind('.')); }
+
 std::string NodeSessionsKey(std::string_view instance, std::string_view epoch) {
   std::string key = "parley:n:";
   key.reserve(key.size() + instance.size() + 1 + epoch.size());

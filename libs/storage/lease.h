@@ -21,9 +21,10 @@ struct LeaseOptions {
 // The edge's side: keeps the lease of this process.
 class NodeLease {
  public:
+  // `process`: this incarnation, as in its Hello (link.proto); its epochs are `process`.1, .2, ...
   // `changed(epoch)`: the lease is held under this epoch, for the first time or anew because it had lapsed (the process
   // was stopped or cut off longer than the ttl, or Redis lost its data): sessions must be put back under the new epoch.
-  NodeLease(Loop& loop, Redis& redis, std::string instance, LeaseOptions options,
+  NodeLease(Loop& loop, Redis& redis, std::string instance, std::string process, LeaseOptions options,
             std::function<void(const std::string& epoch)> changed);
   ~NodeLease();
   const std::string& epoch() const;  // "" before the first
@@ -60,6 +61,9 @@ class NodeTable {
   struct State;
   std::shared_ptr<State> state_;
 };
+
+// The process whose lease has this epoch.
+std::string_view ProcessOf(std::string_view epoch);
 
 // Names of keys.
 inline constexpr char kNodesKey[] = "parley:nodes";

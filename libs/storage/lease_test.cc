@@ -32,7 +32,7 @@ RedisOptions Quick(RedisOptions options) {
 struct Edge {
   Edge(Loop& loop, const RedisOptions& options, const std::string& instance)
       : redis(loop, options),
-        lease(loop, redis, instance, kOptions, [this](const std::string& epoch) { epochs.push_back(epoch); }) {}
+        lease(loop, redis, instance, "boot", kOptions, [this](const std::string& epoch) { epochs.push_back(epoch); }) {}
   std::vector<std::string> epochs;
   Redis redis;
   NodeLease lease;

@@ -1,6 +1,5 @@
 #include <utility>
 
-#include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/storage/lease.h"
 
@@ -34,23 +33,30 @@ const Script& ReleaseScript() {
 }  // namespace
 
 struct NodeLease::State : std::enable_shared_from_this<State> {
-  State(Loop& loop_, Redis& redis_, std::string instance_, LeaseOptions options_,
+  State(Loop& loop_, Redis& redis_, std::string instance_, std::string process_, LeaseOptions options_,
         std::function<void(const std::string&)> changed_)
-      : loop(loop_), redis(redis_), instance(std::move(instance_)), options(options_), changed(std::move(changed_)) {}
+      : loop(loop_),
+        redis(redis_),
+        instance(std::move(instance_)),
+        process(std::move(process_)),
+        options(options_),
+        changed(std::move(changed_)) {}
 
   Loop& loop;
   Redis& redis;
   const std::string instance;
+  const std::string process;
   const LeaseOptions options;
   std::function<void(const std::string&)> changed;
   std::string epoch;
-  std::string next_epoch = RandomId();  // the same until it is taken: an attempt that seemed to fail may have worked
-  Clock::time_point held_until;         // not later than what Redis has
+  int taken = 0;                 // raised only when one is: an attempt that seemed to fail may have worked
+  Clock::time_point held_until;  // not later than what Redis has
   bool asking = false;
   bool stopped = false;
   Loop::Timer timer;
 
   bool Held() const { return Clock::now() < held_until; }
+  std::string NextEpoch() const { return process + "." + std::to_string(taken + 1); }
   void Hold();
   void Send(const std::string& wanted);
   void OnAnswer(const std::string& wanted, Clock::time_point asked, const Result<Reply>& reply);
@@ -59,7 +65,7 @@ struct NodeLease::State : std::enable_shared_from_this<State> {
 void NodeLease::State::Hold() {
   if (stopped || asking || !redis.up()) return;
   // After our own clock says that it lapsed, even an answer that it still stands would come too late.
-  Send(Held() ? epoch : next_epoch);
+  Send(Held() ? epoch : NextEpoch());
 }
 
 void NodeLease::State::Send(const std::string& wanted) {
@@ -82,18 +88,20 @@ void NodeLease::State::OnAnswer(const std::string& wanted, Clock::time_point ask
   if (reply->integer == 0) {
     log::Warn("lease_lapsed", {{"epoch", wanted}});
     held_until = {};
-    return Send(next_epoch);
+    return Send(NextEpoch());
   }
   held_until = asked + options.ttl;
   if (wanted == epoch) return;
   log::Info("lease_taken", {{"epoch", wanted}, {"before", epoch}});
-  epoch = std::exchange(next_epoch, RandomId());
+  epoch = wanted;
+  ++taken;
   changed(epoch);
 }
 
-NodeLease::NodeLease(Loop& loop, Redis& redis, std::string instance, LeaseOptions options,
+NodeLease::NodeLease(Loop& loop, Redis& redis, std::string instance, std::string process, LeaseOptions options,
                      std::function<void(const std::string& epoch)> changed)
-    : state_(std::make_shared<State>(loop, redis, std::move(instance), options, std::move(changed))) {
+    : state_(
+          std::make_shared<State>(loop, redis, std::move(instance), std::move(process), options, std::move(changed))) {
   state_->timer = loop.Every(options.refresh, [state = state_.get()] { state->Hold(); });
   redis.OnState([weak = std::weak_ptr(state_)](bool up) {
     if (const auto state = weak.lock(); state && up) state->Hold();

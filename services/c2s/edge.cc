@@ -66,9 +66,10 @@ Routers::Options RouterOptions(const config::Config& config, telemetry::Metrics&
   return options;
 }
 
-Node::Options NodeOptions(const config::Config& config) {
+Node::Options NodeOptions(const config::Config& config, const rpc::Self& self) {
   Node::Options options;
-  options.instance = config.cluster.instance;
+  options.instance = self.instance;
+  options.process = self.epoch;
   options.lease.ttl = config.c2s.lease_ttl;
   options.lease.refresh = config.c2s.lease_refresh;
   options.max_restoring = config.c2s.max_restoring;
@@ -80,6 +81,7 @@ Node::Options NodeOptions(const config::Config& config) {
 
 Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics, telemetry::Admin& admin)
     : config_(config),
+      self_(SelfOf(config)),
       security_(rpc::Security::Make(config.mtls, config.access)),
       admin_(admin),
       metrics_(metrics),
@@ -91,8 +93,8 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       accounts_(loop, AccountsOptions(config, security_)),
       admission_(loop, config.c2s, metrics_),
       streams_(loop),
-      node_(loop, redis_, NodeOptions(config), sessions_, routers_, metrics_),
-      routers_(loop, SelfOf(config), RouterOptions(config, metrics, security_), sessions_, metrics_),
+      node_(loop, redis_, NodeOptions(config, self_), sessions_, routers_, metrics_),
+      routers_(loop, self_, RouterOptions(config, metrics, security_), sessions_, metrics_),
       context_{loop,      config,     metrics_, wheel_,    redis_,   workers_, tls_,
                accounts_, admission_, streams_, sessions_, routers_, node_},
       acceptor_(context_),

@@ -47,6 +47,7 @@ class Edge {
   void MeasureCertificates();
 
   const config::Config& config_;
+  const rpc::Self self_;
   const std::shared_ptr<const rpc::Security> security_;
   telemetry::Admin& admin_;
   Metrics metrics_;

@@ -22,7 +22,8 @@ Node::Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTab
       sessions_(sessions),
       routers_(routers),
       metrics_(metrics),
-      lease_(loop, redis, options.instance, options.lease, [this](const std::string& epoch) { OnLease(epoch); }) {}
+      lease_(loop, redis, options.instance, options.process, options.lease,
+             [this](const std::string& epoch) { OnLease(epoch); }) {}
 
 void Node::OnLease(const std::string& epoch) {
   log::Info("lease_held", {{"epoch", epoch}, {"sessions", sessions_.size()}});

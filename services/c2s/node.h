@@ -23,6 +23,7 @@ class Node {
  public:
   struct Options {
     std::string instance;
+    std::string process;  // rpc::Self::epoch
     storage::LeaseOptions lease;
     std::size_t max_restoring = 64;
     std::chrono::milliseconds restore_timeout{10000};

@@ -34,7 +34,7 @@ void Edges::Deliver(const Record& record, rpc::Held held) {
     return Park(leaving->second.waiting, std::move(held));
   }
   Edge& edge = edges_[record.node()];
-  if (edge.epoch != record.node_epoch()) edge.epoch = record.node_epoch();
+  if (edge.epoch != record.node_epoch() && !nodes_.Dead(record)) edge.epoch = record.node_epoch();
   Hand(edge, std::move(held));
 }
 
@@ -95,6 +95,7 @@ void Edges::OnNodeDied(const Nodes::Node& node) {
 void Edges::OnUp(rpc::Link& link) {
   Edge& edge = edges_[link.peer().instance];
   edge.link = &link;
+  nodes_.OnLinkUp(link.peer().epoch);
   std::deque<Parked> parked = std::move(edge.parked);
   edge.parked.clear();
   CountParked(-static_cast<int>(parked.size()));
@@ -116,6 +117,7 @@ void Edges::OnDown(rpc::Link& link, std::vector<rpc::Held> held) {
     each.envelope->set_repeat(true);
     Hand(edge, std::move(each));
   }
+  nodes_.OnLinkDown(link.peer().epoch);
 }
 
 void Edges::OnRefused(rpc::Held held, rpc::RefusalReason reason) {

@@ -57,11 +57,13 @@ void Fanout::ToOwn(Account& account, std::string_view stanza, link::v1::Type typ
   }
 }
 
-void Fanout::OwnTo(Account& account, const Session& session, const Receipt& receipt) {
+void Fanout::OwnTo(Account& account, const Session& session, const Origin& cause, const Receipt& receipt) {
   const std::string to = account.FullJid(session);
   for (const auto& other : account.sessions()) {
     if (!other.available() || other.id() == session.id()) continue;
-    sender_.Deliver(session, Presence(TYPE_AVAILABLE, account.FullJid(other), to, other.record.presence()), receipt);
+    Envelope envelope = Presence(TYPE_AVAILABLE, account.FullJid(other), to, other.record.presence());
+    cause.For(other.id()).Mark(envelope);
+    sender_.Deliver(session, std::move(envelope), receipt);
   }
 }
 
@@ -82,10 +84,11 @@ void Fanout::Gone(const Account& account, const Record& gone, const Contacts& co
   }
 }
 
-void Fanout::AllTo(Account& account, std::string_view to, const Receipt& receipt) {
+void Fanout::AllTo(Account& account, std::string_view to, const Origin& cause, const Receipt& receipt) {
   for (const auto& session : account.sessions()) {
     if (!session.available()) continue;
-    Send(TYPE_AVAILABLE, account.FullJid(session), to, session.record.presence(), false, Origin(), receipt);
+    const Origin origin = cause.For(session.id());
+    Send(TYPE_AVAILABLE, account.FullJid(session), to, session.record.presence(), false, origin, receipt);
   }
 }
 

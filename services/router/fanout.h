@@ -22,13 +22,13 @@ class Fanout {
   void ToOwn(Account& account, std::string_view stanza, link::v1::Type type, const Origin& origin,
              const Receipt& receipt);
   // The own other resources' presence to a session that has just become available.
-  void OwnTo(Account& account, const Session& session, const Receipt& receipt);
+  void OwnTo(Account& account, const Session& session, const Origin& cause, const Receipt& receipt);
   // Unavailable to contacts, and to those that had directed presence.
   void Gone(const Account& account, const Record& gone, const Contacts& contacts, std::string_view stanza,
             const Origin& origin, const Receipt& receipt);
 
-  // Presence of all available resources, or their unavailable, to one entity.
-  void AllTo(Account& account, std::string_view to, const Receipt& receipt);
+  // Presence of all available resources, or their unavailable, to one entity. `cause`: of what made us send it.
+  void AllTo(Account& account, std::string_view to, const Origin& cause, const Receipt& receipt);
   void AllGoneTo(Account& account, std::string_view to, const Receipt& receipt);
 
  private:

@@ -1,5 +1,7 @@
 #include "services/router/nodes.h"
 
+#include <algorithm>
+
 #include "libs/base/log.h"
 
 namespace parley::router {
@@ -11,12 +13,18 @@ constexpr std::chrono::hours kRemember{1};
 
 }  // namespace
 
-Nodes::Nodes(Loop& loop, storage::Redis& redis, storage::LeaseOptions lease, std::chrono::milliseconds poll,
-             std::function<void(const Node&)> died)
-    : patience_(poll * kPolls),
+Nodes::Nodes(Loop& loop, storage::Redis& redis, const Options& options, std::function<void(const Node&)> died)
+    : options_(options),
       died_(std::move(died)),
-      table_(loop, redis, lease, poll, [this](const Node& node) { Bury(node); }),
-      timer_(loop.Every(poll, [this] { JudgeAll(); })) {}
+      table_(loop, redis, options.lease, options.poll, [this](const Node& node) { Bury(node); }),
+      timer_(loop.Every(options.poll, [this] { JudgeAll(); })) {}
+
+void Nodes::OnLinkUp(const std::string& process) { linked_.insert(process); }
+
+void Nodes::OnLinkDown(const std::string& process) {
+  linked_.erase(linked_.find(process));
+  JudgeAll();
+}
 
 bool Nodes::Dead(std::string_view instance, std::string_view epoch) {
   const Key key(instance, epoch);
@@ -24,11 +32,6 @@ bool Nodes::Dead(std::string_view instance, std::string_view epoch) {
   if (suspect != suspects_.end()) return suspect->second.dead;
   if (table_.Judge(instance, epoch) != NodeTable::Verdict::kAlive) suspects_[key].since = Clock::now();
   return false;
-}
-
-bool Nodes::DeadFor(const session::v1::Record& record, std::chrono::milliseconds time) {
-  if (!Dead(record)) return false;
-  return Clock::now() - suspects_[Key(record.node(), record.node_epoch())].since >= time;
 }
 
 void Nodes::CallDead(const Node& node) {
@@ -40,8 +43,7 @@ void Nodes::CallDead(const Node& node) {
 
 // True: not a suspect any more.
 bool Nodes::Judge(const Key& key, Suspicion& suspicion) {
-  const auto age = Clock::now() - suspicion.since;
-  if (suspicion.dead) return age > kRemember;
+  if (suspicion.dead) return Clock::now() - suspicion.since > kRemember;
   switch (table_.Judge(key.first, key.second)) {
     case NodeTable::Verdict::kAlive:
       return true;
@@ -51,26 +53,47 @@ bool Nodes::Judge(const Key& key, Suspicion& suspicion) {
     case NodeTable::Verdict::kLapsed:
       break;
   }
-  if (age < patience_) return false;
+  if (!Lapsed(key, suspicion)) return false;
   suspicion.dead = true;
+  suspicion.since = Clock::now();
+  log::Warn("node_died", {{"node", key.first}, {"epoch", key.second}});
   died_(Node{key.first, key.second});
   return false;
 }
 
+bool Nodes::Lapsed(const Key& key, Suspicion& suspicion) const {
+  const auto age = Clock::now() - suspicion.since;
+  if (linked_.contains(storage::ProcessOf(key.second))) {
+    if (HasNewLease(key)) return age >= options_.restore_grace;
+    suspicion.since = Clock::now();
+    return false;
+  }
+  return suspicion.lapsed || age >= options_.poll * kPolls;
+}
+
+bool Nodes::HasNewLease(const Key& key) const {
+  const auto nodes = table_.nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) {
+    return node.instance == key.first && storage::ProcessOf(node.epoch) == storage::ProcessOf(key.second);
+  });
+}
+
 void Nodes::JudgeAll() {
-  for (auto suspect = suspects_.begin(); suspect != suspects_.end();) {
-    suspect = Judge(suspect->first, suspect->second) ? suspects_.erase(suspect) : std::next(suspect);
+  // What `died_` does may bring new suspects.
+  std::vector<Key> keys;
+  for (const auto& [key, suspicion] : suspects_) keys.push_back(key);
+  for (const Key& key : keys) {
+    if (Judge(key, suspects_[key])) suspects_.erase(key);
   }
 }
 
-// The table saw it alive and then gone: no doubt.
+// The table saw it alive and then gone: no doubt, unless it has a link.
 void Nodes::Bury(const Node& node) {
-  Suspicion& suspicion = suspects_[Key(node.instance, node.epoch)];
-  if (suspicion.dead) return;
-  suspicion.dead = true;
-  suspicion.since = Clock::now();
-  log::Warn("node_died", {{"node", node.instance}, {"epoch", node.epoch}});
-  died_(node);
+  const Key key(node.instance, node.epoch);
+  Suspicion& suspicion = suspects_[key];
+  if (!suspicion.lapsed) suspicion.since = Clock::now();
+  suspicion.lapsed = true;
+  Judge(key, suspicion);
 }
 
 }  // namespace parley::router

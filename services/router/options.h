@@ -20,8 +20,6 @@ struct Options {
   std::uint32_t offline_batch = 100;
   std::chrono::milliseconds roster_timeout{5000};
   std::chrono::milliseconds delivery_timeout{10000};
-  std::chrono::milliseconds lease_poll{500};
-  std::chrono::milliseconds link_patience{5000};  // until the link of a peer that has stopped breaks
   std::chrono::milliseconds reap_claim{10000};
   std::chrono::milliseconds reap_retry{2000};
   std::chrono::milliseconds handover_timeout{6000};

@@ -44,12 +44,13 @@ Task<void> Orphans::Check(Account& account) {
 Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
   const Session* session = account.Asking(id);
   if (session == nullptr) co_return true;
+  if (!session->away() && MayYetTake(session->record)) co_return false;
   if (!session->resumable()) {
     co_await parts_.sessions.End(account, std::move(id), "lost", std::move(receipt));
     co_return true;
   }
   if (!session->away()) {
-    if (!MayYetTake(session->record)) co_await Orphan(account, id);
+    co_await Orphan(account, id);
     co_return false;
   }
   if (!Expired(session->record)) co_return false;
@@ -61,7 +62,7 @@ Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
 // What its link holds would come back behind what is new: an edge that has stopped is not dead until its link breaks.
 // One that goes on puts its sessions back, and another of its name does not know them, which shows.
 bool Orphans::MayYetTake(const Record& record) const {
-  return parts_.edges.linked(record.node()) && !parts_.nodes.DeadFor(record, options_.link_patience);
+  return parts_.edges.linked(record.node()) && !parts_.nodes.Dead(record);
 }
 
 Task<void> Orphans::LetGo(Account& account, std::string id, Receipt receipt) {

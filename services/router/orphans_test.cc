@@ -1,3 +1,4 @@
+#include "libs/base/unix_time.h"
 #include "services/router/testing/managed.h"
 
 namespace parley::router {
@@ -20,6 +21,16 @@ class OrphansTest : public testing::ManagedTest {
     Client left(second(), "romeo@home.example", session.id());
     KillEdge(edge);
     return left;
+  }
+  // A lease of nobody's.
+  void AddLease(const std::string& member, std::chrono::milliseconds left) {
+    Redis({"ZADD", storage::kNodesKey, std::to_string(UnixMilliseconds() + left.count()), member});
+  }
+  // Leases that have run out by now are known to have.
+  void RunUntilLapsesAreSeen() {
+    constexpr std::chrono::milliseconds kAboutToLapse{200};
+    AddLease("c2s-9/boot.1", kAboutToLapse);
+    RunUntil([&] { return Redis({"EXISTS", "parley:reap:c2s-9/boot.1"}) == "1"; });
   }
   std::string LengthNow() { return QueueLength(RecordOf().queue()); }
 };
@@ -70,24 +81,53 @@ TEST_F(OrphansTest, QueuedParkedAndNewKeepTheirOrder) {
 TEST_F(OrphansTest, AnEdgeThatStoppedIsNotDeadUntilItsLinkBreaks) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
-  const std::string claim = "parley:reap:c2s-2/" + first().epoch();
   first().SetFrozen(true);
   Chat(1);
   Chat(2);
   RunUntil([&] { return first().frozen() == 2; });
   first().EndLease();
+  RunUntilLapsesAreSeen();
   // Read anew, so that somebody asks whether the edge lives.
   const double before = Metric("parley_router_accounts_invalidated_total");
   Redis({"HSET", "parley:s:{romeo@home.example}", "x", "y"});
   Redis({"HDEL", "parley:s:{romeo@home.example}", "x"});
   RunUntil([&] { return Metric("parley_router_accounts_invalidated_total") > before; });
   Chat(3);
-  RunUntil([&] { return Redis({"EXISTS", claim}) == "1"; });
   Chat(4);
   RunUntil([&] { return first().frozen() == 4; });
   const Client left = Kill(first(), romeo);
   RunUntilOrphaned();
   ExpectIds(Resumed(second(), left), Numbers(1, 5));
+}
+
+// It cannot reach Redis, but its clients and we can reach it.
+TEST_F(OrphansTest, AnEdgeWithoutLeaseButWithALinkKeepsItsSessions) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Client& plain = Online(first(), "romeo@home.example/plain");
+  juliet().Take();
+  first().EndLease();
+  RunUntilLapsesAreSeen();
+  Chat(1);
+  Chat(2, "romeo@home.example/plain");
+  ExpectIds(romeo, {"1"});
+  ExpectIds(plain, {"2"});
+  EXPECT_EQ(RecordOf().away_since(), 0);
+  EXPECT_THAT(juliet().Take(), IsEmpty());
+}
+
+// The rest of those that were under the old one is not there any more.
+TEST_F(OrphansTest, AnEdgeHasAWhileToPutItsSessionsUnderItsNewLease) {
+  Begin();
+  Online(first(), "romeo@home.example/plain");
+  juliet().Take();
+  const std::string next = first().epoch().substr(0, first().epoch().rfind('.')) + ".2";
+  first().EndLease();
+  AddLease("c2s-2/" + next, std::chrono::minutes(1));
+  RunUntilLapsesAreSeen();
+  EXPECT_THAT(juliet().received(), IsEmpty());
+  RunUntil([&] { return !juliet().received().empty(); });
+  EXPECT_THAT(juliet().Take(), ElementsAre(AllOf(HasSubstr("romeo@home.example/plain"), HasSubstr("unavailable"))));
 }
 
 TEST_F(OrphansTest, ItEndsWhenItsTimeIsOver) {

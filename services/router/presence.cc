@@ -69,7 +69,7 @@ Task<void> Presence::Available(Account& account, Held held) {
 
   const Origin origin(envelope);
   parts_.fanout.ToOwn(account, session->record.presence(), TYPE_AVAILABLE, origin, held.receipt);
-  if (initial) parts_.fanout.OwnTo(account, *session, held.receipt);
+  if (initial) parts_.fanout.OwnTo(account, *session, origin, held.receipt);
   co_await Introduce(account, id, initial, origin, held.receipt);
   if (*priority >= 0 && new_for_messages && !account.anonymous()) {
     const auto attempt = envelope.repeat() ? Offline::Attempt::kRepeat : Offline::Attempt::kFirst;
@@ -237,7 +237,7 @@ bool Presence::AnswerProbeNow(Account& account, const Envelope& probe, const Rec
   if (none) {
     parts_.sender.Forward(xmpp::MakePresence(TYPE_UNAVAILABLE, account.bare(), from), receipt);
   } else {
-    parts_.fanout.AllTo(account, from, receipt);
+    parts_.fanout.AllTo(account, from, Origin(probe), receipt);
   }
   return true;
 }

@@ -108,6 +108,22 @@ TEST_F(PresenceTest, OwnResourcesSeeEachOther) {  // 4.2.2
   EXPECT_EQ(Attr(received[1], "from"), "romeo@home.example/orchard");
 }
 
+// As after the death of a router that had told everybody.
+TEST_F(PresenceTest, ARepeatShowsNobodyAnythingTwice) {
+  Befriend(Subscription::kBoth);
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& chamber = Online("juliet@home.example/chamber");
+  Client& street = Online("romeo@home.example/street");
+  Client& romeo = Login("romeo@home.example/orchard");
+  romeo.Send("<presence/>");
+  EXPECT_THAT(Received(romeo), SizeIs(4));
+  for (Client* other : {&juliet, &chamber, &street}) other->Take();
+  edge().SendAgain(std::make_unique<rpc::Envelope>(edge().last()));
+  EXPECT_THAT(Received(romeo), IsEmpty());
+  for (Client* other : {&juliet, &chamber, &street}) EXPECT_THAT(other->Take(), IsEmpty());
+  EXPECT_EQ(edge().repeats(), 7);
+}
+
 TEST_F(PresenceTest, UnavailableOnceWhetherSaidOrLeft) {  // 4.5.2
   Befriend(Subscription::kBoth);
   Client& juliet = Online("juliet@home.example/balcony");

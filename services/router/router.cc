@@ -27,8 +27,6 @@ Options OptionsOf(const config::Config& config) {
   options.offline_batch = router.offline_batch;
   options.roster_timeout = router.roster_timeout;
   options.delivery_timeout = router.delivery_timeout;
-  options.lease_poll = router.lease_poll;
-  options.link_patience = config.link.keepalive + config.link.keepalive_timeout;
   options.reap_claim = router.reap_claim;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;
@@ -68,10 +66,12 @@ rpc::AccountsClient::Options CredentialsOf(const config::Config& config, const r
   return options;
 }
 
-storage::LeaseOptions LeaseOf(const config::Config& config) {
-  storage::LeaseOptions options;
-  options.ttl = config.c2s.lease_ttl;
-  options.refresh = config.c2s.lease_refresh;
+Nodes::Options NodesOf(const config::Config& config) {
+  Nodes::Options options;
+  options.lease.ttl = config.c2s.lease_ttl;
+  options.lease.refresh = config.c2s.lease_refresh;
+  options.poll = config.router.lease_poll;
+  options.restore_grace = config.router.restore_grace;
   return options;
 }
 
@@ -90,7 +90,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       rosters_(loop, self_, RingOf(config, links_, "roster"), options_, metrics_),
       credentials_(loop, CredentialsOf(config, links_)),
       accounts_(tasks_, store_, options_, metrics_, [this](const std::string* bare) { rosters_.Forget(bare); }),
-      nodes_(loop, redis_, LeaseOf(config), options_.lease_poll, [this](const Nodes::Node& node) { OnNodeDied(node); }),
+      nodes_(loop, redis_, NodesOf(config), [this](const Nodes::Node& node) { OnNodeDied(node); }),
       edges_(loop, nodes_, options_, metrics_, rules_),
       sender_(edges_, peers_, domains_, metrics_),
       fanout_(sender_),

@@ -176,7 +176,7 @@ Task<void> Rules::Control(Account& account, Held held) {
   const Envelope& envelope = *held.envelope;
   if (!envelope.has_session_ended()) co_return;
   const auto& ended = envelope.session_ended();
-  const bool lost = ended.reason() == "lost";
+  const bool lost = ended.reason() == "lost" && envelope.origin().empty();  // so the reaper says; an edge knows
   const Session* session = account.Asking(envelope.session());
   bool over = session != nullptr || !lost || !parts_.store.ending(envelope.session());
   if (session != nullptr && Orphans::IsOf(session->record, ended)) {

@@ -79,6 +79,7 @@ Task<void> Subscriptions::Outbound(Account& account, Held held) {
   }
   const auto& change = answer.subscription_change();
   const std::string contact = envelope.to();
+  const Origin origin(envelope);
   const Receipt receipt = held.receipt;
   // 3.2.2: the contact sees the resources go while it is still subscribed, before it hears that it is not any more.
   HidePresence(account, contact, change, receipt);
@@ -91,7 +92,7 @@ Task<void> Subscriptions::Outbound(Account& account, Held held) {
     parts_.sender.Forward(std::move(held));
   }
   Remember(account, change, receipt);
-  ShowPresence(account, contact, change, receipt);
+  ShowPresence(account, contact, change, origin, receipt);
 }
 
 Task<void> Subscriptions::Inbound(Account& account, Held held) {
@@ -109,7 +110,7 @@ Task<void> Subscriptions::Inbound(Account& account, Held held) {
   // 3.1.6, 3.2.3, 3.3.3: the stanza first, then the push.
   if (change.forward()) DeliverInbound(account, held);
   Remember(account, change, held.receipt);
-  ShowPresence(account, envelope.from(), change, held.receipt);
+  ShowPresence(account, envelope.from(), change, Origin(envelope), held.receipt);
   HidePresence(account, envelope.from(), change, held.receipt);
 }
 
@@ -131,9 +132,10 @@ void Subscriptions::Remember(Account& account, const roster::v1::SubscriptionCha
 }
 
 void Subscriptions::ShowPresence(Account& account, const std::string& contact,
-                                 const roster::v1::SubscriptionChange& change, const Receipt& receipt) {
+                                 const roster::v1::SubscriptionChange& change, const Origin& origin,
+                                 const Receipt& receipt) {
   const bool gained = SubscribedNow(change) && !ToUs(change.before());
-  if (gained || change.auto_reply()) parts_.fanout.AllTo(account, contact, receipt);
+  if (gained || change.auto_reply()) parts_.fanout.AllTo(account, contact, origin, receipt);
 }
 
 void Subscriptions::HidePresence(Account& account, const std::string& contact,

@@ -36,7 +36,7 @@ class Subscriptions {
   void Remember(Account& account, const roster::v1::SubscriptionChange& change, const Receipt& receipt);
   // The contact may see the user's presence now.
   void ShowPresence(Account& account, const std::string& contact, const roster::v1::SubscriptionChange& change,
-                    const Receipt& receipt);
+                    const Origin& origin, const Receipt& receipt);
   // It may not any more.
   void HidePresence(Account& account, const std::string& contact, const roster::v1::SubscriptionChange& change,
                     const Receipt& receipt);

@@ -77,9 +77,9 @@ class Run:
         self.saboteur = Saboteur(self.cluster, self.random, self.world.now, self.options.longest)
         await self.world.begin()
 
-    async def strike(self, kind, service, victim=None, seconds=None):
+    async def strike(self, kind, service, victim=None, seconds=None, partition=None):
         """One fault, and the recovery after it."""
-        fault = await self.saboteur.strike(kind, service, victim, seconds)
+        fault = await self.saboteur.strike(kind, service, victim, seconds, partition)
         await self.world.until(self.world.settled, f"recovery from {fault.text}", RECOVERY_SECONDS)
         fault.recovered = self.world.now()
         self.say(f"{fault.text}: recovered {fault.recovered - fault.healed:.1f} s after its end")

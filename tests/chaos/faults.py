@@ -30,13 +30,16 @@ class Saboteur:
         self.spans = {"down": (0.2, longest / 2), "held": (2, longest)}
         self.done = []
         self._seconds = None  # instead of a random time
+        self._partition_of = None  # instead of random links
 
     def pick(self, service):
         return self.random.choice(sorted(self.cluster.instances(service)) or [service])
 
-    async def strike(self, kind, service, victim=None, seconds=None):
-        """Until the fault is over: everything runs again, though it may not have recovered."""
+    async def strike(self, kind, service, victim=None, seconds=None, partition=None):
+        """Until the fault is over: everything runs again, though it may not have recovered.
+        `partition`: links, and what becomes of them, "hold" or "cut"."""
         self._seconds = seconds
+        self._partition_of = partition
         victim = victim or self.pick(service)
         fault = Fault(kind, service, victim, f"{kind} {victim}", self.now())
         self.done.append(fault)
@@ -75,11 +78,14 @@ class Saboteur:
         await asyncio.to_thread(self.cluster.stop, fault.victim)
         await asyncio.to_thread(self.cluster.start, fault.victim)
 
-    async def _partition(self, fault):
-        links = self.cluster.links(fault.victim)
+    def _links(self, victim):
+        links = self.cluster.links(victim)
         if self.random.random() < 0.3:
             links = self.random.sample(links, 1)
-        how = self.random.choice(["hold", "cut"])
+        return links, self.random.choice(["hold", "cut"])
+
+    async def _partition(self, fault):
+        links, how = self._partition_of or self._links(fault.victim)
         fault.text = f"partition {fault.victim} ({how} {'all' if len(links) > 1 else links[0]})"
         self.cluster.partition(links, how)
         try:

@@ -47,6 +47,13 @@ async def test_edge_frozen_beyond_its_lease_loses_and_repeats_nothing(running):
     assert any(row[2] == "resumed" for row in run.world.ledger.attached)
 
 
+@pytest.mark.parametrize("how", ["hold", "cut"])
+async def test_edge_without_redis_beyond_its_lease_loses_and_repeats_nothing(running, how):
+    """Its clients stay with it, and nobody serves them beside it."""
+    async with running("--sessions", "30", "--rate", "3") as run:
+        await run.strike("partition", "c2s", "c2s-1", seconds=7, partition=(["c2s-1>redis"], how))
+
+
 async def test_rolling_restart_under_load_loses_and_repeats_nothing(running):
     async with running("--sessions", "30", "--rate", "10") as run:
         await run.roll()

@@ -20,6 +20,7 @@ from rawxmpp import Raw  # noqa: E402
 
 DOMAINS = ["localhost", "second.test"]
 ACCOUNTS = 400
+LOG_LINES = 40
 # Tests send faster than a person; the limits have tests of their own.
 NO_LIMITS = [
     "c2s.stanzas_per_second=0",
@@ -129,6 +130,14 @@ def own_cluster(tmp_path):
     yield start
     for cluster in started:
         cluster.down()
+        print_logs(cluster)
+
+
+def print_logs(cluster):
+    """What pytest shows when the test failed."""
+    for log in sorted(cluster.directory.glob("**/*.log")):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        print(f"--- {log.name}", *lines[-LOG_LINES:], sep="\n")
 
 
 def pytest_collection_modifyitems(items):

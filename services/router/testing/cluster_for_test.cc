@@ -37,6 +37,7 @@ config::Config ClusterTest::ConfigOf(std::size_t index) const {
   config.c2s.lease_ttl = std::chrono::milliseconds(600);
   config.c2s.lease_refresh = std::chrono::milliseconds(100);
   config.router.lease_poll = std::chrono::milliseconds(50);
+  config.router.restore_grace = std::chrono::milliseconds(500);
   config.router.reap_claim = std::chrono::milliseconds(1000);
   config.router.reap_retry = std::chrono::milliseconds(50);
   config.link.reconnect_min = std::chrono::milliseconds(10);

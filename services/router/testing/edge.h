@@ -154,6 +154,7 @@ class Edge final : private rpc::Ring::Owner {
   bool holding_ = false;
   bool overloaded_ = false;
   int repeats_ = 0;
+  const std::string process_;
   storage::NodeLease lease_;
   std::unique_ptr<rpc::Ring> ring_;
 };

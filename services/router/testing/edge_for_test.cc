@@ -84,13 +84,14 @@ Edge::Edge(Loop& loop, const std::string& instance, const std::vector<std::strin
       instance_(instance),
       routers_(routers),
       redis_(loop, redis),
-      lease_(loop, redis_, instance, LeaseOf(), [](const std::string&) {}) {
+      process_(RandomId()),
+      lease_(loop, redis_, instance, process_, LeaseOf(), [](const std::string&) {}) {
   Reconnect();
 }
 
 void Edge::Reconnect() {
   rpc::Ring::Owner& owner = *this;
-  ring_ = std::make_unique<rpc::Ring>(loop_, rpc::Self{"c2s", instance_, RandomId()}, RingOf(routers_), owner);
+  ring_ = std::make_unique<rpc::Ring>(loop_, rpc::Self{"c2s", instance_, process_}, RingOf(routers_), owner);
 }
 
 Edge::~Edge() {
