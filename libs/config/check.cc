@@ -121,7 +121,7 @@ void CheckService(const Parsed& parsed, std::string_view service) {
     Require(parsed, !config.cluster.rosters.empty(), "cluster.rosters",
             "names no roster service; add [\"roster:7500\"]");
   }
-  const bool tokens = !config.access.tokens.empty() && !config.mtls.enabled();
+  const bool tokens = !config.access.tokens.empty() && config.mtls.dials_in_the_clear();
   Require(parsed, !dials || !tokens || !config.access.token.empty(), "access.token",
           "is empty: others will ask this process for a token; set PARLEY_TOKEN or PARLEY_TOKEN_FILE");
   if (service != "c2s") return;

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "libs/base/version.h"
 #include "libs/config/parse.h"
 
 namespace parley::config {
@@ -20,7 +21,7 @@ struct CommandLine {
 };
 
 void PrintHelp(const std::string& service) {
-  std::cout << "parley-" << service << " " PARLEY_VERSION "\n\n"
+  std::cout << "parley-" << service << " " << Version() << "\n\n"
             << "  --config FILE             configuration (default: " << kDefaultFile << ")\n"
             << "  --set KEY=VALUE           overrides one key; can be repeated\n"
             << "  --instance NAME           the same as --set cluster.instance=NAME\n"
@@ -63,7 +64,7 @@ CommandLine ReadCommandLine(int argc, char** argv, const std::string& service) {
       case 'r':
         Finish(ReferenceMarkdown());
       case 'v':
-        Finish("parley-" + service + " " PARLEY_VERSION "\n");
+        Finish("parley-" + service + " " + Version() + "\n");
       case 'h':
         PrintHelp(service);
         Finish("");

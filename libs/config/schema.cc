@@ -133,6 +133,10 @@ const std::vector<Row<Config>>& Rows() {
           "Directory with tls.crt, tls.key and ca.crt, as cert-manager mounts them; empty: no TLS between services."),
       ROW(mtls.domain, Domain(),
           "A certificate's DNS name ROLE.DOMAIN says what its owner is: c2s, router, roster, admin or viewer."),
+      ROW(mtls.mode, Choice({"required", "switch", "prepare"}),
+          "How far it is switched on, in a cluster that goes on running (docs/secure.md): with `prepare` this process "
+          "is dialled in the clear, with `switch` and `required` by TLS; with `prepare` and `switch` it dials who does "
+          "not speak TLS in the clear."),
       ROW(mtls.check, Duration(seconds(1), hours(24)), "How often the files are looked at for changes."),
 
       ROW(access.tokens, Text(),

@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "libs/net/network.h"
+#include "libs/net/address_range.h"
 #include "libs/xmpp/jid.h"
 
 namespace parley::config {
@@ -140,7 +140,7 @@ std::string CheckText(const std::string& text, const Rule& rule) {
       return text;
     }
     case Rule::Kind::kNetwork:
-      if (!net::Network::Parse(text)) {
+      if (!net::AddressRange::Parse(text)) {
         throw Problem(Quoted(text) + " is no network; write it like 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1");
       }
       return text;

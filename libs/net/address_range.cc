@@ -68,7 +68,8 @@ bool AddressRanges::Contains(std::string_view address) const {
   bool v4 = false;
   const auto bits = ParseAddress(address, v4);
   if (!bits) return false;
-  return std::any_of(by_prefix_.begin(), by_prefix_.end(),
+  const auto first = IsV4(*bits, 128) ? by_prefix_.lower_bound(kMapped) : by_prefix_.begin();
+  return std::any_of(first, by_prefix_.end(),
                      [&](const auto& entry) { return entry.second.contains(Masked(*bits, entry.first)); });
 }
 

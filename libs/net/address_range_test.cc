@@ -22,7 +22,7 @@ TEST(AddressRangeTest, KeepsItsUsualForm) {
 
 TEST(AddressRangeTest, RefusesWhatIsNone) {
   for (const char* text : {"", "example.org", "192.0.2", "192.0.2.0/33", "192.0.2.0/-1", "192.0.2.0/", "192.0.2.0/24x",
-                           "192.0.2.1/24", "2001:db8::/129", "/24"}) {
+                           "192.0.2.1/24", "2001:db8::/129", "/24", "2001:db8::1/32", "10.0.0.0/8/8", "fe80::1%eth0"}) {
     EXPECT_FALSE(AddressRange::Parse(text)) << text;
   }
 }
@@ -38,10 +38,29 @@ TEST(AddressRangesTest, FindsAddressesHoweverTheyAreWritten) {
   EXPECT_FALSE(AddressRanges().Contains("192.0.2.1"));
 }
 
-TEST(AddressRangesTest, AllOfIpv4IsNotAllOfIpv6) {
-  const auto set = Of({"0.0.0.0/0"});
-  EXPECT_TRUE(set.Contains("8.8.8.8"));
-  EXPECT_FALSE(set.Contains("2001:db8::1"));
+// Trusted proxies and bans are said for one family: who trusts all of IPv6 need not trust all of IPv4.
+TEST(AddressRangesTest, FamiliesDoNotMix) {
+  const auto v4 = Of({"0.0.0.0/0"});
+  EXPECT_TRUE(v4.Contains("8.8.8.8"));
+  EXPECT_TRUE(v4.Contains("::ffff:8.8.8.8"));
+  EXPECT_FALSE(v4.Contains("2001:db8::1"));
+  EXPECT_FALSE(v4.Contains("::1"));
+  for (const char* range : {"::/0", "::/80", "::fff0:0:0/92"}) {
+    const auto v6 = Of({range});
+    EXPECT_FALSE(v6.Contains("127.0.0.1")) << range;
+    EXPECT_FALSE(v6.Contains("::ffff:127.0.0.1")) << range;
+  }
+  EXPECT_TRUE(Of({"::/0"}).Contains("2001:db8::1"));
+  EXPECT_TRUE(Of({"::ffff:0:0/96"}).Contains("127.0.0.1"));
+}
+
+TEST(AddressRangesTest, SharesOfAByteCount) {
+  EXPECT_TRUE(Of({"10.0.0.0/8"}).Contains("10.255.1.2"));
+  EXPECT_FALSE(Of({"10.0.0.0/8"}).Contains("11.0.0.1"));
+  EXPECT_TRUE(Of({"192.0.2.128/25"}).Contains("192.0.2.255"));
+  EXPECT_FALSE(Of({"192.0.2.128/25"}).Contains("192.0.2.127"));
+  EXPECT_TRUE(Of({"2001:db8::/32"}).Contains("2001:db8:ffff::1"));
+  EXPECT_FALSE(Of({"2001:db8::/32"}).Contains("2001:db9::1"));
 }
 
 }  // namespace

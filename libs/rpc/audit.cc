@@ -4,6 +4,8 @@
 #include <google/protobuf/message.h>
 
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "libs/base/log.h"
 
@@ -14,6 +16,11 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 constexpr std::array kSubjects{"jid", "account", "resource", "domain", "session", "instance", "address", "network"};
+
+constexpr char kFailures[] = "failures";  // of some accounts of an import, counted anew in each answer
+// What an import has many of, and whether its answers count anew each time: parley.transfer.v1 does, parley.accounts.v1
+// counts from the start.
+constexpr std::array<std::pair<const char*, bool>, 2> kImported{{{"accounts", false}, {"users", true}}};
 
 void Append(std::string& list, const std::string& item) { list += (list.empty() ? "" : " ") + item; }
 
@@ -27,18 +34,14 @@ std::string TextIn(const Message& message, const std::string& name) {
   return message.GetReflection()->GetString(message, field);
 }
 
-// Numbers and flags of an answer, as "kicked=1".
-void AppendFigure(const Message& message, const FieldDescriptor& field, std::string& result) {
+std::optional<std::uint64_t> FigureIn(const Message& message, const FieldDescriptor& field) {
   const auto& reflection = *message.GetReflection();
-  const auto append = [&](const std::string& value) { Append(result, field.name() + "=" + value); };
-  if (field.is_repeated()) return;
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
-    append(reflection.GetBool(message, &field) ? "true" : "false");
-  } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32) {
-    append(std::to_string(reflection.GetUInt32(message, &field)));
-  } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64) {
-    append(std::to_string(reflection.GetUInt64(message, &field)));
+  if (field.is_repeated() ||
+      (field.cpp_type() != FieldDescriptor::CPPTYPE_UINT32 && field.cpp_type() != FieldDescriptor::CPPTYPE_UINT64)) {
+    return std::nullopt;
   }
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32 ? reflection.GetUInt32(message, &field)
+                                                             : reflection.GetUInt64(message, &field);
 }
 
 std::string ProblemIn(const Message& message) {
@@ -55,20 +58,36 @@ void Audit::Asked(const Message& request) {
   for (const char* name : kSubjects) {
     if (const auto text = TextIn(request, name); !text.empty()) Append(on_, text);
   }
-  const auto* many = Find(request, "accounts");
-  if (many == nullptr || !many->is_repeated()) return;
-  asked_for_ += request.GetReflection()->FieldSize(request, many);
-  on_ = std::to_string(asked_for_) + " accounts";
+  for (const auto& [name, adds_up] : kImported) {
+    const auto* many = Find(request, name);
+    if (many == nullptr || !many->is_repeated()) continue;
+    asked_for_ += request.GetReflection()->FieldSize(request, many);
+    adds_up_ = adds_up;
+    on_ = std::to_string(asked_for_) + " accounts";
+  }
 }
 
 void Audit::Answered(const Message& response) {
-  result_ = TextIn(response, "failure");
-  if (result_.empty()) result_ = ProblemIn(response);
-  refused_ = !result_.empty();
-  if (refused_) return;
+  refusal_ = TextIn(response, "failure");
+  if (refusal_.empty()) refusal_ = ProblemIn(response);
   for (int i = 0; i < response.GetDescriptor()->field_count(); ++i) {
-    AppendFigure(response, *response.GetDescriptor()->field(i), result_);
+    const auto& field = *response.GetDescriptor()->field(i);
+    if (const auto figure = FigureIn(response, field)) {
+      figures_[field.name()] = *figure + (adds_up_ ? figures_[field.name()] : 0);
+    } else if (field.is_repeated() && field.name() == kFailures) {
+      figures_[kFailures] += response.GetReflection()->FieldSize(response, &field);
+    } else if (!field.is_repeated() && field.cpp_type() == FieldDescriptor::CPPTYPE_BOOL) {
+      words_[field.name()] = response.GetReflection()->GetBool(response, &field) ? "true" : "false";
+    }
   }
+}
+
+std::string Audit::Result() const {
+  if (!refusal_.empty()) return refusal_;
+  std::string result;
+  for (const auto& [name, word] : words_) Append(result, name + "=" + word);
+  for (const auto& [name, figure] : figures_) Append(result, name + "=" + std::to_string(figure));
+  return result;
 }
 
 void Audit::Ended(std::string_view end) const {
@@ -77,8 +96,8 @@ void Audit::Ended(std::string_view end) const {
                       {"from", caller_.address},
                       {"call", method_},
                       {"on", on_},
-                      {"outcome", refused_ ? "refused" : end},
-                      {"result", result_}});
+                      {"outcome", refusal_.empty() ? end : "refused"},
+                      {"result", Result()}});
 }
 
 void Audit::Denied(const Caller& caller, const std::string& method, const std::string& reason) {

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "libs/base/log.h"
+#include "libs/base/version.h"
+#include "libs/rpc/protocol.h"
 
 namespace parley::rpc {
 namespace {
@@ -52,7 +54,9 @@ void Endpoint::OnOpen(const std::string& remote_address) {
 void Endpoint::Greet() {
   Frame greeting;
   Hello& hello = *greeting.mutable_hello();
-  hello.set_protocol(kProtocol);
+  hello.set_protocol(kProtocols.newest);
+  hello.set_oldest_protocol(kProtocols.oldest);
+  hello.set_version(Version());
   hello.set_service(role_->self.service);
   hello.set_instance(role_->self.instance);
   hello.set_epoch(role_->self.epoch);
@@ -63,10 +67,7 @@ void Endpoint::Greet() {
 }
 
 std::string Endpoint::CheckHello(const Hello& hello) const {
-  // One higher: the newer of the two speaks as the older does.
-  if (hello.protocol() + 1 < kProtocol || hello.protocol() > kProtocol + 1 || hello.protocol() == 0) {
-    return "it speaks protocol " + std::to_string(hello.protocol()) + ", we " + std::to_string(kProtocol);
-  }
+  if (!Common(kProtocols, ProtocolsOf(hello))) return WhyNone(hello);
   if (hello.service().empty() || hello.instance().empty() || hello.epoch().empty()) return "it does not say who it is";
   if (!role_->expected_service.empty() && hello.service() != role_->expected_service) {
     return "it is a " + hello.service() + ", not a " + role_->expected_service;
@@ -82,12 +83,16 @@ void Endpoint::OnHello(const Frame& frame) {
   peer_.service = hello.service();
   peer_.instance = hello.instance();
   peer_.epoch = hello.epoch();
+  peer_.protocol = Common(kProtocols, ProtocolsOf(hello)).value();
+  peer_.version = hello.version();
   outbox_.SetWindow(hello.window(), hello.window_bytes());
   deadline_.Cancel();
   stage_ = Stage::kUp;
   was_up_ = true;
   meter_.Up();
-  log::Info("link_up", {{"peer", peer_.instance}, {"service", peer_.service}, {"address", peer_.address}});
+  log::Info(
+      "link_up",
+      {{"peer", peer_.instance}, {"service", peer_.service}, {"version", peer_.version}, {"address", peer_.address}});
   handler_->OnUp(*this);
 }
 

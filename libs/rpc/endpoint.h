@@ -16,9 +16,6 @@
 
 namespace parley::rpc {
 
-// Raised when a peer of the previous release could misunderstand (link.proto, "Compatibility").
-inline constexpr std::uint32_t kProtocol = 1;
-
 // The protocol of one end of a link, over any transport: the same for who dials and who accepts. The single place that
 // knows the contract in link.proto. Nothing here knows gRPC.
 class Endpoint final : public Link, public TransportEvents, public std::enable_shared_from_this<Endpoint> {
@@ -44,6 +41,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void SendHeld(Held held) override;
   bool congested() const override { return outbox_.congested(); }
   std::size_t unacknowledged() const override { return outbox_.size(); }
+  std::size_t asking() const override { return asks_.size(); }
   void Ask(std::string body, std::chrono::milliseconds timeout, Done done) override;
   void AnnounceDraining() override;
   void Close() override;

@@ -1,9 +1,12 @@
 #include "libs/rpc/endpoint.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <optional>
 
+#include "libs/base/version.h"
+#include "libs/rpc/protocol.h"
 #include "libs/rpc/testing.h"
 
 // What a peer may do wrong, and what we answer; no gRPC.
@@ -65,7 +68,7 @@ class EndpointTest : public ::testing::Test {
     endpoint_->Attach(transport_);
     endpoint_->OnOpen("here");
   }
-  static Frame Hello(std::uint32_t protocol = kProtocol, std::uint32_t window = 100) {
+  static Frame Hello(std::uint32_t protocol = kProtocols.newest, std::uint32_t window = 100) {
     Frame frame;
     auto& hello = *frame.mutable_hello();
     hello.set_protocol(protocol);
@@ -78,7 +81,7 @@ class EndpointTest : public ::testing::Test {
   }
   void Up(LinkOptions options = {}, std::uint32_t window = 100) {
     Open(options);
-    Receive(Hello(kProtocol, window));
+    Receive(Hello(kProtocols.newest, window));
     ASSERT_EQ(handler_.links.size(), 1u);
   }
   void Receive(Frame frame) { endpoint_->OnFrame(frame, frame.ByteSizeLong()); }
@@ -108,7 +111,9 @@ TEST_F(EndpointTest, HelloIsTheFirstFrameAndAlone) {
   Open();
   ASSERT_EQ(transport_.written.size(), 1u);
   const auto& hello = transport_.written[0].hello();
-  EXPECT_EQ(hello.protocol(), kProtocol);
+  EXPECT_EQ(hello.protocol(), kProtocols.newest);
+  EXPECT_EQ(hello.oldest_protocol(), kProtocols.oldest);
+  EXPECT_EQ(hello.version(), Version());
   EXPECT_EQ(hello.service(), "router");
   EXPECT_EQ(hello.window(), LinkOptions().window);
 }
@@ -136,15 +141,28 @@ TEST_F(EndpointTest, FirstFrameMustBeAHello) {
 
 TEST_F(EndpointTest, NeighbouringProtocolsAreAccepted) {
   Open();
-  Receive(Hello(kProtocol + 1));
+  Receive(Hello(kProtocols.newest + 1));
   EXPECT_FALSE(transport_.aborted);
-  EXPECT_EQ(handler_.links.size(), 1u);
+  ASSERT_EQ(handler_.links.size(), 1u);
+  EXPECT_EQ(endpoint_->peer().protocol, kProtocols.newest);
+}
+
+TEST_F(EndpointTest, APeerIsSpokenToAsItSaysThatItUnderstands) {
+  Open();
+  Frame hello = Hello(kProtocols.newest + 5);
+  hello.mutable_hello()->set_oldest_protocol(kProtocols.newest);
+  hello.mutable_hello()->set_version("9.0.0");
+  Receive(hello);
+  ASSERT_EQ(handler_.links.size(), 1u);
+  EXPECT_EQ(endpoint_->peer().protocol, kProtocols.newest);
+  EXPECT_EQ(endpoint_->peer().version, "9.0.0");
 }
 
 TEST_F(EndpointTest, FarProtocolIsHungUpOn) {
   Open();
-  Receive(Hello(kProtocol + 2));
-  EXPECT_TRUE(transport_.aborted);
+  Receive(Hello(kProtocols.newest + 2));
+  ASSERT_TRUE(transport_.aborted);
+  EXPECT_THAT(*transport_.aborted, ::testing::HasSubstr("one release at a time"));
   EXPECT_TRUE(handler_.links.empty());
 }
 

@@ -37,7 +37,9 @@ struct Peer {
   std::string service;
   std::string instance;
   std::string epoch;
-  std::string address;  // where we dialled it, or where it came from
+  std::string address;         // where we dialled it, or where it came from
+  std::uint32_t protocol = 0;  // that both of us speak
+  std::string version;         // its release; empty: one that does not say
 };
 
 // Responsibility for an inbound envelope. Copies share it; when the last one goes, the envelope is acknowledged to its
@@ -138,8 +140,8 @@ struct LinkOptions {
   // An acknowledgement waits so long for a frame that goes anyway.
   std::chrono::milliseconds ack_delay{3};
   std::chrono::milliseconds hello_timeout{5000};  // from dialling to the peer's Hello
-  std::chrono::milliseconds keepalive{2000};      // HTTP/2 ping when nothing comes
-  std::chrono::milliseconds keepalive_timeout{3000};
+  std::chrono::milliseconds keepalive{1000};      // HTTP/2 ping when nothing comes
+  std::chrono::milliseconds keepalive_timeout{1500};
   std::chrono::milliseconds reconnect_min{50};
   std::chrono::milliseconds reconnect_max{2000};
   std::uint32_t max_asks = 65536;  // requests waiting for a reply on one link; more fail at once
@@ -161,6 +163,8 @@ class Link {
   // More is queued or unacknowledged than the peer's window takes: stop reading from whoever feeds it.
   virtual bool congested() const = 0;
   virtual std::size_t unacknowledged() const = 0;
+  // Asks that wait for their replies.
+  virtual std::size_t asking() const = 0;
   using Done = std::function<void(Result<std::string>)>;
   // `done` gets the reply's body, or an Error after `timeout` or when the link breaks. Loop's thread.
   virtual void Ask(std::string body, std::chrono::milliseconds timeout, Done done) = 0;

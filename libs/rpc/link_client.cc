@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <random>
 #include <utility>
 
@@ -6,6 +7,7 @@
 #include "libs/rpc/channel.h"
 #include "libs/rpc/endpoint.h"
 #include "libs/rpc/frame_transport.h"
+#include "libs/rpc/security.h"
 
 namespace parley::rpc {
 
@@ -15,6 +17,7 @@ struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
 
   void Dial();
   void OnEnded(const std::string& reason);
+  LinkOptions OptionsNow() const;
 
   Loop& loop;
   const std::string address;
@@ -25,9 +28,17 @@ struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
   Loop::Timer retry;
   std::chrono::milliseconds backoff{0};
   std::chrono::steady_clock::time_point dialled;
-  std::string last_reason;
+  bool in_the_clear = false;  // this attempt
+  std::array<std::string, 2> last_reasons;
   std::minstd_rand random{std::random_device{}()};
 };
+
+// A peer that does not speak TLS yet (mtls.mode) is dialled in the clear, every second time.
+LinkOptions LinkClient::State::OptionsNow() const {
+  LinkOptions options = role->options;
+  if (in_the_clear) options.security = options.security->in_the_clear();
+  return options;
+}
 
 void LinkClient::State::Dial() {
   // Not earlier: a server that this process starts brings the loop's poller.
@@ -36,8 +47,9 @@ void LinkClient::State::Dial() {
     if (const auto self = weak.lock()) self->OnEnded(reason);
   });
   dialled = std::chrono::steady_clock::now();
-  auto& stream = ClientStream::Dial(*poller, MakeChannel(role->options, address, role->expected_service),
-                                    role->options.security.get(), kExchangeMethod, address);
+  const auto options = OptionsNow();
+  auto& stream = ClientStream::Dial(*poller, MakeChannel(options, address, role->expected_service),
+                                    options.security.get(), kExchangeMethod, address);
   auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
   endpoint->Attach(*transport);
   stream.Use(std::move(transport));
@@ -51,11 +63,12 @@ void LinkClient::State::OnEnded(const std::string& reason) {
     backoff = std::chrono::milliseconds(0);
   }
   endpoint.reset();
-  if (!was_up && reason != last_reason) {
+  if (!was_up && reason != last_reasons[in_the_clear]) {
     log::Warn("link_failed", {{"address", address}, {"reason", reason}});
-    last_reason = reason;
+    last_reasons[in_the_clear] = reason;
   }
-  if (was_up) last_reason.clear();
+  if (was_up) last_reasons = {};
+  in_the_clear = !was_up && !in_the_clear && options.security && options.security->in_the_clear();
   if (!was_up && role->metrics) role->metrics->failed_dials.Increment();
   backoff = std::clamp(backoff * 2, options.reconnect_min, options.reconnect_max);
   // Many lose the same peer at the same moment.

@@ -174,10 +174,10 @@ bool Ring::congested(std::string_view key) const {
 
 bool Ring::available() const { return state_->available; }
 
-std::vector<Peer> Ring::peers() const {
-  std::vector<Peer> peers;
-  for (const auto& [instance, link] : state_->links) peers.push_back(link->peer());
-  return peers;
+std::vector<const Link*> Ring::links() const {
+  std::vector<const Link*> links;
+  for (const auto& [instance, link] : state_->links) links.push_back(link);
+  return links;
 }
 
 void Ring::AnnounceDraining() {

@@ -78,7 +78,8 @@ class Ring {
   std::string InstanceFor(std::string_view key) const;
   bool congested(std::string_view key) const;
   bool available() const;
-  std::vector<Peer> peers() const;
+  // To all replicas that are up, to this process too if it is one. For the caller's turn.
+  std::vector<const Link*> links() const;
   // All replicas: finish what we sent, send us nothing new.
   void AnnounceDraining();
   std::size_t unacknowledged() const;

@@ -89,7 +89,7 @@ class RingTest : public ::testing::Test {
     ring_ = std::make_unique<Ring>(loop_, std::move(self), options_, edge_, std::move(local));
     RunUntil(loop_, [&] {
       const bool linked = std::all_of(up.begin(), up.end(), [](Router* router) { return !router->links.empty(); });
-      return linked && ring_->peers().size() == up.size();
+      return linked && ring_->links().size() == up.size();
     });
   }
   Router& router(int index) { return *routers_.at(index); }
@@ -199,7 +199,7 @@ TEST_F(RingTest, JoiningReplicaWaitsForWhatTheFormerOneHas) {
   Send(stays, 1);
   RunUntil(loop_, [&] { return router(0).receipts.size() == 2; });
   router(1).Start();
-  RunUntil(loop_, [&] { return ring_->peers().size() == 2; });
+  RunUntil(loop_, [&] { return ring_->links().size() == 2; });
   EXPECT_EQ(ring_->InstanceFor(moves), "router-2");
   Send(moves, 2);
   Send(stays, 2);
@@ -220,7 +220,7 @@ TEST_F(RingTest, SettlingHasALimit) {
   for (int i = 0; i < 20; ++i) Send("user" + std::to_string(i) + "@home", 1);
   RunUntil(loop_, [&] { return router(0).receipts.size() == 20; });
   router(1).Start();
-  RunUntil(loop_, [&] { return ring_->peers().size() == 2; });
+  RunUntil(loop_, [&] { return ring_->links().size() == 2; });
   const std::string key = KeyOn(router(1));
   Send(key, 2);
   RunFor(loop_, 20ms);
@@ -402,7 +402,7 @@ TEST_F(RingTest, OwnKeysStayInTheProcess) {
              local.push_back(envelope->origin_seq());
              receipts.push_back(std::move(receipt));
            });
-  RunUntil(loop_, [&] { return own.peers().size() == 2; });
+  RunUntil(loop_, [&] { return own.links().size() == 2; });
   const std::string mine = KeyOn(router(0));
   const std::string theirs = KeyOn(router(1));
   EXPECT_EQ(own.InstanceFor(mine), "router-1");
@@ -429,17 +429,17 @@ TEST_F(RingTest, OneReplicaWithTwoAddressesIsOne) {
   router(0).Start("0.0.0.0");
   options_.discovery.targets = {router(0).address(), "127.0.0.2:" + std::to_string(router(0).port())};
   MakeRing({});
-  RunUntil(loop_, [&] { return !ring_->peers().empty(); });
+  RunUntil(loop_, [&] { return !ring_->links().empty(); });
   // The other address may answer first, later, or be hung up on before it knows us.
   RunFor(loop_, 50ms);
-  EXPECT_EQ(ring_->peers().size(), 1u);
+  EXPECT_EQ(ring_->links().size(), 1u);
   EXPECT_EQ(router(0).links.size(), 1u);
   Send("romeo@home", 1);
   RunUntil(loop_, [&] { return router(0).got.size() == 1; });
   router(0).Die();
-  RunUntil(loop_, [&] { return ring_->peers().empty(); });
+  RunUntil(loop_, [&] { return ring_->links().empty(); });
   router(0).Start("0.0.0.0");
-  RunUntil(loop_, [&] { return ring_->peers().size() == 1; });
+  RunUntil(loop_, [&] { return ring_->links().size() == 1; });
 }
 
 TEST_F(RingTest, EnvelopesFromAReplicaReachTheOwner) {

@@ -76,7 +76,8 @@ void LogWhatGrpcSays() {
 std::shared_ptr<const Security> Security::Make(const MutualTls& tls, const Access& access) {
   auto security = std::make_shared<const Security>(tls, access);
   if (security->open()) {
-    log::Warn("calls_are_open", {{"reason", "neither mtls nor access.tokens: whoever can connect may do everything"}});
+    const std::string why = tls.enabled() ? "mtls.mode is prepare" : "neither mtls nor access.tokens";
+    log::Warn("calls_are_open", {{"reason", why + ": whoever can connect may do everything"}});
   }
   return security;
 }
@@ -87,13 +88,16 @@ Security::Security(const MutualTls& tls, const Access& access) : state_(std::mak
   for (auto& [token, caller] : ParseTokens(access.tokens)) state_->callers.emplace(HashOf(token), caller);
   if (!tls.enabled()) return;
   state_->files = std::make_shared<IdentityFiles>(tls);
+  if (tls.dials_in_the_clear()) state_->in_the_clear = std::make_shared<const Security>(MutualTls(), access);
   LogWhatGrpcSays();
 }
 
 Security::~Security() = default;
 
-bool Security::mutual_tls() const { return state_->tls.enabled(); }
-bool Security::open() const { return !mutual_tls() && state_->callers.empty(); }
+bool Security::listens_with_tls() const { return state_->tls.listens_with_tls(); }
+bool Security::dials_with_tls() const { return state_->tls.enabled(); }
+std::shared_ptr<const Security> Security::in_the_clear() const { return state_->in_the_clear; }
+bool Security::open() const { return !listens_with_tls() && state_->callers.empty(); }
 
 std::string Security::RefuseLink(const Caller& caller, const std::string& service) const {
   if (caller.role == kAnyone || caller.role == kService || caller.role == service) return {};
@@ -101,7 +105,7 @@ std::string Security::RefuseLink(const Caller& caller, const std::string& servic
 }
 
 std::shared_ptr<grpc::ChannelCredentials> ChannelCredentialsOf(const Security* security) {
-  if (security == nullptr || !security->mutual_tls()) return grpc::InsecureChannelCredentials();
+  if (security == nullptr || !security->dials_with_tls()) return grpc::InsecureChannelCredentials();
   auto& state = security->state();
   if (auto files = state.files->Current(); files != state.channel_files) {
     grpc::SslCredentialsOptions options{files->authorities, files->key, files->certificate};
@@ -112,19 +116,19 @@ std::shared_ptr<grpc::ChannelCredentials> ChannelCredentialsOf(const Security* s
 }
 
 std::shared_ptr<grpc::ServerCredentials> ServerCredentialsOf(const Security* security) {
-  if (security == nullptr || !security->mutual_tls()) return grpc::InsecureServerCredentials();
+  if (security == nullptr || !security->listens_with_tls()) return grpc::InsecureServerCredentials();
   auto& state = security->state();
   state.servers.push_back(std::make_unique<ServerCertificates>(state.files));
   return state.servers.back()->MakeCredentials();
 }
 
 void ExpectPeer(const Security* security, const std::string& service, grpc::ChannelArguments& arguments) {
-  if (security == nullptr || !security->mutual_tls()) return;
+  if (security == nullptr || !security->dials_with_tls()) return;
   arguments.SetSslTargetNameOverride(security->state().tls.NameOf(service));
 }
 
 void ShowToken(const Security* security, grpc::ClientContext& context) {
-  if (security == nullptr || security->mutual_tls() || security->state().token.empty()) return;
+  if (security == nullptr || security->dials_with_tls() || security->state().token.empty()) return;
   context.AddMetadata(kAuthorization, std::string(kBearer) + security->state().token);
 }
 
@@ -132,7 +136,7 @@ Caller CallerOf(const Security* security, const grpc::ServerContextBase& context
   Caller caller{kAnyone, kAnyone, {}};
   if (security != nullptr && !security->open()) {
     const auto& state = security->state();
-    caller = security->mutual_tls() ? FromCertificate(context, state.tls) : FromToken(context, state.callers);
+    caller = security->listens_with_tls() ? FromCertificate(context, state.tls) : FromToken(context, state.callers);
   }
   caller.address = context.peer();
   return caller;

@@ -15,8 +15,13 @@ struct MutualTls {
   std::string directory;  // has tls.crt, tls.key and ca.crt, as cert-manager mounts them; empty: off
   std::string domain = "parley.internal";
   std::chrono::seconds check{10};  // how often the files are looked at
+  // "required", or on the way there, process by process: "prepare" dials whoever speaks TLS with it and others in the
+  // clear, but is dialled in the clear; "switch" is dialled with TLS alone, and dials as before.
+  std::string mode = "required";
 
   bool enabled() const { return !directory.empty(); }
+  bool listens_with_tls() const { return enabled() && mode != "prepare"; }
+  bool dials_in_the_clear() const { return !enabled() || mode != "required"; }
   std::string certificate_file() const { return directory + "/tls.crt"; }
   std::string key_file() const { return directory + "/tls.key"; }
   std::string ca_file() const { return directory + "/ca.crt"; }
@@ -55,7 +60,10 @@ class Security {
   Security(const MutualTls& tls, const Access& access);
   ~Security();
 
-  bool mutual_tls() const;
+  bool listens_with_tls() const;
+  bool dials_with_tls() const;
+  // For peers that do not speak TLS yet, if such may be dialled; nullptr: they may not, or nothing is dialled with TLS.
+  std::shared_ptr<const Security> in_the_clear() const;
   // Nobody is asked who they are.
   bool open() const;
   // Why a link from `caller` that says it is a `service` is not taken; empty: it is.

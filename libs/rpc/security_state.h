@@ -19,6 +19,7 @@ struct Security::State {
   std::string token;
   std::map<std::string, Caller> callers;  // by their tokens' hashes
   std::shared_ptr<IdentityFiles> files;
+  std::shared_ptr<const Security> in_the_clear;
   // Of the files as they were when the last channel was made. Loop's thread only.
   std::shared_ptr<const IdentityFiles::Pem> channel_files;
   std::shared_ptr<grpc::ChannelCredentials> channel;

@@ -23,6 +23,7 @@ using testing::RunUntil;
 constexpr char kDomain[] = "parley.internal";
 constexpr char kCreate[] = "/parley.accounts.v1.Accounts/Create";
 constexpr char kExists[] = "/parley.accounts.v1.Accounts/Exists";
+constexpr char kTokens[] = "edge service 0123456789abcdef;alice admin alice-0123456789;bob viewer bob-0123456789ab";
 
 // A router, and whoever wants something from it.
 class SecurityTest : public ::testing::Test {
@@ -40,8 +41,15 @@ class SecurityTest : public ::testing::Test {
       files_.Write("ca.crt", ca.pem());
     }
     void Break(const std::string& file) { files_.Write(file, ""); }
-    std::shared_ptr<const rpc::Security> Made() const {
-      return rpc::Security::Make({.directory = files_.path(), .domain = kDomain, .check = std::chrono::seconds(1)}, {});
+    std::shared_ptr<const rpc::Security> Made(const std::string& mode = "required") const {
+      return rpc::Security::Make(
+          {.directory = files_.path(), .domain = kDomain, .check = std::chrono::seconds(1), .mode = mode}, {});
+    }
+
+    std::shared_ptr<const rpc::Security> WithTokens(const std::string& mode, const std::string& tokens,
+                                                    const std::string& own) const {
+      return rpc::Security::Make({.directory = files_.path(), .domain = kDomain, .mode = mode},
+                                 {.tokens = tokens, .token = own});
     }
 
    private:
@@ -216,7 +224,55 @@ TEST_F(SecurityTest, FilesThatCannotBeReadEndTheStart) {
   }
 }
 
-constexpr char kTokens[] = "edge service 0123456789abcdef;alice admin alice-0123456789;bob viewer bob-0123456789ab";
+// The way to mutual TLS in a running cluster: each mode gets along with those beside it.
+TEST_F(SecurityTest, EachModeReachesWhatIsOneStepAway) {
+  const Identity router(ca_, {"router"}), c2s(ca_, {"c2s"});
+  struct Step {
+    std::shared_ptr<const Security> dials;
+    std::shared_ptr<const Security> listens;
+  };
+  const Step steps[] = {
+      {nullptr, router.Made("prepare")},
+      {c2s.Made("prepare"), nullptr},
+      {c2s.Made("prepare"), router.Made("prepare")},
+      {c2s.Made("prepare"), router.Made("switch")},
+      {c2s.Made("switch"), router.Made("prepare")},
+      {c2s.Made("switch"), router.Made("switch")},
+      {c2s.Made("switch"), router.Made("required")},
+      {c2s.Made("required"), router.Made("switch")},
+  };
+  for (const auto& step : steps) {
+    server_side_.links.clear();
+    Serve(step.listens);
+    const auto at = std::to_string(&step - steps);
+    EXPECT_EQ(Exists(step.dials), "") << at;
+    const auto link = Dial(step.dials, "c2s");
+    RunUntil(loop_, [&] { return !server_side_.links.empty(); });
+    ASSERT_EQ(server_side_.links.size(), 1u) << at;
+    EXPECT_EQ(server_side_.links.at(0)->peer().service, "c2s");
+  }
+}
+
+TEST_F(SecurityTest, ModesThatAreFurtherApartDoNot) {
+  const Identity router(ca_, {"router"}), c2s(ca_, {"c2s"});
+  Serve(router.Made("switch"));
+  EXPECT_NE(Exists(nullptr), "") << "it is dialled with TLS alone";
+  Serve(router.Made("prepare"));
+  EXPECT_NE(Exists(c2s.Made("required")), "") << "it is dialled in the clear";
+}
+
+TEST_F(SecurityTest, TlsIsPreferredOnTheWay) {
+  const Identity router(ca_, {"router"}), roster(ca_, {"roster"});
+  Serve(router.Made("switch"));
+  EXPECT_THAT(Exists(roster.Made("prepare")), HasSubstr("roster")) << "known by its certificate, and denied";
+}
+
+TEST_F(SecurityTest, TokensAreAskedForUntilTheSwitch) {
+  const Identity router(ca_, {"router"}), c2s(ca_, {"c2s"});
+  Serve(router.WithTokens("prepare", kTokens, ""));
+  EXPECT_EQ(Exists(c2s.WithTokens("prepare", "", "0123456789abcdef")), "");
+  EXPECT_THAT(Exists(c2s.WithTokens("prepare", "", "")), HasSubstr("no certificate or token"));
+}
 
 TEST_F(SecurityTest, TokensNameRolesWithoutTls) {
   Serve(Token(kTokens, ""));

@@ -10,6 +10,7 @@
 
 #include "libs/rpc/channel.h"
 #include "libs/rpc/poller.h"
+#include "libs/rpc/security.h"
 #include "libs/rpc/security_state.h"
 
 namespace parley::rpc {
@@ -85,6 +86,13 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
   using Asked = std::shared_ptr<Question>;
 
   State(Loop& loop_, Options options_) : loop(loop_), options(std::move(options_)) {}
+  // One way to call a replica.
+  struct Way {
+    std::shared_ptr<grpc::Channel> channel;
+    std::shared_ptr<const Security> security;
+  };
+  using Ways = std::map<std::pair<std::string, bool>, Way>;  // by address, and whether in the clear
+
   void OnDiscovered(const std::vector<std::string>& addresses);
   void Try(const Asked& question);
   void Pause(const Asked& question);
@@ -94,7 +102,7 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
 
   Loop& loop;
   const Options options;
-  std::map<std::string, std::shared_ptr<grpc::Channel>> channels;
+  Ways ways;
   std::size_t turn = 0;
   std::uint32_t pending = 0;
   bool closed = false;
@@ -103,31 +111,38 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
 };
 
 void UnaryClient::State::OnDiscovered(const std::vector<std::string>& addresses) {
-  std::map<std::string, std::shared_ptr<grpc::Channel>> current;
-  LinkOptions link;
-  link.security = options.security;
+  Ways current;
+  const auto add = [&](const std::string& address, bool clear, std::shared_ptr<const Security> security) {
+    const auto known = ways.find({address, clear});
+    LinkOptions link;
+    link.security = security;
+    current[{address, clear}] =
+        known != ways.end() ? known->second : Way{MakeChannel(link, address, options.service), std::move(security)};
+  };
+  const auto clear = options.security ? options.security->in_the_clear() : nullptr;
   for (const auto& address : addresses) {
-    const auto known = channels.find(address);
-    current[address] = known != channels.end() ? known->second : MakeChannel(link, address, options.service);
+    add(address, false, options.security);
+    // It may not speak TLS yet (mtls.mode): the way that it does not take fails at once, and the other is tried.
+    if (clear) add(address, true, clear);
   }
-  channels = std::move(current);
+  ways = std::move(current);
 }
 
 std::chrono::milliseconds UnaryClient::State::AttemptTimeout(const Question& question) const {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(question.deadline - Clock::now());
   // A replica that hangs should leave time for another.
-  if (channels.size() < 2 || question.in_doubt == InDoubt::kFail) return left;
+  if (ways.size() < 2 || question.in_doubt == InDoubt::kFail) return left;
   return std::min(left, std::max(question.timeout / 2, std::chrono::milliseconds(200)));
 }
 
 void UnaryClient::State::Try(const Asked& question) {
   if (question->deadline <= Clock::now()) return Answer(question, question->last_error);
-  if (question->tried >= channels.size()) return Pause(question);
+  if (question->tried >= ways.size()) return Pause(question);
   ++question->tried;
-  const auto channel = std::next(channels.begin(), static_cast<std::ptrdiff_t>(turn++ % channels.size()));
+  const auto& way = std::next(ways.begin(), static_cast<std::ptrdiff_t>(turn++ % ways.size()))->second;
   if (!poller) poller = Poller::Of(loop);
-  UnaryCall::Start(*poller, channel->second, question->method, question->body, AttemptTimeout(*question),
-                   options.security.get(),
+  UnaryCall::Start(*poller, way.channel, question->method, question->body, AttemptTimeout(*question),
+                   way.security.get(),
                    [weak = weak_from_this(), question](const grpc::Status& status, std::string body) {
                      const auto self = weak.lock();
                      if (self && !self->closed) self->OnFinished(question, status, std::move(body));
@@ -189,6 +204,6 @@ void UnaryClient::CallRaw(const std::string& method, std::string body, std::chro
   });
 }
 
-bool UnaryClient::available() const { return !state_->channels.empty(); }
+bool UnaryClient::available() const { return !state_->ways.empty(); }
 
 }  // namespace parley::rpc

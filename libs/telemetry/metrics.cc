@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "libs/base/version.h"
 #include "libs/telemetry/process_metrics.h"
 
 namespace parley::telemetry {
@@ -17,7 +18,7 @@ const prometheus::Histogram::BucketBoundaries kSeconds = {0.0001, 0.00025, 0.000
 }  // namespace
 
 Metrics::Metrics() : registry_(std::make_shared<prometheus::Registry>()), process_(std::make_shared<ProcessMetrics>()) {
-  Gauge("parley_build_info", "Always 1; the labels say what runs.", {{"version", PARLEY_VERSION}}).Set(1);
+  Gauge("parley_build_info", "Always 1; the labels say what runs.", {{"version", Version()}}).Set(1);
 }
 
 prometheus::Counter& Metrics::Counter(const std::string& name, const std::string& help, const Labels& labels) {

@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <string_view>
@@ -27,12 +26,13 @@ constexpr std::string_view kFull =
 // A peer that is refused again and again does not fill the log.
 constexpr std::chrono::seconds kWarnEvery{1};
 
-std::vector<net::Network> NetworksOf(const std::vector<std::string>& texts) {
-  std::vector<net::Network> networks;
+// The configuration was checked: each text is one.
+net::AddressRanges RangesOf(const std::vector<std::string>& texts) {
+  net::AddressRanges ranges;
   for (const auto& text : texts) {
-    if (auto network = net::Network::Parse(text)) networks.push_back(*network);
+    if (const auto range = net::AddressRange::Parse(text)) ranges.Add(*range);
   }
-  return networks;
+  return ranges;
 }
 
 net::ProxyReader::Options HeaderOptions(const config::C2s& config) {
@@ -48,7 +48,7 @@ std::string NameOf(net::ProxyReader::Outcome outcome) {
 
 Acceptor::Acceptor(Context& context)
     : context_(context),
-      trusted_proxies_(NetworksOf(context.config.c2s.trusted_proxies)),
+      trusted_proxies_(RangesOf(context.config.c2s.trusted_proxies)),
       proxy_headers_(context.loop, HeaderOptions(context.config.c2s)),
       retrying_(context.loop.Every(kRetryPeriod, [this] { Retry(); })) {
   Start();
@@ -88,15 +88,10 @@ void Acceptor::Stop() {
   proxy_headers_.Stop();
 }
 
-bool Acceptor::Trusted(const std::string& peer) const {
-  return std::any_of(trusted_proxies_.begin(), trusted_proxies_.end(),
-                     [&](const net::Network& network) { return network.Contains(peer); });
-}
-
 void Acceptor::OnConnected(int fd, const std::string& peer, Streams::Kind kind) {
   if (trusted_proxies_.empty()) return OnAccepted(fd, peer, kind);
   // Neither may it name an address, nor come in without one: it would be in the place of a proxy.
-  if (!Trusted(peer)) return Drop(fd, peer, "untrusted", "not one of c2s.trusted_proxies");
+  if (!trusted_proxies_.Contains(peer)) return Drop(fd, peer, "untrusted", "not one of c2s.trusted_proxies");
   if (proxy_headers_.waiting() >= context_.config.c2s.max_unauthenticated) {
     return Drop(fd, peer, "too_many", "c2s.max_unauthenticated connections without a header");
   }

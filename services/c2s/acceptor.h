@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "libs/net/address_range.h"
 #include "libs/net/connection.h"
-#include "libs/net/network.h"
 #include "libs/net/proxy_reader.h"
 #include "services/c2s/context.h"
 #include "services/c2s/streams.h"
@@ -45,7 +45,6 @@ class Acceptor {
   void OnConnected(int fd, const std::string& peer, Streams::Kind kind);
   void OnHeader(int fd, net::ProxyReader::Outcome outcome, const std::string& text, const std::string& proxy,
                 Streams::Kind kind);
-  bool Trusted(const std::string& peer) const;
   // Closed without a word: what the peer speaks is not known.
   void Drop(int fd, const std::string& peer, const std::string& outcome, const std::string& reason);
   void OnAccepted(int fd, const std::string& address, Streams::Kind kind);
@@ -55,7 +54,7 @@ class Acceptor {
   void Refuse(int fd, Streams::Kind kind);
 
   Context& context_;
-  std::vector<net::Network> trusted_proxies_;
+  net::AddressRanges trusted_proxies_;
   net::ProxyReader proxy_headers_;
   std::vector<Listening> listeners_;
   std::deque<Waiting> waiting_;

@@ -58,6 +58,11 @@ const std::vector<std::string> kLimits = {"accept_batch",
                                           "order",
                                           "unanswered"};
 
+prometheus::Counter& QueueWrites(telemetry::Metrics& metrics, const std::string& what) {
+  return metrics.Counter("parley_c2s_sm_queue_writes_total", "Commands that change sessions' queues in Redis",
+                         {{"what", what}});
+}
+
 }  // namespace
 
 CounterFamily::CounterFamily(telemetry::Metrics& metrics, const std::string& name, const std::string& help,
@@ -136,6 +141,14 @@ Metrics::Metrics(telemetry::Metrics& m)
       sm_requests(m.Counter("parley_c2s_sm_requests_total", "Acknowledgements asked for")),
       sm_unacknowledged(m.Gauge("parley_c2s_sm_unacknowledged_stanzas",
                                 "Stanzas that clients with stream management have not acknowledged")),
+      sm_unacknowledged_bytes(m.Gauge("parley_c2s_sm_unacknowledged_bytes", "Their bytes")),
+      sm_appends(QueueWrites(m, "append")),
+      sm_trims(QueueWrites(m, "trim")),
+      sm_headers(QueueWrites(m, "header")),
+      sm_rebuilds(QueueWrites(m, "rebuild")),
+      sm_answer_seconds(m.Histogram("parley_c2s_sm_answer_seconds",
+                                    "How long clients wait to be told what is handled: until routers took it and Redis "
+                                    "knows")),
       restoring(m.Gauge("parley_c2s_sessions_restoring", "Sessions that wait to be put back")),
       certificate_reloads(m.Counter("parley_c2s_certificate_reloads_total", "Certificates reloaded")),
       certificate_expiry(m, "parley_c2s_certificate_expiry_timestamp_seconds",

@@ -100,6 +100,14 @@ struct Metrics {
   prometheus::Counter& sm_handovers;
   prometheus::Counter& sm_requests;
   prometheus::Gauge& sm_unacknowledged;
+  prometheus::Gauge& sm_unacknowledged_bytes;
+  // Commands for queues in Redis.
+  prometheus::Counter& sm_appends;
+  prometheus::Counter& sm_trims;
+  prometheus::Counter& sm_headers;
+  prometheus::Counter& sm_rebuilds;
+  // From a client's <r/> to our <a/>.
+  prometheus::Histogram& sm_answer_seconds;
   prometheus::Gauge& restoring;
   prometheus::Counter& certificate_reloads;
   HostGauges certificate_expiry;

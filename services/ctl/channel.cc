@@ -22,8 +22,10 @@ bool Answers(grpc::Channel& channel) {
 std::shared_ptr<grpc::Channel> Connect(const std::vector<std::string>& targets, const std::string& service) {
   std::string tried;
   for (const auto& target : targets) {
-    auto channel = ChannelTo(target, service);
-    if (Answers(*channel)) return channel;
+    for (const auto& way : Ways()) {
+      auto channel = ChannelTo(target, service, *way);
+      if (Answers(*channel)) return channel;
+    }
     tried += (tried.empty() ? "" : ", ") + target;
   }
   throw Failure(kUnreachable,

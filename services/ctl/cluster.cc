@@ -124,6 +124,7 @@ void ListMembers(const Options& options) {
     json.push_back({{"service", member.service()},
                     {"instance", member.instance()},
                     {"state", member.state()},
+                    {"version", member.version()},
                     {"address", member.address()},
                     {"sessions", member.sessions()},
                     {"epoch", member.epoch()}});

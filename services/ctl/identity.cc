@@ -61,9 +61,9 @@ class TokenInterceptorFactory final : public ClientInterceptorFactoryInterface {
   Interceptor* CreateClientInterceptor(ClientRpcInfo*) override { return new TokenInterceptor; }
 };
 
-std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> Interceptors() {
+std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> Interceptors(const rpc::Security& security) {
   std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> interceptors;
-  const bool token = !Identity()->mutual_tls() && !Identity()->state().token.empty();
+  const bool token = !security.dials_with_tls() && !security.state().token.empty();
   if (token) interceptors.push_back(std::make_unique<TokenInterceptorFactory>());
   return interceptors;
 }
@@ -82,13 +82,19 @@ void TakeIdentity(const Options& options) {
   }
 }
 
-std::shared_ptr<grpc::Channel> ChannelTo(const std::string& target, const std::string& service) {
-  const auto* identity = Identity().get();
+std::vector<std::shared_ptr<const rpc::Security>> Ways() {
+  std::vector<std::shared_ptr<const rpc::Security>> ways{Identity()};
+  if (auto clear = Identity()->in_the_clear()) ways.push_back(std::move(clear));
+  return ways;
+}
+
+std::shared_ptr<grpc::Channel> ChannelTo(const std::string& target, const std::string& service,
+                                         const rpc::Security& way) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a proxy in the environment is for the web
-  rpc::ExpectPeer(identity, service.substr(0, service.find(' ')), arguments);
-  return grpc::experimental::CreateCustomChannelWithInterceptors(target, rpc::ChannelCredentialsOf(identity), arguments,
-                                                                 Interceptors());
+  rpc::ExpectPeer(&way, service.substr(0, service.find(' ')), arguments);
+  return grpc::experimental::CreateCustomChannelWithInterceptors(target, rpc::ChannelCredentialsOf(&way), arguments,
+                                                                 Interceptors(way));
 }
 
 }  // namespace parley::ctl

@@ -8,6 +8,7 @@
 #include "services/ctl/identity.h"
 #include "services/ctl/limits.h"
 #include "services/ctl/options.h"
+#include "services/ctl/orders.h"
 #include "services/ctl/status.h"
 #include "services/ctl/transfer.h"
 #include "services/ctl/users.h"

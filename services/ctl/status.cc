@@ -9,6 +9,7 @@
 #include "services/ctl/failure.h"
 #include "services/ctl/output.h"
 #include "services/ctl/targets.h"
+#include "services/ctl/view.h"
 
 namespace parley::ctl {
 namespace {
@@ -16,114 +17,89 @@ namespace {
 namespace pb = admin::v1;
 
 constexpr char kRouter[] = "router";
+constexpr char kEdge[] = "c2s";
 constexpr std::chrono::seconds kLimit{30};
 
-template <class Request, class Response>
-Response Call(const Options& options,
-              grpc::Status (pb::Admin::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-              const Request& request) {
-  pb::Admin::Stub stub(Connect(Routers(options), kRouter));
+pb::ListMembersResponse AskOne(const std::vector<std::string>& routers) {
+  pb::Admin::Stub stub(Connect(routers, kRouter));
   grpc::ClientContext context;
   SetDeadline(context, kLimit);
-  Response response;
-  Check((stub.*method)(&context, request, &response), kRouter);
+  pb::ListMembersResponse response;
+  Check(stub.ListMembers(&context, {}, &response), kRouter);
   return response;
 }
 
-void CheckFailure(const std::string& what, const std::string& failure) {
-  if (!failure.empty()) throw Failure(kRefused, what + ": " + failure);
-}
-
-void Order(const Options& options, bool undrain) {
-  pb::DrainNodeRequest request;
-  request.set_instance(options.instance);
-  request.set_undrain(undrain);
-  CheckFailure(options.instance, Call(options, &pb::Admin::Stub::DrainNode, request).failure());
-  std::cout << options.instance
-            << (undrain ? " takes clients again" : " sends its clients elsewhere: watch it with 'parleyctl status'")
-            << std::endl;
-}
-
-pb::BanResponse ChangeBan(const Options& options, bool lift) {
-  pb::BanRequest request;
-  request.set_network(options.network);
-  request.set_seconds(options.seconds);
-  request.set_lift(lift);
-  auto response = Call(options, &pb::Admin::Stub::Ban, request);
-  CheckFailure(options.network, response.failure());
-  return response;
+// One that cannot be reached from here is left out.
+pb::ListMembersResponse AskAll(const Options& options) {
+  const auto first = AskOne(Routers(options));
+  auto view = first;
+  for (const auto& member : first.members()) {
+    if (member.service() != kRouter || member.address().empty()) continue;  // the first has no address of its own
+    try {
+      Merge(view, AskOne({member.address()}));
+    } catch (const Failure& failure) {
+      std::cerr << "parleyctl: what waits at " << member.instance() << " is not known: " << failure.what() << std::endl;
+    }
+  }
+  return view;
 }
 
 nlohmann::json ToJson(const pb::Member& member) {
-  return {{"service", member.service()}, {"instance", member.instance()}, {"state", member.state()},
-          {"address", member.address()}, {"sessions", member.sessions()}, {"lease_ms", member.lease_ms()}};
+  return {{"service", member.service()},   {"instance", member.instance()}, {"state", member.state()},
+          {"version", member.version()},   {"address", member.address()},   {"sessions", member.sessions()},
+          {"lease_ms", member.lease_ms()}, {"waiting", member.waiting()}};
 }
 
 std::vector<std::string> ToRow(const pb::Member& member) {
-  const bool edge = member.service() == "c2s";
-  return {member.service(), member.instance(), member.state(), edge ? std::to_string(member.sessions()) : "-",
+  const bool edge = member.service() == kEdge;
+  return {member.service(),
+          member.instance(),
+          member.state(),
+          VersionOf(member),
+          edge ? std::to_string(member.sessions()) : "-",
+          std::to_string(member.waiting()),
           edge ? std::to_string(member.lease_ms()) + " ms" : "-"};
+}
+
+std::uint64_t SessionsIn(const pb::ListMembersResponse& view) {
+  std::uint64_t sessions = 0;
+  for (const auto& member : view.members()) sessions += member.sessions();
+  return sessions;
+}
+
+void PrintJson(const pb::ListMembersResponse& view) {
+  auto members = nlohmann::json::array();
+  for (const auto& member : view.members()) members.push_back(ToJson(member));
+  const nlohmann::json json{{"members", members},
+                            {"versions", VersionsIn(view)},
+                            {"sessions", SessionsIn(view)},
+                            {"orphans", view.orphans()},
+                            {"bans", view.bans()}};
+  std::cout << json.dump(2) << std::endl;
+}
+
+void PrintTable(const pb::ListMembersResponse& view) {
+  Table table({"SERVICE", "INSTANCE", "STATE", "VERSION", "SESSIONS", "WAITING", "LEASE"});
+  for (const auto& member : view.members()) table.Add(ToRow(member));
+  table.Print();
+  std::cout << SessionsIn(view) << " sessions, " << view.orphans() << " without an edge that may yet be resumed, "
+            << view.bans() << " bans" << std::endl;
+  const auto versions = VersionsIn(view);
+  if (versions.size() < 2) return;
+  std::cout << "releases differ:";
+  for (const auto& version : versions) std::cout << " " << version;
+  std::cout << "; finish the rollout, or undo it" << std::endl;
 }
 
 }  // namespace
 
 void Status(const Options& options) {
-  const auto response = Call(options, &pb::Admin::Stub::ListMembers, pb::ListMembersRequest());
-  std::map<std::string, int> services{{"c2s", 0}, {"router", 0}, {"roster", 0}};
-  std::uint64_t sessions = 0;
-  Table table({"SERVICE", "INSTANCE", "STATE", "SESSIONS", "LEASE"});
-  auto json = nlohmann::json::array();
-  for (const auto& member : response.members()) {
-    ++services[member.service()];
-    sessions += member.sessions();
-    json.push_back(ToJson(member));
-    table.Add(ToRow(member));
-  }
-  if (options.json) {
-    std::cout << nlohmann::json{{"members", json},
-                                {"sessions", sessions},
-                                {"orphans", response.orphans()},
-                                {"bans", response.bans()}}
-                     .dump(2)
-              << std::endl;
-  } else {
-    table.Print();
-    std::cout << sessions << " sessions, " << response.orphans() << " without an edge that may yet be resumed, "
-              << response.bans() << " bans" << std::endl;
-  }
+  const auto view = AskAll(options);
+  options.json ? PrintJson(view) : PrintTable(view);
+  std::map<std::string, int> services{{kEdge, 0}, {kRouter, 0}, {"roster", 0}};
+  for (const auto& member : view.members()) ++services[member.service()];
   for (const auto& [service, count] : services) {
     if (count == 0) throw Failure(kRefused, "no " + service + " is there");
-  }
-}
-
-void DrainNode(const Options& options) { Order(options, false); }
-void UndrainNode(const Options& options) { Order(options, true); }
-
-void Ban(const Options& options) {
-  const auto response = ChangeBan(options, false);
-  std::cout << (response.changed() ? "banned " : "was banned already, changed how long: ") << response.network()
-            << std::endl;
-}
-
-void Unban(const Options& options) {
-  const auto response = ChangeBan(options, true);
-  if (!response.changed()) throw Failure(kRefused, response.network() + " is not banned: see 'parleyctl bans'");
-  std::cout << "no longer banned: " << response.network() << std::endl;
-}
-
-void ListBans(const Options& options) {
-  const auto response = Call(options, &pb::Admin::Stub::ListBans, pb::ListBansRequest());
-  CheckFailure("bans", response.failure());
-  Table table({"NETWORK", "UNTIL"});
-  auto json = nlohmann::json::array();
-  for (const auto& ban : response.bans()) {
-    json.push_back({{"network", ban.network()}, {"until", Time(ban.expires_at())}});
-    table.Add({ban.network(), Time(ban.expires_at())});
-  }
-  if (options.json) {
-    std::cout << json.dump(2) << std::endl;
-  } else {
-    table.Print();
   }
 }
 

@@ -2,14 +2,9 @@
 
 #include "services/ctl/options.h"
 
-// The cluster at a glance, and orders to its edges. They print their result and throw Failure.
 namespace parley::ctl {
 
+// The cluster at a glance, as all its routers see it together. Prints it; throws Failure, also if a service is missing.
 void Status(const Options& options);
-void DrainNode(const Options& options);
-void UndrainNode(const Options& options);
-void Ban(const Options& options);
-void Unban(const Options& options);
-void ListBans(const Options& options);
 
 }  // namespace parley::ctl

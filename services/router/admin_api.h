@@ -3,6 +3,7 @@
 #include <functional>
 #include <string>
 
+#include "libs/base/result.h"
 #include "parley/admin/v1/admin.pb.h"
 
 namespace parley::router {
@@ -24,6 +25,9 @@ class AdminApi {
                          std::function<void(admin::v1::DrainNodeResponse)> done) = 0;
   virtual void Ban(const admin::v1::BanRequest& request, std::function<void(admin::v1::BanResponse)> done) = 0;
   virtual void ListBans(std::function<void(admin::v1::ListBansResponse)> done) = 0;
+  // XEP-0133: a message to all who have a session in the domain. `done` gets how many accounts, before they have it.
+  virtual void Announce(const std::string& domain, const std::string& text,
+                        std::function<void(Result<std::size_t>)> done) = 0;
 
  protected:
   ~AdminApi() = default;

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "libs/base/log.h"
+#include "libs/base/version.h"
 #include "libs/storage/lease.h"
 #include "libs/storage/orders.h"
 #include "libs/storage/redis_await.h"
@@ -12,14 +13,21 @@
 namespace parley::router {
 namespace {
 
-admin::v1::Member MemberOf(const std::string& service, const std::string& instance, const std::string& epoch,
-                           const std::string& address) {
+admin::v1::Member MemberOf(const std::string& service, const std::string& instance, const std::string& epoch) {
   admin::v1::Member member;
   member.set_service(service);
   member.set_instance(instance);
   member.set_epoch(epoch);
   member.set_state("ready");
-  member.set_address(address);
+  return member;
+}
+
+// Of those that this router dials.
+admin::v1::Member MemberOf(const std::string& service, const rpc::Link& link) {
+  auto member = MemberOf(service, link.peer().instance, link.peer().epoch);
+  member.set_address(link.peer().address);
+  member.set_version(link.peer().version);
+  member.set_waiting(link.unacknowledged() + link.asking());
   return member;
 }
 
@@ -196,7 +204,9 @@ Task<std::uint64_t> AdminOperations::CountOrphans(std::set<std::string> alive) {
 }
 
 Task<admin::v1::Member> AdminOperations::Edge(Nodes::Node node) {
-  auto member = MemberOf("c2s", node.instance, node.epoch, "");
+  auto member = MemberOf("c2s", node.instance, node.epoch);
+  if (const auto* link = parts_.edges.LinkOf(node.instance)) member.set_version(link->peer().version);
+  member.set_waiting(parts_.edges.unacknowledged(node.instance));
   const std::string name = node.instance + "/" + node.epoch;
   std::vector<std::string> card{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
   const auto sessions = co_await Count(std::move(card));
@@ -229,14 +239,14 @@ Task<void> AdminOperations::Members(std::function<void(admin::v1::ListMembersRes
   std::vector<std::string> card{"ZCARD", storage::kBansKey};
   const auto bans = co_await Count(std::move(card));
   response.set_bans(bans);
-  *response.add_members() = MemberOf("router", parts_.self.instance, parts_.self.epoch, "");
-  for (const auto& peer : parts_.peers.others()) {
-    if (peer.instance == parts_.self.instance) continue;
-    *response.add_members() = MemberOf("router", peer.instance, peer.epoch, peer.address);
+  auto& self = *response.add_members();
+  self = MemberOf("router", parts_.self.instance, parts_.self.epoch);
+  self.set_version(Version());
+  self.set_waiting(parts_.accounts.waiting());
+  for (const auto* link : parts_.peers.links()) {
+    if (link->peer().instance != parts_.self.instance) *response.add_members() = MemberOf("router", *link);
   }
-  for (const auto& peer : parts_.rosters.peers()) {
-    *response.add_members() = MemberOf("roster", peer.instance, peer.epoch, peer.address);
-  }
+  for (const auto* link : parts_.rosters.links()) *response.add_members() = MemberOf("roster", *link);
   done(std::move(response));
 }
 

@@ -12,9 +12,11 @@
 #include "services/router/account_removal.h"
 #include "services/router/account_table.h"
 #include "services/router/admin_api.h"
+#include "services/router/edges.h"
 #include "services/router/nodes.h"
 #include "services/router/peers.h"
 #include "services/router/roster_client.h"
+#include "services/router/sender.h"
 #include "services/router/session_store.h"
 
 namespace parley::router {
@@ -27,6 +29,8 @@ class AdminOperations final : public AdminApi {
     storage::Redis& redis;
     SessionStore& store;
     Nodes& nodes;
+    Edges& edges;
+    Sender& sender;
     AccountTable& accounts;
     Peers& peers;
     RosterClient& rosters;
@@ -44,12 +48,15 @@ class AdminOperations final : public AdminApi {
                  std::function<void(admin::v1::DrainNodeResponse)> done) override;
   void Ban(const admin::v1::BanRequest& request, std::function<void(admin::v1::BanResponse)> done) override;
   void ListBans(std::function<void(admin::v1::ListBansResponse)> done) override;
+  void Announce(const std::string& domain, const std::string& text,
+                std::function<void(Result<std::size_t>)> done) override;
 
  private:
   class Listing;
   Task<void> List(admin::v1::ListSessionsRequest request, Row row, Done done);
   Task<bool> ListNode(Listing& listing, Nodes::Node node);
   Task<bool> ListAccount(Listing& listing, std::string account);
+  Task<void> SendToAll(std::string domain, std::string text, std::function<void(Result<std::size_t>)> done);
   Task<void> Remove(Account& account, std::function<void(admin::v1::RemoveAccountResponse)> done);
   // What Redis knows of one edge.
   Task<admin::v1::Member> Edge(Nodes::Node node);

@@ -1,3 +1,4 @@
+#include "libs/base/version.h"
 #include "libs/rpc/unary_client.h"
 #include "parley/admin/v1/admin.pb.h"
 #include "services/router/testing/cluster.h"
@@ -79,7 +80,10 @@ TEST_F(AdminTest, MembersAreEdgesRoutersAndRosters) {
     response = Call<admin::v1::ListMembersResponse>("ListMembers", admin::v1::ListMembersRequest());
   }
   std::map<std::string, std::uint64_t> members;
-  for (const auto& member : response.members()) members[member.instance()] = member.sessions();
+  for (const auto& member : response.members()) {
+    members[member.instance()] = member.sessions();
+    EXPECT_EQ(member.version(), Version()) << member.instance();
+  }
   EXPECT_THAT(members, ::testing::UnorderedElementsAre(::testing::Pair("c2s-1", 1), ::testing::Pair("router-1", 0),
                                                        ::testing::Pair("router-2", 0), ::testing::Pair("roster-1", 0)));
 }

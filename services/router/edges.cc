@@ -155,9 +155,18 @@ void Edges::Sweep() {
   GiveBack(std::move(timed_out), Failure::kTimeout);
 }
 
-bool Edges::linked(const std::string& instance) const {
+bool Edges::linked(const std::string& instance) const { return LinkOf(instance) != nullptr; }
+
+const rpc::Link* Edges::LinkOf(const std::string& instance) const {
   const auto place = edges_.find(instance);
-  return place != edges_.end() && place->second.link != nullptr;
+  return place == edges_.end() ? nullptr : place->second.link;
+}
+
+std::size_t Edges::unacknowledged(const std::string& instance) const {
+  const auto place = edges_.find(instance);
+  if (place == edges_.end()) return 0;
+  const auto* link = place->second.link;
+  return place->second.parked.size() + (link == nullptr ? 0 : link->unacknowledged());
 }
 
 std::size_t Edges::unacknowledged() const {

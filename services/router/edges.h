@@ -68,6 +68,10 @@ class Edges {
   void OnRefused(rpc::Held held, rpc::RefusalReason reason);
 
   bool linked(const std::string& instance) const;
+  // nullptr: it has none.
+  const rpc::Link* LinkOf(const std::string& instance) const;
+  // What waits for it, or is on its way.
+  std::size_t unacknowledged(const std::string& instance) const;
   std::size_t unacknowledged() const;
 
  private:

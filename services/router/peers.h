@@ -27,7 +27,7 @@ class Peers final : private rpc::Ring::Owner {
   void Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   // The home's answer, which may be our own.
   void Ask(const std::string& key, std::string body, std::chrono::milliseconds timeout, rpc::Link::Done done);
-  std::vector<rpc::Peer> others() const { return ring_.peers(); }
+  std::vector<const rpc::Link*> links() const { return ring_.links(); }
   void AnnounceDraining() { ring_.AnnounceDraining(); }
   std::size_t unacknowledged() const { return ring_.unacknowledged(); }
 

@@ -69,7 +69,7 @@ class RosterClient final : private rpc::Ring::Owner {
   void Forget(const std::string* owner);
 
   bool available() const { return ring_.available(); }
-  std::vector<rpc::Peer> peers() const { return ring_.peers(); }
+  std::vector<const rpc::Link*> links() const { return ring_.links(); }
   void AnnounceDraining() { ring_.AnnounceDraining(); }
 
  private:

@@ -58,10 +58,13 @@ class Run:
 
     def start_cluster(self):
         shutil.rmtree(self.options.dir, ignore_errors=True)
-        self.cluster = ProxiedCluster(self.options.dir)
+        self.cluster = self.make_cluster()
         counts = {service: getattr(self.options, service) for service in ("c2s", "router", "roster")}
         settings = SETTINGS + self.options.set
         self.cluster.up(counts, [DOMAIN], settings, quiet=True, fixed_ports=False, built=True, demo_users=False)
+
+    def make_cluster(self):
+        return ProxiedCluster(self.options.dir)
 
     async def begin(self):
         place = place_of(self.cluster, ssl.create_default_context(cafile=self.cluster.ca_file))

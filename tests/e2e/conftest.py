@@ -3,6 +3,7 @@ accounts of its own. Tests that kill or stop processes start a cluster for thems
 
 import asyncio
 import itertools
+import os
 import ssl
 import sys
 from pathlib import Path
@@ -82,6 +83,8 @@ class World:
 def start_cluster(directory, counts=None, settings=(), mtls=False):
     cluster = Cluster(directory)
     counts = {"c2s": 2, "router": 2, "roster": 1} | (counts or {})
+    if "PARLEY_PREVIOUS" in os.environ:  # ./parley test upgrade: half of it is of the release before
+        cluster.programs = dict.fromkeys(["c2s-1", "router-1"], Path(os.environ["PARLEY_PREVIOUS"]))
     try:
         cluster.up(
             counts, DOMAINS, [*NO_LIMITS, *settings],

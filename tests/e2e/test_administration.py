@@ -4,7 +4,7 @@ import pytest
 from slixmpp.exceptions import IqError
 
 from conftest import PASSWORD
-from rawxmpp import condition
+from rawxmpp import body, condition, is_message
 from test_clients_slixmpp import online
 from test_parleyctl import ctl
 
@@ -82,6 +82,30 @@ async def test_account_is_added_changed_counted_and_deleted(administered):
         await run(admin, "delete-user", accountjids=[jid])
         assert condition((await session.ended())[-1]) == "not-authorized"
         assert jid not in ctl(administered, "user", "list", "localhost").stdout
+
+
+async def test_announcement_goes_to_all_who_are_online_in_the_domain_and_to_nobody_else(administered):
+    absent = administered.account()
+    invisible = await administered.login(administered.account(), available=False)
+    elsewhere = await administered.login(administered.account("second.test"))
+    users = [await administered.login(administered.account(), edge) for edge in (0, 1)]
+    users.append(await administered.login(users[0].jid.split("/")[0], 1))  # a second resource
+    async with online(administered, ADMIN) as admin:
+        count = int(note(await run(admin, "announce", announcement=["Down in <2> minutes.", "Sorry!"])).split()[-1])
+        assert count >= 4, "the administrator, too"
+        for user in users:
+            message = await user.until(is_message)
+            assert (message.get("from"), message.get("type")) == ("localhost", "headline")
+            assert body(message) == "Down in <2> minutes.\nSorry!"
+            assert not [element for element in await user.sync() if is_message(element)], "once"
+        with pytest.raises(IqError) as refused:
+            await run(admin, "announce", announcement=[])
+        assert refused.value.condition == "bad-request"
+    late = await administered.login(absent)
+    for nobody in (late, invisible, elsewhere):
+        assert not [element for element in await nobody.sync() if is_message(element)]
+    for raw in (*users, invisible, elsewhere, late):
+        await raw.close()
 
 
 @pytest.mark.parametrize("command, values, expected", [

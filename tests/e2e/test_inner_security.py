@@ -143,6 +143,30 @@ def own_cluster_mtls(tmp_path):
     cluster.down()
 
 
+async def test_mutual_tls_is_switched_on_process_by_process(tmp_path):
+    """docs/secure.md. tests/upgrade does it under load."""
+    cluster = start_cluster(tmp_path / "switched")
+    try:
+        world = World(cluster)
+        certificates.ensure_roles(cluster.directory / "tls")
+        cluster.plan["mtls"] = True
+        plain = cluster.config_file.read_text()
+        for mode in ("prepare", "switch", "required"):
+            cluster.config_file.write_text(f"{plain}mtls:\n  mode: {mode}\n")
+            for name in ("roster-1", "router-1", "c2s-1", "c2s-2", "router-2"):
+                cluster.stop(name)
+                cluster.start(name)
+                romeo, juliet = await chat(world)
+                assert ctl(world, "sessions", "list", identity="admin").returncode == 0, (mode, name)
+                await romeo.close()
+                await juliet.close()
+        assert ctl(world, "user", "list").returncode == 3, "nobody comes in without a certificate"
+        for name in cluster.instances():
+            assert "calls_are_open" not in log_of(world, name).split("mtls.mode is prepare")[-1]
+    finally:
+        cluster.down()
+
+
 # -- tokens ------------------------------------------------------------------------------------------------------------
 
 TOKENS = {"service": "service-token-0123456789", "admin": "admin-token-0123456789", "viewer": "viewer-token-0123456789"}

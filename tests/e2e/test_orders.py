@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import signal
 
 import pytest
 
 from conftest import World, start_cluster
-from rawxmpp import Ended, Raw, condition
+from rawxmpp import Ended, Raw, condition, is_message
 from test_limits import limits
 from test_parleyctl import ctl
 
@@ -89,13 +90,45 @@ async def test_drained_edge_sends_its_clients_elsewhere_until_it_is_undrained(or
     ctl(ordered, "drain", "c2s-9", code=1)
 
 
+async def waiting(world):
+    """By instance."""
+    shown = await asyncio.to_thread(ctl, world, "--json", "status")
+    return {member["instance"]: member["waiting"] for member in json.loads(shown.stdout)["members"]}
+
+
+async def test_status_shows_what_waits_for_whom(own_cluster):
+    """For an edge that hangs, whether its link has broken already or not."""
+    world = own_cluster(settings=["c2s.lease_ttl=5m", "router.delivery_timeout=5m", "c2s.order_timeout=60s"])
+    sender, receiver = await world.pair()
+    world.cluster.signal("c2s-2", signal.SIGSTOP)
+    try:
+        for number in range(10):
+            await sender.message(receiver.jid, str(number))
+
+        async def ten():
+            return (await waiting(world)).get("c2s-2", 0) >= 10
+
+        await until(ten)
+    finally:
+        world.cluster.signal("c2s-2", signal.SIGCONT)
+    for _ in range(10):
+        await receiver.until(is_message)
+
+    async def none():
+        return not any((await waiting(world)).values())
+
+    await until(none)
+
+
 async def test_status_shows_services_leases_and_sessions(ordered):
     session = await ordered.login(ordered.account(), 1)
     status = json.loads(ctl(ordered, "--json", "status").stdout)
     edges = {m["instance"]: m for m in status["members"] if m["service"] == "c2s"}
     assert edges["c2s-2"]["sessions"] >= 1 and 0 < edges["c2s-2"]["lease_ms"] <= 4000
     assert status["sessions"] >= 1 and status["orphans"] == 0
+    (version,) = status["versions"]
+    assert {member["version"] for member in status["members"]} == {version}
     text = ctl(ordered, "status").stdout
-    assert "router-2" in text and "roster-1" in text
+    assert "router-2" in text and "roster-1" in text and version in text and "releases differ" not in text
     shown = ctl(ordered, "limits", session.jid.split("/")[0]).stdout
     assert "sessions now" in shown and "stanzas" in shown

@@ -1,11 +1,14 @@
 """parleyctl as an operator uses it, against the running cluster."""
 
+import asyncio
 import json
 
 import pytest
+import redis
 
 from conftest import PASSWORD
-from rawxmpp import condition
+from managed import managed
+from rawxmpp import condition, is_presence
 
 
 def ctl(world, *arguments, stdin=None, code=0):
@@ -41,6 +44,51 @@ async def test_deleted_user_leaves_its_contacts(world):
     ctl(world, "user", "del", "ctl-bob@localhost")
     await friend.until(lambda e: e.get("type") == "unsubscribed")
     assert (await friend.roster())["ctl-bob@localhost"].get("subscription") == "none"
+
+
+def keys_naming(world, jid):
+    """What Redis keeps of an account for longer than a while: its own keys, and its places in others."""
+    with redis.Redis(port=world.cluster.redis().port, decode_responses=True) as store:
+        kept = []
+        for key in store.scan_iter():
+            if jid in key and store.ttl(key) == -1:
+                kept.append(key)
+            elif key.startswith("parley:n:"):
+                kept += [(key, member) for member in store.sscan_iter(key) if jid in member]
+        return kept
+
+
+async def test_deleted_user_leaves_nothing_in_redis(world):
+    """Though it had every kind of session: connected, with a queue, gone for a moment, ended."""
+    jid = "ctl-carol@localhost"
+    ctl(world, "user", "add", jid, "--password", PASSWORD)
+    sender = await world.login(world.account())
+    plain = await world.login(jid, 0, "plain")
+    ended = await managed(world, jid, 0, "ended")
+    await ended.close()
+    queued, away = await managed(world, jid, 1, "queued"), await managed(world, jid, 1, "away")
+    for resource in ("plain", "queued", "away"):
+        await sender.message(f"{jid}/{resource}", "not acknowledged")
+    await sender.presence(type="subscribe", to=jid)
+    await sender.sync()
+    away.abort()
+    assert keys_naming(world, jid)
+    ctl(world, "user", "del", jid)
+    for session in (plain, queued):
+        assert condition((await session.ended())[-1]) == "not-authorized"
+    await eventually(lambda: not keys_naming(world, jid), lambda: keys_naming(world, jid))
+    # Its name is free, and what was the other's is not the new one's.
+    ctl(world, "user", "add", jid, "--password", PASSWORD)
+    again = await world.login(jid)
+    assert not [element for element in await again.sync() if not is_presence(element)]
+    ctl(world, "user", "del", jid)
+
+
+async def eventually(condition, shown, seconds=20):
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, shown()
+        await asyncio.sleep(0.1)
 
 
 def test_import_reports_bad_lines_by_number_and_goes_on(world):

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libs/rpc/endpoint.h"
+#include "libs/rpc/protocol.h"
 
 namespace {
 
@@ -68,7 +69,7 @@ class Handler final : public rpc::LinkHandler {
 Frame ValidHello() {
   Frame frame;
   auto& hello = *frame.mutable_hello();
-  hello.set_protocol(rpc::kProtocol);
+  hello.set_protocol(rpc::kProtocols.newest);
   hello.set_service("c2s");
   hello.set_instance("c2s-1");
   hello.set_epoch("e");

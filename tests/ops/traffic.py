@@ -4,6 +4,7 @@ right and wrong, streams that end well and badly, an operator at work."""
 import asyncio
 import ssl
 
+from managed import RESUMED, Managed
 from rawxmpp import Raw
 
 PASSWORD = "correct horse"
@@ -33,6 +34,7 @@ class Traffic:
         await self.ask(romeo)
         await self.fail_to_log_in()
         await self.leave_message_for(romeo, self.users[2])
+        await self.lose_connection(self.users[3])
         await juliet.send("<broken></xml>")
         await juliet.ended()
         await romeo.close()
@@ -74,6 +76,21 @@ class Traffic:
         reader = await self.login(self.users.index(absent))
         await reader.until(lambda e: e.tag.endswith("}message"))
         await reader.close()
+
+    async def lose_connection(self, user):
+        """Resumed on the same edge, then on the other one."""
+        managed = await Managed.login(self.edges[0], user, PASSWORD, self.context)
+        await managed.enable()
+        await managed.available()
+        for edge in (0, 1):
+            await managed.server_h()
+            managed.abort()
+            again = await Managed.authenticated(self.edges[edge], user, PASSWORD, self.context)
+            assert (await again.resume(managed)).tag == RESUMED
+            managed = again
+        await managed.acknowledge()
+        await managed.server_h()
+        await managed.close()
 
     async def keep_on(self, over, pause=0.2):
         while not over():

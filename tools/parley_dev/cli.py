@@ -102,6 +102,16 @@ def generate(arguments):
         print(path)
 
 
+def release(arguments):
+    from parley_ops import release as releases
+
+    try:
+        version, commit = releases.end(build.ROOT, arguments.following)
+    except ValueError as problem:
+        raise Failure(problem) from None
+    print(f"{commit} is release {version}: git tag -a v{version} {commit[:12]}\ncommit what changed: {arguments.following} begins")
+
+
 def test(arguments):
     from parley_dev import testing
 
@@ -181,11 +191,13 @@ def parser():
     add("check", check, "say which files are not formatted")
     add("format", format_all, "format all C++ by .clang-format")
     add("generate", generate, "make dashboards, the operator's rules and rendered manifests anew from their sources")
+    releasing = add("release", release, "end a release: the next one is tested with what is committed now")
+    releasing.add_argument("following", metavar="VERSION", help="that begins now, like 0.3.0")
     testing_command = add("test", test, "run the tests; ends in a summary line")
     testing_command.add_argument(
         "parts",
         nargs="*",
-        help="check, unit, instructions, asan, fuzz, e2e, chaos, ops (default: these); asan-services, tsan",
+        help="check, unit, instructions, asan, fuzz, e2e, chaos, ops (default: these); asan-services, tsan, upgrade",
     )
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     # Its options are the driver's: nothing here begins an option.

@@ -34,6 +34,7 @@ class Cluster:
         self.directory = Path(directory).absolute()
         self.plan_file = self.directory / "cluster.json"
         self.plan = json.loads(self.plan_file.read_text()) if self.plan_file.exists() else None
+        self.programs = {}  # by instance: the directory of its program, if it is not of this build
 
     # -- planning ---------------------------------------------------------------------------------------------------
 
@@ -139,7 +140,7 @@ class Cluster:
             own += [f"{service}.listen=127.0.0.1:{ports['grpc']}"]
         if self.plan.get("mtls"):
             own += [f"mtls.directory={self.identity(service)}"]
-        binary = build.directory() / "bin" / f"parley-{service}"
+        binary = self.programs.get(name, build.directory() / "bin") / f"parley-{service}"
         command = [str(binary), "--config", str(self.config_file), "--instance", name]
         for setting in own + self.plan["settings"]:
             command += ["--set", setting]

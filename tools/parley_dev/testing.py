@@ -10,11 +10,13 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
-from parley_dev import build, formatting, instructions as counting
+from parley_dev import build, formatting, instructions as counting, previous
 from parley_dev.steps import Failure, Steps
 
 ADDRESS = "address;undefined"
 # What the services under test log: the assertion that failed is what matters.
+# End-to-end tests of what both releases do, in part `upgrade`.
+MIXED = ["delivery", "logins", "partings", "presence", "resumption", "roster", "stanza_errors", "stream_management"]
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn|error) ")
 
 
@@ -140,7 +142,22 @@ def ops(tally, keyword):
     _pytest(tally, keyword, "Manifests, metrics, dashboards, alerts", "ops")
 
 
-def _pytest(tally, keyword, title, part):
+def upgrade(tally, keyword):
+    version, commit = previous.release()
+    if previous.missing():
+        print(f"SKIPPED upgrade: {previous.missing()}")
+        tally.skipped += 1
+        return
+    steps = Steps(1)
+    steps.begin(f"Building release {version} ({commit[:12]})")
+    os.environ["PARLEY_PREVIOUS"] = str(previous.programs())
+    steps.done()
+    _pytest(tally, keyword, "Both releases side by side", "upgrade")
+    # What clients see must not depend on which release serves them.
+    _pytest(tally, keyword, "End to end, on a cluster of both releases", *(f"e2e/test_{name}.py" for name in MIXED))
+
+
+def _pytest(tally, keyword, title, *parts):
     steps = Steps(2)
     steps.begin("Building services and clients")
     build.build(["all"], progress=steps.progress)
@@ -148,7 +165,8 @@ def _pytest(tally, keyword, title, part):
     steps.begin(title)
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = ["/usr/bin/python3", "-m", "pytest", "-q", "-x" if os.environ.get("PARLEY_FAIL_FAST") else "-q"]
-        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}", str(build.ROOT / "tests" / part)]
+        command += ["-p", "no:cacheprovider", f"--junitxml={report.name}"]
+        command += [str(build.ROOT / "tests" / part) for part in parts]
         if keyword:
             command += ["-k", keyword]
         code = subprocess.run(command, check=False, cwd=build.ROOT).returncode
@@ -189,7 +207,7 @@ def instructions(tally, keyword):
 PARTS = {"check": check, "unit": unit, "instructions": instructions, "asan": asan, "fuzz": fuzz}
 PARTS |= {"e2e": e2e, "chaos": chaos, "ops": ops}
 # Only when asked for by name: the others are to take less than half an hour together on two cores.
-MORE_PARTS = {"asan-services": asan_services, "tsan": tsan}
+MORE_PARTS = {"asan-services": asan_services, "tsan": tsan, "upgrade": upgrade}
 
 
 def run(parts, keyword):
@@ -204,6 +222,8 @@ def run(parts, keyword):
         known[name](tally, keyword)
     for name in tally.failed:
         print(f"FAILED {re.sub(r'[^ -~]', '?', name)}")
+    if not parts:
+        print(f"not run, only when asked for: {', '.join(MORE_PARTS)}")
     print(f"took {time.monotonic() - started:.0f} s", file=sys.stderr)
     print(f"{tally.passed} passed, {len(tally.failed)} failed, {tally.skipped} skipped")
     return 1 if tally.failed or not tally.passed else 0

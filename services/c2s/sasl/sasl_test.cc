@@ -8,6 +8,7 @@
 namespace parley::c2s::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -69,6 +70,21 @@ TEST_F(SaslTest, Scram) {
     EXPECT_THAT(client.Open(), HasSubstr("<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"));
     EXPECT_EQ(client.Bind(), "romeo@example.org/orchard");
   }
+}
+
+// For accounts of another server that have keys for SHA-1 only: clients choose the strongest that is offered.
+TEST_F(SaslTest, AHostMayLeaveOutSha256) {
+  EdgeHarness edge([](config::Config& config) { config.hosts.front().scram_sha256 = false; });
+  Client client(edge.port());
+  const std::string features = client.OpenSecured();
+  EXPECT_THAT(features, Not(HasSubstr("SHA-256")));
+  EXPECT_THAT(features, AllOf(HasSubstr("SCRAM-SHA-1-PLUS"), HasSubstr("<mechanism>SCRAM-SHA-1</mechanism>")));
+  for (const char* name : {"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"}) {
+    EXPECT_EQ(RunScram(client, name, ScramClient(true, "romeo", "wherefore")), "mechanism-too-weak") << name;
+  }
+  EXPECT_EQ(RunScram(client, "SCRAM-SHA-1", ScramClient(false, "romeo", "wherefore")), "success");
+  Client other(edge.port());
+  EXPECT_THAT(other.OpenSecured(kOtherHost), HasSubstr("SCRAM-SHA-256"));
 }
 
 TEST_F(SaslTest, LoginsAreTimed) {

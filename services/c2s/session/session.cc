@@ -6,8 +6,8 @@
 
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
-#include "libs/session/asked.h"
 #include "libs/rpc/trace.h"
+#include "libs/session/asked.h"
 #include "libs/xmpp/stanza.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"

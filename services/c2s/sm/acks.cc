@@ -1,6 +1,7 @@
 #include "services/c2s/sm/acks.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 
 #include "services/c2s/alive.h"
@@ -64,7 +65,7 @@ void Acks::Detach() {
 // The client's
 
 void Acks::OnRequest() {
-  ++owed_;
+  if (owed_++ == 0) asked_at_ = std::chrono::steady_clock::now();
   wanted_ = session_.uplink().last();
   if (!waiting_.armed()) context_.wheel.Arm(waiting_, context_.config.c2s.sm_ack_wait);
   TryAnswer();
@@ -106,6 +107,10 @@ void Acks::Answer() {
   waiting_.Cancel();
   overdue_ = false;
   announce_ = !all;
+  if (owed_ > 0) {
+    const auto waited = std::chrono::steady_clock::now() - asked_at_;
+    context_.metrics.sm_answer_seconds.Observe(std::chrono::duration<double>(waited).count());
+  }
   const std::string answer = SmAnswer(session_.management()->Count(stored));
   for (owed_ = std::max(owed_, 1u); owed_ > 0; --owed_) session_.WriteElement(answer);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -45,7 +46,8 @@ class Acks {
   std::uint64_t wanted_ = 0;  // all up to this number came before the last question
   std::size_t bytes_ = 0;     // written since we asked
   std::uint32_t stanzas_ = 0;
-  std::uint32_t owed_ = 0;  // questions not answered yet
+  std::uint32_t owed_ = 0;                          // questions not answered yet
+  std::chrono::steady_clock::time_point asked_at_;  // the first of them came
   bool asked_ = false;
   bool storing_ = false;
   bool overdue_ = false;   // what is handled has to do

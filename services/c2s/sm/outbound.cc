@@ -37,16 +37,23 @@ Outbound::Outbound(Session& session, Context& context, std::string queue, std::u
 Outbound::~Outbound() {
   GiveBack();
   context_.metrics.sm_unacknowledged.Decrement(static_cast<double>(entries_.size()));
+  context_.metrics.sm_unacknowledged_bytes.Decrement(static_cast<double>(bytes_));
 }
 
 bool Outbound::Fits(std::size_t bytes) const {
   return entries_.size() < context_.config.c2s.sm_max_stanzas && bytes_ + bytes <= context_.config.c2s.sm_max_bytes;
 }
 
-void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
-  bytes_ += envelope->stanza().size();
-  entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds(), false});
+void Outbound::Count(const link::v1::Envelope& envelope) {
+  const auto bytes = envelope.stanza().size();
+  bytes_ += bytes;
   context_.metrics.sm_unacknowledged.Increment();
+  context_.metrics.sm_unacknowledged_bytes.Increment(static_cast<double>(bytes));
+}
+
+void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
+  Count(*envelope);
+  entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds(), false});
   Plan();
   if (state_ == State::kDown) WriteOut();
 }
@@ -55,8 +62,7 @@ Outbound::Entry Outbound::ToEntry(session::v1::Queued queued) {
   Entry entry;
   entry.at = queued.at();
   entry.envelope = std::make_unique<link::v1::Envelope>(std::move(*queued.mutable_envelope()));
-  bytes_ += entry.envelope->stanza().size();
-  context_.metrics.sm_unacknowledged.Increment();
+  Count(*entry.envelope);
   return entry;
 }
 
@@ -110,6 +116,7 @@ void Outbound::AppendNew() {
     self.OnAppended(appending, length);
     self.OnNoted(noting, length && *length > 0);
   };
+  context_.metrics.sm_appends.Increment();
   session::Append(context_.redis, key_, elements, WhileAlive(session_.shared_from_this(), std::move(appended)));
 }
 
@@ -244,6 +251,7 @@ void Outbound::Rebuild(std::size_t length) {
     self.stored_ = std::max(self.stored_, handled);
     self.Ready();
   };
+  context_.metrics.sm_rebuilds.Increment();
   session::Rebuild(context_.redis, key_, length, elements, WhileAlive(session_.shared_from_this(), std::move(rebuilt)));
 }
 
@@ -290,6 +298,7 @@ Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
   if (count > UINT32_MAX / 2) return Verdict::kFine;  // less than it acknowledged before
   if (count > written_ever_ - acked_) return Verdict::kTooHigh;
   if (count == 0) return Verdict::kFine;
+  const std::size_t before = bytes_;
   for (std::uint32_t i = 0; i < count; ++i) {
     Entry& entry = entries_[i];
     bytes_ -= entry.envelope->stanza().size();
@@ -299,6 +308,7 @@ Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
   entries_.erase(entries_.begin(), entries_.begin() + count);
   if (entries_.empty()) std::vector<Entry>().swap(entries_);
   context_.metrics.sm_unacknowledged.Decrement(count);
+  context_.metrics.sm_unacknowledged_bytes.Decrement(static_cast<double>(before - bytes_));
   acked_ += count;
   written_ = std::max(written_, acked_);
   Plan();
@@ -360,6 +370,7 @@ void Outbound::Trim() {
   auto trimmed = [noting = StartNoting()](Session& session, const Result<Ok>& done) {
     session.management()->outbound().OnNoted(noting, static_cast<bool>(done));
   };
+  context_.metrics.sm_trims.Increment();
   session::Trim(context_.redis, key_, count, header, WhileAlive(session_.shared_from_this(), std::move(trimmed)));
 }
 
@@ -379,6 +390,7 @@ void Outbound::SetHeader(Close close) {
   auto stored = [noting = StartNoting()](Session& session, const Result<Ok>& result) {
     session.management()->outbound().OnNoted(noting, static_cast<bool>(result));
   };
+  context_.metrics.sm_headers.Increment();
   session::SetHeader(context_.redis, key_, Header(close), WhileAlive(session_.shared_from_this(), std::move(stored)));
 }
 

@@ -87,6 +87,8 @@ class Outbound {
   };
 
   std::uint64_t last() const { return acked_ + entries_.size(); }
+  // One more for the client.
+  void Count(const link::v1::Envelope& envelope);
   static bool IsRequest(const Entry& entry, std::string_view id, std::string_view from);
   Entry& At(std::uint64_t number) { return entries_[number - acked_ - 1]; }
   // At the end of the turn: one command for all that came in it, and if possible it says what is handled, too.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "services/roster/accounts/pg_account_store.h"
+#include "services/roster/test_caller.h"
 #include "services/roster/test_database.h"
 
 namespace parley::roster {
@@ -15,33 +16,11 @@ namespace {
 
 namespace pb = accounts::v1;
 
-// Keeps what is answered.
-class Caller final : public rpc::Responder {
- public:
-  bool Send(std::string message) override {
-    answers.push_back(std::move(message));
-    return true;
-  }
-  void Finish() override { finished = true; }
-  void Fail(const std::string&) override { failed = true; }
-  void Next() override { ++ready; }
-  std::size_t unsent() const override { return 0; }
-
-  std::vector<std::string> answers;
-  int ready = 0;
-  bool finished = false;
-  bool failed = false;
-};
-
 class AccountsServiceTest : public testing::Test {
  protected:
-  // Once the accounts have answered `count` times.
   template <class Response>
   Response LastAnswer(std::size_t count) {
-    test::RunUntil(db.loop, [&] { return caller->answers.size() == count; });
-    Response response;
-    EXPECT_TRUE(response.ParseFromString(caller->answers.back()));
-    return response;
+    return caller->Answer<Response>(db.loop, count);
   }
   static std::string ImportOf(const std::vector<std::string>& jids) {
     pb::ImportRequest request;
@@ -58,7 +37,7 @@ class AccountsServiceTest : public testing::Test {
   KeyPool keys{db.loop, {.iterations = 4096, .threads = 2}, db.metrics};
   Accounts accounts{store, keys, {.domains = {"home.example"}}};
   AccountsService service{accounts, db.metrics};
-  std::shared_ptr<Caller> caller = std::make_shared<Caller>();
+  std::shared_ptr<TestCaller> caller = std::make_shared<TestCaller>();
 };
 
 TEST_F(AccountsServiceTest, EveryMethodOfTheProtoIsThere) {

@@ -221,6 +221,25 @@ Task<CommandAnswer> UserStats(FeatureDeps deps, const Iq& iq, FormValues values)
   co_return result;
 }
 
+// XEP-0133 4.23. Lines come as values of their own.
+Task<CommandAnswer> Announce(FeatureDeps deps, const Iq& iq, FormValues values) {
+  std::string text;
+  if (const auto lines = values.find("announcement"); lines != values.end()) {
+    for (const auto& line : lines->second) text += (text.empty() ? "" : "\n") + line;
+  }
+  if (text.empty()) co_return xmpp::BadRequest("There is no text");
+  const std::string domain(xmpp::DomainOf(iq.envelope.to()));
+  Audit("admin_announce", iq, domain);
+  std::function<void(std::function<void(Result<std::size_t>)>)> start = [&](auto done) {
+    deps.operations.Announce(domain, text, std::move(done));
+  };
+  const auto accounts = co_await Await<Result<std::size_t>>(start);
+  if (!accounts) co_return xmpp::ResourceConstraint("Sessions cannot be read at the moment; try later");
+  CommandResult result;
+  result.note = "On its way to users: " + std::to_string(*accounts);
+  co_return result;
+}
+
 }  // namespace
 
 // XEP-0133 for the administrators of a host, in their own client.
@@ -228,6 +247,7 @@ Feature Xep0133Administration(const FeatureDeps& deps) {
   const FieldSpec account{"accountjid", "jid-single", "The account"};
   const FieldSpec accounts{"accountjids", "jid-multi", "The accounts"};
   const FieldSpec password{"password", "text-private", "The password"};
+  const FieldSpec announcement{"announcement", "text-multi", "Announcement"};
   const FieldSpec again{"password-verify", "text-private", "The password again"};
   const auto add = [&](Feature& feature, const char* node, const std::string& name, std::string form, auto run) {
     auto bound = [deps, run](const Iq& iq, FormValues values) { return run(deps, iq, std::move(values)); };
@@ -242,6 +262,8 @@ Feature Xep0133Administration(const FeatureDeps& deps) {
   add(feature, "end-user-session", "End users' sessions", FormOf("End users' sessions", {accounts}), EndSessions);
   add(feature, "user-stats", "Statistics of a user", FormOf("Statistics of a user", {account}), UserStats);
   add(feature, "get-registered-users-num", "Number of registered users", {}, CountRegistered);
+  add(feature, "announce", "Announcement to users online", FormOf("Announcement to users online", {announcement}),
+      Announce);
   add(feature, "get-online-users-num", "Number of users online", {}, CountOnline);
   return feature;
 }

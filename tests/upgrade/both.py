@@ -1,0 +1,52 @@
+"""A chaos run whose processes are of two releases."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import chaos
+from parley_dev import build
+from proxied import ProxiedCluster
+
+SERVICES = ("roster", "router", "c2s")  # in the order of docs/upgrade.md
+
+
+def previous():
+    return Path(os.environ["PARLEY_PREVIOUS"])
+
+
+class BothReleases(chaos.Run):
+    def __init__(self, options, old):
+        super().__init__(options)
+        self.old = old
+
+    def make_cluster(self):
+        cluster = ProxiedCluster(self.options.dir)
+        cluster.programs = dict.fromkeys(self.old, previous())
+        return cluster
+
+    def names(self):
+        return [name for service in SERVICES for name in sorted(self.cluster.instances(service))]
+
+    async def replace(self, name, programs=None):
+        """Drained and started anew as another release, as a rollout does. `programs`: this build's by default."""
+        if programs is None:
+            self.cluster.programs.pop(name, None)
+        else:
+            self.cluster.programs[name] = programs
+        await self.strike("restart", name.split("-")[0], name)
+
+    def migrate(self):
+        """What the Job parley-migrate of this release does, while the one before works."""
+        program = str(build.directory() / "bin" / "parley-roster")
+        command = [program, "--migrate-only", *self.cluster.command("roster-1")[1:]]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    async def differ(self, expected):
+        """Waits until parleyctl warns of different releases, or does not. Links may be a moment behind."""
+
+        def warned():
+            shown = self.cluster.ctl("status")
+            return shown.returncode == 0 and ("releases differ" in shown.stdout) == expected
+
+        return await self.world.until(warned, f"releases differ: {expected}", 10, 0.5)

@@ -1,0 +1,47 @@
+"""Adjacent releases: one after the other in a running cluster, and side by side. Clients that resume, mostly on another
+edge than the one they were on, count every message (tests/chaos/ledger.py)."""
+
+import subprocess
+
+import pytest
+from both import previous
+from parley_dev import previous as before
+
+INSTANCES = [f"{service}-{number}" for service in ("roster", "router", "c2s") for number in (1, 2)]
+LOAD = ("--sessions", "30", "--rate", "10")
+
+
+def resumed(run):
+    return {session for _, session, how, *_ in run.world.ledger.attached if how == "resumed"}
+
+
+def test_programs_are_of_two_releases():
+    shown = subprocess.run([previous() / "parley-c2s", "--version"], capture_output=True, text=True, check=True).stdout
+    assert before.release()[0] in shown
+
+
+async def test_rolling_upgrade_under_load_loses_and_repeats_nothing(running):
+    async with running(INSTANCES, *LOAD) as run:
+        run.migrate()
+        for name in run.names():
+            await run.replace(name)
+            if not name.startswith("roster"):  # routers of 0.1 know nobody's release
+                assert await run.differ(name != run.names()[-1])
+    assert len(resumed(run)) >= 20, "both edges were replaced: everybody came back at least once"
+
+
+async def test_rolling_back_under_load_loses_and_repeats_nothing(running):
+    async with running([], *LOAD) as run:
+        for name in reversed(run.names()):
+            await run.replace(name, previous())
+    assert len(resumed(run)) >= 20
+
+
+@pytest.mark.parametrize("old", [("roster-1", "router-1", "c2s-1"), ("router-1", "router-2"), ("c2s-1", "c2s-2")], ids="+".join)
+async def test_side_by_side_faults_lose_and_repeat_nothing(running, old):
+    """Each release takes over what the other one's dead process left."""
+    async with running(old, "--sessions", "30", "--rate", "5") as run:
+        for kind, victim in [("kill", "c2s-1"), ("kill", "c2s-2"), ("kill", "router-1"), ("kill", "router-2"),
+                             ("drain", "c2s-1"), ("drain", "c2s-2"), ("kill", "roster-1"), ("kill", "roster-2")]:
+            await run.strike(kind, victim.split("-")[0], victim)
+    assert len(resumed(run)) >= 20
