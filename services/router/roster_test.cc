@@ -25,9 +25,10 @@ TEST_F(RosterTest, GetReturnsTheRoster) {
   roster_->Befriend("romeo@home.example", "juliet@home.example", xmpp::Subscription::kBoth);
   Client& romeo = Login("romeo@home.example/orchard");
   romeo.Send("<iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>");
-  EXPECT_THAT(Received(romeo), ElementsAre(XmlEq("<iq type='result' id='1' to='romeo@home.example/orchard'>"
-                                                 "<query xmlns='jabber:iq:roster' ver='1'><item jid='juliet@home.example' "
-                                                 "subscription='both'/></query></iq>")));
+  EXPECT_THAT(Received(romeo),
+              ElementsAre(XmlEq("<iq type='result' id='1' to='romeo@home.example/orchard'>"
+                                "<query xmlns='jabber:iq:roster' ver='1'><item jid='juliet@home.example' "
+                                "subscription='both'/></query></iq>")));
 }
 
 TEST_F(RosterTest, AKnownVersionIsNotSentAgain) {  // RFC 6121 2.6
