@@ -89,6 +89,7 @@ std::optional<transfer::v1::User> ReadUser(pqxx::transaction_base& tx, std::stri
   for (auto& item : items) {
     auto& contact = *user.add_contacts();
     contact.set_request(requests[item.jid()]);
+    item.clear_refused();  // that is of the contact's account, not of this one
     *contact.mutable_item() = std::move(item);
   }
   return user;
