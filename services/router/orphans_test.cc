@@ -116,6 +116,19 @@ TEST_F(OrphansTest, AnEdgeWithoutLeaseButWithALinkKeepsItsSessions) {
   EXPECT_THAT(juliet().Take(), IsEmpty());
 }
 
+// The edge of who asked may have died, too, and the client be elsewhere, with the answer.
+TEST_F(OrphansTest, ARequestThatADeadEdgeHadIsAnsweredAsIfItHadBeenBefore) {
+  Begin();
+  Online(first(), "romeo@home.example/plain");
+  first().SetFrozen(true);
+  juliet().Send("<iq type='get' id='1' to='romeo@home.example/plain'><ping xmlns='urn:xmpp:ping'/></iq>");
+  RunUntil([&] { return first().frozen() == 1; });
+  juliet().Take();
+  KillEdge(first());
+  RunUntil([&] { return !juliet().received().empty(); });
+  RunUntil([&] { return edge().doubtful_answers() == 1; });
+}
+
 // The rest of those that were under the old one is not there any more.
 TEST_F(OrphansTest, AnEdgeHasAWhileToPutItsSessionsUnderItsNewLease) {
   Begin();

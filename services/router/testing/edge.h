@@ -119,6 +119,8 @@ class Edge final : private rpc::Ring::Owner {
   // The last envelope sent.
   const rpc::Envelope& last() const { return last_; }
   int repeats() const { return repeats_; }
+  // Answers that came marked as possible repeats.
+  int doubtful_answers() const { return doubtful_answers_; }
 
  private:
   friend class Client;
@@ -155,6 +157,7 @@ class Edge final : private rpc::Ring::Owner {
   bool holding_ = false;
   bool overloaded_ = false;
   int repeats_ = 0;
+  int doubtful_answers_ = 0;
   const std::string process_;
   storage::NodeLease lease_;
   std::unique_ptr<rpc::Ring> ring_;

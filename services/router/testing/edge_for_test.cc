@@ -208,6 +208,7 @@ void Edge::Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Re
     }
     highest = std::max(highest, mark.seq);
   }
+  if (envelope->answers() != 0 && envelope->repeat()) ++doubtful_answers_;
   if (!client.queue_.empty()) return Queue(client, std::move(envelope), std::move(receipt));
   client.received_.push_back(envelope->stanza());
   if (holding_) receipts_.push_back(std::move(receipt));
