@@ -53,7 +53,7 @@ bool Nodes::Judge(const Key& key, Suspicion& suspicion) {
     case NodeTable::Verdict::kLapsed:
       break;
   }
-  if (!Lapsed(key, suspicion)) return false;
+  if (!TimeIsUp(key, suspicion)) return false;
   suspicion.dead = true;
   suspicion.since = Clock::now();
   log::Warn("node_died", {{"node", key.first}, {"epoch", key.second}});
@@ -61,7 +61,7 @@ bool Nodes::Judge(const Key& key, Suspicion& suspicion) {
   return false;
 }
 
-bool Nodes::Lapsed(const Key& key, Suspicion& suspicion) const {
+bool Nodes::TimeIsUp(const Key& key, Suspicion& suspicion) const {
   const auto age = Clock::now() - suspicion.since;
   if (linked_.contains(storage::ProcessOf(key.second))) {
     if (HasNewLease(key)) return age >= options_.restore_grace;

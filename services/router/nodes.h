@@ -52,7 +52,7 @@ class Nodes {
   using Key = std::pair<std::string, std::string>;
 
   bool Judge(const Key& key, Suspicion& suspicion);
-  bool Lapsed(const Key& key, Suspicion& suspicion) const;
+  bool TimeIsUp(const Key& key, Suspicion& suspicion) const;
   bool HasNewLease(const Key& key) const;
   void JudgeAll();
   void Bury(const Node& node);
