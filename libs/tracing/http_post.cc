@@ -8,6 +8,8 @@
 #include <boost/beast/http.hpp>
 #include <utility>
 
+#include "libs/base/version.h"
+
 namespace parley::tracing {
 namespace {
 
@@ -26,7 +28,7 @@ class Exchange {
     request_.method(http::verb::post);
     request_.target(endpoint.path);
     request_.set(http::field::host, (v6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" + endpoint.port);
-    request_.set(http::field::user_agent, "parley/" PARLEY_VERSION);
+    request_.set(http::field::user_agent, "parley/" + Version());
     request_.set(http::field::content_type, "application/json");
     request_.keep_alive(false);
     request_.body() = std::move(body);

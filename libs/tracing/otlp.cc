@@ -3,6 +3,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "libs/base/version.h"
+
 namespace parley::tracing {
 namespace {
 
@@ -38,9 +40,9 @@ std::string EncodeSpans(const Resource& resource, const std::vector<SpanRecord>&
   json& of_us = request["resourceSpans"][0];
   of_us["resource"]["attributes"] = {Attribute("service.name", "parley-" + resource.service),
                                      Attribute("service.instance.id", resource.instance),
-                                     Attribute("service.version", PARLEY_VERSION)};
+                                     Attribute("service.version", Version())};
   json& scope = of_us["scopeSpans"][0];
-  scope["scope"] = {{"name", "parley"}, {"version", PARLEY_VERSION}};
+  scope["scope"] = {{"name", "parley"}, {"version", Version()}};
   json& encoded = scope["spans"] = json::array();
   for (const auto& span : spans) encoded.push_back(Encode(span));
   return request.dump(-1, ' ', false, json::error_handler_t::replace);
