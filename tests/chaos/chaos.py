@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,6 +109,24 @@ class Run:
             )
             self._stored = (time.monotonic(), int(counted.stdout))
         return self._stored[1]
+
+
+@asynccontextmanager
+async def keeping_promises(run):
+    """For tests: `run`'s sessions talk; when the block ends, no promise may be broken."""
+    run.start_cluster()
+    try:
+        await run.begin()
+        yield run
+        await run.finish()
+    finally:
+        run.cluster.down()
+    broken = print_report(run)
+    assert not broken, "\n".join(broken[:20])
+
+
+def short_options(directory, *arguments):
+    return parser().parse_args([*arguments, "--dir", str(directory), "--longest", "3"])
 
 
 async def schedule(run):

@@ -1,30 +1,16 @@
 """The chaos driver in short: each kind of fault to each kind of process once, and a rolling restart, under load."""
 
-from contextlib import asynccontextmanager
-
 import chaos
 import pytest
 from faults import FAULTS
-from report import print_report
 
 
 @pytest.fixture
 def running(tmp_path):
     """running(): a Run whose sessions talk; when the block ends, no promise may be broken."""
 
-    @asynccontextmanager
-    async def start(*arguments):
-        options = chaos.parser().parse_args([*arguments, "--dir", str(tmp_path / "cluster"), "--longest", "3"])
-        run = chaos.Run(options)
-        run.start_cluster()
-        try:
-            await run.begin()
-            yield run
-            await run.finish()
-        finally:
-            run.cluster.down()
-        broken = print_report(run)
-        assert not broken, "\n".join(broken[:20])
+    def start(*arguments):
+        return chaos.keeping_promises(chaos.Run(chaos.short_options(tmp_path / "cluster", *arguments)))
 
     return start
 
