@@ -165,14 +165,20 @@ def test_each_service_has_a_certificate_of_its_role_in_production():
     assert names["parley-operator-tls"] == ["admin.parley.internal"]
 
 
+def prod_with(component, directory):
+    """The prod overlay with the line of a component no longer commented out."""
+    shutil.copytree(ROOT / "deploy", directory / "deploy")
+    kustomization = directory / "deploy" / "k8s" / "overlays" / "prod" / "kustomization.yaml"
+    text = kustomization.read_text()
+    line = f"- ../../components/{component}"
+    assert f"  # {line}" in text
+    kustomization.write_text(text.replace(f"# {line}", line))
+    return Rendered("prod", rendering.render(directory, "prod"))
+
+
 @needs_kustomize
 def test_proxy_protocol_is_one_line_in_the_overlay(tmp_path):
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    kustomization = tmp_path / "deploy" / "k8s" / "overlays" / "prod" / "kustomization.yaml"
-    text = kustomization.read_text()
-    assert "  # - ../../components/proxy-protocol" in text
-    kustomization.write_text(text.replace("  # - ../../components/proxy", "  - ../../components/proxy"))
-    rendered = Rendered("prod", rendering.render(tmp_path, "prod"))
+    rendered = prod_with("proxy-protocol", tmp_path)
     (container,) = dict(rendered.services())["c2s"]["spec"]["containers"]
     at = container["command"].index("--set")
     assert container["command"][at + 1].startswith("c2s.trusted_proxies=")
@@ -181,12 +187,7 @@ def test_proxy_protocol_is_one_line_in_the_overlay(tmp_path):
 
 @needs_kustomize
 def test_tracing_is_one_line_in_the_overlay(tmp_path):
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy")
-    kustomization = tmp_path / "deploy" / "k8s" / "overlays" / "prod" / "kustomization.yaml"
-    text = kustomization.read_text()
-    assert "  # - ../../components/tracing" in text
-    kustomization.write_text(text.replace("  # - ../../components/tracing", "  - ../../components/tracing"))
-    rendered = Rendered("prod", rendering.render(tmp_path, "prod"))
+    rendered = prod_with("tracing", tmp_path)
     reference = (ROOT / "docs" / "configuration.md").read_text()
     for component, template in rendered.services():
         command = template["spec"]["containers"][0]["command"]

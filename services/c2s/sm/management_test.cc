@@ -23,6 +23,22 @@ class ManagementTest : public SmTest {
         }) {}
 };
 
+// Of Juliet's stanzas.
+auto Numbered(std::uint64_t seq) {
+  return [seq](link::v1::Envelope& envelope) {
+    envelope.set_origin("juliet");
+    envelope.set_origin_seq(seq);
+  };
+}
+
+link::v1::Envelope FromJuliet(std::uint64_t seq, const std::string& stanza) {
+  link::v1::Envelope envelope;
+  envelope.set_kind(link::v1::KIND_MESSAGE);
+  envelope.set_stanza(stanza);
+  Numbered(seq)(envelope);
+  return envelope;
+}
+
 TEST_F(ManagementTest, IsOfferedAfterLogin) {
   Client client(edge_.port());
   EXPECT_THAT(client.OpenSecured(), Not(HasSubstr("urn:xmpp:sm:3")));
@@ -231,17 +247,12 @@ TEST_F(ManagementTest, WhatOthersQueuedMeanwhileIsDelivered) {
 TEST_F(ManagementTest, WhatOthersQueuedMeanwhileIsKnownWhenItIsRepeated) {
   Client client(edge_.port());
   Enable(client);
-  link::v1::Envelope foreign;
-  foreign.set_kind(link::v1::KIND_MESSAGE);
-  foreign.set_stanza(Message("foreign"));
-  foreign.set_origin("juliet");
-  foreign.set_origin_seq(3);
+  auto foreign = FromJuliet(3, Message("foreign"));
   edge_.redis().Call({"RPUSHX", queue_, session::Encode(foreign, 1, 0)});
   Deliver(SessionId(), Message("next"));
   client.Until(Message("next"));
   Deliver(SessionId(), Message("foreign"), [](link::v1::Envelope& envelope) {
-    envelope.set_origin("juliet");
-    envelope.set_origin_seq(3);
+    Numbered(3)(envelope);
     envelope.set_repeat(true);
   });
   Deliver(SessionId(), Message("last"));
@@ -284,12 +295,6 @@ TEST_F(ManagementTest, OurOwnAnswersDoNotPassTheLimit) {
 TEST_F(ManagementTest, WhatIsOlderThanWhatItsSenderSaidSinceIsNoRepeat) {
   Client client(edge_.port());
   Enable(client);
-  const auto numbered = [](std::uint64_t seq) {
-    return [seq](link::v1::Envelope& envelope) {
-      envelope.set_origin("juliet");
-      envelope.set_origin_seq(seq);
-    };
-  };
   const auto again = [](link::v1::Envelope& envelope) {
     envelope.set_origin("juliet");
     envelope.set_origin_seq(5);
@@ -297,10 +302,10 @@ TEST_F(ManagementTest, WhatIsOlderThanWhatItsSenderSaidSinceIsNoRepeat) {
     envelope.set_unacknowledged_by("another session of romeo's");
     envelope.set_unacknowledged_number(1);
   };
-  Deliver(SessionId(), Message("6"), numbered(6));
+  Deliver(SessionId(), Message("6"), Numbered(6));
   Deliver(SessionId(), Message("5"), again);
   Deliver(SessionId(), Message("5 again"), again);
-  Deliver(SessionId(), Message("7"), numbered(7));
+  Deliver(SessionId(), Message("7"), Numbered(7));
   EXPECT_EQ(client.Until(Message("7")), Message("6") + Message("5") + Message("7"));
 }
 
@@ -308,15 +313,8 @@ TEST_F(ManagementTest, WhatIsOlderThanWhatItsSenderSaidSinceIsNoRepeat) {
 TEST_F(ManagementTest, WhatIsQueuedAgainAfterItsAcknowledgementIsNoNews) {
   Client client(edge_.port());
   Enable(client);
-  link::v1::Envelope again;
-  again.set_kind(link::v1::KIND_MESSAGE);
-  again.set_stanza(Message("1"));
-  again.set_origin("juliet");
-  again.set_origin_seq(1);
-  Deliver(SessionId(), Message("1"), [](link::v1::Envelope& envelope) {
-    envelope.set_origin("juliet");
-    envelope.set_origin_seq(1);
-  });
+  auto again = FromJuliet(1, Message("1"));
+  Deliver(SessionId(), Message("1"), Numbered(1));
   client.Until(Message("1"));
   client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/>");
   ASSERT_TRUE(edge_.Eventually([this] { return Length() == "1"; }));
@@ -334,16 +332,9 @@ TEST_F(ManagementTest, WhatIsQueuedAgainAfterItsAcknowledgementIsNoNews) {
 TEST_F(ManagementTest, WhatIsQueuedTwiceIsDeliveredOnce) {
   Client client(edge_.port());
   Enable(client);
-  link::v1::Envelope same;
-  same.set_kind(link::v1::KIND_MESSAGE);
-  same.set_stanza(Message("1"));
-  same.set_origin("juliet");
-  same.set_origin_seq(1);
+  auto same = FromJuliet(1, Message("1"));
   edge_.redis().Call({"RPUSHX", queue_, session::Encode(same, 1, 0)});
-  Deliver(SessionId(), Message("1"), [](link::v1::Envelope& envelope) {
-    envelope.set_origin("juliet");
-    envelope.set_origin_seq(1);
-  });
+  Deliver(SessionId(), Message("1"), Numbered(1));
   Deliver(SessionId(), Message("2"));
   EXPECT_EQ(client.Until(Message("2")), Message("1") + Message("2"));
   EXPECT_TRUE(AwaitSettled(2));
