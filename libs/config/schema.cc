@@ -125,7 +125,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)), "Longest wait for a peer to introduce itself."),
       ROW(link.keepalive, Duration(milliseconds(100), hours(1)), "Silence after which a peer is pinged."),
       ROW(link.keepalive_timeout, Duration(milliseconds(100), hours(1)),
-          "Wait for the answer, after which the peer counts as dead."),
+          "Wait for the answer, after which the peer counts as dead. With link.keepalive longer than c2s.lease_ttl: "
+          "else "
+          "sessions of a silent edge go elsewhere while it still takes them for its own."),
       ROW(link.reconnect_min, Duration(milliseconds(1), minutes(1)), "First wait before dialling again."),
       ROW(link.reconnect_max, Duration(milliseconds(1), minutes(10)), "Longest wait before dialling again."),
 

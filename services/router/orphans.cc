@@ -116,7 +116,7 @@ Task<void> Orphans::Unknown(Account& account, std::string id) {
 }
 
 Task<void> Orphans::Orphan(Account& account, std::string id) {
-  const Session* session = account.WithId(id);
+  Session* session = account.WithId(id);
   if (session == nullptr) co_return;
   const Record before = session->record;
   const auto mark = Edges::MarkOf(before);
@@ -131,6 +131,7 @@ Task<void> Orphans::Orphan(Account& account, std::string id) {
     parts_.edges.Release(id);
     co_return;
   }
+  session->queued.reset();  // its edge has written to the queue since we last did
   parts_.metrics.orphaned.Increment();
   if (session->unsaved) parts_.tasks.Spawn("index_orphan", IndexLater(account.bare(), id));
   log::Debug("session_orphaned", {{"session", id}, {"node", before.node()}});

@@ -351,6 +351,24 @@ TEST_F(ResumptionTest, AfterItsEndASessionIsNotPutBack) {
   RunUntil([&] { return RedisIsClean(); });
 }
 
+// What its edge queued in between is in no router's memory.
+TEST_F(ResumptionTest, OrphanedOnceMoreItsQueueIsReadAnew) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().Lose(romeo);
+  Chat(1);
+  RunUntil([&] { return QueueLength(romeo.queue()) == "2"; });
+  first().Regain(romeo);
+  ASSERT_TRUE(Restore(first(), romeo, romeo.queue()));
+  first().SetHolding(true);
+  Chat(2);
+  RunUntil([&] { return QueueLength(romeo.queue()) == "3"; });
+  KillEdge(first());
+  RunUntilOrphaned(2);
+  Settle();
+  EXPECT_EQ(QueueLength(RecordOf().queue()), "3");
+}
+
 TEST_F(ResumptionTest, AnEmptiedRedisIsFilledAgain) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

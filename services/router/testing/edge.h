@@ -76,6 +76,7 @@ class Edge final : private rpc::Ring::Owner {
   void Restore(Client& client, session::v1::Record record, std::function<void(bool)> done);
   // Forgets a session without a word, as if it had never been.
   void Lose(Client& client) { lost_.push_back(client.id()); }
+  void Regain(const Client& client) { std::erase(lost_, client.id()); }
   // Stream management, as c2s does it: what is delivered is appended to the session's queue and written to the client
   // when it is there.
   void Enable(Client& client, std::uint64_t resume_ms);
