@@ -17,6 +17,7 @@ NUMBERED = re.compile(r"m(\d+)-(\d+)")
 # How a server may end a stream of a client that did nothing wrong.
 EXPECTED_ENDS = {"system-shutdown", "see-other-host", "reset", "connection-timeout", "resource-constraint"}
 EXPECTED_ENDS |= {"remote-connection-failed", "internal-server-error", "cut", "closed", "silence"}
+CLAIM_SECONDS = 5  # for so long a node may ask for a session whose client has hung up
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class Ledger(Observer):
         self.violations = []
         self.ends = Counter()
         self.unexpected = Counter()
+        self._given_up = {}  # when sessions last gave up an attempt that was under way
         self.attached = []  # (time, session, how, from the first try, from the attempt that worked)
         self.losses = []  # (session, reason, seconds away, entitled)
         self.latencies = []  # (time of sending, seconds)
@@ -149,9 +151,15 @@ class Ledger(Observer):
 
     def on_disconnected(self, session, reason):
         self.ends[reason] += 1
-        if not reason.startswith("attach: ") and reason not in EXPECTED_ENDS:
+        if reason == "attach: time-out":
+            self._given_up[session] = self.now()
+        if not reason.startswith("attach: ") and reason not in EXPECTED_ENDS and not self._by_claim(session, reason):
             self.unexpected[reason] += 1
             self.violations.append(f"{session.full}: stream ended with {reason}")
+
+    def _by_claim(self, session, reason):
+        """What a node asks for a client cannot be called back when the client gives up and has its session elsewhere."""
+        return reason == "conflict" and self.now() - self._given_up.pop(session, -CLAIM_SECONDS) < CLAIM_SECONDS
 
     def on_violation(self, text):
         self.violations.append(text)

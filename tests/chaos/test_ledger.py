@@ -142,6 +142,17 @@ def test_session_refused_too_early_is_seen():
     assert len(story.broken()) == 1
 
 
+def test_conflict_is_excused_once_after_an_attempt_was_given_up():
+    story = Story()
+    story.ledger.on_disconnected(story.romeo, "attach: time-out")
+    story.ledger.on_disconnected(story.romeo, "conflict")
+    assert story.broken() == []
+    story.ledger.on_disconnected(story.romeo, "conflict")
+    assert len(story.broken()) == 1
+    story.ledger.on_disconnected(story.juliet, "conflict")
+    assert len(story.broken()) == 2
+
+
 @pytest.mark.parametrize("answers", [0, 1, 2])
 def test_iq_is_answered_exactly_once(answers):
     story = Story()

@@ -54,10 +54,7 @@ void Resume::Try() {
   session_->Quiesce(Outbound::Close::kOpen, WhileAlive(shared_from_this(), [](Resume& self, bool) { self.OnQuiet(); }));
 }
 
-void Resume::Abandon() {
-  retry_.Cancel();
-  if (claim_) claim_->Stop();
-}
+void Resume::Abandon() { retry_.Cancel(); }
 
 void Resume::OnQuiet() {
   if (!stream_.open()) return;
@@ -68,13 +65,16 @@ void Resume::OnQuiet() {
 }
 
 void Resume::StartClaim() {
+  auto wanted = [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    return self && !self->stream_.Abandoned();
+  };
   auto claimed = [](Resume& self, Claim::Outcome outcome) { self.OnClaimed(std::move(outcome)); };
-  claim_ = std::make_shared<Claim>(stream_.context(), *stream_.identity(), previous_, stream_.address());
-  claim_->Start(WhileAlive(shared_from_this(), claimed));
+  const auto claim = std::make_shared<Claim>(stream_.context(), *stream_.identity(), previous_, stream_.address());
+  claim->Start(wanted, WhileAlive(shared_from_this(), claimed));
 }
 
 void Resume::OnClaimed(Claim::Outcome outcome) {
-  claim_ = nullptr;
   if (!stream_.open()) return;
   session_ = std::move(outcome.session);
   if (session_) return Attach("claimed");

@@ -34,7 +34,6 @@ class Resume final : public Feature, public std::enable_shared_from_this<Resume>
   std::string previous_;       // id of the session
   std::uint32_t handled_ = 0;  // what its client got
   std::shared_ptr<Session> session_;
-  std::shared_ptr<Claim> claim_;  // under way
   Loop::Timer retry_;
 };
 

@@ -29,7 +29,7 @@ config::Config ClusterTest::ConfigOf(std::size_t index) const {
       "hosts:\n  - domain: home.example\n    registration: true\n    admin_addresses: ['mailto:a@home.example']\n"
       "  - domain: other.example\n";
   std::vector<std::string> settings = {
-      "c2s.lease_ttl=600ms",      "c2s.lease_refresh=100ms", "router.lease_poll=50ms",   "router.restore_grace=10m",
+      "c2s.lease_ttl=600ms",      "c2s.lease_refresh=100ms", "router.lease_poll=50ms",  "router.restore_grace=10m",
       "router.reap_claim=1000ms", "router.reap_retry=50ms",  "link.reconnect_min=10ms", "link.reconnect_max=50ms",
   };
   settings.insert(settings.end(), settings_.begin(), settings_.end());
