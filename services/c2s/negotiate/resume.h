@@ -28,6 +28,7 @@ class Resume final : public Feature, public std::enable_shared_from_this<Resume>
   void StartClaim();
   void OnClaimed(Claim::Outcome outcome);
   void Attach(std::string_view outcome);
+  void Postpone();
   void Refuse(std::string_view condition, std::optional<std::uint32_t> handled);
 
   Stream& stream_;

@@ -469,6 +469,22 @@ TEST_F(LonelyTest, WhatAClientSaidBeforeItWentAwayWaitsForARouter) {
   EXPECT_EQ(Contents().header.handled(), 0u);
 }
 
+TEST_F(LonelyTest, WhatMayHaveBeenClaimedFromAnEdgeThatIsCutOffIsNotResumedThere) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  GoAway(client);
+  edge_.redis().Stop();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));  // its lease has lapsed
+  edge_.StopRouter();
+  Client again(edge_.port());
+  again.LogIn();
+  again.Send("<resume xmlns='urn:xmpp:sm:3' previd='" + id + "' h='0'/>");
+  const std::string rest = again.Rest();
+  EXPECT_EQ(StreamErrorIn(rest), "resource-constraint");
+  EXPECT_THAT(rest, Not(HasSubstr("<failed")));
+  edge_.redis().Start();
+}
+
 // It may be resumed elsewhere, where nobody would know that it was answered.
 TEST_F(LonelyTest, WhatAClientSaysWhileItsEdgeIsCutOffWaitsForARouter) {
   Client client(edge_.port());
