@@ -246,7 +246,8 @@ class Ledger(Observer):
         if excess > excused:
             counts["REPEATED"] += 1
             where = [(a.session.full, a.incarnation.number, a.index, round(a.time, 2)) for a in arrivals]
-            broken.append(f"{name}: came {len(arrivals)} times: {where}, bounced: {message.bounces}")
+            sent = f"sent at {message.sent:.2f}"
+            broken.append(f"{name}: came {len(arrivals)} times: {where}, {sent}, bounced: {message.bounces}")
 
     @staticmethod
     def _judge_order(flow, counts, broken):
@@ -262,10 +263,13 @@ class Ledger(Observer):
             for before, after in zip(arrivals, arrivals[1:]):
                 if after[:3] < before[:3]:
                     counts["DISORDERED"] += 1
-                    broken.append(
-                        f"flow {flow.number} at {session.full}: {after[3]} (incarnation {after[1]}, stanza {after[2]}) "
-                        f"came before {before[3]} (incarnation {before[1]}, stanza {before[2]})"
+                    early, late = (
+                        f"{number} (sent at {flow.messages[number].sent:.2f}, came at {time:.2f}, "
+                        f"incarnation {incarnation}, stanza {index})"
+                        for time, incarnation, index, number in (after, before)
                     )
+                    where = f"flow {flow.number} from {flow.sender.full} at {session.full}"
+                    broken.append(f"{where}: {early} came before {late}")
 
     def _judge_questions(self, counts, broken):
         for name, question in self.questions.items():
