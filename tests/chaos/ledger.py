@@ -74,7 +74,7 @@ class Ledger(Observer):
         self.ends = Counter()
         self.unexpected = Counter()
         self._given_up = {}  # when sessions last gave up an attempt that was under way
-        self.attached = []  # (time, session, how, from the first try, from the attempt that worked)
+        self.attached = []  # (time, session, how, from the first try, from the attempt that worked, edge)
         self.losses = []  # (session, reason, seconds away, entitled)
         self.latencies = []  # (time of sending, seconds)
 
@@ -138,7 +138,8 @@ class Ledger(Observer):
             self.questions[what[0]].acknowledged = True
 
     def on_attached(self, session, how, tried_since, attempt_since):
-        self.attached.append((self.now(), session, how, self.now() - tried_since, self.now() - attempt_since))
+        times = (self.now() - tried_since, self.now() - attempt_since)
+        self.attached.append((self.now(), session, how, *times, session.edge))
 
     def on_lost(self, session, reason, away, resent):
         entitled = session.sm_max is None or away < session.sm_max - 1
