@@ -44,7 +44,10 @@ Routers::Routers(Loop& loop, rpc::Self self, const Options& options, SessionTabl
       ring_(loop, std::move(self), options.ring, *this),
       retrying_(loop.Every(kDeferredRetry, [this] { SendDeferred(); })) {}
 
-Routers::~Routers() { *alive_ = nullptr; }
+Routers::~Routers() {
+  *alive_ = nullptr;
+  for (auto& held : deferred_) held.receipt.Abandon();  // else their sessions would send more
+}
 
 // Towards the routers
 
