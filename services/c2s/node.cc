@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kRetryDelay{500};
 constexpr std::chrono::milliseconds kBeat{250};
-// Shorter than any silence that breaks a link.
-constexpr std::chrono::milliseconds kStopped{1000};
 
 }  // namespace
 
@@ -29,19 +27,31 @@ Node::Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTab
       lease_(loop, redis, options.instance, options.process, options.lease,
              [this](const std::string& epoch) { OnLease(epoch); }) {}
 
-bool Node::out() const { return out_ || std::chrono::steady_clock::now() - beat_ > kStopped; }
-
 void Node::Beat() {
-  const bool reached = routers_.available();
-  out_ = out() || !reached;
+  if (stopped()) Doubt("stopped");
   beat_ = std::chrono::steady_clock::now();
-  if (held() && reached && waiting_.empty() && asking_ == 0) out_ = false;
+  if (held() && routers_.available() && waiting_.empty() && asking_ == 0) out_ = false;
+}
+
+void Node::OnRouters(bool available) {
+  if (!available) Doubt("no router");
+}
+
+void Node::Doubt(std::string_view reason) {
+  log::Info("sessions_in_doubt", {{"reason", reason}, {"sessions", sessions_.size()}});
+  out_ = true;
+  ++generation_;
+  PutBackAll();
 }
 
 void Node::OnLease(const std::string& epoch) {
   log::Info("lease_held", {{"epoch", epoch}, {"sessions", sessions_.size()}});
   if (!std::exchange(had_lease_, true)) return;
   ++generation_;
+  PutBackAll();
+}
+
+void Node::PutBackAll() {
   waiting_.clear();
   for (auto& session : sessions_.All()) waiting_.push_back(std::move(session));
   Pump();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "libs/storage/lease.h"
 #include "services/c2s/metrics.h"
@@ -27,6 +28,7 @@ class Node {
     storage::LeaseOptions lease;
     std::size_t max_restoring = 64;
     std::chrono::milliseconds restore_timeout{10000};
+    std::chrono::milliseconds silence{2500};  // that breaks a link
   };
   Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTable& sessions, Routers& routers,
        Metrics& metrics);
@@ -34,10 +36,12 @@ class Node {
   const std::string& instance() const { return options_.instance; }
   const std::string& epoch() const { return lease_.epoch(); }
   bool held() const { return lease_.held(); }
-  // Routers may have taken this process for dead, if its lease has lapsed: it was stopped, or cut off from all of them.
-  // Until its sessions are put back others may have them.
-  bool out() const;
-  // Raised each time that the lease was lost and taken again.
+  // Not heard from for so long that no link to routers can have lasted (SIGSTOP).
+  bool stopped() const { return std::chrono::steady_clock::now() - beat_ > options_.silence; }
+  // It was stopped, or cut off from all routers: others may have its sessions until these are put back.
+  bool out() const { return out_ || stopped(); }
+  void OnRouters(bool available);
+  // Raised each time that the lease was lost and taken again, or that others may have had its sessions.
   std::uint32_t generation() const { return generation_; }
   // The routers do not know it, although it lives.
   void PutBack(const std::shared_ptr<Session>& session);
@@ -47,6 +51,8 @@ class Node {
 
  private:
   void Beat();
+  void Doubt(std::string_view reason);
+  void PutBackAll();
   void OnLease(const std::string& epoch);
   void Pump();
   void Restore(const std::shared_ptr<Session>& session);

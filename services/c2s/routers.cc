@@ -85,6 +85,7 @@ void Routers::WakeWaiting() {
 }
 
 void Routers::OnAvailability(bool available) {
+  if (available_) available_(available);
   if (!available) return log::Warn("routers_gone");
   log::Info("routers_available");
   given_up_ = false;

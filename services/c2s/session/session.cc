@@ -45,7 +45,10 @@ Session::Session(Context& context, Stream* stream, const Identity& identity, std
       mechanism_(identity.mechanism),
       anonymous_(identity.anonymous) {}
 
-bool Session::certain() const { return context_.node.held() && generation_ == context_.node.generation(); }
+bool Session::certain() const {
+  const auto& node = context_.node;
+  return node.held() && !node.stopped() && generation_ == node.generation();
+}
 
 bool Session::MayAct() const { return !management_ || state_ == State::kEnded || certain() || !context_.node.out(); }
 

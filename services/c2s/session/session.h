@@ -46,8 +46,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   // nullptr: without stream management.
   Management* management() { return management_.get(); }
   bool paused() const;
-  // No other edge can have it, and no router can take us for dead: our lease has not lapsed since the session was
-  // bound, claimed or put back.
+  // No other edge can have it, and no router can take us for dead: our lease has not lapsed, and a router was linked,
+  // since the session was bound, claimed or put back.
   bool certain() const;
   // What its client says may go on. Not while the client may have the session elsewhere, where it says it again.
   bool MayAct() const;
