@@ -473,7 +473,7 @@ TEST_F(LonelyTest, WhatAClientSaidBeforeItWentAwayWaitsForARouter) {
   EXPECT_EQ(Contents().header.handled(), 0u);
   Client again(edge_.port());
   EXPECT_THAT(Resume(again, id, 0), HasSubstr("h='0'"));
-  EXPECT_THAT(again.Sync(), Not(HasSubstr("<message")));
+  EXPECT_EQ(Contents().stanzas.size(), 0u);  // no error for it
 }
 
 TEST_F(LonelyTest, WhatMayHaveBeenClaimedFromAnEdgeThatIsCutOffIsNotResumedThere) {
