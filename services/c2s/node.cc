@@ -41,6 +41,10 @@ void Node::Doubt(std::string_view reason) {
   log::Info("sessions_in_doubt", {{"reason", reason}, {"sessions", sessions_.size()}});
   out_ = true;
   ++generation_;
+  for (const auto& each : sessions_.All()) {
+    const auto session = each.lock();
+    if (session && session->management()) session->management()->outbound().Distrust();
+  }
   PutBackAll();
 }
 

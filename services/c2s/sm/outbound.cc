@@ -177,13 +177,14 @@ void Outbound::OnLoaded(std::uint32_t round, Result<session::QueueContents> load
   if (loaded) return Reconcile(std::move(*loaded));
   if (loaded.error().message() != session::kNoQueue) return Suspend();
   if (!std::exchange(may_create_, false)) return Lost();
+  distrusted_ = false;
   Rebuild(0);
 }
 
 // Takes in what others added while they took us for dead. What the client has seen keeps its number; what it has not
 // seen takes the place that it has in the queue.
 void Outbound::Reconcile(session::QueueContents contents) {
-  may_create_ = false;
+  may_create_ = distrusted_ = false;
   const std::uint64_t total = contents.total();
   const bool seen = written_ever_ > logged_;
   const auto unsure = entries_.begin() + static_cast<std::ptrdiff_t>(std::max(logged_, acked_) - acked_);
@@ -352,7 +353,8 @@ void Outbound::Attach() {
 }
 
 void Outbound::WriteOut() {
-  const std::uint64_t upto = state_ == State::kDown ? last() : std::max(logged_, acked_);
+  const bool unlogged = state_ == State::kDown && !distrusted_;
+  const std::uint64_t upto = unlogged ? last() : std::max(logged_, acked_);
   while (session_.attached() && written_ < upto) {
     const auto& envelope = *At(++written_).envelope;
     if (written_ > written_ever_) {

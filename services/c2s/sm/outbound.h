@@ -69,6 +69,9 @@ class Outbound {
   // to be ended, or Redis cannot be asked.
   void Verify(std::function<void()> done);
   void OnRedisUp();
+  // Others may add to its queue in Redis, as for a session whose edge is dead: what is there comes before what is new,
+  // also if Redis is away now.
+  void Distrust() { distrusted_ = true; }
   // The router says that the session is ours: if its queue is gone, Redis lost it.
   void OnRestored();
 
@@ -154,6 +157,7 @@ class Outbound {
   std::uint32_t round_ = 0;  // of asking Redis how things stand; answers to questions of earlier ones say nothing
   State state_ = State::kReady;
   bool may_create_ = false;
+  bool distrusted_ = false;  // the queue was not read since others may have added to it
   bool planned_ = false;
   bool any_replied_ = false;  // perhaps, of entries_
   bool outdated_ = false;     // the header in Redis

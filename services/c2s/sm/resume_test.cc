@@ -542,6 +542,21 @@ TEST_F(StoppedTest, WhatClientsSaidMeanwhileIsForgottenIfOthersHaveTheirSession)
   EXPECT_FALSE(GotMessage());
 }
 
+TEST_F(StoppedTest, WhatOthersQueuedMeanwhileComesFirst) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  link::v1::Envelope foreign;
+  foreign.set_stanza(Message("foreign"));
+  edge_.redis().Call({"RPUSH", queue_, session::Encode(foreign, 1, 0)});
+  edge_.redis().Call({"ACL", "SETUSER", "default", "-lrange"});  // Redis does not say what is there
+  const double errors = edge_.Metric("parley_redis_errors_total");
+  StopAWhile();
+  ASSERT_TRUE(edge_.Eventually([&] { return edge_.Metric("parley_redis_errors_total") > errors; }));
+  Deliver(id, Message("new"));
+  edge_.redis().Call({"ACL", "SETUSER", "default", "+lrange"});
+  EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("foreign")));
+}
+
 // It may be resumed elsewhere, where nobody would know that it was answered.
 TEST_F(LonelyTest, WhatAClientSaysWhileItsEdgeIsCutOffWaitsForARouter) {
   Client client(edge_.port());
