@@ -15,7 +15,8 @@ namespace parley::c2s {
 namespace {
 
 constexpr std::string_view kStreamEnd = "</stream:stream>";
-constexpr std::size_t kMaxLang = 35;  // RFC 5646 4.4.1
+constexpr std::size_t kMaxLang = 35;       // RFC 5646 4.4.1
+constexpr std::size_t kMaxCondition = 64;  // of what a client says, in the log
 
 xml::Limits ScannerLimits(const config::C2s& config) {
   xml::Limits limits;
@@ -152,7 +153,15 @@ void Stream::SendHeader() {
 void Stream::OnChild(const xml::Child& child) {
   if (phase_ != Phase::kOpen) return;
   throttle_.OnStanza();
+  if (child.start.ns == kStreamsNs && child.start.local_name == "error") return OnStreamError(child);
   stage_->OnChild(child);
+}
+
+// RFC 6120 4.9.1.1: whoever says so closes its stream with it; nothing is left to answer but that.
+void Stream::OnStreamError(const xml::Child& child) {
+  log::Info("stream_error_received",
+            {{"session", id_}, {"address", address()}, {"condition", child.payload_name.substr(0, kMaxCondition)}});
+  OnStreamClose();
 }
 
 void Stream::OnStreamClose() {
