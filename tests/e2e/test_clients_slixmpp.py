@@ -101,17 +101,14 @@ async def test_capabilities_are_found(world):
     """XEP-0115, with the library's own code on both sides: presence, then the question that follows from it."""
     romeo_jid, juliet_jid = world.accounts(2)
     async with online(world, romeo_jid, 0) as romeo, online(world, juliet_jid, 1) as juliet:
-        found = asyncio.Queue()
-        romeo.add_event_handler("entity_caps", found.put_nowait)
         for client in (romeo, juliet):
             client.register_plugin("xep_0115")
-            client.send_presence()
         juliet["xep_0030"].add_feature("urn:example:only-juliet")
         await juliet["xep_0115"].update_caps(preserve=False)
         juliet.send_presence(pto=romeo.boundjid.full)
-        while (await romeo.next(found))["from"] != juliet.boundjid:
-            pass
-        caps = await romeo["xep_0115"].get_caps(juliet.boundjid)
+        async with asyncio.timeout(SECONDS):
+            while not (caps := await romeo["xep_0115"].get_caps(juliet.boundjid)):
+                await romeo["xep_0199"].ping("localhost")
         assert "urn:example:only-juliet" in caps["features"]
 
 
