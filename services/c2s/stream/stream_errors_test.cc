@@ -107,6 +107,7 @@ const Case kCases[] = {
     {"StanzaBeforeBinding", Point::kAuthenticated, "<message to='juliet@example.org'><body/></message>",
      "not-authorized"},
     {"UnknownBeforeBinding", Point::kAuthenticated, "<a xmlns='urn:b'/>", "unsupported-stanza-type"},
+    {"HugeElementBeforeBinding", Point::kAuthenticated, "<iq><a>" + std::string(17000, 'x'), "policy-violation"},
     // Bound.
     {"UnknownElement", Point::kBound, "<a xmlns='urn:b'/>", "unsupported-stanza-type"},
     {"UnknownStanza", Point::kBound, "<pubsub/>", "unsupported-stanza-type"},
