@@ -20,6 +20,7 @@ void Connection::Write(std::string_view bytes) { state_->Write(bytes); }
 std::size_t Connection::queued() const { return state_->queued(); }
 void Connection::PauseReading() { state_->Pause(); }
 void Connection::ResumeReading() { state_->Resume(); }
+bool Connection::PeerEnded() const { return state_->socket().PeerEnded(); }
 void Connection::Close(Loop::Duration linger) { state_->Close(linger); }
 void Connection::Abort() { state_->Abort(); }
 

@@ -58,6 +58,8 @@ class Connection {
   // at once, with what it had sent; a peer that only ended its side is heard to the end, later.
   void PauseReading();
   void ResumeReading();
+  // Whether the peer has ended its side; asks the kernel, so that it can be told while nothing is read.
+  bool PeerEnded() const;
   // Writes what is queued, sends close_notify and FIN, waits for the peer's FIN, then OnClosed; at most `linger`.
   void Close(Loop::Duration linger);
   // At once, with a reset: what is queued is lost. OnClosed("aborted") follows.

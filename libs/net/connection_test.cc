@@ -239,6 +239,8 @@ TEST(ConnectionTest, APausedConnectionHearsTheRestOfAPeerThatEndedItsSide) {
     other.Send("?");
     ASSERT_TRUE(server.Eventually([&] { return server.ends() == 2 && server.end(1).received == "?"; }));
     EXPECT_EQ(server.OnLoop([&] { return server.end().closed; }), 0);
+    EXPECT_TRUE(server.OnLoop([&] { return server.end().connection->PeerEnded(); }));
+    EXPECT_FALSE(server.OnLoop([&] { return server.end(1).connection->PeerEnded(); }));
     server.OnLoop([&] { server.end().on_bytes = nullptr; });
     server.OnLoop([&] { server.end().connection->ResumeReading(); });
     EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));

@@ -64,6 +64,11 @@ bool Socket::Lost() {
   return true;
 }
 
+bool Socket::PeerEnded() const {
+  pollfd state{.fd = fd_, .events = POLLRDHUP, .revents = 0};
+  return ended_ || ::poll(&state, 1, 0) == 1;
+}
+
 void Socket::SendEnd() { ::shutdown(fd_, SHUT_WR); }
 
 std::string Socket::failure() const {

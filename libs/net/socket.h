@@ -22,6 +22,8 @@ class Socket {
   void SendEnd();
   // Reset or timed out, though nothing was read or written; failure() tells why.
   bool Lost();
+  // The peer has ended its side, though not all that it sent before was read.
+  bool PeerEnded() const;
 
   void SetReadable() { drained_ = false; }
   void SetWritable() { full_ = false; }

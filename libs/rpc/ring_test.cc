@@ -8,6 +8,7 @@
 
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing.h"
+#include "tests/support/redis_server.h"
 
 namespace parley::rpc {
 namespace {
@@ -26,7 +27,6 @@ class Router : public Recorder {
     server_ = std::make_unique<Server>(loop_, Self{"router", instance_, "epoch-" + std::to_string(++starts_)},
                                        host + ":" + std::to_string(port_), LinkOptions(), this,
                                        std::vector<grpc::Service*>());
-    port_ = server_->port();
   }
   void Die() {
     server_.reset();
@@ -41,7 +41,7 @@ class Router : public Recorder {
  private:
   Loop& loop_;
   std::string instance_;
-  int port_ = 0;
+  const int port_ = test::FreePort();
   int starts_ = 0;
   std::unique_ptr<Server> server_;
 };
@@ -74,8 +74,6 @@ class RingTest : public ::testing::Test {
   void MakeRouters(int count) {
     for (int i = 1; i <= count; ++i) {
       routers_.push_back(std::make_unique<Router>(loop_, "router-" + std::to_string(i)));
-      routers_.back()->Start();
-      routers_.back()->Die();
     }
   }
   void MakeRing(std::vector<Router*> up, Ring::Local local = {}, Self self = {"c2s", "c2s-1", "e"}) {
@@ -397,7 +395,7 @@ TEST_F(RingTest, OwnKeysStayInTheProcess) {
   MakeRing({&router(0), &router(1)}, {}, {"c2s", "c2s-1", "e"});
   // Router 1 itself: its own address answers with its own name and epoch.
   Edge edge;
-  Ring own(loop_, Self{"router", "router-1", "epoch-2"}, options_, edge,
+  Ring own(loop_, Self{"router", "router-1", "epoch-1"}, options_, edge,
            [&](std::unique_ptr<Envelope> envelope, Receipt receipt) {
              local.push_back(envelope->origin_seq());
              receipts.push_back(std::move(receipt));

@@ -53,6 +53,14 @@ std::vector<std::string_view> Views(std::string_view first, std::string_view sec
   return words;
 }
 
+// Of a line "id=7 addr=127.0.0.1:50000 laddr=...".
+std::string FieldOf(std::string_view line, std::string_view name) {
+  const auto at = line.starts_with(name) ? 0 : line.find(" " + std::string(name));
+  if (at == std::string_view::npos) return {};
+  const auto value = line.substr(line.find('=', at) + 1);
+  return std::string(value.substr(0, value.find(' ')));
+}
+
 }  // namespace
 
 struct Redis::State : std::enable_shared_from_this<State> {
@@ -73,6 +81,8 @@ struct Redis::State : std::enable_shared_from_this<State> {
   int attempts = 0;
   Loop::Timer reconnect;
   std::minstd_rand random{std::random_device()()};
+  std::string client_id;    // of the last connection, as Redis
+  std::string client_addr;  // calls it
 
   std::unordered_set<std::string> scripts;  // that this connection has sent in full
   // After NOSCRIPT: how many replies are awaited of what was sent before; until then everything new waits.
@@ -85,6 +95,7 @@ struct Redis::State : std::enable_shared_from_this<State> {
   void OnSubscriberReady();
   void Connect(std::vector<RedisConnection::Words> setup);
   void OnReady();
+  void Fence();
   void OnClosed(const std::string& reason);
   void OnMessage(const Reply& message);
   std::string Refusal() const;
@@ -139,12 +150,29 @@ void Redis::State::Connect(std::vector<RedisConnection::Words> setup) {
 
 void Redis::State::OnReady() {
   const auto self = shared_from_this();
+  Fence();
   up = true;
   attempts = 0;
   last_failure.clear();
   ++counters.connects;
   log::Info("redis_connected", {{"host", options.unix_socket.empty() ? options.host : options.unix_socket}});
   for (std::size_t i = 0; i < listeners.size() && up; ++i) listeners[i](true);
+}
+
+// What the last connection had under way, in some buffer between here and Redis, may not be done after what comes now:
+// it was decided on by what was true then. Both of id and address, lest another Redis takes it for one of its own.
+void Redis::State::Fence() {
+  static constexpr std::string_view kInfo[] = {"CLIENT", "INFO"};
+  const std::string_view kill[] = {"CLIENT", "KILL", "ID", client_id, "ADDR", client_addr};
+  if (!client_id.empty()) {
+    connection->Send(kill, [](const Result<Reply>& reply) {
+      if (!reply) log::Warn("redis_old_connection_not_killed", {{"reason", reply.error().message()}});
+    });
+  }
+  connection->Send(kInfo, [self = shared_from_this()](const Result<Reply>& reply) {
+    self->client_id = reply ? FieldOf(reply->text, "id=") : "";
+    self->client_addr = reply ? FieldOf(reply->text, "addr=") : "";
+  });
 }
 
 // Of either connection: tracking needs both, so both are made anew.

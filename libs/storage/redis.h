@@ -67,8 +67,8 @@ struct RedisCounters {
 };
 
 // One pipelined connection: commands of a loop turn leave in one write. Reconnects by itself; what was in flight when
-// it broke fails (it may or may not have been done). While it is down, commands fail at once. Loop's thread only.
-// hiredis reads RESP.
+// it broke fails: it may or may not have been done, but is not done later (CLIENT KILL of the old connection). While it
+// is down, commands fail at once. Loop's thread only. hiredis reads RESP.
 //
 // Callbacks never come from inside the call that they were given to, and none comes after the destructor.
 class Redis {

@@ -30,7 +30,7 @@ class RedisTest : public testing::Test {
 
   void Connect() {
     redis_.emplace(loop_, options_);
-    Turn([this] { return redis_->up(); });
+    Turn([this] { return redis_->up() && redis_->pending() == 0; });
   }
 
   void Turn(const std::function<bool()>& condition) { RunUntil(loop_, condition); }

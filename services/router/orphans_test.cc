@@ -131,6 +131,7 @@ TEST_F(OrphansTest, ARequestThatADeadEdgeHadIsAnsweredAsIfItHadBeenBefore) {
 
 // The rest of those that were under the old one is not there any more.
 TEST_F(OrphansTest, AnEdgeHasAWhileToPutItsSessionsUnderItsNewLease) {
+  Configure(1, {"router.restore_grace=2s"});  // several times what lapses need to be seen
   Begin();
   Online(first(), "romeo@home.example/plain");
   juliet().Take();

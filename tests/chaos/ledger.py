@@ -17,6 +17,7 @@ NUMBERED = re.compile(r"m(\d+)-(\d+)")
 # How a server may end a stream of a client that did nothing wrong.
 EXPECTED_ENDS = {"system-shutdown", "see-other-host", "reset", "connection-timeout", "resource-constraint"}
 EXPECTED_ENDS |= {"remote-connection-failed", "internal-server-error", "cut", "closed", "silence"}
+CLAIM_SECONDS = 5  # for so long a node may ask for a session whose client has hung up
 
 
 @dataclass(slots=True)
@@ -72,7 +73,9 @@ class Ledger(Observer):
         self.violations = []
         self.ends = Counter()
         self.unexpected = Counter()
-        self.attached = []  # (time, session, how, from the first try, from the attempt that worked)
+        self._began = {}  # when incarnations did
+        self._given_up = {}  # when sessions last gave up an attempt that was under way
+        self.attached = []  # (time, session, how, from the first try, from the attempt that worked, edge)
         self.losses = []  # (session, reason, seconds away, entitled)
         self.latencies = []  # (time of sending, seconds)
 
@@ -136,7 +139,9 @@ class Ledger(Observer):
             self.questions[what[0]].acknowledged = True
 
     def on_attached(self, session, how, tried_since, attempt_since):
-        self.attached.append((self.now(), session, how, self.now() - tried_since, self.now() - attempt_since))
+        self._began.setdefault(session.incarnation, self.now())
+        times = (self.now() - tried_since, self.now() - attempt_since)
+        self.attached.append((self.now(), session, how, *times, session.edge))
 
     def on_lost(self, session, reason, away, resent):
         entitled = session.sm_max is None or away < session.sm_max - 1
@@ -149,9 +154,15 @@ class Ledger(Observer):
 
     def on_disconnected(self, session, reason):
         self.ends[reason] += 1
-        if not reason.startswith("attach: ") and reason not in EXPECTED_ENDS:
+        if reason == "attach: time-out":
+            self._given_up[session] = self.now()
+        if not reason.startswith("attach: ") and reason not in EXPECTED_ENDS and not self._by_claim(session, reason):
             self.unexpected[reason] += 1
             self.violations.append(f"{session.full}: stream ended with {reason}")
+
+    def _by_claim(self, session, reason):
+        """What a node asks for a client cannot be called back when the client gives up and has its session elsewhere."""
+        return reason == "conflict" and self.now() - self._given_up.pop(session, -CLAIM_SECONDS) < CLAIM_SECONDS
 
     def on_violation(self, text):
         self.violations.append(text)
@@ -238,26 +249,33 @@ class Ledger(Observer):
         if excess > excused:
             counts["REPEATED"] += 1
             where = [(a.session.full, a.incarnation.number, a.index, round(a.time, 2)) for a in arrivals]
-            broken.append(f"{name}: came {len(arrivals)} times: {where}, bounced: {message.bounces}")
+            sent = f"sent at {message.sent:.2f}"
+            broken.append(f"{name}: came {len(arrivals)} times: {where}, {sent}, bounced: {message.bounces}")
 
-    @staticmethod
-    def _judge_order(flow, counts, broken):
-        """First arrivals at each session, by time: numbers must grow."""
+    def _judge_order(self, flow, counts, broken):
+        """First arrivals at each session, by time: numbers must grow. What a lost session did not acknowledge is found to
+        be owed when its time is over, and comes to the next one behind what that has had by then."""
         first = defaultdict(list)
         for number, message in enumerate(flow.messages):
             seen = set()
             for arrival in message.arrivals:
                 if arrival.session not in seen:
                     seen.add(arrival.session)
-                    first[arrival.session].append((arrival.time, arrival.incarnation.number, arrival.index, number))
+                    place = (arrival.time, arrival.incarnation.number, arrival.index)
+                    first[arrival.session].append((*place, number, arrival.incarnation))
         for session, arrivals in first.items():
             for before, after in zip(arrivals, arrivals[1:]):
-                if after[:3] < before[:3]:
+                if after[:3] < before[:3] and flow.messages[before[3]].sent < self._began.get(before[4], 0):
+                    counts["late after a lost session"] += 1
+                elif after[:3] < before[:3]:
                     counts["DISORDERED"] += 1
-                    broken.append(
-                        f"flow {flow.number} at {session.full}: {after[3]} (incarnation {after[1]}, stanza {after[2]}) "
-                        f"came before {before[3]} (incarnation {before[1]}, stanza {before[2]})"
+                    early, late = (
+                        f"{number} (sent at {flow.messages[number].sent:.2f}, came at {time:.2f}, "
+                        f"incarnation {incarnation}, stanza {index})"
+                        for time, incarnation, index, number, _ in (after, before)
                     )
+                    where = f"flow {flow.number} from {flow.sender.full} at {session.full}"
+                    broken.append(f"{where}: {early} came before {late}")
 
     def _judge_questions(self, counts, broken):
         for name, question in self.questions.items():

@@ -52,9 +52,10 @@ def print_report(run):
 
 
 def _faults(run):
-    """Per kind: clients that came back (from the attempt that worked, and from the first), delay of messages."""
+    """Per kind: clients that came back (from the attempt that worked, where that began at an edge that was not stopped or
+    cut off itself; from the first try, wherever), delay of messages."""
     _title("faults: seconds, p50/p99 (number)")
-    head = f"{'fault':<20}{'times':>6}{'back: attempt':>20}{'back: all tries':>20}{'delivery':>22}{'recovery':>15}"
+    head = f"{'fault':<20}{'times':>6}{'back: elsewhere':>20}{'back: all tries':>20}{'delivery':>22}{'recovery':>15}"
     print(head + f"{'dead c2s noticed':>20}")
     kinds = defaultdict(list)
     for fault in run.saboteur.done:
@@ -69,9 +70,14 @@ def _faults(run):
         delays = [delay for at, delay in ledger.latencies if within(at)]
         noticed = [f.noticed for f in faults if f.noticed is not None]
         print(
-            f"{name:<20}{len(faults):>6}{_spread([r[4] for r in back]):>20}{_spread([r[3] for r in back]):>20}"
+            f"{name:<20}{len(faults):>6}{_spread([r[4] for r in back if not _at_victim(r, faults)]):>20}{_spread([r[3] for r in back]):>20}"
             f"{_spread(delays):>22}{_spread([f.recovered - f.healed for f in faults]):>15}{_spread(noticed):>20}"
         )
+
+
+def _at_victim(row, faults):
+    at, _, _, _, attempt, edge = row
+    return any(f.victim == f"c2s-{edge + 1}" and f.began <= at and at - attempt < f.healed for f in faults)
 
 
 def _spread(values):

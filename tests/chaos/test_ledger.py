@@ -17,7 +17,7 @@ class Stub:
         self.full = full
         self.incarnation = Incarnation(1)
         self.received, self.told, self.sm_id, self.sm_max = 0, 0, "x", 60
-        self.attached, self.away_until = True, 0.0
+        self.attached, self.away_until, self.edge = True, 0.0, 0
 
     def send(self, text, note=None):
         """Nothing is sent in these stories."""
@@ -103,6 +103,21 @@ def test_disorder_is_seen():
     assert len(story.broken()) == 1
 
 
+def test_what_a_lost_session_was_owed_may_come_late():
+    story = Story()
+    story.send(2)
+    story.lose(story.juliet)
+    story.ledger.on_attached(story.juliet, "new", 0, 0)
+    story.send(1)
+    for number in (2, 1, 0):
+        story.arrive(number)
+    assert not story.broken()
+    story.send(2)
+    for number in (4, 3):
+        story.arrive(number)
+    assert len(story.broken()) == 1
+
+
 @pytest.mark.parametrize(("confirmed", "broken"), [(0, 0), (1, 1)])
 def test_repeat_after_a_lost_session_is_excused_unless_the_server_knew(confirmed, broken):
     story = Story()
@@ -140,6 +155,17 @@ def test_session_refused_too_early_is_seen():
     story = Story()
     story.ledger.on_lost(story.juliet, "item-not-found", 30, [])
     assert len(story.broken()) == 1
+
+
+def test_conflict_is_excused_once_after_an_attempt_was_given_up():
+    story = Story()
+    story.ledger.on_disconnected(story.romeo, "attach: time-out")
+    story.ledger.on_disconnected(story.romeo, "conflict")
+    assert story.broken() == []
+    story.ledger.on_disconnected(story.romeo, "conflict")
+    assert len(story.broken()) == 1
+    story.ledger.on_disconnected(story.juliet, "conflict")
+    assert len(story.broken()) == 2
 
 
 @pytest.mark.parametrize("answers", [0, 1, 2])

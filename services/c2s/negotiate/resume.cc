@@ -6,6 +6,7 @@
 #include "libs/base/log.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
+#include "services/c2s/routers.h"
 #include "services/c2s/session/established.h"
 #include "services/c2s/session/session.h"
 #include "services/c2s/session/session_table.h"
@@ -49,15 +50,15 @@ void Resume::Try() {
   const bool own = here->jid().bare() == stream_.identity()->account.str();
   if (!own || !here->management() || here->management()->resume_ms() == 0)
     return Refuse("item-not-found", std::nullopt);
+  // Nobody can tell us, and it may have been claimed from us.
+  const bool cut_off = !context.routers.available() && !context.redis.up();
+  if (cut_off && !here->certain()) return Postpone();
   session_ = here->shared_from_this();
   session_->Replace("resumed by another connection");
   session_->Quiesce(Outbound::Close::kOpen, WhileAlive(shared_from_this(), [](Resume& self, bool) { self.OnQuiet(); }));
 }
 
-void Resume::Abandon() {
-  retry_.Cancel();
-  if (claim_) claim_->Stop();
-}
+void Resume::Abandon() { retry_.Cancel(); }
 
 void Resume::OnQuiet() {
   if (!stream_.open()) return;
@@ -68,18 +69,25 @@ void Resume::OnQuiet() {
 }
 
 void Resume::StartClaim() {
+  auto wanted = [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    return self && !self->stream_.Abandoned();
+  };
   auto claimed = [](Resume& self, Claim::Outcome outcome) { self.OnClaimed(std::move(outcome)); };
-  claim_ = std::make_shared<Claim>(stream_.context(), *stream_.identity(), previous_, stream_.address());
-  claim_->Start(WhileAlive(shared_from_this(), claimed));
+  const auto claim = std::make_shared<Claim>(stream_.context(), *stream_.identity(), previous_, stream_.address());
+  claim->Start(wanted, WhileAlive(shared_from_this(), claimed));
 }
 
 void Resume::OnClaimed(Claim::Outcome outcome) {
-  claim_ = nullptr;
   if (!stream_.open()) return;
   session_ = std::move(outcome.session);
   if (session_) return Attach("claimed");
   if (outcome.gone) return Refuse("item-not-found", outcome.handled);
-  // To say that it failed would cost the client its session. It connects again, and asks again.
+  Postpone();
+}
+
+// To say that it failed would cost the client its session. It connects again, and asks again.
+void Resume::Postpone() {
   stream_.context().metrics.sm_resumptions.Add("unanswered");
   stream_.Fail(xmpp::StreamError("resource-constraint", "the session cannot be reached now"));
 }

@@ -28,13 +28,13 @@ class Resume final : public Feature, public std::enable_shared_from_this<Resume>
   void StartClaim();
   void OnClaimed(Claim::Outcome outcome);
   void Attach(std::string_view outcome);
+  void Postpone();
   void Refuse(std::string_view condition, std::optional<std::uint32_t> handled);
 
   Stream& stream_;
   std::string previous_;       // id of the session
   std::uint32_t handled_ = 0;  // what its client got
   std::shared_ptr<Session> session_;
-  std::shared_ptr<Claim> claim_;  // under way
   Loop::Timer retry_;
 };
 

@@ -74,6 +74,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void WriteOwn(xmpp::Envelope envelope);
   // Something that is no stanza, if a stream is there.
   void WriteElement(std::string_view xml);
+  // Its client is to answer `request`, which others put into its queue.
+  void NoteQueued(const xmpp::Envelope& request) { NoteRequest(request, rpc::Receipt()); }
   // A stanza that Outbound has accounted for.
   void WriteManaged(std::string_view stanza);
   void FailStream(const xmpp::StreamError& error);

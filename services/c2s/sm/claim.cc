@@ -26,7 +26,8 @@ Claim::Claim(Context& context, const Identity& identity, std::string session, st
       deadline_(began_ + context.config.c2s.router_timeout) {}
 
 // It is in the table before the ask leaves: deliveries may come with the answer.
-void Claim::Start(Done done) {
+void Claim::Start(Wanted wanted, Done done) {
+  wanted_ = std::move(wanted);
   done_ = std::move(done);
   session_->SetClaim(queue_);
   context_.sessions.Add(session_);
@@ -94,10 +95,11 @@ void Claim::TryAgain(void (Claim::*what)(), const std::string& why) {
   // If the ill is this node's alone, the client is better off elsewhere.
   const bool hopeless = !context_.node.held() && now >= began_ + context_.config.c2s.sm_resume_wait;
   if (hopeless || now + kRetryDelay >= deadline_) return GiveUp(Outcome{});
-  retry_ = context_.loop.After(kRetryDelay, [self = shared_from_this(), what] { ((*self).*what)(); });
+  retry_ = context_.loop.After(kRetryDelay, [self = shared_from_this(), what] {
+    if (!self->wanted_()) return self->GiveUp(Outcome{});
+    ((*self).*what)();
+  });
 }
-
-void Claim::Stop() { deadline_ = std::chrono::steady_clock::now(); }
 
 // A router may have given it to us without our hearing of it: whoever asks next is to get it.
 void Claim::GiveUp(Outcome outcome) {

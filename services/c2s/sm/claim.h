@@ -27,11 +27,11 @@ class Claim final : public std::enable_shared_from_this<Claim> {
     std::optional<std::uint32_t> handled;  // of the one that is gone, if that is known
   };
   using Done = std::function<void(Outcome)>;
+  // Whether its client still waits for it; else there are no more tries, lest it is taken from a newer connection.
+  using Wanted = std::function<bool()>;
   Claim(Context& context, const Identity& identity, std::string session, std::string address);
 
-  void Start(Done done);
-  // Whoever asked for it is gone: no more tries.
-  void Stop();
+  void Start(Wanted wanted, Done done);
 
  private:
   void Ask();
@@ -51,6 +51,7 @@ class Claim final : public std::enable_shared_from_this<Claim> {
   std::chrono::steady_clock::time_point began_;
   std::chrono::steady_clock::time_point deadline_;
   Loop::Timer retry_;
+  Wanted wanted_;
   Done done_;
 };
 

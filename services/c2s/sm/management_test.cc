@@ -423,6 +423,47 @@ TEST_F(ManagementTest, WhatOthersQueueWhileRedisRefusesUsComesToo) {
   EXPECT_EQ(Contents().stanzas.size(), 2u);
 }
 
+TEST_F(ManagementTest, ARequestThatOthersQueuedIsKnownToBeAnswered) {
+  Client client(edge_.port());
+  Enable(client);
+  link::v1::Envelope asked;
+  asked.set_kind(link::v1::KIND_IQ);
+  asked.set_type(link::v1::TYPE_GET);
+  asked.set_id("asked");
+  asked.set_from("juliet@example.org/balcony");
+  asked.set_origin("origin");
+  asked.set_origin_seq(1);
+  asked.set_stanza("<iq type='get' id='asked' from='juliet@example.org/balcony'/>");
+  edge_.redis().Call({"RPUSH", queue_, session::Encode(asked, 1, 0)});
+  Deliver(SessionId(), Message("2"));
+  client.Until(asked.stanza());
+  client.Send("<iq type='result' id='asked' to='juliet@example.org/balcony'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return Contents().header.replied_size() == 1; }));
+}
+
+TEST_F(ManagementTest, WhatRedisDidNotTrimKeepsItsNumber) {
+  Client client(edge_.port());
+  Enable(client);
+  Deliver(SessionId(), "<iq type='get' id='asked' from='juliet@example.org/balcony'/>", [](link::v1::Envelope& asked) {
+    asked.set_kind(link::v1::KIND_IQ);
+    asked.set_type(link::v1::TYPE_GET);
+    asked.set_id("asked");
+    asked.set_from("juliet@example.org/balcony");
+  });
+  Deliver(SessionId(), Message("2"));
+  client.Until(Message("2"));
+  edge_.redis().Call({"ACL", "SETUSER", "default", "-lset"});
+  const double errors = edge_.Metric("parley_redis_errors_total");
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/>");
+  ASSERT_TRUE(edge_.Eventually([&] { return edge_.Metric("parley_redis_errors_total") > errors; }));
+  edge_.redis().Call({"ACL", "SETUSER", "default", "+lset"});
+  client.Send("<iq type='result' id='asked' to='juliet@example.org/balcony'/>");  // is noted in the header
+  ASSERT_TRUE(AwaitArrived(1));
+  EXPECT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));
+  EXPECT_EQ(Contents().header.acked(), 1u);
+  EXPECT_EQ(Contents().stanzas.at(0).envelope().stanza(), Message("2"));
+}
+
 TEST_F(ManagementTest, WithoutRedisStanzasGoOnAndStayTheRouters) {
   Client client(edge_.port());
   Enable(client);

@@ -121,8 +121,8 @@ void Outbound::AppendNew() {
 }
 
 void Outbound::OnAppended(const Appending& appending, const Result<std::uint64_t>& length) {
+  if (!length) return OnFailure(appending.round);
   if (appending.round != round_) return;
-  if (!length) return Suspend();
   if (*length == 0) return Lost();
   // A router took us for dead and added to it.
   if (*length != appending.length) return Sync();
@@ -201,6 +201,7 @@ void Outbound::Reconcile(session::QueueContents contents) {
       skipped |= had;
       if (had) continue;
       context_.routers.Remember(session_, session::MarkOf(queued.envelope()));
+      session_.NoteQueued(queued.envelope());
       theirs.push_back(ToEntry(std::move(queued)));
     } else if (!seen) {
       theirs.push_back(std::move(*known));
@@ -211,7 +212,8 @@ void Outbound::Reconcile(session::QueueContents contents) {
   auto& second = seen ? theirs : ours;
   for (auto* part : {&first, &second}) std::move(part->begin(), part->end(), std::back_inserter(entries_));
   // Positions in the list are numbers: they have to fit again.
-  if (seen || skipped || total < logged_) return Rebuild(contents.length);
+  const bool fit = contents.length == contents.stanzas.size() + 1;
+  if (seen || skipped || total < logged_ || !fit) return Rebuild(contents.length);
   trimmed_ = contents.header.acked();
   logged_ = issued_ = total;
   Ready();
@@ -367,8 +369,10 @@ void Outbound::Trim() {
   const std::uint64_t count = upto - trimmed_;
   trimmed_ = upto;
   const auto header = Header(Close::kOpen);
-  auto trimmed = [noting = StartNoting()](Session& session, const Result<Ok>& done) {
-    session.management()->outbound().OnNoted(noting, static_cast<bool>(done));
+  auto trimmed = [round = round_, noting = StartNoting()](Session& session, const Result<Ok>& done) {
+    Outbound& self = session.management()->outbound();
+    self.OnNoted(noting, static_cast<bool>(done));
+    if (!done) self.OnFailure(round);
   };
   context_.metrics.sm_trims.Increment();
   session::Trim(context_.redis, key_, count, header, WhileAlive(session_.shared_from_this(), std::move(trimmed)));
@@ -387,11 +391,18 @@ void Outbound::Note() {
 }
 
 void Outbound::SetHeader(Close close) {
-  auto stored = [noting = StartNoting()](Session& session, const Result<Ok>& result) {
-    session.management()->outbound().OnNoted(noting, static_cast<bool>(result));
+  auto stored = [round = round_, noting = StartNoting()](Session& session, const Result<Ok>& done) {
+    Outbound& self = session.management()->outbound();
+    self.OnNoted(noting, static_cast<bool>(done));
+    if (!done) self.OnFailure(round);
   };
   context_.metrics.sm_headers.Increment();
   session::SetHeader(context_.redis, key_, Header(close), WhileAlive(session_.shared_from_this(), std::move(stored)));
+}
+
+// A header that counts on a trim which was not done would give everything behind it another number.
+void Outbound::OnFailure(std::uint32_t round) {
+  if (round == round_) Suspend();
 }
 
 Outbound::Noting Outbound::StartNoting() { return {session_.uplink().handled(), std::exchange(to_note_, {})}; }

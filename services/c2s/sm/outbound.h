@@ -122,6 +122,8 @@ class Outbound {
   };
   Noting StartNoting();
   void OnNoted(const Noting& noting, bool noted);
+  // Something that was sent to Redis in this round failed: it may be done or not.
+  void OnFailure(std::uint32_t round);
   void Note();
   void SetHeader(Close close);
   void Remember(const link::v1::Envelope& envelope);

@@ -411,6 +411,23 @@ TEST_F(ShortResumeTest, ASessionThatCannotBeReachedNowIsNotGivenUp) {
   EXPECT_TRUE(AwaitEnd("left"));
 }
 
+class PatientResumeTest : public ResumeTest {
+ protected:
+  PatientResumeTest()
+      : ResumeTest([](config::Config& config) { config.c2s.router_timeout = std::chrono::minutes(5); }) {}
+};
+
+// Its client may have the session elsewhere by now, and lose it to us.
+TEST_F(PatientResumeTest, NothingIsClaimedForAClientThatHasGone) {
+  edge_.OnLoop([this] { edge_.router().resumed.set_condition("resource-constraint"); });
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send("<resume xmlns='urn:xmpp:sm:3' previd='busy' h='0'/><r xmlns='urn:xmpp:sm:3'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().asks.size() > 1; }));
+  client.connection().SendEnd();
+  EXPECT_TRUE(AwaitEnd("left"));
+}
+
 TEST_F(ResumeTest, ADrainLeavesSessionsToBeResumedElsewhere) {
   Client client(edge_.port());
   const std::string id = Enable(client);
@@ -450,6 +467,22 @@ TEST_F(LonelyTest, WhatAClientSaidBeforeItWentAwayWaitsForARouter) {
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_deferred_stanzas") == 1; }));
   EXPECT_EQ(Contents().stanzas.size(), 0u);
   EXPECT_EQ(Contents().header.handled(), 0u);
+}
+
+TEST_F(LonelyTest, WhatMayHaveBeenClaimedFromAnEdgeThatIsCutOffIsNotResumedThere) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  GoAway(client);
+  edge_.redis().Stop();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));  // its lease has lapsed
+  edge_.StopRouter();
+  Client again(edge_.port());
+  again.LogIn();
+  again.Send("<resume xmlns='urn:xmpp:sm:3' previd='" + id + "' h='0'/>");
+  const std::string rest = again.Rest();
+  EXPECT_EQ(StreamErrorIn(rest), "resource-constraint");
+  EXPECT_THAT(rest, Not(HasSubstr("<failed")));
+  edge_.redis().Start();
 }
 
 // It may be resumed elsewhere, where nobody would know that it was answered.

@@ -75,6 +75,8 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   void End();
   bool open() const { return !gone_ && phase_ >= Phase::kOpening && phase_ <= Phase::kLeaving; }
   bool paused() const { return pauses_ != 0; }
+  // There is nobody left to answer, though this has not come to be read.
+  bool Abandoned() const { return !open() || connection_.PeerEnded(); }
   // Its end has not begun.
   bool alive() const { return phase_ < Phase::kClosing; }
 

@@ -28,20 +28,17 @@ config::Config ClusterTest::ConfigOf(std::size_t index) const {
   std::string yaml =
       "hosts:\n  - domain: home.example\n    registration: true\n    admin_addresses: ['mailto:a@home.example']\n"
       "  - domain: other.example\n";
-  config::Config config = config::Parse(yaml, settings_);
+  std::vector<std::string> settings = {
+      "c2s.lease_ttl=600ms",      "c2s.lease_refresh=100ms", "router.lease_poll=50ms",  "router.restore_grace=10m",
+      "router.reap_claim=1000ms", "router.reap_retry=50ms",  "link.reconnect_min=10ms", "link.reconnect_max=50ms",
+  };
+  settings.insert(settings.end(), settings_.begin(), settings_.end());
+  config::Config config = config::Parse(yaml, settings);
   config.cluster.instance = "router-" + std::to_string(index + 1);
   config.cluster.routers = addresses_;
   config.cluster.rosters = {"127.0.0.1:" + std::to_string(roster_->port())};
   config.redis = redis_.options();
   config.router.listen = addresses_.at(index);
-  config.c2s.lease_ttl = std::chrono::milliseconds(600);
-  config.c2s.lease_refresh = std::chrono::milliseconds(100);
-  config.router.lease_poll = std::chrono::milliseconds(50);
-  config.router.restore_grace = std::chrono::milliseconds(500);
-  config.router.reap_claim = std::chrono::milliseconds(1000);
-  config.router.reap_retry = std::chrono::milliseconds(50);
-  config.link.reconnect_min = std::chrono::milliseconds(10);
-  config.link.reconnect_max = std::chrono::milliseconds(50);
   return config;
 }
 
