@@ -12,6 +12,9 @@ namespace parley::c2s {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryDelay{500};
+constexpr std::chrono::milliseconds kBeat{250};
+// Shorter than any silence that breaks a link.
+constexpr std::chrono::milliseconds kStopped{1000};
 
 }  // namespace
 
@@ -22,8 +25,18 @@ Node::Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTab
       sessions_(sessions),
       routers_(routers),
       metrics_(metrics),
+      beating_(loop.Every(kBeat, [this] { Beat(); })),
       lease_(loop, redis, options.instance, options.process, options.lease,
              [this](const std::string& epoch) { OnLease(epoch); }) {}
+
+bool Node::out() const { return out_ || std::chrono::steady_clock::now() - beat_ > kStopped; }
+
+void Node::Beat() {
+  const bool reached = routers_.available();
+  out_ = out() || !reached;
+  beat_ = std::chrono::steady_clock::now();
+  if (held() && reached && waiting_.empty() && asking_ == 0) out_ = false;
+}
 
 void Node::OnLease(const std::string& epoch) {
   log::Info("lease_held", {{"epoch", epoch}, {"sessions", sessions_.size()}});
@@ -81,6 +94,7 @@ void Node::OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::strin
     metrics_.restores.Increment();
     return session->OnRestored();
   }
+  session->uplink().Drop();
   link::v1::Disconnect conflict;
   conflict.set_condition("conflict");
   conflict.set_text("another client took the resource while this node was cut off");

@@ -34,6 +34,9 @@ class Node {
   const std::string& instance() const { return options_.instance; }
   const std::string& epoch() const { return lease_.epoch(); }
   bool held() const { return lease_.held(); }
+  // Routers may have taken this process for dead, if its lease has lapsed: it was stopped, or cut off from all of them.
+  // Until its sessions are put back others may have them.
+  bool out() const;
   // Raised each time that the lease was lost and taken again.
   std::uint32_t generation() const { return generation_; }
   // The routers do not know it, although it lives.
@@ -43,6 +46,7 @@ class Node {
   void Release(std::function<void()> done) { lease_.Release(std::move(done)); }
 
  private:
+  void Beat();
   void OnLease(const std::string& epoch);
   void Pump();
   void Restore(const std::shared_ptr<Session>& session);
@@ -56,6 +60,9 @@ class Node {
   std::deque<std::weak_ptr<Session>> waiting_;
   std::size_t asking_ = 0;
   bool had_lease_ = false;
+  bool out_ = false;
+  std::chrono::steady_clock::time_point beat_ = std::chrono::steady_clock::now();
+  Loop::Timer beating_;
   std::uint32_t generation_ = 0;
   Loop::Timer retry_;
   storage::NodeLease lease_;

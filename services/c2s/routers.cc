@@ -89,11 +89,17 @@ void Routers::OnAvailability(bool available) {
   WakeWaiting();
 }
 
+bool Routers::MayGo(const rpc::Envelope& envelope) {
+  const auto* session = sessions_.Find(envelope.origin());
+  return !session || session->MayAct();
+}
+
 void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   metrics_.undeliverable.Increment();
   if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED && !ring_.available()) given_up_ = true;
   const auto& envelope = *held.envelope;
   auto* session = sessions_.Find(envelope.origin());
+  if (session && !session->MayAct()) return session->uplink().TakeBack(std::move(held));
   // A router that stops does not know our stanza, another will.
   const bool elsewhere = reason == link::v1::REFUSAL_REASON_DRAINING && ring_.available();
   const bool unknown = reason == link::v1::REFUSAL_REASON_NO_SESSION;

@@ -60,6 +60,7 @@ class Routers final : private rpc::Ring::Owner {
   void OnRequest(rpc::Link& link, const std::string& body, rpc::LinkHandler::Respond respond) override;
   void OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) override;
   void OnAvailability(bool available) override;
+  bool MayGo(const rpc::Envelope& envelope) override;
   void OnWritable() override;
 
   void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);

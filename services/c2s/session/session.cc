@@ -47,6 +47,8 @@ Session::Session(Context& context, Stream* stream, const Identity& identity, std
 
 bool Session::certain() const { return context_.node.held() && generation_ == context_.node.generation(); }
 
+bool Session::MayAct() const { return !management_ || state_ == State::kEnded || certain() || !context_.node.out(); }
+
 void Session::Confirm() { generation_ = context_.node.generation(); }
 
 Session::~Session() { Count(-1); }
@@ -391,6 +393,7 @@ void Session::FinishHandOver(rpc::Receipt receipt) {
   const auto keep = shared_from_this();
   Replace("resumed by another connection");  // it may have come back meanwhile
   Leave();
+  uplink_.Drop();
   told_ = true;
   if (uplink_.idle()) context_.sessions.Forget(*this);
 }
@@ -412,6 +415,7 @@ void Session::End(std::string_view reason) {
   const auto keep = shared_from_this();
   log::Info("session_ended", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
   Leave();
+  uplink_.Pump();
   if (!management_) return EndUnmanaged(std::string(reason));
   // The router is to find in the queue all that we took, for the client and from it. Should we not get to say that we
   // answer the client's requests, it does.
@@ -476,6 +480,7 @@ void Session::LetGo() {
 
 void Session::OnRestored() {
   Confirm();
+  uplink_.Pump();
   if (management_ && state_ != State::kEnded) management_->outbound().OnRestored();
 }
 

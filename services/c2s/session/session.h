@@ -49,6 +49,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   // No other edge can have it, and no router can take us for dead: our lease has not lapsed since the session was
   // bound, claimed or put back.
   bool certain() const;
+  // What its client says may go on. Not while the client may have the session elsewhere, where it says it again.
+  bool MayAct() const;
   // It is ours under the present lease.
   void Confirm();
   bool attached() const { return stream_ != nullptr && state_ == State::kBound; }
