@@ -81,6 +81,7 @@ struct C2s {
   std::uint32_t max_unauthenticated_bytes = 65536;
   std::uint32_t max_depth = 64;
   std::uint32_t max_attributes = 64;
+  std::uint32_t max_presence_bytes = 16384;
   Milliseconds unauthenticated_timeout{30000};
   Milliseconds idle_ping{120000};    // silence after which the client is pinged (XEP-0199)
   Milliseconds idle_timeout{60000};  // silence after that ping: gone
@@ -109,11 +110,12 @@ struct C2s {
   std::uint32_t accept_batch = 16;               // then those already connected get their turn
   Milliseconds tcp_timeout{180000};
   // Queues
-  std::uint32_t max_outbound_bytes = 1048576;  // per session, for a client that does not read
-  std::uint32_t max_unread_bytes = 65536;      // then it must read before it may go on asking
-  Milliseconds slow_reader_timeout{30000};     // no progress for so long
-  std::uint32_t max_unanswered_bytes = 16384;  // requests that a client has and has not answered, remembered
-  std::uint32_t max_unacknowledged = 128;      // stanzas of a session that the routers have not taken yet
+  std::uint32_t max_outbound_bytes = 1048576;       // per session, for a client that does not read
+  std::uint32_t max_unread_bytes = 65536;           // then it must read before it may go on asking
+  Milliseconds slow_reader_timeout{30000};          // no progress for so long
+  std::uint32_t max_unanswered_bytes = 16384;       // requests that a client has and has not answered, remembered
+  std::uint32_t max_unacknowledged = 128;           // stanzas of a session that the routers have not taken yet
+  std::uint32_t max_unacknowledged_presences = 16;  // of them, presences: each is copied to all contacts
   Milliseconds order_timeout{2000};  // a presence waits for messages, and the other way round, to keep their order
   // Stream management (XEP-0198)
   Milliseconds sm_resume_timeout{300000};  // a session may be away so long; 0: resumption is not offered

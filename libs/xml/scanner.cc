@@ -132,7 +132,8 @@ bool Scanner::State::Begin(char first) {
   // A byte that UTF-8 never begins a character with is more likely of another encoding (RFC 6120 4.9.3.22).
   const auto byte = static_cast<unsigned char>(first);
   const bool foreign = (byte >= 0x80 && byte < 0xC2) || byte > 0xF4;
-  Fail(foreign ? Fault::kUnsupportedEncoding : Fault::kNotWellFormed);
+  const Fault text = phase == Phase::kBetween && byte >= 0x20 ? Fault::kStrayText : Fault::kNotWellFormed;
+  Fail(foreign ? Fault::kUnsupportedEncoding : text);
   return false;
 }
 

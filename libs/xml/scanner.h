@@ -22,6 +22,7 @@ struct Limits {
 
 enum class Fault {
   kNotWellFormed,
+  kStrayText,  // text between the children of the stream element
   kRestrictedXml,
   kBadNamespacePrefix,
   kUnsupportedEncoding,  // bytes that are not UTF-8, or an XML declaration that says something else

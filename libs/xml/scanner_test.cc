@@ -81,6 +81,15 @@ TEST(ScannerTest, PayloadIsTheFirstChild) {
   EXPECT_NE(events[2].find(" payload {urn:p}b "), std::string::npos) << events[2];
 }
 
+TEST(ScannerTest, TextBetweenChildrenHasItsOwnFault) {
+  EXPECT_EQ(Scan({"<a>x"}).fault, Fault::kStrayText);
+  EXPECT_EQ(Scan({"<a> <b/>\n&lt;"}).fault, Fault::kStrayText);
+  EXPECT_EQ(Scan({"<a>\x01"}).fault, Fault::kNotWellFormed);
+  EXPECT_EQ(Scan({"<a>\xFF"}).fault, Fault::kUnsupportedEncoding);
+  EXPECT_EQ(Scan({"x<a>"}).fault, Fault::kNotWellFormed);
+  EXPECT_EQ(Scan({"<a></a>x"}).fault, Fault::kNotWellFormed);
+}
+
 TEST(ScannerTest, AnEmptyStreamElementOpensAndCloses) {
   EXPECT_THAT(Scan({"<a/>"}).events, ElementsAre("open {}a a <a/>", "close"));
   EXPECT_EQ(Scan({"<a/>x"}).fault, Fault::kNotWellFormed);

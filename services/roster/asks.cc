@@ -93,6 +93,8 @@ void Asks::Answer(const v1::Ask& ask, Done done) {
     metrics_.Finished(name, v1::Problem_Name(answer.problem()), started);
     done(std::move(answer));
   };
+  if (log::Enabled(log::Level::kDebug)) [[unlikely]]
+    log::Debug("asked", {{"session", ask.session()}, {"ask", NameOf(ask)}, tracing::TraceId(ask.trace())});
   if (!WellFormed(ask)) return counted(Refused(v1::PROBLEM_INVALID));
   Dispatch(ask, std::move(counted));
 }

@@ -9,6 +9,14 @@ namespace {
 
 bool IsEdge(const rpc::Link& link) { return link.peer().service == "c2s"; }
 
+void LogStanza(const rpc::Envelope& envelope) {
+  log::Debug("stanza", {{"session", envelope.origin()},
+                        {"kind", link::v1::Kind_Name(envelope.kind())},
+                        {"type", link::v1::Type_Name(envelope.type())},
+                        {"leg", link::v1::Leg_Name(envelope.leg())},
+                        tracing::TraceId(envelope.trace())});
+}
+
 }  // namespace
 
 void Intake::Take(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
@@ -18,6 +26,8 @@ void Intake::Take(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt)
     return;
   }
   metrics_.taken.Add(*envelope);
+  if (log::Enabled(log::Level::kDebug)) [[unlikely]]
+    LogStanza(*envelope);
   rpc::Follow(tracer_, "route", *envelope, receipt);
   const std::string_view account = xmpp::BareOf(inbound ? envelope->to() : envelope->from());
   rpc::Held held;

@@ -108,7 +108,7 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const He
   const bool anew = !message.unacknowledged_by().empty();
   store.set_origin(anew ? OriginOfUnacknowledged(message.unacknowledged_by()) : message.origin());
   store.set_origin_seq(anew ? message.unacknowledged_number() : message.origin_seq());
-  rpc::PassTrace(message, ask);
+  Concern(message, ask);
   const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return Refusal(answer.problem());
   sender_.metrics().stored.Increment();
@@ -125,6 +125,7 @@ Task<void> Offline::Flush(Account& account, std::string session_id, Attempt atte
     ask.mutable_fetch_offline()->set_owner(account.bare());
     ask.mutable_fetch_offline()->set_limit(batch_);
     ask.mutable_fetch_offline()->set_after_id(after);
+    ask.set_session(session_id);
     const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
     const auto& batch = answer.offline_messages();
     const Session* session = account.WithId(session_id);

@@ -114,6 +114,7 @@ Task<void> Presence::IntroduceLater(std::string bare, std::string id, bool initi
 Task<void> Presence::DeliverPending(Account& account, std::string id, Receipt receipt) {
   roster::v1::Ask ask;
   ask.mutable_pending_subscriptions()->set_owner(account.bare());
+  ask.set_session(id);
   const auto answer = co_await parts_.rosters.Ask(account.bare(), std::move(ask));
   const Session* session = account.WithId(id);
   if (session == nullptr) co_return;

@@ -1,6 +1,7 @@
 #include "services/router/roster_client.h"
 
 #include "libs/base/log.h"
+#include "libs/rpc/trace.h"
 #include "libs/tracing/tracer.h"
 
 namespace parley::router {
@@ -17,6 +18,11 @@ roster::v1::Answer Unanswered() {
 }
 
 }  // namespace
+
+void Concern(const rpc::Envelope& stanza, roster::v1::Ask& ask) {
+  rpc::PassTrace(stanza, ask);
+  if (!stanza.origin().empty()) ask.set_session(stanza.origin());
+}
 
 RosterClient::RosterClient(Loop& loop, const rpc::Self& self, rpc::Ring::Options ring, const Options& options,
                            Metrics& metrics)
@@ -37,7 +43,10 @@ Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask as
     roster::v1::Answer answer;
     if (body && answer.ParseFromString(*body)) co_return answer;
     metrics_.roster_failures.Increment();
-    if (!body) log::Warn("roster_ask_failed", {{"reason", body.error().message()}, tracing::TraceId(ask.trace())});
+    if (!body) {
+      log::Warn("roster_ask_failed",
+                {{"session", ask.session()}, {"reason", body.error().message()}, tracing::TraceId(ask.trace())});
+    }
     co_await SleepFor(kRetry);
   }
   co_return Unanswered();

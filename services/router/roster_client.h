@@ -50,6 +50,9 @@ class Contacts {
   std::vector<Contact> contacts_;  // sorted by JID
 };
 
+// On whose behalf it is asked: for traces and logs.
+void Concern(const rpc::Envelope& stanza, roster::v1::Ask& ask);
+
 // Asks of the roster service, and the rosters that were read lately. A cached roster is as good as the account's
 // sessions: whoever changes it at another router makes this one forget both (SessionStore::Touch).
 class RosterClient final : private rpc::Ring::Owner {

@@ -85,6 +85,7 @@ Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind
     account.sessions().emplace_back().record = std::move(record);
     bound.set_jid(account.FullJid(account.sessions().back()));
     parts_.metrics.sessions_bound.Increment();
+    log::Debug("session_bound", {{"session", bind.session()}, {"node", bind.node()}});
     co_return bound;
   }
   co_return bound;

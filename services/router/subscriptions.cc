@@ -1,7 +1,6 @@
 #include "services/router/subscriptions.h"
 
 #include "libs/base/log.h"
-#include "libs/rpc/trace.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/roster_errors.h"
 
@@ -54,7 +53,7 @@ roster::v1::Ask AskFor(const Account& account, const Envelope& envelope, ApplySu
   apply.set_origin(envelope.origin());
   apply.set_origin_seq(envelope.origin_seq());
   if (inbound && envelope.type() == link::v1::TYPE_SUBSCRIBE) apply.set_stanza(envelope.stanza());
-  rpc::PassTrace(envelope, ask);
+  Concern(envelope, ask);
   return ask;
 }
 

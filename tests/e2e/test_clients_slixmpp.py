@@ -97,6 +97,21 @@ async def test_roster_subscription_and_presence_life_cycle(world):
         assert juliet_jid not in await other.roster()
 
 
+async def test_capabilities_are_found(world):
+    """XEP-0115, with the library's own code on both sides: presence, then the question that follows from it."""
+    romeo_jid, juliet_jid = world.accounts(2)
+    async with online(world, romeo_jid, 0) as romeo, online(world, juliet_jid, 1) as juliet:
+        for client in (romeo, juliet):
+            client.register_plugin("xep_0115")
+        juliet["xep_0030"].add_feature("urn:example:only-juliet")
+        await juliet["xep_0115"].update_caps(preserve=False)
+        juliet.send_presence(pto=romeo.boundjid.full)
+        async with asyncio.timeout(SECONDS):
+            while not (caps := await romeo["xep_0115"].get_caps(juliet.boundjid)):
+                await romeo["xep_0199"].ping("localhost")
+        assert "urn:example:only-juliet" in caps["features"]
+
+
 async def test_chat_online_offline_and_to_several_resources(world):
     romeo_jid, juliet_jid = world.accounts(2)
     async with online(world, romeo_jid) as romeo:

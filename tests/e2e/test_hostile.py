@@ -7,9 +7,11 @@ import ssl
 import struct
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from conftest import PASSWORD
 from parley_dev.processes import Process
 from rawxmpp import CLIENT, STREAMS, Raw, body, condition, is_message
 
@@ -109,6 +111,51 @@ async def test_bad_streams_end_with_the_right_error(world, attack, wanted):
         await raw.send(attack)
         seen = await raw.ended() if "auth" not in attack else [await raw.header(), await raw.receive(), await raw.receive()]
         assert condition(seen[-1]) in wanted
+
+
+# Of what clients say, and of what breaks it.
+SAID = [
+    "<message to='{peer}' type='chat' id='a'><body>&amp; <![CDATA[x]]></body><x xmlns='u' xmlns:p='v' p:q='1'/></message>",
+    "<iq type='get' id='b'><query xmlns='jabber:iq:roster' ver='1'/></iq>",
+    "<iq type='set' id='c'><query xmlns='jabber:iq:roster'><item jid='{peer}'><group>g</group></item></query></iq>",
+    "<presence><show>away</show><priority>5</priority></presence>",
+    "<presence to='{peer}' type='subscribe'/>",
+    "<iq type='set' id='d' to='localhost'><command xmlns='http://jabber.org/protocol/commands' node='x'/></iq>",
+    "<enable xmlns='urn:xmpp:sm:3' resume='true' max='10'/>",
+    "<r xmlns='urn:xmpp:sm:3'/>",
+    "<a xmlns='urn:xmpp:sm:3' h='1'/>",
+    "<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>",
+    "<iq type='set' id='e'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+    "<stream:error><bad-format xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>",
+    "</stream:stream>",
+]
+BREAKS = ["<", ">", "/>", "'", "&", "&#", "]]>", "<!", "<?", "\0", "\ufeff", "\U0001f600", " xmlns=''", " to=''", " id=''", "@", "//"]
+
+
+def mutated(random, text):
+    for _ in range(random.choice([0, 1, 1, 2, 4])):
+        at = random.randrange(len(text) + 1)
+        gone = random.choice([0, 0, 1, 5])
+        text = text[:at] + random.choice(["", *BREAKS, *SAID]) + text[at + gone :]
+    return text
+
+
+async def test_mutated_conversations_end_and_harm_nobody(world):
+    """What comes back is well-formed (Raw parses it), the stream ends, and others go on."""
+    random = Random(7)
+    clients = world.accounts(3)
+    async with unharmed(world) as talk:
+        for number in range(60):
+            edge, jid = random.randrange(2), random.choice(clients)
+            raw = await Raw.authenticated(world.edges[edge]["xmpp"], jid, PASSWORD, world.context)
+            if number % 3:
+                await raw.bind(random.choice([None, "x"]))
+            said = "".join(mutated(random, random.choice(SAID)) for _ in range(5))
+            await raw.send(said.replace("{peer}", random.choice(clients)) + "]]></x>")
+            await raw.ended()
+            raw.writer.close()
+            if number % 20 == 0:
+                await talk(f"after {number}")
 
 
 async def test_bytes_that_drip(world):

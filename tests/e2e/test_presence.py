@@ -34,6 +34,30 @@ async def test_unavailable_is_seen_once_however_the_session_ends(world):
         assert (came.get("from"), came.get("type")) == (probe.jid, None), f"{ending}: unavailable came twice"
 
 
+async def test_capabilities_go_along_and_can_be_asked_for(world):
+    """XEP-0115: the server passes them on, also to who comes later, and the questions that follow from them."""
+    romeo, juliet = await world.friends()
+    caps = "{http://jabber.org/protocol/caps}c"
+    said = {"hash": "sha-1", "node": "urn:example:client", "ver": "QgayPKawpkPSDYmwT/WM94uAlu0="}
+    written = " ".join(f"{key}='{value}'" for key, value in said.items())
+    await romeo.presence(f"<c xmlns='http://jabber.org/protocol/caps' {written}/>")
+    assert (await juliet.until(lambda e: e.get("from") == romeo.jid)).find(caps).attrib == said
+    late = await world.login(juliet.jid.split("/")[0], 0)
+    seen = await late.until(lambda e: is_presence(e) and e.get("from") == romeo.jid)
+    assert seen.find(caps).attrib == said
+    node = f"{said['node']}#{said['ver']}"
+    await late.send(
+        f"<iq type='get' id='d' to='{romeo.jid}'><query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/></iq>"
+    )
+    asked = await romeo.until(lambda e: e.get("id") == "d")
+    assert asked[0].get("node") == node
+    await romeo.send(
+        f"<iq type='result' id='d' to='{asked.get('from')}'><query xmlns='http://jabber.org/protocol/disco#info' "
+        f"node='{node}'><feature var='urn:example:feature'/></query></iq>"
+    )
+    assert (await late.until(lambda e: e.get("id") == "d"))[0][0].get("var") == "urn:example:feature"
+
+
 async def test_directed_presence_reaches_a_stranger_and_ends_with_the_session(world):
     romeo, juliet = await world.pair()
     await romeo.presence("<status>psst</status>", to=juliet.jid)

@@ -26,6 +26,8 @@ def header(attributes="to='localhost' version='1.0'", ns=CLIENT, streams=STREAMS
 # How far the client has come, what it sends then, and what it gets.
 TABLE = [
     ("connected", header(name="stream:features"), "bad-format"),
+    ("opened", "hello", "bad-format"),
+    ("bound", "<presence/>hello", "bad-format"),
     ("bound", f"<enable xmlns='{SM}'/><a xmlns='{SM}' h='many'/>", "bad-format"),
     ("connected", header(name="foobar:stream"), "bad-namespace-prefix"),
     ("opened", "<a:b/>", "bad-namespace-prefix"),

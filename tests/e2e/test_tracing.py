@@ -5,7 +5,7 @@ import json
 import pytest
 
 from conftest import World, start_cluster
-from managed import bodies, managed
+from managed import PASSWORD, bodies, managed
 from otlp import Collector
 from parley_dev.processes import wait_until
 from rawxmpp import condition, is_message
@@ -144,6 +144,34 @@ async def test_logs_of_all_services_name_the_trace(traced, collector):
         lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
         (line,) = [line for line in lines if line.get("span_id") == span.id]
         assert (line["event"], line["trace_id"], line["name"]) == ("span", span.trace, span.name)
+
+
+async def test_logs_of_all_services_name_the_session_and_nothing_private(traced):
+    """A client is followed by the id of its session; what it says and how it proves itself is nobody's business."""
+    alice, absent = traced.account(), traced.account()
+    raw = await traced.login(alice)
+    session_id = session(traced, raw.jid)
+    await raw.iq("set", "<query xmlns='jabber:iq:roster'><item jid='friend@localhost' name='the-name'/></query>")
+    await raw.message(absent, "the-body")
+    await raw.presence("<status>the-status</status>")
+    await raw.sync()
+    await raw.close()
+
+    def lines():
+        for log in (traced.cluster.directory / "log").glob("*.log"):
+            for line in log.read_text().splitlines():
+                yield log.name.split("-")[0], json.loads(line) if line.startswith("{") else {}, line
+
+    def named():
+        return {(service, fields["event"]) for service, fields, _ in lines() if fields.get("session") == session_id}
+
+    wanted = {("c2s", "session_bound"), ("c2s", "session_ended"), ("router", "session_bound"), ("router", "stanza")}
+    wanted |= {("router", "session_ended"), ("roster", "asked")}
+    await in_thread(wait_until, lambda: wanted <= named(), 20, "lines of all services")
+    for _, fields, line in lines():
+        assert PASSWORD not in line
+        if fields.get("level") != "debug":
+            assert not any(said in line for said in ("the-body", "the-status", "the-name"))
 
 
 async def test_nothing_private_is_exported(traced, collector):

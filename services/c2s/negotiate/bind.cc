@@ -44,6 +44,8 @@ void Bind::Advertise(std::string& features) const {
 
 bool Bind::Take(const xml::Child& child) {
   if (child.start.ns != kClientNs || child.start.local_name != "iq" || child.payload_ns != kBindNs) return false;
+  const std::string type = AttributeOf(child.start, "type");
+  if (type == "result" || type == "error") return false;  // no request: RFC 6120 8.2.3
   const auto request = ReadIq(child, stream_.namespaces());
   id_ = request ? request->id : AttributeOf(child.start, "id");
   if (!request || !request->set || request->payload.name() != "bind") {

@@ -80,6 +80,37 @@ TEST_F(BindTest, RefusesBadRequestsAndLetsTryAgain) {
   EXPECT_EQ(client.Bind(), "romeo@example.org/orchard");
 }
 
+// One account can have as many connections as it likes, but for this.
+TEST_F(BindTest, WithoutAResourceAConnectionCountsAsNotLoggedIn) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_unauthenticated = 1; });
+  Client first(edge.port());
+  first.LogIn();
+  Client second(edge.port());
+  second.Send(HeaderFor(kHost));
+  ASSERT_TRUE(edge.Eventually([&] { return edge.Metric("parley_c2s_limits_total{limit=\"unauthenticated\"}") > 0; }));
+  first.Send(BindIq(""));
+  first.Until("</iq>");
+  second.Until("</stream:features>");
+}
+
+TEST_F(BindTest, AnAnswerIsNoRequestAndGetsNone) {  // RFC 6120 8.2.3, and 7.1: no stanzas before binding
+  for (const std::string type : {"result", "error"}) {
+    Client client(edge_.port());
+    client.LogIn();
+    client.Send(BindIq("", type));
+    const std::string rest = client.Rest();
+    EXPECT_THAT(rest, ::testing::Not(HasSubstr("<iq")));
+    EXPECT_EQ(StreamErrorIn(rest), "not-authorized");
+  }
+}
+
+TEST_F(BindTest, WithoutAnIdTheErrorHasNone) {
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send("<iq type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+  EXPECT_THAT(client.Until("</iq>"), ::testing::AllOf(HasSubstr("<iq type='error'>"), HasSubstr("<bad-request")));
+}
+
 TEST_F(BindTest, PassesTheRoutersRefusalOn) {
   Client client(edge_.port());
   client.LogIn();

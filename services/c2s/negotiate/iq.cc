@@ -7,10 +7,11 @@ namespace {
 
 std::string Start(std::string_view type, std::string_view id) {
   std::string xml = "<iq type='";
-  xml.append(type).append("' id='");
+  xml.append(type).append("'");
+  if (id.empty()) return xml;
+  xml += " id='";
   xml::AppendEscaped(xml, id);
-  xml += "'";
-  return xml;
+  return xml + "'";
 }
 
 }  // namespace

@@ -50,6 +50,7 @@ bool Established::Answer(const xmpp::ParsedStanza& stanza) {
     if (const auto error = xmpp::MakeError(envelope, *stanza.error)) session_->Write(error->stanza());
     return true;
   }
+  if (envelope.kind() == link::v1::KIND_PRESENCE) return RefuseLargePresence(stanza);
   if (envelope.kind() != link::v1::KIND_IQ) return false;
   if (IsPong(envelope, stream_.host().domain)) return true;
   const bool ours = envelope.to().empty() || envelope.to() == stream_.host().domain;
@@ -66,6 +67,17 @@ bool Established::Answer(const xmpp::ParsedStanza& stanza) {
     return true;
   }
   return false;
+}
+
+// It becomes as many copies as there are contacts.
+bool Established::RefuseLargePresence(const xmpp::ParsedStanza& stanza) {
+  const auto& presence = *stanza.envelope;
+  const auto limit = stream_.context().config.c2s.max_presence_bytes;
+  if (presence.stanza().size() <= limit) return false;
+  stream_.context().metrics.limits.Add("presence_size");
+  const auto error = xmpp::NotAcceptable("presence may have " + std::to_string(limit) + " bytes");
+  if (const auto answer = xmpp::MakeError(presence, error)) session_->Write(answer->stanza());
+  return true;
 }
 
 // XEP-0198

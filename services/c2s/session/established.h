@@ -32,6 +32,7 @@ class Established final : public Stage {
   void Acknowledge(const xml::Child& child);
   // True: done with it.
   bool Answer(const xmpp::ParsedStanza& stanza);
+  bool RefuseLargePresence(const xmpp::ParsedStanza& stanza);
 
   Stream& stream_;
   std::shared_ptr<Session> session_;

@@ -12,6 +12,7 @@ namespace parley::c2s::testing {
 namespace {
 
 using link::v1::Envelope;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -319,6 +320,35 @@ TEST_F(SessionTest, ReadsNoMoreThanTheRoutersTake) {
       for (std::size_t i = taken; i < taken + 10; ++i) edge.router().Acknowledge(i);
     });
   }
+}
+
+TEST_F(SessionTest, ReadsNoMorePresencesThanAreSpread) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_unacknowledged_presences = 2; });
+  edge.OnLoop([&] { edge.router().hold = true; });
+  Client client(edge.port());
+  client.Start();
+  std::string all;
+  for (int i = 0; i < 6; ++i) all += "<presence/>";
+  client.Send(all);
+  for (std::size_t taken = 0; taken < 6; taken += 2) {
+    ASSERT_TRUE(edge.Eventually([&] { return edge.router().got.size() == taken + 2; }));
+    edge.OnLoop([&] {
+      for (std::size_t i = taken; i < taken + 2; ++i) edge.router().Acknowledge(i);
+    });
+  }
+}
+
+TEST_F(SessionTest, RefusesPresenceThatIsTooLarge) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_presence_bytes = 10000; });
+  Client client(edge.port());
+  client.Start();
+  const std::string status = "<status>" + std::string(10000, 's') + "</status>";
+  client.Send("<presence id='large'>" + status + "</presence>");
+  EXPECT_THAT(client.Until("</presence>"), AllOf(HasSubstr("type='error' id='large'"), HasSubstr("<not-acceptable")));
+  client.Send("<presence type='error' to='juliet@example.org'>" + status + "</presence><presence id='small'/>");
+  ASSERT_TRUE(edge.Eventually([&] { return !edge.router().got.empty(); }));
+  EXPECT_EQ(edge.OnLoop([&] { return edge.router().got[0].envelope.id(); }), "small");
+  EXPECT_EQ(edge.Metric("parley_c2s_limits_total{limit=\"presence_size\"}"), 2);
 }
 
 TEST_F(SessionTest, SlowsDownWhoeverSendsTooFast) {

@@ -33,7 +33,10 @@ class StanzaDebt final : public rpc::Receipt::Debt {
 Uplink::Uplink(Session& session, Context& context)
     : session_(session), context_(context), patience_(&Uplink::StopWaiting, this) {}
 
-bool Uplink::full() const { return pending_.size() >= context_.config.c2s.max_unacknowledged; }
+bool Uplink::full() const {
+  const auto& config = context_.config.c2s;
+  return pending_.size() >= config.max_unacknowledged || spreading_ >= config.max_unacknowledged_presences;
+}
 
 bool Uplink::MayWait() const { return !session_.MayAct() && waiting_.size() < context_.config.c2s.max_unacknowledged; }
 

@@ -7,6 +7,9 @@ xmpp::StreamError FaultError(xml::Fault fault) {
   switch (fault) {
     case xml::Fault::kNotWellFormed:
       return StreamError("not-well-formed");
+    // RFC 6120 4.9.3.1: it is well-formed, but nothing that can be processed.
+    case xml::Fault::kStrayText:
+      return StreamError("bad-format", "text between stanzas");
     case xml::Fault::kRestrictedXml:
       return StreamError("restricted-xml");
     case xml::Fault::kBadNamespacePrefix:

@@ -15,7 +15,8 @@ namespace parley::c2s {
 namespace {
 
 constexpr std::string_view kStreamEnd = "</stream:stream>";
-constexpr std::size_t kMaxLang = 35;  // RFC 5646 4.4.1
+constexpr std::size_t kMaxLang = 35;       // RFC 5646 4.4.1
+constexpr std::size_t kMaxCondition = 64;  // of what a client says, in the log
 
 xml::Limits ScannerLimits(const config::C2s& config) {
   xml::Limits limits;
@@ -78,11 +79,11 @@ void Stream::OnBytes(std::string_view bytes) {
 }
 
 bool Stream::TooManyUnauthenticatedBytes(std::size_t count) {
-  if (identity_ || bound_) return false;
+  if (bound_) return false;
   unauthenticated_bytes_ += static_cast<std::uint32_t>(count);
   if (unauthenticated_bytes_ <= context_.config.c2s.max_unauthenticated_bytes) return false;
   context_.metrics.limits.Add("unauthenticated_bytes");
-  Fail(xmpp::StreamError("policy-violation", "too many bytes before login"));
+  Fail(xmpp::StreamError("policy-violation", "too many bytes before a resource is bound"));
   return true;
 }
 
@@ -152,7 +153,16 @@ void Stream::SendHeader() {
 void Stream::OnChild(const xml::Child& child) {
   if (phase_ != Phase::kOpen) return;
   throttle_.OnStanza();
+  if (identity_) unauthenticated_bytes_ = 0;  // who has logged in may say more, but not more at a time
+  if (child.start.ns == kStreamsNs && child.start.local_name == "error") return OnStreamError(child);
   stage_->OnChild(child);
+}
+
+// RFC 6120 4.9.1.1: whoever says so closes its stream with it; nothing is left to answer but that.
+void Stream::OnStreamError(const xml::Child& child) {
+  log::Info("stream_error_received",
+            {{"session", id_}, {"address", address()}, {"condition", child.payload_name.substr(0, kMaxCondition)}});
+  OnStreamClose();
 }
 
 void Stream::OnStreamClose() {
@@ -236,7 +246,7 @@ void Stream::Enter(std::shared_ptr<Stage> stage) {
 
 void Stream::Authenticated(Identity identity) {
   identity_ = std::make_unique<Identity>(std::move(identity));
-  ticket_.Authenticated();
+  unauthenticated_bytes_ = 0;
   // RFC 6120 6.4.6: a new stream on the same connection.
   phase_ = Phase::kOpening;
   header_sent_ = false;
@@ -250,6 +260,8 @@ void Stream::Authenticated(Identity identity) {
 
 void Stream::Established(std::shared_ptr<Stage> stage) {
   bound_ = true;
+  // Not before: an account may have many connections without a resource, but only so many with one.
+  ticket_.Authenticated();
   context_.metrics.streams_negotiating.Decrement();
   watchdog_.Established();
   identity_.reset();

@@ -115,6 +115,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   void Accept(Header header);
   void OfferFeatures();
   void SendHeader();
+  void OnStreamError(const xml::Child& child);
   void FinishLeaving();
   void Finish(std::string_view reason);
   void EndStage(std::string_view reason);

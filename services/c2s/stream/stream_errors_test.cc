@@ -93,7 +93,8 @@ const Case kCases[] = {
     {"LateDoctype", Point::kOpened, "<!DOCTYPE foo>", "restricted-xml"},
     {"Entity", Point::kOpened, "<message><body>&foo;</body></message>", "restricted-xml"},
     {"Mismatch", Point::kOpened, "<message></body>", "not-well-formed"},
-    {"Text", Point::kOpened, "hello", "not-well-formed"},
+    {"Text", Point::kOpened, "hello", "bad-format"},
+    {"TextBeforeTheStream", Point::kConnected, "hello", "not-well-formed"},
     {"Unbound", Point::kOpened, "<a:b/>", "bad-namespace-prefix"},
     {"BadUtf8", Point::kOpened, "<message><body>\xc3\x28</body></message>", "unsupported-encoding"},
     {"ControlCharacter", Point::kOpened, "<message><body>\x01</body></message>", "not-well-formed"},
@@ -106,6 +107,7 @@ const Case kCases[] = {
     {"StanzaBeforeBinding", Point::kAuthenticated, "<message to='juliet@example.org'><body/></message>",
      "not-authorized"},
     {"UnknownBeforeBinding", Point::kAuthenticated, "<a xmlns='urn:b'/>", "unsupported-stanza-type"},
+    {"HugeElementBeforeBinding", Point::kAuthenticated, "<iq><a>" + std::string(17000, 'x'), "policy-violation"},
     // Bound.
     {"UnknownElement", Point::kBound, "<a xmlns='urn:b'/>", "unsupported-stanza-type"},
     {"UnknownStanza", Point::kBound, "<pubsub/>", "unsupported-stanza-type"},

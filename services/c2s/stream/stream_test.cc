@@ -71,6 +71,22 @@ TEST_F(StreamTest, ClosesWhenTheClientDoes) {
   EXPECT_TRUE(client.connection().ended_cleanly());
 }
 
+// RFC 6120 4.9.1.1: it closes the stream; an error is not answered with another.
+TEST_F(StreamTest, AStreamErrorOfTheClientEndsItsStream) {
+  const std::string error = "<stream:error><reset xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
+  Client opened(edge_.port());
+  opened.Open();
+  opened.Send(error + "</stream:stream>");
+  EXPECT_EQ(opened.Rest(), "</stream:stream>");
+  Client bound(edge_.port());
+  bound.Start();
+  bound.Send(error);
+  EXPECT_EQ(bound.Rest(), "</stream:stream>");
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().got.empty(); }));
+  const auto end = edge_.OnLoop([this] { return edge_.router().got.back().envelope; });
+  EXPECT_EQ(end.session_ended().reason(), "closed");
+}
+
 TEST_F(StreamTest, GivesUpOnAClientThatDoesNotClose) {
   EdgeHarness edge([](config::Config& config) { config.c2s.close_timeout = std::chrono::milliseconds(100); });
   Client client(edge.port());

@@ -1,6 +1,5 @@
 #include <set>
 
-#include "libs/rpc/trace.h"
 #include "libs/xml/scanner.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/features/features.h"
@@ -53,7 +52,7 @@ Task<IqAnswer> RosterRequest::Get() {
   ask.mutable_get_roster()->set_known_version(std::string(known.value_or("")));
   ask.mutable_get_roster()->set_with_items(!cached);  // presence needs them
   ask.mutable_get_roster()->set_accepts_changes(true);
-  rpc::PassTrace(iq_.envelope, ask);
+  Concern(iq_.envelope, ask);
   const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
   const bool none = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !none) co_return ToStanzaError(answer.problem());
@@ -126,7 +125,7 @@ Task<IqAnswer> RosterRequest::Put(roster::v1::Item item) {
   *set.mutable_item() = std::move(item);
   set.set_origin(iq_.envelope.origin());
   set.set_origin_seq(iq_.envelope.origin_seq());
-  rpc::PassTrace(iq_.envelope, ask);
+  Concern(iq_.envelope, ask);
   const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return ToStanzaError(answer.problem());
   const auto& change = answer.item_change();
@@ -144,7 +143,7 @@ Task<IqAnswer> RosterRequest::Remove(std::string jid) {
   remove.set_jid(jid);
   remove.set_origin(iq_.envelope.origin());
   remove.set_origin_seq(iq_.envelope.origin_seq());
-  rpc::PassTrace(iq_.envelope, ask);
+  Concern(iq_.envelope, ask);
   const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return ToStanzaError(answer.problem());
   const auto& change = answer.item_change();
