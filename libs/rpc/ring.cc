@@ -63,10 +63,13 @@ void Ring::State::Pump() {
   auto candidates = std::exchange(waiting, {});
   const std::size_t before = candidates.size();
   for (auto& candidate : candidates) {
-    if (Link* link = Route(candidate.held.mark)) {
+    Link* link = Route(candidate.held.mark);
+    if (link == nullptr) {
+      waiting.push_back(std::move(candidate));
+    } else if (owner.MayGo(*candidate.held.envelope)) {
       link->SendHeld(std::move(candidate.held));
     } else {
-      waiting.push_back(std::move(candidate));
+      GiveBack(std::move(candidate.held), link::v1::REFUSAL_REASON_UNSPECIFIED);
     }
   }
   if (waiting.empty()) waiting_timer.Cancel();

@@ -58,6 +58,8 @@ class Ring {
     virtual void OnUndeliverable(Held held, RefusalReason reason) = 0;
     // First replica up, or all gone.
     virtual void OnAvailability(bool available) = 0;
+    // Whether what had to wait, or a broken link gives back, may go now: otherwise it comes by OnUndeliverable.
+    virtual bool MayGo(const Envelope&) { return true; }
     // congested() became false for some keys.
     virtual void OnWritable() = 0;
 

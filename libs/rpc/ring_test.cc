@@ -60,7 +60,9 @@ class Edge : public Ring::Owner {
     if (on_availability) on_availability(available);
   }
   void OnWritable() override { ++writable; }
+  bool MayGo(const Envelope&) override { return may_go; }
 
+  bool may_go = true;
   std::vector<std::uint64_t> got;
   std::vector<std::pair<Held, RefusalReason>> undeliverable;
   std::vector<bool> availability;
@@ -386,6 +388,20 @@ TEST_F(RingTest, AskTimesOut) {
   bool failed = false;
   ring_->Ask("romeo@home", "who", 50ms, [&](Result<std::string> result) { failed = !result; });
   RunUntil(loop_, [&] { return failed; });
+}
+
+TEST_F(RingTest, WhatABrokenLinkGivesBackGoesOnlyIfItMay) {
+  MakeRouters(2);
+  MakeRing({&router(0), &router(1)});
+  router(0).hold = true;
+  const std::string key = KeyOn(router(0));
+  Send(key, 1);
+  RunUntil(loop_, [&] { return router(0).got.size() == 1; });
+  edge_.may_go = false;
+  router(0).Die();
+  RunUntil(loop_, [&] { return edge_.undeliverable.size() == 1; });
+  EXPECT_TRUE(edge_.undeliverable.front().first.envelope->repeat());
+  EXPECT_TRUE(router(1).got.empty());
 }
 
 TEST_F(RingTest, OwnKeysStayInTheProcess) {

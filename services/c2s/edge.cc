@@ -74,6 +74,7 @@ Node::Options NodeOptions(const config::Config& config, const rpc::Self& self) {
   options.lease.refresh = config.c2s.lease_refresh;
   options.max_restoring = config.c2s.max_restoring;
   options.restore_timeout = config.c2s.router_timeout;
+  options.silence = config.link.keepalive + config.link.keepalive_timeout;
   return options;
 }
 
@@ -105,6 +106,7 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       measuring_(loop.Every(kMeasurePeriod, [this] { Measure(); })),
       reloading_(loop.Every(config.c2s.certificate_check, [this] { ReloadCertificates(); })) {
   routers_.OnUnknown([this](const std::shared_ptr<Session>& session) { node_.PutBack(session); });
+  routers_.OnAvailable([this](bool available) { node_.OnRouters(available); });
   redis_.OnState([this](bool up) {
     if (up) sessions_.OnRedisUp();
   });

@@ -12,6 +12,7 @@ namespace parley::c2s {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryDelay{500};
+constexpr std::chrono::milliseconds kBeat{250};
 
 }  // namespace
 
@@ -22,13 +23,35 @@ Node::Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTab
       sessions_(sessions),
       routers_(routers),
       metrics_(metrics),
+      beating_(loop.Every(kBeat, [this] { Beat(); })),
       lease_(loop, redis, options.instance, options.process, options.lease,
              [this](const std::string& epoch) { OnLease(epoch); }) {}
+
+void Node::Beat() {
+  if (stopped()) Doubt("stopped");
+  beat_ = std::chrono::steady_clock::now();
+  if (held() && routers_.available() && waiting_.empty() && asking_ == 0) out_ = false;
+}
+
+void Node::OnRouters(bool available) {
+  if (!available) Doubt("no router");
+}
+
+void Node::Doubt(std::string_view reason) {
+  log::Info("sessions_in_doubt", {{"reason", reason}, {"sessions", sessions_.size()}});
+  out_ = true;
+  ++generation_;
+  PutBackAll();
+}
 
 void Node::OnLease(const std::string& epoch) {
   log::Info("lease_held", {{"epoch", epoch}, {"sessions", sessions_.size()}});
   if (!std::exchange(had_lease_, true)) return;
   ++generation_;
+  PutBackAll();
+}
+
+void Node::PutBackAll() {
   waiting_.clear();
   for (auto& session : sessions_.All()) waiting_.push_back(std::move(session));
   Pump();
@@ -81,6 +104,7 @@ void Node::OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::strin
     metrics_.restores.Increment();
     return session->OnRestored();
   }
+  session->uplink().Drop();
   link::v1::Disconnect conflict;
   conflict.set_condition("conflict");
   conflict.set_text("another client took the resource while this node was cut off");

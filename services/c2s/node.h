@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "libs/storage/lease.h"
 #include "services/c2s/metrics.h"
@@ -27,6 +28,7 @@ class Node {
     storage::LeaseOptions lease;
     std::size_t max_restoring = 64;
     std::chrono::milliseconds restore_timeout{10000};
+    std::chrono::milliseconds silence{2500};  // that breaks a link
   };
   Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTable& sessions, Routers& routers,
        Metrics& metrics);
@@ -34,7 +36,12 @@ class Node {
   const std::string& instance() const { return options_.instance; }
   const std::string& epoch() const { return lease_.epoch(); }
   bool held() const { return lease_.held(); }
-  // Raised each time that the lease was lost and taken again.
+  // Not heard from for so long that no link to routers can have lasted (SIGSTOP).
+  bool stopped() const { return std::chrono::steady_clock::now() - beat_ > options_.silence; }
+  // It was stopped, or cut off from all routers: others may have its sessions until these are put back.
+  bool out() const { return out_ || stopped(); }
+  void OnRouters(bool available);
+  // Raised each time that the lease was lost and taken again, or that others may have had its sessions.
   std::uint32_t generation() const { return generation_; }
   // The routers do not know it, although it lives.
   void PutBack(const std::shared_ptr<Session>& session);
@@ -43,6 +50,9 @@ class Node {
   void Release(std::function<void()> done) { lease_.Release(std::move(done)); }
 
  private:
+  void Beat();
+  void Doubt(std::string_view reason);
+  void PutBackAll();
   void OnLease(const std::string& epoch);
   void Pump();
   void Restore(const std::shared_ptr<Session>& session);
@@ -56,6 +66,9 @@ class Node {
   std::deque<std::weak_ptr<Session>> waiting_;
   std::size_t asking_ = 0;
   bool had_lease_ = false;
+  bool out_ = false;
+  std::chrono::steady_clock::time_point beat_ = std::chrono::steady_clock::now();
+  Loop::Timer beating_;
   std::uint32_t generation_ = 0;
   Loop::Timer retry_;
   storage::NodeLease lease_;

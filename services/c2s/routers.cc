@@ -44,7 +44,10 @@ Routers::Routers(Loop& loop, rpc::Self self, const Options& options, SessionTabl
       ring_(loop, std::move(self), options.ring, *this),
       retrying_(loop.Every(kDeferredRetry, [this] { SendDeferred(); })) {}
 
-Routers::~Routers() { *alive_ = nullptr; }
+Routers::~Routers() {
+  *alive_ = nullptr;
+  for (auto& held : deferred_) held.receipt.Abandon();  // else their sessions would send more
+}
 
 // Towards the routers
 
@@ -82,6 +85,7 @@ void Routers::WakeWaiting() {
 }
 
 void Routers::OnAvailability(bool available) {
+  if (available_) available_(available);
   if (!available) return log::Warn("routers_gone");
   log::Info("routers_available");
   given_up_ = false;
@@ -89,11 +93,17 @@ void Routers::OnAvailability(bool available) {
   WakeWaiting();
 }
 
+bool Routers::MayGo(const rpc::Envelope& envelope) {
+  const auto* session = sessions_.Find(envelope.origin());
+  return !session || session->MayAct();
+}
+
 void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   metrics_.undeliverable.Increment();
   if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED && !ring_.available()) given_up_ = true;
   const auto& envelope = *held.envelope;
   auto* session = sessions_.Find(envelope.origin());
+  if (session && !session->MayAct()) return session->uplink().TakeBack(std::move(held));
   // A router that stops does not know our stanza, another will.
   const bool elsewhere = reason == link::v1::REFUSAL_REASON_DRAINING && ring_.available();
   const bool unknown = reason == link::v1::REFUSAL_REASON_NO_SESSION;

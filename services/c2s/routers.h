@@ -44,6 +44,9 @@ class Routers final : private rpc::Ring::Owner {
   // Called for a session that lives here while the routers know nothing of it: Redis lost it.
   void OnUnknown(std::function<void(const std::shared_ptr<Session>&)> unknown) { unknown_ = std::move(unknown); }
 
+  // Called when the first router is there, and when the last has gone.
+  void OnAvailable(std::function<void(bool)> available) { available_ = std::move(available); }
+
   // To the session that it names, unless that had it before.
   void Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   // What a session that we claimed has had before, so that repeats are recognised.
@@ -60,6 +63,7 @@ class Routers final : private rpc::Ring::Owner {
   void OnRequest(rpc::Link& link, const std::string& body, rpc::LinkHandler::Respond respond) override;
   void OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) override;
   void OnAvailability(bool available) override;
+  bool MayGo(const rpc::Envelope& envelope) override;
   void OnWritable() override;
 
   void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
@@ -76,6 +80,7 @@ class Routers final : private rpc::Ring::Owner {
   const std::size_t max_deferred_;
   Repeats repeats_;
   std::function<void(const std::shared_ptr<Session>&)> unknown_;
+  std::function<void(bool)> available_;
   std::vector<std::weak_ptr<Session>> waiting_;
   std::deque<rpc::Held> deferred_;
   // No router for so long that stanzas are answered rather than held.

@@ -73,6 +73,7 @@ class Ledger(Observer):
         self.violations = []
         self.ends = Counter()
         self.unexpected = Counter()
+        self._began = {}  # when incarnations did
         self._given_up = {}  # when sessions last gave up an attempt that was under way
         self.attached = []  # (time, session, how, from the first try, from the attempt that worked, edge)
         self.losses = []  # (session, reason, seconds away, entitled)
@@ -138,6 +139,7 @@ class Ledger(Observer):
             self.questions[what[0]].acknowledged = True
 
     def on_attached(self, session, how, tried_since, attempt_since):
+        self._began.setdefault(session.incarnation, self.now())
         times = (self.now() - tried_since, self.now() - attempt_since)
         self.attached.append((self.now(), session, how, *times, session.edge))
 
@@ -250,24 +252,27 @@ class Ledger(Observer):
             sent = f"sent at {message.sent:.2f}"
             broken.append(f"{name}: came {len(arrivals)} times: {where}, {sent}, bounced: {message.bounces}")
 
-    @staticmethod
-    def _judge_order(flow, counts, broken):
-        """First arrivals at each session, by time: numbers must grow."""
+    def _judge_order(self, flow, counts, broken):
+        """First arrivals at each session, by time: numbers must grow. What a lost session did not acknowledge is found to
+        be owed when its time is over, and comes to the next one behind what that has had by then."""
         first = defaultdict(list)
         for number, message in enumerate(flow.messages):
             seen = set()
             for arrival in message.arrivals:
                 if arrival.session not in seen:
                     seen.add(arrival.session)
-                    first[arrival.session].append((arrival.time, arrival.incarnation.number, arrival.index, number))
+                    place = (arrival.time, arrival.incarnation.number, arrival.index)
+                    first[arrival.session].append((*place, number, arrival.incarnation))
         for session, arrivals in first.items():
             for before, after in zip(arrivals, arrivals[1:]):
-                if after[:3] < before[:3]:
+                if after[:3] < before[:3] and flow.messages[before[3]].sent < self._began.get(before[4], 0):
+                    counts["late after a lost session"] += 1
+                elif after[:3] < before[:3]:
                     counts["DISORDERED"] += 1
                     early, late = (
                         f"{number} (sent at {flow.messages[number].sent:.2f}, came at {time:.2f}, "
                         f"incarnation {incarnation}, stanza {index})"
-                        for time, incarnation, index, number in (after, before)
+                        for time, incarnation, index, number, _ in (after, before)
                     )
                     where = f"flow {flow.number} from {flow.sender.full} at {session.full}"
                     broken.append(f"{where}: {early} came before {late}")

@@ -17,7 +17,7 @@ class Stub:
         self.full = full
         self.incarnation = Incarnation(1)
         self.received, self.told, self.sm_id, self.sm_max = 0, 0, "x", 60
-        self.attached, self.away_until = True, 0.0
+        self.attached, self.away_until, self.edge = True, 0.0, 0
 
     def send(self, text, note=None):
         """Nothing is sent in these stories."""
@@ -100,6 +100,21 @@ def test_disorder_is_seen():
     story.send(2)
     story.arrive(1)
     story.arrive(0)
+    assert len(story.broken()) == 1
+
+
+def test_what_a_lost_session_was_owed_may_come_late():
+    story = Story()
+    story.send(2)
+    story.lose(story.juliet)
+    story.ledger.on_attached(story.juliet, "new", 0, 0)
+    story.send(1)
+    for number in (2, 1, 0):
+        story.arrive(number)
+    assert not story.broken()
+    story.send(2)
+    for number in (4, 3):
+        story.arrive(number)
     assert len(story.broken()) == 1
 
 

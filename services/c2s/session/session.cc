@@ -45,7 +45,12 @@ Session::Session(Context& context, Stream* stream, const Identity& identity, std
       mechanism_(identity.mechanism),
       anonymous_(identity.anonymous) {}
 
-bool Session::certain() const { return context_.node.held() && generation_ == context_.node.generation(); }
+bool Session::certain() const {
+  const auto& node = context_.node;
+  return node.held() && !node.stopped() && generation_ == node.generation();
+}
+
+bool Session::MayAct() const { return !management_ || state_ == State::kEnded || certain() || !context_.node.out(); }
 
 void Session::Confirm() { generation_ = context_.node.generation(); }
 
@@ -106,7 +111,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   }
   const bool settled = contents.header.settled();
   management_->outbound().Adopt(std::move(contents));
-  for (const auto* request : management_->outbound().UnansweredRequests()) NoteRequest(*request, rpc::Receipt());
+  for (const auto* request : management_->outbound().UnansweredRequests()) NoteQueued(*request);
   if (settled) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
   SetState(State::kAway);
   management_->StartWaiting();
@@ -391,6 +396,7 @@ void Session::FinishHandOver(rpc::Receipt receipt) {
   const auto keep = shared_from_this();
   Replace("resumed by another connection");  // it may have come back meanwhile
   Leave();
+  uplink_.Drop();
   told_ = true;
   if (uplink_.idle()) context_.sessions.Forget(*this);
 }
@@ -412,6 +418,7 @@ void Session::End(std::string_view reason) {
   const auto keep = shared_from_this();
   log::Info("session_ended", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
   Leave();
+  uplink_.Pump();
   if (!management_) return EndUnmanaged(std::string(reason));
   // The router is to find in the queue all that we took, for the client and from it. Should we not get to say that we
   // answer the client's requests, it does.
@@ -476,6 +483,7 @@ void Session::LetGo() {
 
 void Session::OnRestored() {
   Confirm();
+  uplink_.Pump();
   if (management_ && state_ != State::kEnded) management_->outbound().OnRestored();
 }
 

@@ -46,9 +46,11 @@ class Session final : public std::enable_shared_from_this<Session> {
   // nullptr: without stream management.
   Management* management() { return management_.get(); }
   bool paused() const;
-  // No other edge can have it, and no router can take us for dead: our lease has not lapsed since the session was
-  // bound, claimed or put back.
+  // No other edge can have it, and no router can take us for dead: our lease has not lapsed, and a router was linked,
+  // since the session was bound, claimed or put back.
   bool certain() const;
+  // What its client says may go on. Not while the client may have the session elsewhere, where it says it again.
+  bool MayAct() const;
   // It is ours under the present lease.
   void Confirm();
   bool attached() const { return stream_ != nullptr && state_ == State::kBound; }
@@ -74,6 +76,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void WriteOwn(xmpp::Envelope envelope);
   // Something that is no stanza, if a stream is there.
   void WriteElement(std::string_view xml);
+  // Its client is to answer `request`, which others put into its queue.
+  void NoteQueued(const xmpp::Envelope& request) { NoteRequest(request, rpc::Receipt()); }
   // A stanza that Outbound has accounted for.
   void WriteManaged(std::string_view stanza);
   void FailStream(const xmpp::StreamError& error);

@@ -35,8 +35,11 @@ Uplink::Uplink(Session& session, Context& context)
 
 bool Uplink::full() const { return pending_.size() >= context_.config.c2s.max_unacknowledged; }
 
+bool Uplink::MayWait() const { return !session_.MayAct() && waiting_.size() < context_.config.c2s.max_unacknowledged; }
+
 // ARCHITECTURE.md, "Order": what goes to other accounts by one way waits until what went by the other has arrived.
 bool Uplink::Blocked(Route::Path path) const {
+  if (!session_.MayAct()) return true;
   switch (path) {
     case Route::Path::kDirect:
       return spreading_ > 0;
@@ -62,7 +65,7 @@ void Uplink::Send(std::unique_ptr<Envelope> envelope, std::unique_ptr<tracing::S
 
 void Uplink::Forward(rpc::Held held, const Route& route) {
   const auto seq = held.envelope->origin_seq();
-  pending_.push_back(Pending{seq, route.path, false});
+  pending_.insert(FirstFrom(seq), Pending{seq, route.path, false});
   ++CountOf(route.path);
   if (full() && !std::exchange(limit_counted_, true)) context_.metrics.limits.Add("unacknowledged");
   const std::string key(route.key);
@@ -112,6 +115,30 @@ void Uplink::Pump() {
   Changed(was_ready);
 }
 
+void Uplink::TakeBack(rpc::Held held) {
+  const bool was_ready = ready();
+  const auto seq = held.envelope->origin_seq();
+  if (const auto found = Find(seq); found != pending_.end()) {
+    --CountOf(found->path);
+    pending_.erase(found);
+  }
+  held.envelope->set_repeat(true);
+  const auto later = [seq](const rpc::Held& other) { return other.envelope->origin_seq() > seq; };
+  waiting_.insert(std::find_if(waiting_.begin(), waiting_.end(), later), std::move(held));
+  if (!patience_.armed()) context_.wheel.Arm(patience_, context_.config.c2s.order_timeout);
+  // Reading on is what lets the client leave.
+  congested_ = false;
+  Changed(was_ready);
+}
+
+void Uplink::Drop() {
+  if (waiting_.empty()) return;
+  patience_.Cancel();
+  taken_ = std::max(taken_, last_);
+  last_ = waiting_.front().envelope->origin_seq() - 1;  // they are not handled
+  for (auto& held : std::exchange(waiting_, {})) held.receipt.Abandon();
+}
+
 bool Uplink::TakeAnswer(std::uint64_t seq, Delivery delivery) {
   const auto found = Find(seq);
   // An acknowledgement may overtake the answer within a frame, but not the answer that a fault repeats.
@@ -129,9 +156,13 @@ void Uplink::Changed(bool was_ready) {
   if (!was_ready && ready()) session_.OnUplinkReady();
 }
 
-std::vector<Uplink::Pending>::iterator Uplink::Find(std::uint64_t seq) {
+std::vector<Uplink::Pending>::iterator Uplink::FirstFrom(std::uint64_t seq) {
   auto before = [](const Pending& pending, std::uint64_t number) { return pending.seq < number; };
-  const auto found = std::lower_bound(pending_.begin(), pending_.end(), seq, before);
+  return std::lower_bound(pending_.begin(), pending_.end(), seq, before);
+}
+
+std::vector<Uplink::Pending>::iterator Uplink::Find(std::uint64_t seq) {
+  const auto found = FirstFrom(seq);
   return found != pending_.end() && found->seq == seq ? found : pending_.end();
 }
 
@@ -151,6 +182,8 @@ std::uint32_t& Uplink::CountOf(Route::Path path) {
 // towards that one.
 void Uplink::StopWaiting(void* self) {
   auto& uplink = *static_cast<Uplink*>(self);
+  if (!uplink.session_.MayAct())
+    return uplink.context_.wheel.Arm(uplink.patience_, uplink.context_.config.c2s.order_timeout);
   const auto keep = uplink.session_.shared_from_this();
   const bool was_ready = uplink.ready();
   uplink.context_.metrics.limits.Add("order");

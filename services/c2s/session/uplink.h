@@ -35,7 +35,7 @@ class Uplink {
   // Sends it now, or when order allows. Its number is its origin_seq. `span`: if it is traced.
   void Send(std::unique_ptr<link::v1::Envelope> envelope, std::unique_ptr<tracing::Span> span = nullptr);
   // False: give no more until OnReady of the session.
-  bool ready() const { return waiting_.empty() && !full() && !congested_; }
+  bool ready() const { return (waiting_.empty() || MayWait()) && !full() && !congested_; }
 
   // A router took responsibility for number `seq`, or it was answered here.
   void Settle(std::uint64_t seq);
@@ -44,8 +44,12 @@ class Uplink {
   bool TakeAnswer(std::uint64_t seq, Delivery delivery);
   // The ring has room again, or there is no use in waiting.
   void OnWritable();
-  // Sends what order does not hold back any more.
+  // Sends what neither order nor doubt holds back any more.
   void Pump();
+  // It was sent, but has not gone: it is sent again when the session may act.
+  void TakeBack(rpc::Held held);
+  // The client says elsewhere what has not gone.
+  void Drop();
 
   // All up to this number are handled (XEP-0198 section 4): taken by the routers, or answered here.
   std::uint64_t handled() const;
@@ -58,9 +62,13 @@ class Uplink {
     bool answered;
   };
   bool full() const;
+  // Doubt may last; order does not.
+  bool MayWait() const;
+  // By order, or because the session may not act.
   bool Blocked(Route::Path path) const;
   void Forward(rpc::Held held, const Route& route);
   void Changed(bool was_ready);
+  std::vector<Pending>::iterator FirstFrom(std::uint64_t seq);
   std::vector<Pending>::iterator Find(std::uint64_t seq);
   std::uint32_t& CountOf(Route::Path path);
   static void StopWaiting(void* self);

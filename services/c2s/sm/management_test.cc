@@ -423,6 +423,24 @@ TEST_F(ManagementTest, WhatOthersQueueWhileRedisRefusesUsComesToo) {
   EXPECT_EQ(Contents().stanzas.size(), 2u);
 }
 
+TEST_F(ManagementTest, ARequestThatOthersQueuedIsKnownToBeAnswered) {
+  Client client(edge_.port());
+  Enable(client);
+  link::v1::Envelope asked;
+  asked.set_kind(link::v1::KIND_IQ);
+  asked.set_type(link::v1::TYPE_GET);
+  asked.set_id("asked");
+  asked.set_from("juliet@example.org/balcony");
+  asked.set_origin("origin");
+  asked.set_origin_seq(1);
+  asked.set_stanza("<iq type='get' id='asked' from='juliet@example.org/balcony'/>");
+  edge_.redis().Call({"RPUSH", queue_, session::Encode(asked, 1, 0)});
+  Deliver(SessionId(), Message("2"));
+  client.Until(asked.stanza());
+  client.Send("<iq type='result' id='asked' to='juliet@example.org/balcony'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return Contents().header.replied_size() == 1; }));
+}
+
 TEST_F(ManagementTest, WhatRedisDidNotTrimKeepsItsNumber) {
   Client client(edge_.port());
   Enable(client);

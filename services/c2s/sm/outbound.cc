@@ -201,6 +201,7 @@ void Outbound::Reconcile(session::QueueContents contents) {
       skipped |= had;
       if (had) continue;
       context_.routers.Remember(session_, session::MarkOf(queued.envelope()));
+      session_.NoteQueued(queued.envelope());
       theirs.push_back(ToEntry(std::move(queued)));
     } else if (!seen) {
       theirs.push_back(std::move(*known));

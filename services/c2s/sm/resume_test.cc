@@ -1,4 +1,8 @@
 // The life of a session with stream management beyond one stream (XEP-0198 section 5).
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
 #include "libs/base/ids.h"
 #include "services/c2s/testing/sm_test.h"
 
@@ -450,6 +454,8 @@ class LonelyTest : public ResumeTest {
           config.c2s.lease_ttl = std::chrono::seconds(1);
           config.c2s.lease_refresh = std::chrono::milliseconds(100);
           config.c2s.no_router_timeout = std::chrono::seconds(2);
+          config.link.keepalive = std::chrono::milliseconds(500);
+          config.link.keepalive_timeout = std::chrono::milliseconds(500);
         }) {}
 };
 
@@ -458,15 +464,16 @@ constexpr char kMessagesIn[] = "parley_c2s_stanzas_in_total{kind=\"message\"}";
 // It would not hear that no router takes it, and sends it again if it is not handled.
 TEST_F(LonelyTest, WhatAClientSaidBeforeItWentAwayWaitsForARouter) {
   Client client(edge_.port());
-  Enable(client);
+  const std::string id = Enable(client);
   edge_.StopRouter();
   ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));
   client.Send("<message to='juliet@example.org' id='m'/>");
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric(kMessagesIn) == 1; }));
   GoAway(client);
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_deferred_stanzas") == 1; }));
-  EXPECT_EQ(Contents().stanzas.size(), 0u);
   EXPECT_EQ(Contents().header.handled(), 0u);
+  Client again(edge_.port());
+  EXPECT_THAT(Resume(again, id, 0), HasSubstr("h='0'"));
+  EXPECT_EQ(Contents().stanzas.size(), 0u);  // no error for it
 }
 
 TEST_F(LonelyTest, WhatMayHaveBeenClaimedFromAnEdgeThatIsCutOffIsNotResumedThere) {
@@ -485,6 +492,56 @@ TEST_F(LonelyTest, WhatMayHaveBeenClaimedFromAnEdgeThatIsCutOffIsNotResumedThere
   edge_.redis().Start();
 }
 
+// What SIGSTOP does to an edge: its loop does not turn until the lease has lapsed.
+class StoppedTest : public LonelyTest {
+ protected:
+  void StopAWhile() {
+    edge_.OnLoop([] { std::this_thread::sleep_for(std::chrono::milliseconds(1500)); });
+  }
+  bool GotMessage() {
+    return edge_.OnLoop([this] {
+      const auto& got = edge_.router().got;
+      return std::any_of(got.begin(), got.end(),
+                         [](const auto& g) { return g.envelope.kind() == link::v1::KIND_MESSAGE; });
+    });
+  }
+};
+
+TEST_F(StoppedTest, WhatClientsSaidMeanwhileWaitsUntilTheirSessionIsKnownToBeOurs) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  client.Send("<message to='juliet@example.org' id='1'/>");
+  StopAWhile();
+  client.Send("<message to='juliet@example.org' id='2'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric(kMessagesIn) == 2; }));
+  const auto before = edge_.OnLoop([this] { return edge_.router().got.size(); });
+  EXPECT_LE(before, 1u);  // the first, perhaps
+  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.back().envelope.id(); }), "2");
+  EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
+}
+
+// Its client says it again there.
+TEST_F(StoppedTest, WhatClientsSaidMeanwhileIsForgottenIfOthersHaveTheirSession) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  StopAWhile();
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric(kMessagesIn) == 1; }));
+  edge_.OnLoop([this] {
+    edge_.router().restore_ok = false;
+    edge_.router().AnswerHeld();
+  });
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "conflict");
+  EXPECT_TRUE(AwaitEnd("conflict"));
+  EXPECT_FALSE(GotMessage());
+}
+
 // It may be resumed elsewhere, where nobody would know that it was answered.
 TEST_F(LonelyTest, WhatAClientSaysWhileItsEdgeIsCutOffWaitsForARouter) {
   Client client(edge_.port());
@@ -493,9 +550,10 @@ TEST_F(LonelyTest, WhatAClientSaysWhileItsEdgeIsCutOffWaitsForARouter) {
   edge_.redis().Stop();
   ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));
   client.Send("<message to='juliet@example.org' id='m'/>");
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_deferred_stanzas") == 1; }));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric(kMessagesIn) == 1; }));
   client.Send("</stream:stream>");
   EXPECT_THAT(client.Rest(), Not(HasSubstr("<message")));
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_deferred_stanzas") == 1; }));
   edge_.redis().Start();
 }
 
