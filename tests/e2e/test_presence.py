@@ -116,25 +116,3 @@ async def test_new_session_with_same_resource_replaces_the_old(world):
     assert condition(ended[-1]) == "conflict"
     assert new.jid == old.jid
     assert await new.sync() == []
-
-
-async def test_probe_of_an_offline_contact_that_knows_no_subscription_ends_it(world, tmp_path):
-    """RFC 6121 4.3.2. As after an import of one side only: the user's roster says "both", the contact's nothing."""
-    contacts = world.accounts(2)
-    items = "".join(f"<item jid='{jid}' subscription='{kind}'/>" for jid, kind in zip(contacts, ("both", "to")))
-    file = tmp_path / "one side.xml"
-    file.write_text(
-        "<server-data xmlns='urn:xmpp:pie:0'><host jid='localhost'><user name='one-sided' password='correct horse'>"
-        f"<query xmlns='jabber:iq:roster'>{items}</query></user></host></server-data>"
-    )
-    imported = world.cluster.ctl("import", str(file))
-    assert "created 1" in imported.stdout, imported.stdout + imported.stderr
-    user = await world.login("one-sided@localhost")
-    left = {}
-    while len(left) < 2:
-        gone = await user.until(lambda e: is_presence(e) and e.get("type") == "unsubscribed")
-        assert gone.get("to") in ("one-sided@localhost", user.jid)
-        left[gone.get("from")] = True
-    assert set(left) == set(contacts)
-    subscriptions = {jid: item.get("subscription") for jid, item in (await user.roster()).items()}
-    assert subscriptions == dict(zip(contacts, ("from", "none")))
