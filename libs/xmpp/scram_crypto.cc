@@ -5,7 +5,6 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
-#include <array>
 #include <memory>
 #include <stdexcept>
 
@@ -36,23 +35,32 @@ struct FreeMac {
 };
 using MacContext = std::unique_ptr<EVP_MAC_CTX, FreeMac>;
 
-MacContext NewMac() {
-  static EVP_MAC* const kHmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-  Require(kHmac != nullptr);
-  return MacContext(EVP_MAC_CTX_new(kHmac));
+MacContext WithDigest(std::string name) {
+  EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+  MacContext context(EVP_MAC_CTX_new(hmac));
+  EVP_MAC_free(hmac);  // the context has it
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
+                                   OSSL_PARAM_construct_end()};
+  const unsigned char key = 0;  // any: a context without one cannot be copied
+  Require(context && EVP_MAC_init(context.get(), &key, 1, parameters) == 1);
+  return context;
+}
+
+// Copies, for the same reason.
+MacContext NewMac(Hash hash) {
+  static const MacContext kSha1 = WithDigest("SHA1");
+  static const MacContext kSha256 = WithDigest("SHA256");
+  return MacContext(EVP_MAC_CTX_dup(hash == Hash::kSha1 ? kSha1.get() : kSha256.get()));
 }
 
 }  // namespace
 
 std::string Hmac(Hash hash, std::string_view key, std::string_view text) {
-  std::array<char, 8> name{};
-  (hash == Hash::kSha1 ? std::string_view("SHA1") : std::string_view("SHA256")).copy(name.data(), name.size() - 1);
-  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0),
-                                   OSSL_PARAM_construct_end()};
-  const MacContext context = NewMac();
+  if (key.data() == nullptr) key = "";  // to OpenSSL no key means the one before
+  const MacContext context = NewMac(hash);
   std::string out(Length(hash), '\0');
   std::size_t written = 0;
-  Require(context && EVP_MAC_init(context.get(), Bytes(key), key.size(), parameters) == 1 &&
+  Require(context && EVP_MAC_init(context.get(), Bytes(key), key.size(), nullptr) == 1 &&
           EVP_MAC_update(context.get(), Bytes(text), text.size()) == 1 &&
           EVP_MAC_final(context.get(), Bytes(out), &written, out.size()) == 1);
   return out;

@@ -218,5 +218,25 @@ TEST(Base64Test, RoundTripsAndIsStrict) {
   }
 }
 
+std::string Hex(std::string_view bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : bytes) (text += kDigits[byte >> 4]) += kDigits[byte & 15];
+  return text;
+}
+
+TEST(ScramTest, HmacIsThatOfTheRfcs) {  // RFC 2202, RFC 4231: test cases 2 and 6; no key is a key, too
+  constexpr char kText[] = "what do ya want for nothing?";
+  EXPECT_EQ(Hex(Hmac(Hash::kSha1, "Jefe", kText)), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+  EXPECT_EQ(Hex(Hmac(Hash::kSha256, "Jefe", kText)),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(
+      Hex(Hmac(Hash::kSha256, std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")),
+      "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  for (const std::string_view none : {std::string_view(), std::string_view("")}) {
+    EXPECT_EQ(Hex(Hmac(Hash::kSha256, none, "")), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+  }
+}
+
 }  // namespace
 }  // namespace parley::xmpp::scram

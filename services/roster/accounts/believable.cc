@@ -1,7 +1,6 @@
 #include "services/roster/accounts/believable.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include "libs/xmpp/scram_crypto.h"
 
 namespace parley::roster {
 namespace {
@@ -14,11 +13,8 @@ constexpr std::size_t kSha256Bytes = 32;
 std::string Derived(std::string_view secret, std::string_view purpose, std::string_view hash, std::string_view jid,
                     std::size_t size) {
   const std::string text = std::string(purpose).append("\n").append(hash).append("\n").append(jid);
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, &length);
-  return std::string(reinterpret_cast<const char*>(digest), size);
+  // Not OpenSSL's HMAC(), which looks the algorithm up by name each time: seven of these are made at each login.
+  return xmpp::scram::Hmac(xmpp::scram::Hash::kSha256, secret, text).substr(0, size);
 }
 
 // From 0 to 1.
