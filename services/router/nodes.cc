@@ -56,7 +56,7 @@ bool Nodes::Judge(const Key& key, Suspicion& suspicion) {
   if (!TimeIsUp(key, suspicion)) return false;
   suspicion.dead = true;
   suspicion.since = Clock::now();
-  log::Warn("node_died", {{"node", key.first}, {"epoch", key.second}});
+  log::Info("node_gone", {{"node", key.first}, {"epoch", key.second}});  // drained, or dead
   died_(Node{key.first, key.second});
   return false;
 }
