@@ -196,7 +196,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.close_timeout, Duration(milliseconds(100), minutes(10)), "Wait for a client to close its stream, too."),
       ROW(c2s.router_timeout, Duration(milliseconds(100), minutes(10)), "Wait for a router to bind a resource."),
       ROW(c2s.no_router_timeout, Duration(milliseconds(100), minutes(10)),
-          "How long clients' stanzas wait for any router to come back, before they are answered with an error."),
+          "How long clients' stanzas wait for any router to come back, before they are answered with an error. Those "
+          "of clients "
+          "with stream management wait for as long as it takes, up to c2s.max_unacknowledged of each."),
       ROW(c2s.auth_timeout, Duration(milliseconds(100), minutes(10)),
           "Wait for the roster service to give a credential."),
       ROW(c2s.max_auth_attempts, Number(1, 1000), "Failed logins of one connection, after which it is closed."),

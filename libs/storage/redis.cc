@@ -170,8 +170,9 @@ void Redis::State::Fence() {
     });
   }
   connection->Send(kInfo, [self = shared_from_this()](const Result<Reply>& reply) {
-    self->client_id = reply ? FieldOf(reply->text, "id=") : "";
-    self->client_addr = reply ? FieldOf(reply->text, "addr=") : "";
+    if (!reply) return;  // the one before is killed again
+    self->client_id = FieldOf(reply->text, "id=");
+    self->client_addr = FieldOf(reply->text, "addr=");
   });
 }
 

@@ -74,7 +74,7 @@ Node::Options NodeOptions(const config::Config& config, const rpc::Self& self) {
   options.lease.refresh = config.c2s.lease_refresh;
   options.max_restoring = config.c2s.max_restoring;
   options.restore_timeout = config.c2s.router_timeout;
-  options.silence = config.link.keepalive + config.link.keepalive_timeout;
+  options.silence = std::max(config.link.keepalive_timeout, Node::kShortestSilence);
   return options;
 }
 

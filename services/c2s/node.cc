@@ -12,7 +12,7 @@ namespace parley::c2s {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryDelay{500};
-constexpr std::chrono::milliseconds kBeat{250};
+constexpr int kBeatsInSilence = 4;
 
 }  // namespace
 
@@ -23,7 +23,7 @@ Node::Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTab
       sessions_(sessions),
       routers_(routers),
       metrics_(metrics),
-      beating_(loop.Every(kBeat, [this] { Beat(); })),
+      beating_(loop.Every(options.silence / kBeatsInSilence, [this] { Beat(); })),
       lease_(loop, redis, options.instance, options.process, options.lease,
              [this](const std::string& epoch) { OnLease(epoch); }) {}
 
@@ -62,7 +62,8 @@ void Node::PutBackAll() {
 }
 
 void Node::Bound(const std::shared_ptr<Session>& session, const std::string& epoch) {
-  epoch == lease_.epoch() ? session->Confirm() : PutBack(session);
+  const bool same = epoch == lease_.epoch() && session->generation() == generation_;
+  if (!same) PutBack(session);
 }
 
 void Node::PutBack(const std::shared_ptr<Session>& session) {
@@ -87,16 +88,16 @@ void Node::Restore(const std::shared_ptr<Session>& session) {
   ask.mutable_restore()->set_account(std::string(session->jid().bare()));
   *ask.mutable_restore()->mutable_record() = session->ToRecord();
   routers_.Ask(session->jid().bare(), ask.SerializeAsString(), options_.restore_timeout,
-               [this, asked = std::weak_ptr(session)](const Result<std::string>& body) {
+               [this, asked = std::weak_ptr(session), generation = generation_](const Result<std::string>& body) {
                  --asking_;
-                 OnAnswer(asked, body);
+                 OnAnswer(asked, generation, body);
                  Pump();
                });
 }
 
-void Node::OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::string>& body) {
+void Node::OnAnswer(const std::weak_ptr<Session>& asked, std::uint32_t generation, const Result<std::string>& body) {
   const auto session = asked.lock();
-  if (!session) return;
+  if (!session || session->state() == Session::State::kEnded) return;
   session::v1::Answer answer;
   if (!body || !answer.ParseFromString(*body) || !answer.has_restored()) {
     waiting_.push_back(session);
@@ -105,10 +106,11 @@ void Node::OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::strin
     return;
   }
   if (answer.restored().ok()) {
+    if (generation != generation_) return;  // it waits to be asked for again
     metrics_.restores.Increment();
     return session->OnRestored();
   }
-  session->uplink().Drop();
+  if (session->management()) session->uplink().Drop();
   link::v1::Disconnect conflict;
   conflict.set_condition("conflict");
   conflict.set_text("another client took the resource while this node was cut off");

@@ -28,17 +28,20 @@ class Node {
     storage::LeaseOptions lease;
     std::size_t max_restoring = 64;
     std::chrono::milliseconds restore_timeout{10000};
-    std::chrono::milliseconds silence{2500};  // that breaks a link
+    std::chrono::milliseconds silence{1500};  // in which a link may have broken; at least kShortestSilence
   };
+  static constexpr std::chrono::milliseconds kShortestSilence{500};
   Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTable& sessions, Routers& routers,
        Metrics& metrics);
 
   const std::string& instance() const { return options_.instance; }
   const std::string& epoch() const { return lease_.epoch(); }
   bool held() const { return lease_.held(); }
-  // Not heard from for so long that no link to routers can have lasted (SIGSTOP).
+  // Whose the sessions are is in doubt from when that may have changed until each is put back: `generation` is raised,
+  // and theirs are behind. If it may have changed unnoticed, by a stop (SIGSTOP) for as long as breaks a link or
+  // because no router was linked, they may not act meanwhile (`out`); a lease that lapsed for want of Redis alone does
+  // not stop them.
   bool stopped() const { return std::chrono::steady_clock::now() - beat_ > options_.silence; }
-  // It was stopped, or cut off from all routers: others may have its sessions until these are put back.
   bool out() const { return out_ || stopped(); }
   void OnRouters(bool available);
   // Raised each time that the lease was lost and taken again, or that others may have had its sessions.
@@ -56,7 +59,7 @@ class Node {
   void OnLease(const std::string& epoch);
   void Pump();
   void Restore(const std::shared_ptr<Session>& session);
-  void OnAnswer(const std::weak_ptr<Session>& asked, const Result<std::string>& body);
+  void OnAnswer(const std::weak_ptr<Session>& asked, std::uint32_t generation, const Result<std::string>& body);
 
   Loop& loop_;
   const Options options_;

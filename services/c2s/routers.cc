@@ -103,7 +103,7 @@ void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED && !ring_.available()) given_up_ = true;
   const auto& envelope = *held.envelope;
   auto* session = sessions_.Find(envelope.origin());
-  if (session && !session->MayAct()) return session->uplink().TakeBack(std::move(held));
+  if (TakenBack(held)) return;
   // A router that stops does not know our stanza, another will.
   const bool elsewhere = reason == link::v1::REFUSAL_REASON_DRAINING && ring_.available();
   const bool unknown = reason == link::v1::REFUSAL_REASON_NO_SESSION;
@@ -118,6 +118,13 @@ void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   const auto error = ErrorFor(reason);
   if (auto* span = held.receipt.span()) span->Fail(error.condition());
   session->OnUndeliverable(envelope, error);
+}
+
+bool Routers::TakenBack(rpc::Held& held) {
+  auto* session = sessions_.Find(held.envelope->origin());
+  if (!session || session->MayAct() || !session->uplink().IsPending(held.envelope->origin_seq())) return false;
+  session->uplink().TakeBack(std::move(held));
+  return true;
 }
 
 // After the session is put back.
@@ -142,7 +149,7 @@ void Routers::Defer(rpc::Held held) {
 void Routers::SendDeferred() {
   if (!ring_.available() || deferred_.empty()) return;
   for (auto& held : std::exchange(deferred_, {})) {
-    if (Obsolete(*held.envelope)) continue;
+    if (Obsolete(*held.envelope) || TakenBack(held)) continue;
     held.envelope->set_repeat(true);
     const std::string key(KeyOf(*held.envelope));
     ring_.Send(key, std::move(held.envelope), std::move(held.receipt));

@@ -67,6 +67,8 @@ class Routers final : private rpc::Ring::Owner {
   void OnWritable() override;
 
   void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  // Who may not act keeps it.
+  bool TakenBack(rpc::Held& held);
   void TryOnceMore(Session& session, rpc::Held held);
   void GiveBack(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void WakeWaiting();

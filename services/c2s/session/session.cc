@@ -50,7 +50,10 @@ bool Session::certain() const {
   return node.held() && !node.stopped() && generation_ == node.generation();
 }
 
-bool Session::MayAct() const { return !management_ || state_ == State::kEnded || certain() || !context_.node.out(); }
+bool Session::MayAct() const {
+  const bool claimable = management_ && state_ != State::kEnded;
+  return !claimable || certain() || !context_.node.out();
+}
 
 void Session::Confirm() { generation_ = context_.node.generation(); }
 

@@ -51,8 +51,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   bool certain() const;
   // What its client says may go on. Not while the client may have the session elsewhere, where it says it again.
   bool MayAct() const;
-  // It is ours under the present lease.
+  // It is ours, as of now.
   void Confirm();
+  // Of the node, when it was confirmed or, before, asked for.
+  std::uint32_t generation() const { return generation_; }
   bool attached() const { return stream_ != nullptr && state_ == State::kBound; }
   bool anonymous() const { return anonymous_; }
 

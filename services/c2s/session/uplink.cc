@@ -82,6 +82,7 @@ std::uint64_t Uplink::handled() const {
   std::uint64_t next = last_ + 1;
   if (!pending_.empty()) next = std::min(next, pending_.front().seq);
   if (!waiting_.empty()) next = std::min(next, waiting_.front().envelope->origin_seq());
+  if (dropped_from_ != 0) next = std::min(next, dropped_from_);
   return next - 1;
 }
 
@@ -121,10 +122,10 @@ void Uplink::Pump() {
 void Uplink::TakeBack(rpc::Held held) {
   const bool was_ready = ready();
   const auto seq = held.envelope->origin_seq();
-  if (const auto found = Find(seq); found != pending_.end()) {
-    --CountOf(found->path);
-    pending_.erase(found);
-  }
+  const auto found = Find(seq);
+  if (found->answered) return;  // which settles it
+  --CountOf(found->path);
+  pending_.erase(found);
   held.envelope->set_repeat(true);
   const auto later = [seq](const rpc::Held& other) { return other.envelope->origin_seq() > seq; };
   waiting_.insert(std::find_if(waiting_.begin(), waiting_.end(), later), std::move(held));
@@ -137,16 +138,25 @@ void Uplink::TakeBack(rpc::Held held) {
 void Uplink::Drop() {
   if (waiting_.empty()) return;
   patience_.Cancel();
-  taken_ = std::max(taken_, last_);
-  last_ = waiting_.front().envelope->origin_seq() - 1;  // they are not handled
+  dropped_from_ = waiting_.front().envelope->origin_seq();
   for (auto& held : std::exchange(waiting_, {})) held.receipt.Abandon();
 }
 
 bool Uplink::TakeAnswer(std::uint64_t seq, Delivery delivery) {
   const auto found = Find(seq);
   // An acknowledgement may overtake the answer within a frame, but not the answer that a fault repeats.
-  if (found == pending_.end()) return delivery == Delivery::kFirst;
+  if (found == pending_.end()) return AnswersTakenBack(seq) || delivery == Delivery::kFirst;
   return !std::exchange(found->answered, true);
+}
+
+// It need not be sent again.
+bool Uplink::AnswersTakenBack(std::uint64_t seq) {
+  const auto same = [seq](const rpc::Held& held) { return held.envelope->origin_seq() == seq; };
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(), same);
+  if (found == waiting_.end()) return false;
+  context_.loop.AtEndOfTurn([settled = std::make_shared<rpc::Held>(std::move(*found))] {});
+  waiting_.erase(found);
+  return true;
 }
 
 void Uplink::OnWritable() {

@@ -46,7 +46,9 @@ class Uplink {
   void OnWritable();
   // Sends what neither order nor doubt holds back any more.
   void Pump();
-  // It was sent, but has not gone: it is sent again when the session may act.
+  // Whether the routers were given number `seq`, and have not taken it.
+  bool IsPending(std::uint64_t seq) { return Find(seq) != pending_.end(); }
+  // It is pending, but has not gone: it is sent again when the session may act.
   void TakeBack(rpc::Held held);
   // The client says elsewhere what has not gone.
   void Drop();
@@ -68,6 +70,7 @@ class Uplink {
   bool Blocked(Route::Path path) const;
   void Forward(rpc::Held held, const Route& route);
   void Changed(bool was_ready);
+  bool AnswersTakenBack(std::uint64_t seq);
   std::vector<Pending>::iterator FirstFrom(std::uint64_t seq);
   std::vector<Pending>::iterator Find(std::uint64_t seq);
   std::uint32_t& CountOf(Route::Path path);
@@ -77,6 +80,7 @@ class Uplink {
   Context& context_;
   std::uint64_t last_ = 0;
   std::uint64_t taken_ = 0;         // the highest number of earlier streams
+  std::uint64_t dropped_from_ = 0;  // 0: none
   std::vector<Pending> pending_;    // by number
   std::vector<rpc::Held> waiting_;  // for order, see Blocked()
   Wheel::Timer patience_;

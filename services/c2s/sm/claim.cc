@@ -37,6 +37,7 @@ void Claim::Start(Wanted wanted, Done done) {
 void Claim::Ask() {
   epoch_ = context_.node.epoch();
   if (epoch_.empty()) return TryAgain(&Claim::Ask, "this node has no lease yet");
+  session_->Confirm();
   session::v1::Ask ask;
   auto& resume = *ask.mutable_resume();
   resume.set_account(identity_.account.str());

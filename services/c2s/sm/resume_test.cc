@@ -455,7 +455,7 @@ class LonelyTest : public ResumeTest {
           config.c2s.lease_refresh = std::chrono::milliseconds(100);
           config.c2s.no_router_timeout = std::chrono::seconds(2);
           config.link.keepalive = std::chrono::milliseconds(500);
-          config.link.keepalive_timeout = std::chrono::milliseconds(500);
+          config.link.keepalive_timeout = std::chrono::milliseconds(1000);
         }) {}
 };
 
@@ -474,6 +474,25 @@ TEST_F(LonelyTest, WhatAClientSaidBeforeItWentAwayWaitsForARouter) {
   Client again(edge_.port());
   EXPECT_THAT(Resume(again, id, 0), HasSubstr("h='0'"));
   EXPECT_EQ(Contents().stanzas.size(), 0u);  // no error for it
+}
+
+TEST_F(LonelyTest, WhatIsAnsweredIsNotAskedAgain) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<iq type='get' id='q' to='juliet@example.org/balcony'><ping xmlns='urn:xmpp:ping'/></iq>");
+  ASSERT_TRUE(AwaitArrived(1));
+  const auto number = edge_.OnLoop([this] { return edge_.router().got.back().envelope.origin_seq(); });
+  const std::string answer = "<iq type='result' id='q'/>";
+  Deliver(id, answer, [number](link::v1::Envelope& envelope) {
+    envelope.set_kind(link::v1::KIND_IQ);
+    envelope.set_answers(number);
+  });
+  client.Until(answer);
+  edge_.StopRouter();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_undeliverable_total") == 1; }));
+  client.Send(kAsk);
+  EXPECT_THAT(client.Until("/>"), HasSubstr("h='1'"));  // not for the routers any more
 }
 
 TEST_F(LonelyTest, WhatMayHaveBeenClaimedFromAnEdgeThatIsCutOffIsNotResumedThere) {
