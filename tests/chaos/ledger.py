@@ -161,7 +161,7 @@ class Ledger(Observer):
             self.violations.append(f"{session.full}: stream ended with {reason}")
 
     def _by_claim(self, session, reason):
-        """What a node asks for a client cannot be called back when the client gives up and has its session elsewhere."""
+        """What a node asks for cannot be called back when its client gives up and has its session elsewhere."""
         return reason == "conflict" and self.now() - self._given_up.pop(session, -CLAIM_SECONDS) < CLAIM_SECONDS
 
     def on_violation(self, text):
@@ -253,8 +253,8 @@ class Ledger(Observer):
             broken.append(f"{name}: came {len(arrivals)} times: {where}, {sent}, bounced: {message.bounces}")
 
     def _judge_order(self, flow, counts, broken):
-        """First arrivals at each session, by time: numbers must grow. What a lost session did not acknowledge is found to
-        be owed when its time is over, and comes to the next one behind what that has had by then."""
+        """First arrivals at each session, by time: numbers must grow. What a lost session did not acknowledge is owed
+        once its time is over, and comes to the next one behind what that has had by then."""
         first = defaultdict(list)
         for number, message in enumerate(flow.messages):
             seen = set()
@@ -284,7 +284,8 @@ class Ledger(Observer):
                 counts["iqs whose asker was lost"] += 1
             elif not question.answers or self._answers_too_many(question):
                 counts["IQ WRONG"] += 1
+                asked = f"from {question.session.full} to {question.to and question.to.full or 'the server'}"
                 broken.append(
-                    f"iq {name} from {question.session.full} to {question.to and question.to.full or 'the server'}, sent at "
-                    f"{question.sent:.2f}, was answered {len(question.answers)} times: {question.answers}"
+                    f"iq {name} {asked}, sent at {question.sent:.2f}, "
+                    f"was answered {len(question.answers)} times: {question.answers}"
                 )

@@ -52,8 +52,8 @@ def print_report(run):
 
 
 def _faults(run):
-    """Per kind: clients that came back (from the attempt that worked, where that began at an edge that was not stopped or
-    cut off itself; from the first try, wherever), delay of messages."""
+    """Per kind: clients that came back (from the attempt that worked, where that began at an edge that was not stopped
+    or cut off itself; from the first try, wherever), delay of messages."""
     _title("faults: seconds, p50/p99 (number)")
     head = f"{'fault':<20}{'times':>6}{'back: elsewhere':>20}{'back: all tries':>20}{'delivery':>22}{'recovery':>15}"
     print(head + f"{'dead c2s noticed':>20}")
@@ -68,9 +68,10 @@ def _faults(run):
         within = lambda at: any(began <= at <= ended for began, ended in of) == bool(faults)
         back = [row for row in ledger.attached if within(row[0]) and row[2] == "resumed"]
         delays = [delay for at, delay in ledger.latencies if within(at)]
+        elsewhere = [row for row in back if not _at_victim(row, faults)]
         noticed = [f.noticed for f in faults if f.noticed is not None]
         print(
-            f"{name:<20}{len(faults):>6}{_spread([r[4] for r in back if not _at_victim(r, faults)]):>20}{_spread([r[3] for r in back]):>20}"
+            f"{name:<20}{len(faults):>6}{_spread([r[4] for r in elsewhere]):>20}{_spread([r[3] for r in back]):>20}"
             f"{_spread(delays):>22}{_spread([f.recovered - f.healed for f in faults]):>15}{_spread(noticed):>20}"
         )
 
