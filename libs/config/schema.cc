@@ -126,8 +126,7 @@ const std::vector<Row<Config>>& Rows() {
       ROW(link.keepalive, Duration(milliseconds(100), hours(1)), "Silence after which a peer is pinged."),
       ROW(link.keepalive_timeout, Duration(milliseconds(100), hours(1)),
           "Wait for the answer, after which the peer counts as dead. With link.keepalive longer than c2s.lease_ttl: "
-          "else "
-          "sessions of a silent edge go elsewhere while it still takes them for its own."),
+          "else sessions of a silent edge go elsewhere while it still takes them for its own."),
       ROW(link.reconnect_min, Duration(milliseconds(1), minutes(1)), "First wait before dialling again."),
       ROW(link.reconnect_max, Duration(milliseconds(1), minutes(10)), "Longest wait before dialling again."),
 
@@ -196,9 +195,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.close_timeout, Duration(milliseconds(100), minutes(10)), "Wait for a client to close its stream, too."),
       ROW(c2s.router_timeout, Duration(milliseconds(100), minutes(10)), "Wait for a router to bind a resource."),
       ROW(c2s.no_router_timeout, Duration(milliseconds(100), minutes(10)),
-          "How long clients' stanzas wait for any router to come back, before they are answered with an error. Those "
-          "of clients "
-          "with stream management wait for as long as it takes, up to c2s.max_unacknowledged of each."),
+          "How long clients' stanzas wait for any router to come back, before they are answered with an error. "
+          "Those of clients with stream management wait for as long as it takes, up to c2s.max_unacknowledged of "
+          "each."),
       ROW(c2s.auth_timeout, Duration(milliseconds(100), minutes(10)),
           "Wait for the roster service to give a credential."),
       ROW(c2s.max_auth_attempts, Number(1, 1000), "Failed logins of one connection, after which it is closed."),

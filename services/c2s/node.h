@@ -28,7 +28,7 @@ class Node {
     storage::LeaseOptions lease;
     std::size_t max_restoring = 64;
     std::chrono::milliseconds restore_timeout{10000};
-    std::chrono::milliseconds silence{1500};  // in which a link may have broken; at least kShortestSilence
+    std::chrono::milliseconds silence{3000};  // in which a link may have broken; at least kShortestSilence
   };
   static constexpr std::chrono::milliseconds kShortestSilence{500};
   Node(Loop& loop, storage::Redis& redis, const Options& options, SessionTable& sessions, Routers& routers,
@@ -48,7 +48,7 @@ class Node {
   std::uint32_t generation() const { return generation_; }
   // The routers do not know it, although it lives.
   void PutBack(const std::shared_ptr<Session>& session);
-  // A bind was answered. If the epoch changed meanwhile, the session is under one that is gone.
+  // A bind was answered. If the epoch or the generation changed meanwhile, the session is asked for again.
   void Bound(const std::shared_ptr<Session>& session, const std::string& epoch);
   void Release(std::function<void()> done) { lease_.Release(std::move(done)); }
 

@@ -371,13 +371,8 @@ void Outbound::Trim() {
   const std::uint64_t count = upto - trimmed_;
   trimmed_ = upto;
   const auto header = Header(Close::kOpen);
-  auto trimmed = [round = round_, noting = StartNoting()](Session& session, const Result<Ok>& done) {
-    Outbound& self = session.management()->outbound();
-    self.OnNoted(noting, static_cast<bool>(done));
-    if (!done) self.OnFailure(round);
-  };
   context_.metrics.sm_trims.Increment();
-  session::Trim(context_.redis, key_, count, header, WhileAlive(session_.shared_from_this(), std::move(trimmed)));
+  session::Trim(context_.redis, key_, count, header, Noted());
 }
 
 void Outbound::StoreHandled(Close close, std::function<void(bool)> done) {
@@ -393,13 +388,8 @@ void Outbound::Note() {
 }
 
 void Outbound::SetHeader(Close close) {
-  auto stored = [round = round_, noting = StartNoting()](Session& session, const Result<Ok>& done) {
-    Outbound& self = session.management()->outbound();
-    self.OnNoted(noting, static_cast<bool>(done));
-    if (!done) self.OnFailure(round);
-  };
   context_.metrics.sm_headers.Increment();
-  session::SetHeader(context_.redis, key_, Header(close), WhileAlive(session_.shared_from_this(), std::move(stored)));
+  session::SetHeader(context_.redis, key_, Header(close), Noted());
 }
 
 // A header that counts on a trim which was not done would give everything behind it another number.
@@ -408,6 +398,15 @@ void Outbound::OnFailure(std::uint32_t round) {
 }
 
 Outbound::Noting Outbound::StartNoting() { return {session_.uplink().handled(), std::exchange(to_note_, {})}; }
+
+std::function<void(Result<Ok>)> Outbound::Noted() {
+  auto noted = [round = round_, noting = StartNoting()](Session& session, const Result<Ok>& done) {
+    Outbound& self = session.management()->outbound();
+    self.OnNoted(noting, static_cast<bool>(done));
+    if (!done) self.OnFailure(round);
+  };
+  return WhileAlive(session_.shared_from_this(), std::move(noted));
+}
 
 void Outbound::OnNoted(const Noting& noting, bool noted) {
   if (noted) stored_ = std::max(stored_, noting.handled);

@@ -125,6 +125,8 @@ class Outbound {
   };
   Noting StartNoting();
   void OnNoted(const Noting& noting, bool noted);
+  // For a command that sets the header.
+  std::function<void(Result<Ok>)> Noted();
   // Something that was sent to Redis in this round failed: it may be done or not.
   void OnFailure(std::uint32_t round);
   void Note();
