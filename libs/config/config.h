@@ -127,6 +127,7 @@ struct C2s {
   Milliseconds sm_request_delay{3000};     // or so long
   Milliseconds sm_ack_timeout{60000};      // a client that does not answer for so long is away
   Milliseconds sm_ack_wait{500};           // our answer waits so long for what the client sent before it asked
+  Milliseconds sm_ack_pace{100};           // one answer in so long to a client that sends on without waiting for it
   std::uint32_t sm_store_handled = 64;     // so many handled stanzas are noted in Redis unasked,
   Milliseconds sm_store_delay{1000};       // or after so long
   Milliseconds sm_resume_wait{1000};       // a resumption waits so long for this node's lease

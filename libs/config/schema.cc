@@ -256,6 +256,9 @@ const std::vector<Row<Config>>& Rows() {
           "Time without an answer to that, after which the client counts as away."),
       ROW(c2s.sm_ack_wait, Duration(milliseconds(0), minutes(1)),
           "How long the answer to a client that asks waits until all is handled that it sent before."),
+      ROW(c2s.sm_ack_pace, Duration(milliseconds(0), seconds(10)),
+          "A client that asks, and sends on without waiting for the answer, gets one answer in this time; 0: each at "
+          "once."),
       ROW(c2s.sm_store_handled, Number(1, 1'000'000),
           "Stanzas of a client after which it is noted in Redis, unasked, that they are handled."),
       ROW(c2s.sm_store_delay, Duration(milliseconds(10), minutes(10)),
