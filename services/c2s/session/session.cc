@@ -114,7 +114,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   }
   const bool settled = contents.header.settled();
   management_->outbound().Adopt(std::move(contents));
-  for (const auto* request : management_->outbound().UnansweredRequests()) NoteQueued(*request);
+  for (const auto& request : management_->outbound().UnansweredRequests()) NoteQueued(request);
   if (settled) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
   SetState(State::kAway);
   management_->StartWaiting();

@@ -31,7 +31,7 @@ void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::R
     if (holding_) receipts_.push_back(std::move(receipt));
     receipt = rpc::Receipt();
   };
-  session::Append(redis_, session::QueueKey(client.account_, client.queue_), {element}, done);
+  session::Append(redis_, session::QueueKey(client.account_, client.queue_), {element}, 0, done);
 }
 
 void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied,
