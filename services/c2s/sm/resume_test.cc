@@ -579,6 +579,23 @@ TEST_F(StoppedTest, WhatOthersQueuedMeanwhileComesFirst) {
   EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("foreign")));
 }
 
+TEST_F(StoppedTest, WhatTheClientHasSeenOfWhatIsUnsureKeepsItsPlaceAndNothingElse) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.redis().Call({"ACL", "SETUSER", "default", "-rpushx", "-lrange"});
+  Deliver(id, Message("seen"));
+  client.Until(Message("seen"));
+  link::v1::Envelope foreign;
+  foreign.set_stanza(Message("foreign"));
+  edge_.redis().Call({"RPUSH", queue_, session::Encode(foreign, 1, 0)});
+  StopAWhile();
+  Deliver(id, Message("new"));
+  edge_.redis().Call({"ACL", "SETUSER", "default", "+rpushx", "+lrange"});
+  EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("foreign")));
+  ASSERT_TRUE(edge_.Eventually([this] { return Contents().stanzas.size() == 3; }));
+  EXPECT_EQ(Contents().stanzas[0].envelope().stanza(), Message("seen"));
+}
+
 // It may be resumed elsewhere, where nobody would know that it was answered.
 TEST_F(LonelyTest, WhatAClientSaysWhileItsEdgeIsCutOffWaitsForARouter) {
   Client client(edge_.port());
