@@ -26,20 +26,24 @@ class OrphansTest : public testing::ManagedTest {
   void AddLease(const std::string& member, std::chrono::milliseconds left) {
     Redis({"ZADD", storage::kNodesKey, std::to_string(UnixMilliseconds() + left.count()), member});
   }
-  // Leases that have run out by now are known to have.
+  // Leases that there are now are known; those that have run out are known to have, if they were known before.
   void RunUntilLapsesAreSeen() {
     constexpr std::chrono::milliseconds kAboutToLapse{200};
+    const std::string probe = "c2s-9/boot" + std::to_string(++probes_) + ".";
     std::int64_t lapsed = 0;
     RunUntil([&] {  // one that comes and goes between two looks is not seen
       const std::int64_t now = UnixMilliseconds();
       if (now >= lapsed) {
-        AddLease("c2s-9/boot." + std::to_string(now), kAboutToLapse);
+        AddLease(probe + std::to_string(now), kAboutToLapse);
         lapsed = now + 5 * kAboutToLapse.count();
       }
-      return !Redis({"KEYS", "parley:reap:c2s-9/*"}).empty();
+      return !Redis({"KEYS", "parley:reap:" + probe + "*"}).empty();
     });
   }
   std::string LengthNow() { return QueueLength(RecordOf().queue()); }
+
+ private:
+  int probes_ = 0;
 };
 
 TEST_F(OrphansTest, ItsSessionStaysWhatItIsToEverybody) {
@@ -111,6 +115,7 @@ TEST_F(OrphansTest, AnEdgeThatStoppedIsNotDeadUntilItsLinkBreaks) {
 TEST_F(OrphansTest, AnEdgeThatWasDeadGetsNothingBeforeItHasPutItsSessionBack) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
+  RunUntilLapsesAreSeen();
   // Another router cleans up after it, in its own time.
   Redis({"SET", "parley:reap:c2s-2/" + first().epoch(), "c2s-7"});
   first().EndLease();
