@@ -134,6 +134,7 @@ bool Client::OnNegotiation(const Stanza& stanza) {
     OnBound(stanza);
   } else if (stanza.name == "iq" && stanza.Attribute("id") == "roster") {
     if (stanza.Attribute("type") != "result") return Fail(stanza.text), false;
+    owner_.OnRoster(*this, stanza);
     Online();
   }
   return connection_.open();

@@ -39,6 +39,8 @@ class Client : private Connection::Owner {
    public:
     // Logged in, with roster and presence as set.
     virtual void OnLogin(Client& client) = 0;
+    // The answer at login, before OnLogin().
+    virtual void OnRoster(Client&, const Stanza&) {}
     virtual void OnStanza(Client& client, const Stanza& stanza) = 0;
     // Its stream is over, or never came to be.
     virtual void OnEnd(Client& client, std::string_view why) = 0;
