@@ -90,6 +90,7 @@ class Client : private Connection::Owner {
   void OpenStream();
   // False: the rest of what came belongs to no stream.
   bool OnChild(const Stanza& stanza);
+  void AnswerPing(const Stanza& ping);
   bool OnNegotiation(const Stanza& stanza);
   void OnFeatures(const Stanza& stanza);
   void Authenticate();
@@ -105,6 +106,7 @@ class Client : private Connection::Owner {
   void OnResumed(const Stanza& stanza);
   void OnAcknowledged(std::string_view h);
   void RequestAck();
+  void Acknowledge();
 
   Setting& setting_;
   Owner& owner_;
