@@ -159,7 +159,7 @@ void Edges::GiveBack(std::deque<Parked> parked, Failure failure) {
 
 void Edges::Sweep() {
   if (parked_ == 0) return;
-  const auto late = Clock::now() - options_.delivery_timeout;
+  const auto late = Clock::now() - options_.edge_timeout;
   std::deque<Parked> gone;
   std::deque<Parked> timed_out;
   for (auto& [instance, edge] : edges_) {

@@ -407,7 +407,7 @@ TEST_F(SessionsTest, AnEdgeThatComesBackGetsWhatWaited) {
 }
 
 TEST_F(SessionsTest, ALiveEdgeThatTakesNothingTimesOut) {
-  Configure(1, {"router.delivery_timeout=300ms"});
+  Configure(1, {"router.edge_timeout=300ms"});
   Client& juliet = Online("juliet@home.example/balcony");
   Edge& away = AddEdge("c2s-2");
   Online(away, "romeo@home.example/orchard");

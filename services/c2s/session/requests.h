@@ -22,7 +22,8 @@ class Requests {
     std::string id;
     std::string from;
     std::uint64_t number = 0;  // by which Redis has it (libs/session/asked.h); 0: it has not
-    std::uint64_t answer = 0;  // the client's stanza that answers it, which the routers have not taken yet; 0: none does
+    std::uint64_t answer =
+        0;  // the client's stanza that answers it, which the routers have not taken yet; 0: none does
   };
 
   // The client gets `request`. Above `max_bytes` the oldest are forgotten: these.

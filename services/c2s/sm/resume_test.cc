@@ -402,6 +402,23 @@ TEST_F(ShortResumeTest, EndsWhenItsTimeIsOver) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
 }
 
+// In order: what Redis has is handled before what it could not be told of.
+TEST_F(ShortResumeTest, ItsEndWaitsForRedis) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  Deliver(id, Message("1"));
+  client.Until(Message("1"));
+  edge_.redis().Stop();
+  Deliver(id, Message("2"));
+  client.Until(Message("2"));
+  client.connection().Reset();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));
+  EXPECT_FALSE(Ended());
+  edge_.redis().Start();
+  EXPECT_TRUE(AwaitEnd("resumption timeout"));
+  EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().refused.empty(); }));
+}
+
 TEST_F(ShortResumeTest, ASessionThatCannotBeReachedNowIsNotGivenUp) {
   edge_.OnLoop([this] { edge_.router().resumed.set_condition("resource-constraint"); });
   Client client(edge_.port());
