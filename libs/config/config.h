@@ -156,7 +156,8 @@ struct Router {
   std::uint32_t max_directed = 1000;  // directed-presence targets remembered per session
   std::uint32_t offline_batch = 100;
   Milliseconds roster_timeout{5000};
-  Milliseconds delivery_timeout{10000};  // a live edge does not take a stanza
+  Milliseconds delivery_timeout{10000};  // an account cannot be read, or a queue not written, without Redis
+  Milliseconds edge_timeout{60000};      // a living edge has no link to us
   Milliseconds lease_poll{500};
   Milliseconds restore_grace{30000};  // a linked edge has so long to put its sessions back under a new lease
   Milliseconds reap_claim{10000};

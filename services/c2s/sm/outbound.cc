@@ -95,7 +95,8 @@ void Outbound::AppendNew() {
     if (!retry_.armed()) retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
     return;
   }
-  Noting noting = StartNoting();
+  // Who waits for more than what is handled waits for the header.
+  Noting noting = outdated_ ? Noting{session_.uplink().handled(), {}} : StartNoting();
   const std::uint64_t handled = noting.handled;
   std::vector<std::string_view> elements;
   elements.reserve(last() - issued_);
@@ -178,14 +179,16 @@ void Outbound::Reconcile(session::QueueContents contents) {
   may_create_ = distrusted_ = false;
   const std::uint64_t total = contents.total();
   const bool seen = written_ever_ > logged_;
-  const auto unsure = entries_.begin() + static_cast<std::ptrdiff_t>(std::max(logged_, acked_) - acked_);
-  std::vector<Entry> ours(std::make_move_iterator(unsure), std::make_move_iterator(entries_.end()));
-  entries_.erase(unsure, entries_.end());
+  const auto sure = static_cast<std::ptrdiff_t>(std::max(logged_, acked_) - acked_);
+  const auto unseen = entries_.begin() + std::max(sure, static_cast<std::ptrdiff_t>(written_ever_ - acked_));
+  std::vector<Entry> ours(std::make_move_iterator(unseen), std::make_move_iterator(entries_.end()));
+  entries_.erase(unseen, entries_.end());
   std::vector<Entry> theirs;
   bool skipped = false;
   for (std::uint64_t number = std::max(logged_, contents.header.acked()) + 1; number <= total; ++number) {
     auto& queued = contents.stanzas[number - contents.header.acked() - 1];
     const auto same = [&](const Entry& entry) { return entry.Is(queued.envelope()); };
+    if (std::any_of(entries_.begin() + sure, entries_.end(), same)) continue;  // it keeps its number
     const auto known = std::find_if(ours.begin(), ours.end(), same);
     if (known == ours.end()) {
       const bool had = IsAcknowledged(queued.envelope()) || HoldsMark(entries_, queued.envelope()) ||
@@ -195,14 +198,12 @@ void Outbound::Reconcile(session::QueueContents contents) {
       context_.routers.Remember(session_, session::MarkOf(queued.envelope()));
       session_.NoteQueued(queued.envelope());
       theirs.push_back(MakeEntry(*queued.mutable_envelope(), queued.at(), rpc::Receipt()));
-    } else if (!seen) {
+    } else {
       theirs.push_back(std::move(*known));
       ours.erase(known);
     }
   }
-  auto& first = seen ? ours : theirs;
-  auto& second = seen ? theirs : ours;
-  for (auto* part : {&first, &second}) std::move(part->begin(), part->end(), std::back_inserter(entries_));
+  for (auto* part : {&theirs, &ours}) std::move(part->begin(), part->end(), std::back_inserter(entries_));
   // Positions in the list are numbers: they have to fit again.
   const bool fit = contents.length == contents.stanzas.size() + 1;
   if (seen || skipped || total < logged_ || !fit) return Rebuild(contents.length);
