@@ -307,7 +307,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.reap_retry, Duration(milliseconds(50), minutes(10)),
           "How often sessions of a dead edge that may yet be resumed are looked at."),
       ROW(router.handover_timeout, Duration(milliseconds(100), minutes(1)),
-          "Wait for an edge that can be reached to hand over a session that is resumed elsewhere."),
+          "Wait for an edge that can be reached to hand over a session that is resumed elsewhere, or to settle what it "
+          "has for one that ends."),
       ROW(router.sm_remember_ended, Duration(seconds(1), hours(24)),
           "How long it is remembered, for a resumption that comes too late, what an ended session had handled."),
       ROW(router.reap_batch, Number(1, 10'000), "Sessions of a dead edge that are ended at a time."),

@@ -46,7 +46,8 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void AnnounceDraining() override;
   void Close() override;
   std::vector<Held> Reclaim() override;
-  bool HasFor(std::string_view session) const override { return outbox_.HasFor(session); }
+  std::uint64_t LastFor(std::string_view session) const override { return outbox_.LastFor(session); }
+  bool IsSettled(std::uint64_t number) const override { return outbox_.IsSettled(number); }
   void WhenSettled(std::function<void()> settled) override;
 
   // Whether a peer may say that it is that service: why not, or nothing.

@@ -174,10 +174,14 @@ class Link {
   // Everything that is not settled, in the order sent; the link is of no more use. For an owner that knows before the
   // stream that the peer is gone.
   virtual std::vector<Held> Reclaim() { return {}; }
-  // A stanza for this session is queued or not settled. Looks at all that is.
-  virtual bool HasFor(std::string_view session) const {
+  // Number of the last stanza for this session that is queued or not settled; 0: none. Looks at all that are.
+  virtual std::uint64_t LastFor(std::string_view session) const {
     (void)session;
-    return false;
+    return 0;
+  }
+  virtual bool IsSettled(std::uint64_t number) const {
+    (void)number;
+    return true;
   }
   // Calls back, later, once all that was sent until now is acknowledged or given back; never if the link breaks first.
   virtual void WhenSettled(std::function<void()> settled) { (void)settled; }

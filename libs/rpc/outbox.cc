@@ -104,12 +104,25 @@ std::vector<Held> Outbox::TakeAll() {
   return all;
 }
 
-bool Outbox::HasFor(std::string_view session) const {
+std::uint64_t Outbox::LastFor(std::string_view session) const {
   const auto wanted = [session](const Held& held) { return IsFor(session, held); };
-  const auto straggles = [session](const auto& straggler) { return IsFor(session, straggler.second); };
-  return std::any_of(queue_.begin(), queue_.end(), wanted) ||
-         std::any_of(unsettled_.begin(), unsettled_.end(), wanted) ||
-         std::any_of(stragglers_.begin(), stragglers_.end(), straggles);
+  for (const auto* part : {&queue_, &unsettled_}) {
+    const auto found = std::find_if(part->rbegin(), part->rend(), wanted);
+    if (found != part->rend()) return found->envelope->seq();
+  }
+  std::uint64_t last = 0;
+  for (const auto& [seq, held] : stragglers_) {
+    if (wanted(held)) last = seq;
+  }
+  return last;
+}
+
+bool Outbox::IsSettled(std::uint64_t number) const {
+  if (number > last_ || number < oldest()) return true;
+  if (stragglers_.contains(number)) return false;
+  if (number < first_) return true;
+  const std::uint64_t index = number - first_;
+  return index < unsettled_.size() && !unsettled_[index].envelope;
 }
 
 bool Outbox::Relieve() {

@@ -31,8 +31,9 @@ class Outbox {
   // Everything, in the order pushed.
   std::vector<Held> TakeAll();
 
-  // A stanza for this session is waiting or unacknowledged.
-  bool HasFor(std::string_view session) const;
+  // Number of the last stanza for this session that is waiting or unacknowledged; 0: none.
+  std::uint64_t LastFor(std::string_view session) const;
+  bool IsSettled(std::uint64_t number) const;
 
   // Waiting and unacknowledged.
   std::size_t size() const { return sent_ + queue_.size(); }

@@ -195,7 +195,9 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   if (session->state() == Session::State::kBinding) return session->Keep(std::move(envelope), std::move(receipt));
   const auto now = Repeats::Clock::now();
   const session::Mark mark = session::MarkOf(*envelope);
-  if (mark.origin != 0 && envelope->repeat() && repeats_.Seen(mark.origin, session->id(), mark.seq, now)) {
+  // A router may have answered in place of a client whose answer was on its way.
+  const bool doubtful = envelope->repeat() || (IsAnswer(*envelope) && envelope->answers() == 0);
+  if (mark.origin != 0 && doubtful && repeats_.Seen(mark.origin, session->id(), mark.seq, now)) {
     metrics_.repeats_dropped.Increment();
     rpc::NoteOutcome(receipt, "repeat");
     return;

@@ -37,7 +37,10 @@ void Edges::Deliver(const Record& record, rpc::Held held) {
   Edge& edge = edges_[record.node()];
   // Others may queue for the session by now, and what an edge of that name took would come behind that. Unless it took
   // something before.
-  if (IsDead(edge, record) && !HasFor(record)) return owner_.OnUndelivered(std::move(held), Failure::kGone);
+  if (IsDead(edge, record) && !HasFor(record)) {
+    GiveBack(Extract(record), Failure::kGone);
+    return owner_.OnUndelivered(std::move(held), Failure::kGone);
+  }
   Hand(edge, std::move(held));
 }
 
@@ -51,12 +54,21 @@ bool Edges::IsDead(Edge& edge, const Record& record) {
 
 bool Edges::HasFor(const Record& record) const {
   const auto* link = LinkOf(record.node());
-  return link != nullptr && link->HasFor(record.session());
+  return link != nullptr && link->LastFor(record.session()) != 0;
 }
 
 Task<void> Edges::Settled(Record record) const {
+  const auto* link = LinkOf(record.node());
+  const std::uint64_t last = link == nullptr ? 0 : link->LastFor(record.session());
+  if (last == 0) co_return;
   const auto late = Clock::now() + options_.handover_timeout;
-  while (HasFor(record) && Clock::now() < late) co_await SleepFor(kSettling);
+  while (LinkOf(record.node()) == link && !link->IsSettled(last)) {
+    if (Clock::now() >= late) {
+      metrics_.limits_settling.Increment();
+      co_return;
+    }
+    co_await SleepFor(kSettling);
+  }
 }
 
 void Edges::Hand(Edge& edge, rpc::Held held) {

@@ -78,6 +78,8 @@ struct Metrics {
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_bytes"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
+        limits_settling(
+            registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "handover_timeout"}})),
         bind_retries(
             registry.Counter("parley_router_bind_retries_total", "Binds that waited for the end of a session")),
         redis_seconds(registry.Histogram("parley_router_redis_seconds", "Time of a session command in Redis")),
@@ -125,6 +127,7 @@ struct Metrics {
   prometheus::Counter& limits_queue_bytes;
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
+  prometheus::Counter& limits_settling;
   prometheus::Counter& bind_retries;
   prometheus::Histogram& redis_seconds;
   prometheus::Histogram& roster_seconds;

@@ -15,6 +15,10 @@ namespace {
 constexpr char kNowhere[] = "-";
 constexpr std::chrono::milliseconds kRetry{100};  // without Redis
 
+xmpp::StanzaError OutOfReach() {
+  return xmpp::ResourceConstraint("The recipient cannot be reached at the moment; try later");
+}
+
 bool Expired(const Record& record) {
   return UnixMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms());
 }
@@ -84,9 +88,10 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   if (refused(account.WithId(id))) {
     const bool reloaded = co_await parts_.accounts.Reload(account);
     if (!reloaded) {
-      co_await parts_.delivery.Again(account, std::move(held));
+      co_await LaterOrNever(account, std::move(held));
       co_return;
     }
+    failing_since_.reset();
     if (refused(account.WithId(id))) {
       HandleNext(account, std::move(held));
       co_await Unknown(account, id);
@@ -104,6 +109,16 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
     held.envelope->set_repeat(true);
     parts_.sender.Deliver(*session, std::move(held));
   }
+}
+
+// Without Redis nobody knows whose the session is.
+Task<void> Orphans::LaterOrNever(Account& account, Held held) {
+  if (OutOfPatience()) {
+    parts_.delivery.GiveUp(std::move(held), OutOfReach());
+    co_return;
+  }
+  co_await SleepFor(kRetry);
+  HandleNext(account, std::move(held));
 }
 
 Task<void> Orphans::Unknown(Account& account, std::string id) {
@@ -174,8 +189,7 @@ Task<void> Orphans::Queue(Account& account, Held held) {
     tried = co_await TryToQueue(account, *held.envelope);
   }
   if (tried == Tried::kInDoubt) {
-    const auto error = xmpp::ResourceConstraint("The recipient cannot be reached at the moment; try later");
-    parts_.delivery.GiveUp(std::move(held), error);
+    parts_.delivery.GiveUp(std::move(held), OutOfReach());
     co_return;
   }
   failing_since_.reset();

@@ -47,6 +47,7 @@ class Orphans {
 
  private:
   bool MayYetTake(const Record& record) const;
+  Task<void> LaterOrNever(Account& account, Held held);
   // Its edge does not have the session.
   Task<void> Unknown(Account& account, std::string session);
   Task<void> Orphan(Account& account, std::string session);

@@ -40,6 +40,15 @@ class OrphansTest : public testing::ManagedTest {
       return !Redis({"KEYS", "parley:reap:" + probe + "*"}).empty();
     });
   }
+  // And another router cleans up after it, in its own time.
+  void RunUntilFirstIsDead() {
+    RunUntilLapsesAreSeen();
+    Redis({"SET", "parley:reap:c2s-2/" + first().epoch(), "router-7"});
+    first().EndLease();
+    first().Disconnect();
+    RunUntil([&] { return !HasEdge("c2s-2"); });
+    RunUntilLapsesAreSeen();
+  }
   std::string LengthNow() { return QueueLength(RecordOf().queue()); }
 
  private:
@@ -115,13 +124,7 @@ TEST_F(OrphansTest, AnEdgeThatStoppedIsNotDeadUntilItsLinkBreaks) {
 TEST_F(OrphansTest, AnEdgeThatWasDeadGetsNothingBeforeItHasPutItsSessionBack) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
-  RunUntilLapsesAreSeen();
-  // Another router cleans up after it, in its own time.
-  Redis({"SET", "parley:reap:c2s-2/" + first().epoch(), "c2s-7"});
-  first().EndLease();
-  first().Disconnect();
-  RunUntil([&] { return !HasEdge("c2s-2"); });
-  RunUntilLapsesAreSeen();
+  RunUntilFirstIsDead();
   first().Reconnect();
   RunUntil([&] { return HasEdge("c2s-2"); });
   Chat(1);
@@ -129,6 +132,17 @@ TEST_F(OrphansTest, AnEdgeThatWasDeadGetsNothingBeforeItHasPutItsSessionBack) {
   Settle();
   EXPECT_THAT(Ids(romeo.received()), IsEmpty());
   EXPECT_EQ(LengthNow(), "2");
+}
+
+TEST_F(OrphansTest, WithoutRedisWhatIsForADeadEdgeIsGivenUpAfterAWhile) {
+  Configure(1, {"router.delivery_timeout=300ms"});
+  Begin();
+  Managed(first(), kOrchard);
+  RunUntilFirstIsDead();
+  redis_.Stop();
+  Chat(1);
+  RunUntil([&] { return !juliet().received().empty(); });
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("resource-constraint")));
 }
 
 // An edge that is linked has its sessions put back after a while, or not; what it has got is its until then.
@@ -150,6 +164,29 @@ TEST_F(OrphansTest, NothingIsQueuedBehindWhatAnEdgeMayYetTake) {
   first().SetFrozen(false);
   ExpectIds(romeo, Numbers(1, 3));
   EXPECT_THAT(Ids(plain.received()), IsEmpty());
+}
+
+TEST_F(OrphansTest, WhatSuchAnEdgeLeavesBehindComesBeforeWhatIsNew) {
+  Configure(1, {"router.restore_grace=500ms"});
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Online(first(), "romeo@home.example/plain");
+  juliet().Take();
+  first().SetFrozen(true);
+  Chat(1);
+  RunUntil([&] { return first().frozen() == 1; });
+  const std::string next = first().epoch().substr(0, first().epoch().rfind('.')) + ".2";
+  first().EndLease();
+  AddLease("c2s-2/" + next, std::chrono::minutes(1));
+  RunUntil([&] { return !juliet().received().empty(); });
+  Chat(2);
+  RunUntil([&] { return first().frozen() == 2; });
+  const Client left = Kill(first(), romeo);
+  RunUntil([&] { return !HasEdge("c2s-2"); });
+  Chat(3);
+  RunUntilOrphaned();
+  Settle();
+  ExpectIds(Resumed(second(), left), Numbers(1, 4));
 }
 
 TEST_F(OrphansTest, WhatAnEdgeRefusesComesBeforeWhatIsNew) {

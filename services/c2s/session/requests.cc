@@ -1,16 +1,15 @@
 #include "services/c2s/session/requests.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace parley::c2s {
-namespace {
 
 bool IsAnswer(const xmpp::Envelope& envelope) {
   const bool type = envelope.type() == link::v1::TYPE_RESULT || envelope.type() == link::v1::TYPE_ERROR;
   return envelope.kind() == link::v1::KIND_IQ && type;
 }
-
-}  // namespace
 
 bool IsRequestOfOthers(const xmpp::Envelope& envelope) {
   const bool type = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
@@ -31,13 +30,18 @@ std::vector<Requests::Request> Requests::Note(Request request, std::size_t max_b
 }
 
 const Requests::Request* Requests::Answer(const xmpp::Envelope& stanza) {
-  if (!list_ || !IsAnswer(stanza)) return nullptr;
+  if (!list_ || !IsAnswer(stanza) || IsOnItsWay(stanza.origin_seq())) return nullptr;
   for (Request& request : list_->requests) {
     if (request.answer != 0 || request.id != stanza.id() || request.from != stanza.to()) continue;
     request.answer = stanza.origin_seq();
     return &request;
   }
   return nullptr;
+}
+
+bool Requests::IsOnItsWay(std::uint64_t answer) const {
+  return std::any_of(list_->requests.begin(), list_->requests.end(),
+                     [answer](const Request& request) { return request.answer == answer; });
 }
 
 std::optional<Requests::Request> Requests::Settle(std::uint64_t number) {
@@ -65,10 +69,15 @@ void Requests::Add(session::v1::QueueHeader& header, const Request& request) {
 }
 
 std::vector<Requests::Request> Requests::Take() {
-  const auto list = std::exchange(list_, nullptr);
-  if (!list) return {};
-  std::erase_if(list->requests, [](const Request& request) { return request.answer != 0; });
-  return std::move(list->requests);
+  std::vector<Request> unanswered;
+  if (!list_) return unanswered;
+  auto& all = list_->requests;
+  const auto rest = std::stable_partition(all.begin(), all.end(), [](const Request& each) { return each.answer != 0; });
+  unanswered.assign(std::make_move_iterator(rest), std::make_move_iterator(all.end()));
+  all.erase(rest, all.end());
+  for (const Request& request : unanswered) list_->bytes -= SizeOf(request);
+  if (all.empty()) list_.reset();
+  return unanswered;
 }
 
 xmpp::Envelope AnswerFor(const std::string& owner, const Requests::Request& request, const xmpp::StanzaError& error) {

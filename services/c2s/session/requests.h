@@ -32,7 +32,7 @@ class Requests {
   const Request* Answer(const xmpp::Envelope& stanza);
   // The routers have taken the client's stanza `number`: the request that it answers.
   std::optional<Request> Settle(std::uint64_t number);
-  // All that are not answered; none are left.
+  // All that are not answered. Those whose answers are on their way are left.
   std::vector<Request> Take();
   // For the header of the session's queue: of those that are not answered, the ones for which `wanted` is true.
   template <class Wanted>
@@ -48,12 +48,16 @@ class Requests {
     std::vector<Request> requests;  // oldest first
     std::size_t bytes = 0;
   };
+  bool IsOnItsWay(std::uint64_t answer) const;
   static std::size_t SizeOf(const Request& request);
   static void Add(session::v1::QueueHeader& header, const Request& request);
   Request Remove(std::size_t index);
 
   std::unique_ptr<List> list_;
 };
+
+// An iq that answers another.
+bool IsAnswer(const xmpp::Envelope& envelope);
 
 // A get or set that somebody waits for the answer to: not what a server sent by itself (roster pushes).
 bool IsRequestOfOthers(const xmpp::Envelope& envelope);

@@ -19,6 +19,7 @@ constexpr char kRomeo[] = "romeo@example.org/orchard";
 constexpr char kJuliet[] = "juliet@example.org/balcony";
 
 Envelope Iq(link::v1::Type type, const std::string& id, const std::string& from, const std::string& to) {
+  static std::uint64_t number = 100;
   Envelope envelope;
   envelope.set_kind(link::v1::KIND_IQ);
   envelope.set_type(type);
@@ -26,7 +27,7 @@ Envelope Iq(link::v1::Type type, const std::string& id, const std::string& from,
   envelope.set_from(from);
   envelope.set_to(to);
   envelope.set_origin("session of " + from);
-  envelope.set_origin_seq(5);
+  envelope.set_origin_seq(++number);
   return envelope;
 }
 
@@ -61,6 +62,7 @@ TEST(RequestsTest, AnAnswerIsOnItsWayUntilItIsTaken) {
   ASSERT_EQ(header.answering_size(), 1);
   EXPECT_EQ(header.answering(0).id(), "2");
   EXPECT_EQ(header.answering(0).answer(), 7u);
+  EXPECT_EQ(requests.Answer(answer), nullptr);  // sent again
   EXPECT_FALSE(requests.Settle(6));
   EXPECT_EQ(requests.Settle(7)->id, "2");
   EXPECT_FALSE(requests.Settle(7));
@@ -212,6 +214,33 @@ TEST_F(UnansweredTest, AnAnswerThatIsTakenIsForgotten) {
   client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
   ASSERT_TRUE(edge_.Eventually([&] { return Asked() == std::vector<std::string>{"2"}; }));
   EXPECT_EQ(Contents().header.answering_size(), 0);
+}
+
+TEST_F(UnansweredTest, AnAnswerThatIsTakenAfterTheEndIsForgottenToo) {
+  Client client(edge_.port());
+  client.Start();
+  Ask(SessionId(), "1");
+  client.Until("</iq>");
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send(Answer("1") + "</stream:stream>");
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(edge_.redis().Call({"HLEN", Key()}), "2");
+  edge_.OnLoop([this] {
+    for (std::size_t i = 0; i < edge_.router().got.size(); ++i) edge_.router().Acknowledge(i);
+  });
+  EXPECT_TRUE(edge_.Eventually([&, key = Key()] { return edge_.redis().Call({"EXISTS", key}) == "0"; }));
+}
+
+// The router that ends the session answers, should it never come.
+TEST_F(UnansweredTest, AnAnswerThatIsNotTakenAtTheEndIsInTheHeader) {
+  Client client(edge_.port());
+  const std::string session = Enable(client);
+  Ask(session, "1");
+  client.Until("id='1'");
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send(Answer("1") + "</stream:stream>");
+  ASSERT_TRUE(AwaitEnd("closed"));
+  EXPECT_EQ(Contents().header.answering_size(), 1);
 }
 
 TEST_F(UnansweredTest, AreNotAnsweredHereOnceARouterHasTakenThem) {

@@ -114,6 +114,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   }
   for (const auto& asked : contents.header.answering()) {
     if (asked.answer() <= contents.header.handled()) continue;
+    uplink_.NoteTaken(asked.answer());
     requests_.Note({asked.id(), asked.from(), 0, asked.answer()}, context_.config.c2s.max_unanswered_bytes);
   }
   const bool settled = contents.header.settled();
@@ -482,7 +483,8 @@ void Session::SayEnded(const std::string& reason) {
   auto* ended = envelope->mutable_session_ended();
   ended->set_reason(reason);
   ended->set_node(context_.node.instance());
-  ended->set_node_epoch(context_.node.epoch());
+  // Under which lease the routers have it, if it was not put back yet, they know.
+  if (certain()) ended->set_node_epoch(context_.node.epoch());
   ended->set_queue(management_ ? management_->outbound().queue() : claim_);
   uplink_.Send(std::move(envelope));
 }

@@ -38,7 +38,10 @@ bool Uplink::full() const {
   return pending_.size() >= config.max_unacknowledged || spreading_ >= config.max_unacknowledged_presences;
 }
 
-bool Uplink::MayWait() const { return !session_.MayAct() && waiting_.size() < context_.config.c2s.max_unacknowledged; }
+bool Uplink::MayWait() const {
+  const bool for_order = held_from_ == 0 && session_.MayAct();
+  return !for_order && waiting_.size() < context_.config.c2s.max_unacknowledged;
+}
 
 // ARCHITECTURE.md, "Order": what goes to other accounts by one way waits until what went by the other has arrived.
 bool Uplink::Blocked(const Envelope& envelope, Route::Path path) const {
@@ -126,6 +129,7 @@ void Uplink::HoldFrom(std::uint64_t seq) {
 }
 
 void Uplink::Release(std::uint64_t seq) {
+  if (held_from_ == 0 || seq < held_from_) return;
   held_from_ = seq < held_to_ ? seq + 1 : 0;
   Pump();
 }

@@ -30,6 +30,8 @@ class Uplink {
     taken_ = std::max(taken_, last_);
     last_ = number;
   }
+  // The client may have sent up to this number, and will again.
+  void NoteTaken(std::uint64_t number) { taken_ = std::max(taken_, number); }
   // It came before, on an earlier stream of the session.
   bool IsTaken(std::uint64_t seq) const { return seq <= taken_; }
   // Sends it now, or when order allows. Its number is its origin_seq. `span`: if it is traced.
@@ -67,7 +69,7 @@ class Uplink {
     bool answered;
   };
   bool full() const;
-  // Doubt may last; order does not.
+  // Doubt may last, and a hold is short; what waits for order is few.
   bool MayWait() const;
   // By order, because it is held, or because the session may not act.
   bool Blocked(const link::v1::Envelope& envelope, Route::Path path) const;

@@ -90,7 +90,8 @@ void Outbound::Flush() {
 void Outbound::AppendNew() {
   if (state_ != State::kReady || issued_ == last()) return;
   if (!session_.certain()) {
-    if (!context_.redis.up()) return Suspend();
+    // One that is over is not put back any more.
+    if (!context_.redis.up() || session_.state() == Session::State::kEnded) return Suspend();
     // If our lease lapsed, what is asked of the router then (Node) ends in OnRestored().
     auto again = [](Session& self) { self.management()->outbound().AppendNew(); };
     if (!retry_.armed()) retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
@@ -136,6 +137,7 @@ void Outbound::Suspend() {
   may_create_ = false;
   WriteOut();
   CallWaiting();
+  Note();
   if (!context_.redis.up()) return;
   auto again = [](Session& self) { self.management()->outbound().OnRedisUp(); };
   retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
@@ -256,6 +258,7 @@ void Outbound::Ready() {
   Trim();
   AppendNew();
   WriteOut();
+  if (outdated_ || !to_note_.empty()) Plan();
   if (logged_ == last()) CallWaiting();
 }
 
@@ -263,6 +266,7 @@ void Outbound::Ready() {
 void Outbound::Lost() {
   state_ = State::kLost;
   ++round_;
+  Note();
   if (hopeless()) return CallWaiting();
   context_.node.PutBack(session_.shared_from_this());
 }
@@ -365,13 +369,14 @@ void Outbound::Trim() {
 }
 
 void Outbound::StoreHandled(Close close, std::function<void(bool)> done) {
-  if (state_ != State::kReady) return done(false);
+  const bool soon = state_ == State::kSyncing && close == Close::kOpen;
+  if (state_ != State::kReady && !soon) return done(false);
   to_note_.push_back(std::move(done));
   close == Close::kOpen ? Plan() : SetHeader(close);
 }
 
 void Outbound::Note() {
-  if (to_note_.empty() && !outdated_) return;
+  if (state_ == State::kSyncing || (to_note_.empty() && !outdated_)) return;
   if (state_ == State::kReady) return SetHeader(Close::kOpen);
   OnNoted(StartNoting(), false);
 }

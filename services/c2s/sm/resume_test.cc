@@ -581,6 +581,18 @@ TEST_F(StoppedTest, WhatClientsSaidMeanwhileIsForgottenIfOthersHaveTheirSession)
   EXPECT_FALSE(GotMessage());
 }
 
+// The routers have it under the lease of before.
+TEST_F(StoppedTest, ASessionThatEndsBeforeItIsPutBackEndsUnderAnyLease) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  StopAWhile();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  client.Send("</stream:stream>");
+  ASSERT_TRUE(AwaitEnd("closed"));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.back().envelope.session_ended().node_epoch(); }), "");
+}
+
 TEST_F(StoppedTest, WhatOthersQueuedMeanwhileComesFirst) {
   Client client(edge_.port());
   const std::string id = Enable(client);
