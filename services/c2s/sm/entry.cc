@@ -6,9 +6,20 @@
 #include "services/c2s/session/requests.h"
 
 namespace parley::c2s {
+namespace {
+
+// Who takes it out of the queue gives it new ones.
+link::v1::Envelope& WithoutWay(link::v1::Envelope& envelope) {
+  envelope.clear_seq();
+  envelope.clear_leg();
+  envelope.clear_session();
+  return envelope;
+}
+
+}  // namespace
 
 Entry::Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt)
-    : element_(session::Encode(envelope, at, 0)),
+    : element_(session::Encode(WithoutWay(envelope), at, 0)),
       receipt_(std::move(receipt)),
       mark_(session::MarkOf(envelope)),
       answers_(envelope.answers()),

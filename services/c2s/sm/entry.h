@@ -13,7 +13,7 @@ namespace parley::c2s {
 // again, so that the envelope is free for the next one while it is warm, and what waits takes one piece of memory.
 class Entry {
  public:
-  // The envelope is only read.
+  // What the queue need not know is taken out of the envelope.
   Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt);
 
   std::string_view element() const { return element_; }

@@ -48,9 +48,9 @@ Entry Outbound::MakeEntry(link::v1::Envelope& envelope, std::int64_t at, rpc::Re
 }
 
 void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
-  entries_.push_back(MakeEntry(*envelope, UnixMilliseconds(), std::move(receipt)));
-  rpc::Recycle(std::move(envelope));
   Plan();
+  entries_.push_back(MakeEntry(*envelope, planned_at_, std::move(receipt)));
+  rpc::Recycle(std::move(envelope));
   if (state_ == State::kDown) WriteOut();
 }
 
@@ -75,6 +75,7 @@ void Outbound::Adopt(session::QueueContents contents) {
 
 void Outbound::Plan() {
   if (std::exchange(planned_, true)) return;
+  planned_at_ = UnixMilliseconds();
   auto flush = [](Session& self) { self.management()->outbound().Flush(); };
   context_.loop.AtEndOfTurn(WhileAlive(session_.shared_from_this(), flush));
 }

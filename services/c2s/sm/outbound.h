@@ -146,6 +146,7 @@ class Outbound {
   std::vector<std::uint64_t> answers_seen_;  // requests whose answers the client acknowledged lately
   std::vector<std::function<void()>> waiting_;
   std::vector<std::function<void(bool)>> to_note_;
+  std::int64_t planned_at_ = 0;  // unix milliseconds: for all that a turn brings
   Loop::Timer retry_;
   std::uint32_t round_ = 0;  // of asking Redis how things stand; answers to questions of earlier ones say nothing
   State state_ = State::kReady;
