@@ -48,7 +48,11 @@ void Client::Connect() {
 }
 
 void Client::Leave() {
-  if (connection_.open()) connection_.Write("</stream:stream>");
+  if (connection_.open()) {
+    if (managed_) Acknowledge();  // or the server keeps for the user what it does not know to have arrived
+    connection_.Write("</stream:stream>");
+  }
+  managed_ = false;
   resume_id_.clear();
   step_ = Step::kOff;
 }
@@ -101,8 +105,20 @@ bool Client::OnChild(const Stanza& stanza) {
   }
   if (managed_ && OnManagement(stanza)) return connection_.open();
   if (step_ != Step::kOnline) return OnNegotiation(stanza);
+  if (stanza.name == "iq" && stanza.Attribute("type") == "get") {
+    AnswerPing(stanza);
+    return connection_.open();
+  }
   owner_.OnStanza(*this, stanza);
   return connection_.open();
+}
+
+// XEP-0199, by which servers tell the silent from the dead.
+void Client::AnswerPing(const Stanza& ping) {
+  std::string answer = "<iq type='result' id='";
+  answer.append(ping.Attribute("id")).append("'");
+  if (const auto from = ping.Attribute("from"); !from.empty()) answer.append(" to='").append(from).append("'");
+  Send(answer + "/>");
 }
 
 bool Client::OnNegotiation(const Stanza& stanza) {
@@ -134,6 +150,7 @@ bool Client::OnNegotiation(const Stanza& stanza) {
     OnBound(stanza);
   } else if (stanza.name == "iq" && stanza.Attribute("id") == "roster") {
     if (stanza.Attribute("type") != "result") return Fail(stanza.text), false;
+    owner_.OnRoster(*this, stanza);
     Online();
   }
   return connection_.open();

@@ -39,6 +39,8 @@ class Client : private Connection::Owner {
    public:
     // Logged in, with roster and presence as set.
     virtual void OnLogin(Client& client) = 0;
+    // The answer at login, before OnLogin().
+    virtual void OnRoster(Client&, const Stanza&) {}
     virtual void OnStanza(Client& client, const Stanza& stanza) = 0;
     // Its stream is over, or never came to be.
     virtual void OnEnd(Client& client, std::string_view why) = 0;
@@ -88,6 +90,7 @@ class Client : private Connection::Owner {
   void OpenStream();
   // False: the rest of what came belongs to no stream.
   bool OnChild(const Stanza& stanza);
+  void AnswerPing(const Stanza& ping);
   bool OnNegotiation(const Stanza& stanza);
   void OnFeatures(const Stanza& stanza);
   void Authenticate();
@@ -103,6 +106,7 @@ class Client : private Connection::Owner {
   void OnResumed(const Stanza& stanza);
   void OnAcknowledged(std::string_view h);
   void RequestAck();
+  void Acknowledge();
 
   Setting& setting_;
   Owner& owner_;

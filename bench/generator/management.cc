@@ -26,11 +26,15 @@ void Client::RequestAck() {
   connection_.Write("<r xmlns='urn:xmpp:sm:3'/>");
 }
 
+void Client::Acknowledge() {
+  connection_.Write("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(received_) + "'/>");
+}
+
 // True: it was no stanza.
 bool Client::OnManagement(const Stanza& stanza) {
   if (stanza.name == "r") {
     ++acks_sent_;
-    connection_.Write("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(received_) + "'/>");
+    Acknowledge();
     return true;
   }
   if (stanza.name == "a") {

@@ -5,6 +5,9 @@
 namespace parley::bench {
 namespace {
 
+// Before any stanza of this run; processes of load have it from the one that began them.
+const Nanoseconds kBegan = Now();
+
 char* Hex(char* to, char* end, std::uint64_t value) { return std::to_chars(to, end, value, 16).ptr; }
 
 bool Parse(std::string_view& text, char end, auto& value) {
@@ -37,6 +40,7 @@ std::optional<Mark> Mark::Find(std::string_view text) {
   Mark mark;
   if (!Parse(text, '.', mark.flow) || !Parse(text, '.', mark.number) || !Parse(text, '~', mark.due))
     return std::nullopt;
+  if (mark.due < kBegan) return std::nullopt;
   return mark;
 }
 

@@ -17,7 +17,7 @@ struct Mark {
 
   // "~1f.2a.3b9aca00~", safe in ids and text.
   std::string ToString() const;
-  // The first one in `text`.
+  // The first one in `text`, if it is of this run: a server may have kept what an earlier one left (XEP-0160, XEP-0198).
   static std::optional<Mark> Find(std::string_view text);
 };
 

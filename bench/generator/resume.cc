@@ -34,7 +34,7 @@ class Resume final : public Scenario {
   }
 
   void OnStanza(Client& client, const Stanza& stanza) override {
-    if (stanza.name != "message") return;
+    if (stanza.name != "message" || pairs_.empty()) return;
     const auto mark = Mark::Find(stanza.Attribute("id"));
     if (!mark || mark->flow != client.index / 2) return;
     if (stanza.Attribute("type") == "error") {

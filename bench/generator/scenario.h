@@ -20,6 +20,8 @@ class Scenario {
   // A client logged in (again) while the scenario ran. `took`: nanoseconds since it began.
   virtual void OnLogin(Client&, Nanoseconds) {}
   virtual void OnRegistered(Client&, Nanoseconds) {}
+  // What the server answered at a login.
+  virtual void OnRoster(Client&, const Stanza&) {}
   // Called when LoginAll() that it asked for is through.
   virtual void OnAllIn() {}
   // A login or stream failed. True: that belongs to the scenario, which sees to it; else it is counted.

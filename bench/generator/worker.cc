@@ -101,6 +101,8 @@ void Worker::OnRegistered(Client& client) {
   StartMore();
 }
 
+void Worker::OnRoster(Client& client, const Stanza& stanza) { scenario_->OnRoster(client, stanza); }
+
 void Worker::OnStanza(Client& client, const Stanza& stanza) { scenario_->OnStanza(client, stanza); }
 
 void Worker::OnEnd(Client& client, std::string_view why) {

@@ -40,6 +40,7 @@ class Worker final : private Client::Owner, private Loop::Handler {
  private:
   void OnEvents(std::uint32_t events) override;
   void OnLogin(Client& client) override;
+  void OnRoster(Client& client, const Stanza& stanza) override;
   void OnStanza(Client& client, const Stanza& stanza) override;
   void OnEnd(Client& client, std::string_view why) override;
   void OnRegistered(Client& client) override;

@@ -11,30 +11,30 @@ FONT = 'font-family="sans-serif" font-size="12" fill="#333"'
 
 
 def write(directory, scenarios, peers, reports):
+    """Those that there are figures for: (what it shows, file)."""
     names = [peer.name for peer in peers]
     shared = [one for one in scenarios if not one.parley_only]
-    cpu = [one for one in shared if one.unit == "us"]
     median = lambda one, name: statistics.median(found) if (found := values(reports, one, name)) else None
-    groups = [(one.title, {name: median(one, name) for name in names}) for one in cpu]
-    save(directory / "cpu.svg", bars("Server CPU per delivery (us)", groups))
-    groups = [(one.title, {name: median(one, name) for name in names}) for one in shared if one.unit == "ms"]
-    save(directory / "login.svg", bars("Server CPU (ms)", groups))
-    groups = [(one.title, {name: median(one, name) for name in names}) for one in shared if one.unit == "KiB"]
-    save(directory / "memory.svg", bars("Memory per idle connection (KiB, proportional)", groups))
-    groups = [(one.title, {name: latency(reports, one, name, "p99") for name in names}) for one in cpu]
-    save(directory / "latency.svg", bars("Latency, 99th percentile (ms)", groups))
-    groups = [(one.title, {name: rate(reports, one, name) for name in names}) for one in cpu]
-    save(directory / "throughput.svg", bars("Deliveries a second on the whole machine, generator included", groups))
+    p99 = lambda one, name: latency(reports, one, name, "p99")
+    speed = lambda one, name: rate(reports, one, name)
+    written = []
+    for file, title, unit, value in [
+        ("cpu.svg", "Server CPU per delivery (us)", "us", median),
+        ("login.svg", "Server CPU (ms)", "ms", median),
+        ("memory.svg", "Memory per idle connection (KiB, proportional)", "KiB", median),
+        ("latency.svg", "Latency, 99th percentile (ms)", "us", p99),
+        ("throughput.svg", "Deliveries a second on the whole machine, generator included", "us", speed),
+    ]:
+        groups = [(one.title, {name: value(one, name) for name in names}) for one in shared if one.unit == unit]
+        if text := bars(title, groups):
+            (directory / file).write_text(text)
+            written.append((title, file))
+    return written
 
 
 def rate(reports, scenario, name):
     found = [r["per_second"] for r in reports if r["peer"] == name and r["scenario"] == scenario.key and r["ok"]]
     return statistics.median(found) if found else None
-
-
-def save(path, text):
-    if text:
-        path.write_text(text)
 
 
 def bars(title, groups):

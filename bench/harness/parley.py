@@ -1,10 +1,11 @@
 """Parley: ./parley up in its own directory, the limits that protect it from one address or user lifted, nothing else."""
 
 import json
-import subprocess
 
-from harness.peer import DOMAIN, ITERATIONS, PASSWORD, PREFIX, SALT, Peer, scram_keys
+from harness.peer import DOMAIN, ITERATIONS, PASSWORD, PREFIX, SALT, Peer, finished, scram_keys
+from parley_dev import build
 from parley_dev.cluster import Cluster
+from parley_dev.steps import Failure
 
 # Every limit of rate stays in force in the code; only its value is out of reach of a load generator on one address.
 SETTINGS = [
@@ -55,20 +56,23 @@ class Parley(Peer):
 
     def sql(self, text):
         postgres = self.cluster.postgres()
-        ran = subprocess.run(
+        ran = finished(
             ["psql", "-h", "127.0.0.1", "-p", str(postgres.port), "-U", "parley", "-d", "parley", "-v", "ON_ERROR_STOP=1"]
             + ["-Atq"],
-            input=text, capture_output=True, text=True, check=True,
+            120, "psql", input=text, capture_output=True,
         )
+        if ran.returncode != 0:
+            raise Failure(f"psql: {ran.stderr}")
         return ran.stdout.strip()
 
     def redis_commands(self):
         """How many Redis has carried out so far."""
-        redis = self.cluster.redis()
-        shown = subprocess.run(
-            ["redis-cli", "-p", str(redis.port), "info", "stats"], capture_output=True, text=True, check=True
-        ).stdout
+        shown = self.redis("info", "stats")
         return int(next(line for line in shown.splitlines() if line.startswith("total_commands_processed")).split(":")[1])
+
+    def redis(self, *words):
+        port = str(self.cluster.redis().port)
+        return finished(["redis-cli", "-p", port, *words], 30, "redis-cli", capture_output=True).stdout
 
     def stop(self):
         self.cluster.down()
@@ -79,7 +83,7 @@ class Parley(Peer):
         return ["--cluster", str(status)]
 
     def version(self):
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+        commit = finished(["git", "rev-parse", "--short", "HEAD"], 30, "git", cwd=build.ROOT, capture_output=True)
         size = ", ".join(f"{count} {service}" for service, count in self.counts.items())
         return f"Parley {commit.stdout.strip()}: {size}, Redis, PostgreSQL"
 

@@ -63,6 +63,14 @@ class Peer:
         return ""
 
 
+def finished(command, seconds, what, **options):
+    """The process, which had `seconds` to end."""
+    try:
+        return subprocess.run(command, text=True, check=False, timeout=seconds, **options)
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{what}: not done after {seconds} s") from None
+
+
 def install(packages):
     have = subprocess.run(
         ["dpkg-query", "-W", "-f=${Package} ${db:Status-Status}\n", *packages], capture_output=True, text=True, check=False
@@ -74,11 +82,11 @@ def install(packages):
     sudo = [] if os.getuid() == 0 else ["sudo"]
     # RUNLEVEL=1: nothing is started as a system service.
     environment = ["env", "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1"]
-    subprocess.run([*sudo, "apt-get", "update", "-qq"], check=True, stdout=subprocess.DEVNULL)
-    ran = subprocess.run(
+    finished([*sudo, "apt-get", "update", "-qq"], 300, "apt-get update", stdout=subprocess.DEVNULL)
+    ran = finished(
         [*sudo, *environment, "apt-get", "install", "-y", "-qq", "--no-install-recommends"]
         + ["-o", "DPkg::Lock::Timeout=300", *missing],
-        capture_output=True, text=True, check=False,
+        900, "apt-get install", capture_output=True,
     )
     if ran.returncode != 0:
         raise Failure(f"apt-get could not install {' '.join(missing)}:\n{ran.stderr[-2000:]}")
@@ -97,4 +105,4 @@ def answers(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-__all__ = ["Peer", "Process", "install", "package_version", "scram_keys", "encoded", "answers"]
+__all__ = ["Peer", "Process", "install", "package_version", "scram_keys", "encoded", "answers", "finished"]

@@ -1,9 +1,7 @@
 """Prosody from Debian, tuned for load: its epoll backend and generational collector, no limits, no module that the
 scenarios do not need, internal storage."""
 
-import subprocess
-
-from harness.peer import DOMAIN, ITERATIONS, PREFIX, SALT, Peer, Process, answers, package_version, scram_keys
+from harness.peer import DOMAIN, ITERATIONS, PREFIX, SALT, Peer, Process, answers, finished, package_version, scram_keys
 from parley_dev import certificates
 from parley_dev.processes import wait_until
 
@@ -58,7 +56,8 @@ class Prosody(Peer):
         )
         folder = self.directory / "data" / DOMAIN / "accounts"
         folder.mkdir(parents=True, exist_ok=True)
-        for number in range(accounts):
+        made = len(list(folder.iterdir()))
+        for number in range(accounts if made < accounts else 0):
             (folder / f"{PREFIX}{number}.dat").write_text(text)
 
     def stop(self):
@@ -68,6 +67,6 @@ class Prosody(Peer):
         return ["--server", f"127.0.0.1:{self.port}", "--pids", f"prosody={self.process.pid()}"]
 
     def version(self):
-        lua = subprocess.run(["prosodyctl", "about"], capture_output=True, text=True, check=False).stdout
+        lua = finished(["prosodyctl", "about"], 30, "prosodyctl about", capture_output=True).stdout
         words = [line.split()[-1] for line in lua.splitlines() if line.startswith("Lua version")]
         return f"Prosody {package_version('prosody')}, Lua {''.join(words)}"

@@ -5,6 +5,8 @@ import platform
 import statistics
 from pathlib import Path
 
+from harness.run import problem_of
+
 
 def values(reports, scenario, peer):
     """Of rounds in which every delivery was right."""
@@ -44,11 +46,11 @@ def latency(reports, scenario, peer, key):
     return statistics.median(found) if found else None
 
 
-def render(scenarios, peers, reports, arguments):
+def render(scenarios, peers, reports, arguments, load):
     names = [peer.name for peer in peers]
     lines = [
         f"`bench/compare --rounds {arguments.rounds} --seconds {arguments.seconds:g}` on {machine()}; "
-        + "; ".join(peer.version() for peer in peers) + ".",
+        + "; ".join(peer.version() for peer in peers) + f". Load average before it began: {load:.1f}.",
         "",
         "Server CPU per delivery unless the row says otherwise; median of the rounds (least-most). "
         "The ratio is Parley to the better peer, round by round.",
@@ -59,8 +61,21 @@ def render(scenarios, peers, reports, arguments):
     for one in scenarios:
         cells = [spread(values(reports, one, name)) if not _absent(reports, one, name) else "" for name in names]
         lines.append(f"| {one.title} | {one.unit} | {' | '.join(cells)} | {ratio(reports, one)} | {one.budget} |")
-    lines += ["", *latencies(scenarios, names, reports)]
+    lines += ["", *latencies(scenarios, names, reports), *failures(scenarios, reports)]
     return "\n".join(lines) + "\n"
+
+
+def failures(scenarios, reports):
+    """Runs that do not count."""
+    titles = {one.key: one.title for one in scenarios}
+    wrong = [one for one in reports if not one["ok"]]
+    lines = [f"* {one['peer']}, round {one['round'] + 1}, {titles[one['scenario']]}: {problem_of(one)}" for one in wrong]
+    return ["", "Not counted, as something went wrong:", *lines] if wrong else []
+
+
+def images(plots):
+    """`plots`: (what it shows, file in results/)."""
+    return "\n" + " ".join(f"![{title}](results/{file})" for title, file in plots) + "\n"
 
 
 def _absent(reports, scenario, name):

@@ -127,6 +127,7 @@ struct C2s {
   Milliseconds sm_request_delay{3000};     // or so long
   Milliseconds sm_ack_timeout{60000};      // a client that does not answer for so long is away
   Milliseconds sm_ack_wait{500};           // our answer waits so long for what the client sent before it asked
+  Milliseconds sm_ack_pace{100};           // one answer in so long to a client that sends on without waiting for it
   std::uint32_t sm_store_handled = 64;     // so many handled stanzas are noted in Redis unasked,
   Milliseconds sm_store_delay{1000};       // or after so long
   Milliseconds sm_resume_wait{1000};       // a resumption waits so long for this node's lease
@@ -155,7 +156,8 @@ struct Router {
   std::uint32_t max_directed = 1000;  // directed-presence targets remembered per session
   std::uint32_t offline_batch = 100;
   Milliseconds roster_timeout{5000};
-  Milliseconds delivery_timeout{10000};  // a live edge does not take a stanza
+  Milliseconds delivery_timeout{10000};  // an account cannot be read, or a queue not written, without Redis
+  Milliseconds edge_timeout{60000};      // a living edge has no link to us
   Milliseconds lease_poll{500};
   Milliseconds restore_grace{30000};  // a linked edge has so long to put its sessions back under a new lease
   Milliseconds reap_claim{10000};

@@ -46,6 +46,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void AnnounceDraining() override;
   void Close() override;
   std::vector<Held> Reclaim() override;
+  bool HasFor(std::string_view session) const override { return outbox_.HasFor(session); }
   void WhenSettled(std::function<void()> settled) override;
 
   // Whether a peer may say that it is that service: why not, or nothing.

@@ -174,6 +174,11 @@ class Link {
   // Everything that is not settled, in the order sent; the link is of no more use. For an owner that knows before the
   // stream that the peer is gone.
   virtual std::vector<Held> Reclaim() { return {}; }
+  // A stanza for this session is queued or not settled. Looks at all that is.
+  virtual bool HasFor(std::string_view session) const {
+    (void)session;
+    return false;
+  }
   // Calls back, later, once all that was sent until now is acknowledged or given back; never if the link breaks first.
   virtual void WhenSettled(std::function<void()> settled) { (void)settled; }
 };

@@ -11,6 +11,10 @@ constexpr std::uint64_t kHeaderBytes = 160;
 
 std::uint64_t Bytes(const Envelope& envelope) { return envelope.stanza().size(); }
 
+bool IsFor(std::string_view session, const Held& held) {
+  return held.envelope && held.envelope->kind() != link::v1::KIND_CONTROL && held.envelope->session() == session;
+}
+
 }  // namespace
 
 void Outbox::SetWindow(std::uint32_t envelopes, std::uint64_t bytes) {
@@ -98,6 +102,14 @@ std::vector<Held> Outbox::TakeAll() {
   sent_ = sent_bytes_ = queued_bytes_ = 0;
   congested_ = false;
   return all;
+}
+
+bool Outbox::HasFor(std::string_view session) const {
+  const auto wanted = [session](const Held& held) { return IsFor(session, held); };
+  const auto straggles = [session](const auto& straggler) { return IsFor(session, straggler.second); };
+  return std::any_of(queue_.begin(), queue_.end(), wanted) ||
+         std::any_of(unsettled_.begin(), unsettled_.end(), wanted) ||
+         std::any_of(stragglers_.begin(), stragglers_.end(), straggles);
 }
 
 bool Outbox::Relieve() {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "libs/rpc/link.h"
@@ -29,6 +30,9 @@ class Outbox {
   std::optional<Held> Settle(std::uint64_t seq);
   // Everything, in the order pushed.
   std::vector<Held> TakeAll();
+
+  // A stanza for this session is waiting or unacknowledged.
+  bool HasFor(std::string_view session) const;
 
   // Waiting and unacknowledged.
   std::size_t size() const { return sent_ + queue_.size(); }

@@ -1,6 +1,6 @@
 #include "libs/session/asked.h"
 
-#include <cstdlib>
+#include <charconv>
 #include <map>
 
 namespace parley::session {
@@ -8,6 +8,14 @@ namespace {
 
 // Redis being away is noticed by all others.
 void Ignore(const Result<storage::Reply>&) {}
+
+std::string AnswerField(std::uint64_t number) { return "a" + std::to_string(number); }
+
+std::uint64_t NumberIn(std::string_view text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
 
 }  // namespace
 
@@ -22,8 +30,14 @@ void NoteAsked(storage::Redis& redis, const std::string& key, std::uint64_t numb
                 [done = std::move(done)](const Result<storage::Reply>&) { done(); });
 }
 
+void NoteAnswer(storage::Redis& redis, const std::string& key, std::uint64_t number, std::uint64_t answer,
+                std::function<void()> done) {
+  redis.Command({"HSET", key, AnswerField(number), std::to_string(answer)},
+                [done = std::move(done)](const Result<storage::Reply>&) { done(); });
+}
+
 void ForgetAsked(storage::Redis& redis, const std::string& key, std::uint64_t number) {
-  redis.Command({"HDEL", key, std::to_string(number)}, Ignore);
+  redis.Command({"HDEL", key, std::to_string(number), AnswerField(number)}, Ignore);
 }
 
 void ForgetAllAsked(storage::Redis& redis, const std::string& key) { redis.Command({"DEL", key}, Ignore); }
@@ -39,13 +53,19 @@ const storage::Script& TakeAskedScript() {
 std::vector<v1::Asked> DecodeAsked(const storage::Reply& reply) {
   std::map<std::uint64_t, v1::Asked> by_number;
   for (std::size_t i = 1; i < reply.items.size(); i += 2) {
-    v1::Asked asked;
-    if (!asked.ParseFromString(reply.items[i].text)) continue;
-    by_number[std::strtoull(reply.items[i - 1].text.c_str(), nullptr, 10)] = std::move(asked);
+    const std::string_view field = reply.items[i - 1].text;
+    const std::string& value = reply.items[i].text;
+    if (field.starts_with('a')) {
+      by_number[NumberIn(field.substr(1))].set_answer(NumberIn(value));
+    } else {
+      by_number[NumberIn(field)].MergeFromString(value);
+    }
   }
   std::vector<v1::Asked> all;
   all.reserve(by_number.size());
-  for (auto& [number, asked] : by_number) all.push_back(std::move(asked));
+  for (auto& [number, asked] : by_number) {
+    if (!asked.from().empty()) all.push_back(std::move(asked));
+  }
   return all;
 }
 

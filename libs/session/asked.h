@@ -20,6 +20,9 @@ std::string AskedKey(std::string_view bare_jid, std::string_view session);
 // `done` also when Redis could not be told.
 void NoteAsked(storage::Redis& redis, const std::string& key, std::uint64_t number, const v1::Asked& asked,
                std::function<void()> done);
+// The client answers it by its stanza `answer`. `done` also when Redis could not be told.
+void NoteAnswer(storage::Redis& redis, const std::string& key, std::uint64_t number, std::uint64_t answer,
+                std::function<void()> done);
 void ForgetAsked(storage::Redis& redis, const std::string& key, std::uint64_t number);
 void ForgetAllAsked(storage::Redis& redis, const std::string& key);
 // Script and reply of taking all, oldest first.

@@ -1,5 +1,8 @@
 #include "libs/session/queue.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
 #include <algorithm>
 
 #include "libs/base/ids.h"
@@ -12,6 +15,29 @@ constexpr std::uint64_t kUnacknowledged = 0x9e3779b97f4a7c15;  // seed: other ma
 Result<Ok> Done(const Result<storage::Reply>& reply) {
   if (!reply) return reply.error();
   return Ok{};
+}
+
+using google::protobuf::io::CodedOutputStream;
+using Wire = google::protobuf::internal::WireFormatLite;
+
+// Protobuf's wire format, written where the order of fields matters to us. Field numbers below 16 have tags of a byte.
+std::size_t SizeOfNumber(std::uint64_t number) { return 1 + CodedOutputStream::VarintSize64(number); }
+std::size_t SizeOfBytes(std::size_t size) { return SizeOfNumber(size) + size; }
+
+std::uint8_t* WriteNumber(std::uint8_t* to, int field, std::uint64_t number) {
+  to = CodedOutputStream::WriteTagToArray(Wire::MakeTag(field, Wire::WIRETYPE_VARINT), to);
+  return CodedOutputStream::WriteVarint64ToArray(number, to);
+}
+std::uint8_t* WriteSize(std::uint8_t* to, int field, std::size_t size) {
+  to = CodedOutputStream::WriteTagToArray(Wire::MakeTag(field, Wire::WIRETYPE_LENGTH_DELIMITED), to);
+  return CodedOutputStream::WriteVarint64ToArray(size, to);
+}
+
+// An element is the same with this before it, and says what is handled: parsers merge what comes of one field.
+std::string SayHandled(std::uint64_t handled) {
+  v1::QueueElement element;
+  element.mutable_stanza()->set_handled(handled);
+  return element.SerializeAsString();
 }
 
 }  // namespace
@@ -47,15 +73,23 @@ std::string Encode(const v1::QueueHeader& header) {
   return element.SerializeAsString();
 }
 
-std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled) {
-  v1::QueueElement element;
-  auto& queued = *element.mutable_stanza();
-  queued.set_at(at);
-  queued.set_handled(handled);
-  // Lent, not copied.
-  queued.unsafe_arena_set_allocated_envelope(&envelope);
-  std::string bytes = element.SerializeAsString();
-  queued.unsafe_arena_release_envelope();
+std::string Encode(link::v1::Envelope& envelope, std::int64_t moment, std::uint64_t handled) {
+  const auto at = static_cast<std::uint64_t>(moment);
+  std::string stanza;
+  stanza.swap(*envelope.mutable_stanza());
+  const std::size_t rest = envelope.ByteSizeLong();
+  const std::size_t enveloped = rest + SizeOfBytes(stanza.size());
+  const std::size_t queued = SizeOfNumber(at) + (handled == 0 ? 0 : SizeOfNumber(handled)) + SizeOfBytes(enveloped);
+  std::string bytes(SizeOfBytes(queued), '\0');
+  auto* to = reinterpret_cast<std::uint8_t*>(bytes.data());
+  to = WriteSize(to, v1::QueueElement::kStanzaFieldNumber, queued);
+  to = WriteNumber(to, v1::Queued::kAtFieldNumber, at);
+  if (handled != 0) to = WriteNumber(to, v1::Queued::kHandledFieldNumber, handled);
+  to = WriteSize(to, v1::Queued::kEnvelopeFieldNumber, enveloped);
+  to = envelope.SerializeWithCachedSizesToArray(to);
+  to = WriteSize(to, link::v1::Envelope::kStanzaFieldNumber, stanza.size());
+  std::copy(stanza.begin(), stanza.end(), to);
+  stanza.swap(*envelope.mutable_stanza());
   return bytes;
 }
 
@@ -82,10 +116,12 @@ Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
   return contents;
 }
 
-void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string>& elements,
-            std::function<void(Result<std::uint64_t>)> done) {
+void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string_view>& elements,
+            std::uint64_t handled, std::function<void(Result<std::uint64_t>)> done) {
   std::vector<std::string_view> words{"RPUSHX", key};
   words.insert(words.end(), elements.begin(), elements.end());
+  std::string last;
+  if (handled != 0) words.back() = last = SayHandled(handled).append(words.back());
   redis.Command(words, [done = std::move(done)](Result<storage::Reply> reply) {
     if (!reply) return done(reply.error());
     done(static_cast<std::uint64_t>(reply->integer));
@@ -117,7 +153,7 @@ void Load(storage::Redis& redis, const std::string& key, std::function<void(Resu
 }
 
 void Rebuild(storage::Redis& redis, const std::string& key, std::size_t length,
-             const std::vector<std::string>& elements, std::function<void(Result<bool>)> done) {
+             const std::vector<std::string_view>& elements, std::function<void(Result<bool>)> done) {
   static const storage::Script script(R"(
     if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
     redis.call('DEL', KEYS[1])

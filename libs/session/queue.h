@@ -33,7 +33,7 @@ v1::Answered AnsweredBy(const link::v1::Envelope& envelope);
 bool IsAnswer(const v1::Answered& answered, std::uint64_t number, std::string_view id);
 
 std::string Encode(const v1::QueueHeader& header);
-// The envelope is only read.
+// The envelope is only read. The end of the element is its stanza.
 std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled);
 
 struct QueueContents {
@@ -47,10 +47,10 @@ inline constexpr char kNoQueue[] = "there is no such queue";
 // The reply to LRANGE key 0 -1.
 Result<QueueContents> DecodeQueue(const storage::Reply& reply);
 
-// All or none. `done` gets the length of the list afterwards; 0: there is no such queue (any more), and nothing was
-// appended.
-void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string>& elements,
-            std::function<void(Result<std::uint64_t>)> done);
+// All or none; they say that all up to `handled` is, unless it is 0. `done` gets the length of the list afterwards; 0:
+// there is no such queue (any more), and nothing was appended.
+void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string_view>& elements,
+            std::uint64_t handled, std::function<void(Result<std::uint64_t>)> done);
 // Replaces the header. An Error if there is no such queue.
 void SetHeader(storage::Redis& redis, const std::string& key, const v1::QueueHeader& header,
                std::function<void(Result<Ok>)> done);
@@ -61,6 +61,6 @@ void Load(storage::Redis& redis, const std::string& key, std::function<void(Resu
 // Makes the queue what its owner knows: after Redis lost it, or others added to it meanwhile. `done` gets false, and
 // nothing is changed, if the list does not have `length` elements any more (0: it is not there).
 void Rebuild(storage::Redis& redis, const std::string& key, std::size_t length,
-             const std::vector<std::string>& elements, std::function<void(Result<bool>)> done);
+             const std::vector<std::string_view>& elements, std::function<void(Result<bool>)> done);
 
 }  // namespace parley::session

@@ -24,6 +24,7 @@ link::v1::Envelope Message(int number) {
 
 std::string Element(int number, std::uint64_t handled = 0) {
   auto envelope = Message(number);
+  envelope.set_received_at(77);  // comes behind the stanza, by its number
   return Encode(envelope, 1000 + number, handled);
 }
 
@@ -49,7 +50,7 @@ class QueueTest : public ::testing::Test {
   }
   void Begin(std::uint64_t acked = 0) { server_.Call({"RPUSH", kKey, Encode(Header(acked))}); }
   Result<std::uint64_t> Push(const std::string& key, int number, std::uint64_t handled = 0) {
-    return Wait<std::uint64_t>([&](auto done) { Append(redis_, key, {Element(number, handled)}, done); });
+    return Wait<std::uint64_t>([&](auto done) { Append(redis_, key, {Element(number)}, handled, done); });
   }
   Result<QueueContents> Contents(const std::string& key = kKey) {
     return Wait<QueueContents>([&](auto done) { Load(redis_, key, done); });
@@ -83,6 +84,18 @@ TEST_F(QueueTest, EncodingLeavesTheEnvelope) {
   EXPECT_EQ(envelope.stanza(), "<message id='1'/>");
 }
 
+TEST_F(QueueTest, AnElementEndsWithItsStanza) {
+  const std::string element = Element(1, 300);
+  EXPECT_TRUE(element.ends_with("<message id='1'/>"));
+  v1::QueueElement parsed;
+  ASSERT_TRUE(parsed.ParseFromString(element));
+  EXPECT_EQ(parsed.stanza().at(), 1001);
+  EXPECT_EQ(parsed.stanza().handled(), 300u);
+  EXPECT_EQ(parsed.stanza().envelope().kind(), link::v1::KIND_MESSAGE);
+  EXPECT_EQ(parsed.stanza().envelope().stanza(), "<message id='1'/>");
+  EXPECT_EQ(parsed.stanza().envelope().received_at(), 77);
+}
+
 TEST_F(QueueTest, WithoutAQueueNothingIsAppended) {
   EXPECT_EQ(*Push(kKey, 1), 0u);
   EXPECT_EQ(server_.Call({"EXISTS", kKey}), "0");
@@ -105,7 +118,8 @@ TEST_F(QueueTest, TrimTakesTheOldestOut) {
 TEST_F(QueueTest, IsRebuiltOnlyAsItWasRead) {
   Begin();
   ASSERT_TRUE(Push(kKey, 1));
-  const std::vector<std::string> elements{Encode(Header(7))};
+  const std::string header = Encode(Header(7));
+  const std::vector<std::string_view> elements{header};
   const auto rebuild = [&](std::size_t length) {
     return Wait<bool>([&](auto done) { Rebuild(redis_, kKey, length, elements, done); });
   };

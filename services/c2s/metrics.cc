@@ -151,6 +151,8 @@ Metrics::Metrics(telemetry::Metrics& m)
                                     "How long clients wait to be told what is handled: until routers took it and Redis "
                                     "knows")),
       restoring(m.Gauge("parley_c2s_sessions_restoring", "Sessions that wait to be put back")),
+      doubts(m, "parley_c2s_doubts_total", "Times that others may have taken this edge for dead", "reason",
+             {"stopped", "no router"}),
       certificate_reloads(m.Counter("parley_c2s_certificate_reloads_total", "Certificates reloaded")),
       certificate_expiry(m, "parley_c2s_certificate_expiry_timestamp_seconds",
                          "When the certificate of a host expires"),

@@ -109,6 +109,8 @@ struct Metrics {
   // From a client's <r/> to our <a/>.
   prometheus::Histogram& sm_answer_seconds;
   prometheus::Gauge& restoring;
+  // Others may have taken us for dead, and have our sessions: why.
+  CounterFamily doubts;
   prometheus::Counter& certificate_reloads;
   HostGauges certificate_expiry;
   // Connections behind load balancers (PROXY protocol).

@@ -39,6 +39,7 @@ void Node::OnRouters(bool available) {
 
 void Node::Doubt(std::string_view reason) {
   log::Info("sessions_in_doubt", {{"reason", reason}, {"sessions", sessions_.size()}});
+  metrics_.doubts.Add(reason);
   out_ = true;
   ++generation_;
   for (const auto& each : sessions_.All()) {

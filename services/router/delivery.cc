@@ -1,6 +1,7 @@
 #include "services/router/delivery.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
@@ -14,6 +15,44 @@ Session* Named(Account& account, const Envelope& envelope) {
   const std::string_view resource = xmpp::ResourceOf(envelope.to());
   return resource.empty() ? nullptr : account.WithResource(resource);
 }
+
+// A message that goes to several sessions: answered with an error only if not one of them takes it.
+class Copies {
+ public:
+  Copies(Sender& sender, const Held& held) : sender_(sender), message_(*held.envelope), told_(held.receipt) {}
+  Copies(const Copies&) = delete;
+  Copies& operator=(const Copies&) = delete;
+  ~Copies() {
+    if (settled_ < made_) {  // the process is going
+      told_.Abandon();
+    } else if (!delivered_) {
+      Bounce();
+    }
+  }
+
+  static Receipt ReceiptFor(const std::shared_ptr<Copies>& copies) {
+    ++copies->made_;
+    return Receipt([copies](rpc::RefusalReason refusal) {
+      if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) copies->delivered_ = true;
+      ++copies->settled_;
+    });
+  }
+
+ private:
+  void Bounce() {
+    Held bounced;
+    bounced.envelope = std::make_unique<Envelope>(std::move(message_));
+    bounced.receipt = std::move(told_);
+    sender_.Bounce(std::move(bounced), xmpp::ResourceConstraint("No session of the recipient takes it"));
+  }
+
+  Sender& sender_;
+  Envelope message_;
+  Receipt told_;
+  int made_ = 0;
+  int settled_ = 0;
+  bool delivered_ = false;
+};
 
 }  // namespace
 
@@ -92,20 +131,25 @@ void Delivery::There(Session& session, Held held) {
 template <class Wanted>
 void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
   const auto& all = account.sessions();
+  std::shared_ptr<Copies> copies;
   if (std::count_if(all.begin(), all.end(), wanted) > 1) {
     held.envelope->set_copied(true);
     held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
+    if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(sender_, held);
   }
+  const auto receipt = [&] { return copies ? Copies::ReceiptFor(copies) : held.receipt; };
   Session* last = nullptr;
   for (auto& session : account.sessions()) {
     if (!wanted(session)) continue;
     if (last != nullptr) {
       Envelope copy(*held.envelope);
-      sender_.Deliver(*last, std::move(copy), held.receipt);
+      sender_.Deliver(*last, std::move(copy), receipt());
     }
     last = &session;
   }
-  if (last != nullptr) sender_.Deliver(*last, std::move(held));
+  if (last == nullptr) return;
+  held.receipt = receipt();
+  sender_.Deliver(*last, std::move(held));
 }
 
 Task<void> Delivery::Again(Account& account, Held held) {
@@ -132,6 +176,10 @@ void Delivery::GiveUp(Held held, const xmpp::StanzaError& error) {
   const Envelope& envelope = *held.envelope;
   // Plain presence is gone with the moment; the next one replaces it.
   if (envelope.kind() == link::v1::KIND_PRESENCE && !IsSubscription(envelope.type())) return;
+  if (envelope.kind() == link::v1::KIND_MESSAGE && envelope.copied()) {
+    held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // others may have it: see Copies
+    return;
+  }
   sender_.Bounce(std::move(held), error);
 }
 

@@ -220,5 +220,21 @@ TEST_F(DeliveryTest, AFullQueueIsAnsweredWithResourceConstraint) {
   EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("resource-constraint")));
 }
 
+TEST_F(DeliveryTest, WhatOneOfSeveralSessionsTakesIsDelivered) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  testing::Edge& slow = AddEdge("c2s-2");
+  Client& balcony = Online("juliet@home.example/balcony");
+  Online(slow, "juliet@home.example/hall");
+  balcony.Take();
+  slow.SetOverloaded(true);
+  romeo.Send(Message("juliet@home.example", "chat"));
+  EXPECT_THAT(Received(balcony), SizeIs(1));
+  EXPECT_THAT(romeo.Take(), IsEmpty());
+  EXPECT_EQ(slow.unacknowledged() + edge().unacknowledged(), 0u);
+  edge().SetOverloaded(true);
+  romeo.Send(Message("juliet@home.example", "chat"));
+  RunUntil([&] { return Metric("parley_router_bounces_total{condition=\"resource-constraint\"}") == 1; });
+}
+
 }  // namespace
 }  // namespace parley::router

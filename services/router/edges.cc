@@ -8,6 +8,7 @@ namespace parley::router {
 namespace {
 
 constexpr std::chrono::milliseconds kSweep{200};
+constexpr std::chrono::milliseconds kSettling{1};  // between looks at a link
 
 }  // namespace
 
@@ -34,8 +35,28 @@ void Edges::Deliver(const Record& record, rpc::Held held) {
     return Park(leaving->second.waiting, std::move(held));
   }
   Edge& edge = edges_[record.node()];
-  if (edge.epoch != record.node_epoch() && !nodes_.Dead(record)) edge.epoch = record.node_epoch();
+  // Others may queue for the session by now, and what an edge of that name took would come behind that. Unless it took
+  // something before.
+  if (IsDead(edge, record) && !HasFor(record)) return owner_.OnUndelivered(std::move(held), Failure::kGone);
   Hand(edge, std::move(held));
+}
+
+bool Edges::IsDead(Edge& edge, const Record& record) {
+  if (edge.epoch == record.node_epoch()) return edge.dead;
+  if (nodes_.Dead(record)) return true;
+  edge.epoch = record.node_epoch();
+  edge.dead = false;
+  return false;
+}
+
+bool Edges::HasFor(const Record& record) const {
+  const auto* link = LinkOf(record.node());
+  return link != nullptr && link->HasFor(record.session());
+}
+
+Task<void> Edges::Settled(Record record) const {
+  const auto late = Clock::now() + options_.handover_timeout;
+  while (HasFor(record) && Clock::now() < late) co_await SleepFor(kSettling);
 }
 
 void Edges::Hand(Edge& edge, rpc::Held held) {
@@ -86,7 +107,9 @@ std::vector<rpc::Held> Edges::TakeParked(const Record& record) {
 
 void Edges::OnNodeDied(const Nodes::Node& node) {
   const auto place = edges_.find(node.instance);
-  if (place == edges_.end() || place->second.link != nullptr || place->second.epoch != node.epoch) return;
+  if (place == edges_.end() || place->second.epoch != node.epoch) return;
+  place->second.dead = true;
+  if (place->second.link != nullptr) return;
   std::deque<Parked> parked = std::move(place->second.parked);
   edges_.erase(place);
   GiveBack(std::move(parked), Failure::kGone);
@@ -136,7 +159,7 @@ void Edges::GiveBack(std::deque<Parked> parked, Failure failure) {
 
 void Edges::Sweep() {
   if (parked_ == 0) return;
-  const auto late = Clock::now() - options_.delivery_timeout;
+  const auto late = Clock::now() - options_.edge_timeout;
   std::deque<Parked> gone;
   std::deque<Parked> timed_out;
   for (auto& [instance, edge] : edges_) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libs/base/loop.h"
+#include "libs/base/task.h"
 #include "libs/rpc/link.h"
 #include "services/router/account.h"
 #include "services/router/metrics.h"
@@ -43,6 +44,11 @@ class Edges {
   void Deliver(const Record& record, rpc::Held held);
   // Tells the session's owners apart.
   static std::uint64_t MarkOf(const Record& record);
+  // Its edge may have something for the session that it has not settled.
+  bool HasFor(const Record& record) const;
+  // Until it has settled that, and what it refused is back (Owner::OnUndelivered); its link broke, and what it had is
+  // parked; or router.handover_timeout is over.
+  Task<void> Settled(Record record) const;
   // What waits for this session, in order: it is over, or elsewhere.
   std::vector<rpc::Held> TakeParked(const Record& record);
 
@@ -83,6 +89,7 @@ class Edges {
   struct Edge {
     rpc::Link* link = nullptr;
     std::string epoch;  // of its lease, as the last record that we saw of it says
+    bool dead = false;  // that one
     std::deque<Parked> parked;
   };
 
@@ -94,6 +101,7 @@ class Edges {
     Loop::Timer timer;
   };
 
+  bool IsDead(Edge& edge, const Record& record);
   std::deque<Parked> Extract(const Record& record);
   void Hand(Edge& edge, rpc::Held held);
   void Park(std::deque<Parked>& parked, rpc::Held held);

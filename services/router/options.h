@@ -20,6 +20,7 @@ struct Options {
   std::uint32_t offline_batch = 100;
   std::chrono::milliseconds roster_timeout{5000};
   std::chrono::milliseconds delivery_timeout{10000};
+  std::chrono::milliseconds edge_timeout{60000};
   std::chrono::milliseconds reap_claim{10000};
   std::chrono::milliseconds reap_retry{2000};
   std::chrono::milliseconds handover_timeout{6000};

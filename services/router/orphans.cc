@@ -63,7 +63,8 @@ Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
 // What its link holds would come back behind what is new: an edge that has stopped is not dead until its link breaks.
 // One that goes on puts its sessions back, and another of its name does not know them, which shows.
 bool Orphans::MayYetTake(const Record& record) const {
-  return parts_.edges.linked(record.node()) && !parts_.nodes.Dead(record);
+  if (parts_.nodes.Dead(record)) return parts_.edges.HasFor(record);
+  return parts_.edges.linked(record.node());
 }
 
 Task<void> Orphans::LetGo(Account& account, std::string id, Receipt receipt) {
@@ -119,6 +120,7 @@ Task<void> Orphans::Orphan(Account& account, std::string id) {
   Session* session = account.WithId(id);
   if (session == nullptr) co_return;
   const Record before = session->record;
+  co_await parts_.edges.Settled(before);  // else what its edge refuses would come behind what is new
   const auto mark = Edges::MarkOf(before);
   parts_.edges.Hold(before);  // it may come back in the middle of this
   if (!parts_.nodes.Dead(before)) IndexNowhere(account, before);

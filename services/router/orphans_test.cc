@@ -26,13 +26,24 @@ class OrphansTest : public testing::ManagedTest {
   void AddLease(const std::string& member, std::chrono::milliseconds left) {
     Redis({"ZADD", storage::kNodesKey, std::to_string(UnixMilliseconds() + left.count()), member});
   }
-  // Leases that have run out by now are known to have.
+  // Leases that there are now are known; those that have run out are known to have, if they were known before.
   void RunUntilLapsesAreSeen() {
     constexpr std::chrono::milliseconds kAboutToLapse{200};
-    AddLease("c2s-9/boot.1", kAboutToLapse);
-    RunUntil([&] { return Redis({"EXISTS", "parley:reap:c2s-9/boot.1"}) == "1"; });
+    const std::string probe = "c2s-9/boot" + std::to_string(++probes_) + ".";
+    std::int64_t lapsed = 0;
+    RunUntil([&] {  // one that comes and goes between two looks is not seen
+      const std::int64_t now = UnixMilliseconds();
+      if (now >= lapsed) {
+        AddLease(probe + std::to_string(now), kAboutToLapse);
+        lapsed = now + 5 * kAboutToLapse.count();
+      }
+      return !Redis({"KEYS", "parley:reap:" + probe + "*"}).empty();
+    });
   }
   std::string LengthNow() { return QueueLength(RecordOf().queue()); }
+
+ private:
+  int probes_ = 0;
 };
 
 TEST_F(OrphansTest, ItsSessionStaysWhatItIsToEverybody) {
@@ -98,6 +109,84 @@ TEST_F(OrphansTest, AnEdgeThatStoppedIsNotDeadUntilItsLinkBreaks) {
   const Client left = Kill(first(), romeo);
   RunUntilOrphaned();
   ExpectIds(Resumed(second(), left), Numbers(1, 5));
+}
+
+// What it takes would come behind what is queued until it has said that the session still is its.
+TEST_F(OrphansTest, AnEdgeThatWasDeadGetsNothingBeforeItHasPutItsSessionBack) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  RunUntilLapsesAreSeen();
+  // Another router cleans up after it, in its own time.
+  Redis({"SET", "parley:reap:c2s-2/" + first().epoch(), "c2s-7"});
+  first().EndLease();
+  first().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-2"); });
+  RunUntilLapsesAreSeen();
+  first().Reconnect();
+  RunUntil([&] { return HasEdge("c2s-2"); });
+  Chat(1);
+  RunUntilOrphaned();
+  Settle();
+  EXPECT_THAT(Ids(romeo.received()), IsEmpty());
+  EXPECT_EQ(LengthNow(), "2");
+}
+
+// An edge that is linked has its sessions put back after a while, or not; what it has got is its until then.
+TEST_F(OrphansTest, NothingIsQueuedBehindWhatAnEdgeMayYetTake) {
+  Configure(1, {"router.restore_grace=500ms"});
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Client& plain = Online(first(), "romeo@home.example/plain");
+  juliet().Take();
+  first().SetFrozen(true);
+  Chat(1);
+  RunUntil([&] { return first().frozen() == 1; });
+  const std::string next = first().epoch().substr(0, first().epoch().rfind('.')) + ".2";
+  first().EndLease();
+  AddLease("c2s-2/" + next, std::chrono::minutes(1));
+  RunUntil([&] { return !juliet().received().empty(); });  // of the other one
+  Chat(2);
+  RunUntil([&] { return first().frozen() == 2; });
+  first().SetFrozen(false);
+  ExpectIds(romeo, Numbers(1, 3));
+  EXPECT_THAT(Ids(plain.received()), IsEmpty());
+}
+
+TEST_F(OrphansTest, WhatAnEdgeRefusesComesBeforeWhatIsNew) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().SetFrozen(true);
+  Chat(1);
+  Chat(2);
+  RunUntil([&] { return first().frozen() == 2; });
+  first().Lose(romeo);
+  first().TakeOneFrozen();
+  RunUntil([&] { return Metric("parley_router_undeliverable_total") == 1; });
+  Chat(3);
+  RunUntil([&] { return Metric("parley_router_mailbox") >= 2 || LengthNow() == "3"; });
+  first().SetFrozen(false);
+  RunUntil([&] { return LengthNow() == "4"; });
+  ExpectIds(Resumed(second(), romeo), Numbers(1, 4));
+}
+
+TEST_F(OrphansTest, WhatTheEdgeOfASessionThatEndedRefusesComesBeforeWhatIsNew) {
+  Begin();
+  Client& romeo = Online(first(), "romeo@home.example/plain");
+  Client& nurse = Online(first(), "nurse@home.example/hall");
+  juliet().Take();
+  first().SetFrozen(true);
+  Chat(1, romeo.jid());
+  Chat(2, romeo.jid());
+  RunUntil([&] { return first().frozen() == 2; });
+  romeo.Close();
+  nurse.Send("<message to='juliet@home.example' id='after'/>");
+  RunUntil([&] { return Ids(juliet().received()) == std::vector<std::string>{"after"}; });
+  Chat(3, romeo.jid());
+  juliet().Send("<message to='juliet@home.example' id='after'/>");
+  RunUntil([&] { return Ids(juliet().received()).size() == 2; });
+  first().SetFrozen(false);
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 3; });
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 4));
 }
 
 // It cannot reach Redis, but its clients and we can reach it.

@@ -27,6 +27,7 @@ Options OptionsOf(const config::Config& config) {
   options.offline_batch = router.offline_batch;
   options.roster_timeout = router.roster_timeout;
   options.delivery_timeout = router.delivery_timeout;
+  options.edge_timeout = router.edge_timeout;
   options.reap_claim = router.reap_claim;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;

@@ -221,7 +221,7 @@ Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadQueue(std:
 Task<Result<std::uint64_t>> SessionStore::Append(std::string bare, std::string queue, std::string element) {
   const std::string key = session::QueueKey(bare, queue);
   std::function<void(std::function<void(Result<std::uint64_t>)>)> start = [&](auto done) {
-    session::Append(redis_, key, {element}, std::move(done));
+    session::Append(redis_, key, {element}, 0, std::move(done));
   };
   co_return co_await Await<Result<std::uint64_t>>(start);
 }

@@ -68,7 +68,9 @@ Task<Receipt> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
 }
 
 Task<void> Sessions::End(Account& account, std::string session_id, std::string reason, Receipt receipt) {
-  if (account.Asking(session_id) == nullptr) co_return;
+  const Session* session = account.Asking(session_id);
+  if (session == nullptr) co_return;
+  co_await parts_.edges.Settled(session->record);  // else what its edge refuses would come behind what is new
   const Retired retired = co_await Retire(account, session_id);
   if (retired == Retired::kElsewhere || account.Asking(session_id) == nullptr) co_return;
   Gone gone = Take(account, session_id, std::move(reason));

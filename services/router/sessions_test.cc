@@ -200,6 +200,23 @@ TEST_F(NotedRequestsTest, AreAnsweredOnceIfTheEdgeHadNotSaidThatItTookThem) {
   ExpectBounced({"1", "2"});
 }
 
+// Its client's answer may have arrived, or not.
+TEST_F(NotedRequestsTest, AnAnswerThatMayHaveArrivedIsGivenOnce) {
+  for (const std::string id : {"1", "2"}) {
+    Ask(id);
+    Note(id);
+  }
+  Settle();
+  romeo_->Send("<iq type='result' to='juliet@home.example/balcony' id='1'/>");
+  Redis({"HSET", key_, "a1", std::to_string(romeo_->sent())});
+  Redis({"HSET", key_, "a2", std::to_string(romeo_->sent() + 1)});
+  Settle();
+  EXPECT_THAT(juliet_->Take(), ElementsAre(HasSubstr("result")));
+  KillEdge(*dying_);
+  ExpectBounced({"2"});
+  EXPECT_EQ(edge().repeats(), 1);
+}
+
 TEST_F(NotedRequestsTest, AreAnsweredOfAGhost) {
   Note("1");
   dying_->Lose(*romeo_);
@@ -390,7 +407,7 @@ TEST_F(SessionsTest, AnEdgeThatComesBackGetsWhatWaited) {
 }
 
 TEST_F(SessionsTest, ALiveEdgeThatTakesNothingTimesOut) {
-  Configure(1, {"router.delivery_timeout=300ms"});
+  Configure(1, {"router.edge_timeout=300ms"});
   Client& juliet = Online("juliet@home.example/balcony");
   Edge& away = AddEdge("c2s-2");
   Online(away, "romeo@home.example/orchard");

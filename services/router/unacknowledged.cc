@@ -111,6 +111,9 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   const std::vector<session::v1::Asked> asked(header.asked().begin(), header.asked().end());
   const std::uint64_t first = header.acked() - std::min<std::uint64_t>(header.acked(), asked.size()) + 1;
   Answer(account.bare(), ended.record, asked, first, told);
+  for (const auto& answering : header.answering()) {
+    if (answering.answer() > header.handled()) Answer(account.bare(), ended.record, {answering}, 0, told);
+  }
   std::vector<Held> again;
   std::uint64_t number = header.acked();
   for (auto& queued : contents.stanzas) {
@@ -139,8 +142,24 @@ void Unacknowledged::Answer(const std::string& bare, const Record& ended, const 
     request.set_id(asked.id());
     request.set_unacknowledged_by(ended.session());
     request.set_unacknowledged_number(number++);
-    parts_.sender.Bounce(std::move(held), xmpp::ServiceUnavailable());
+    if (asked.answer() != 0) {
+      AnswerAgain(request, ended.session(), asked.answer(), told);
+    } else {
+      parts_.sender.Bounce(std::move(held), xmpp::ServiceUnavailable());
+    }
   }
+}
+
+// The client's own answer, its stanza `number`, may have arrived: who got that knows this for a repeat of it.
+void Unacknowledged::AnswerAgain(const Envelope& request, const std::string& session, std::uint64_t number,
+                                 const Receipt& told) {
+  auto answer = xmpp::MakeError(request, xmpp::ServiceUnavailable());
+  if (!answer || !parts_.sender.Reachable(answer->to())) return;
+  answer->set_origin(session);
+  answer->set_origin_seq(number);
+  answer->set_repeat(true);
+  parts_.metrics.unacknowledged_bounced.Increment();
+  parts_.sender.Forward(std::move(*answer), told);
 }
 
 Task<void> Unacknowledged::AnswerFor(const Account& account, Record ended, Receipt told) {

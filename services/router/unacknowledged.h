@@ -61,6 +61,7 @@ class Unacknowledged {
   // RFC 6120 8.2.3, in the name of the session. `number`: of the first of them, among what it got.
   void Answer(const std::string& bare, const Record& ended, const std::vector<session::v1::Asked>& asked,
               std::uint64_t number, const Receipt& told);
+  void AnswerAgain(const Envelope& request, const std::string& session, std::uint64_t number, const Receipt& told);
   void Remember(const std::string& session, const session::QueueContents& contents);
 
   Parts parts_;

@@ -11,6 +11,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr char kOrchard[] = "romeo@home.example/orchard";
+constexpr std::uint64_t kShort = 1;  // over as soon as somebody looks
 
 // What becomes of the stanzas that a client had not acknowledged when its session ended.
 class UnacknowledgedTest : public testing::ManagedTest {
@@ -167,6 +168,38 @@ TEST_F(UnacknowledgedTest, AcknowledgedRequestsWithoutAnswerAreBouncedBeforeTheO
   };
   EXPECT_THAT(Received(juliet()), ElementsAre(bounced("0"), bounced("2"), HasSubstr("'unavailable'"), bounced("3")));
   EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"bounced\"}"), 3);
+}
+
+// RFC 6120 8.2.3: the edge died as it passed the answer on.
+TEST_F(UnacknowledgedTest, ARequestIsAnsweredOnceIfItsAnswerMayHaveArrived) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard, kShort);
+  const std::string ask = "<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>";
+  juliet().Send(ask);
+  RunUntil([&] { return romeo.received().size() == 1; });
+  first().Acknowledge(romeo, 1);
+  romeo.Send("<iq type='result' to='juliet@home.example/balcony' id='q'/>");
+  first().SetAnswering(romeo, "q", romeo.sent());
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("result")));
+  KillEdge(first());
+  RunUntil([&] { return RedisIsClean() && edge().repeats() == 1; });
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+}
+
+TEST_F(UnacknowledgedTest, ARequestIsAnsweredIfItsAnswerDidNotArrive) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard, kShort);
+  const std::string ask = "<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>";
+  juliet().Send(ask);
+  RunUntil([&] { return romeo.received().size() == 1; });
+  first().Acknowledge(romeo, 1);
+  first().SetAnswering(romeo, "q", romeo.sent() + 1);
+  Settle();
+  KillEdge(first());
+  RunUntil([&] { return RedisIsClean() && juliet().received().size() == 2; });
+  EXPECT_THAT(juliet().Take(), ::testing::Contains(AllOf(HasSubstr("<iq type='error'"), HasSubstr("id='q'"))));
 }
 
 TEST_F(UnacknowledgedTest, WhatWasStoredBeforeIsStoredAgain) {

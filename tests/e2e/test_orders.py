@@ -98,7 +98,7 @@ async def waiting(world):
 
 async def test_status_shows_what_waits_for_whom(own_cluster):
     """For an edge that hangs, whether its link has broken already or not."""
-    world = own_cluster(settings=["c2s.lease_ttl=5m", "router.delivery_timeout=5m", "c2s.order_timeout=60s"])
+    world = own_cluster(settings=["c2s.lease_ttl=5m", "router.edge_timeout=5m", "c2s.order_timeout=60s"])
     sender, receiver = await world.pair()
     world.cluster.signal("c2s-2", signal.SIGSTOP)
     try:

@@ -30,11 +30,20 @@ std::vector<Requests::Request> Requests::Note(Request request, std::size_t max_b
   return forgotten;
 }
 
-std::optional<Requests::Request> Requests::Answer(const xmpp::Envelope& stanza) {
-  if (!list_ || !IsAnswer(stanza)) return std::nullopt;
+const Requests::Request* Requests::Answer(const xmpp::Envelope& stanza) {
+  if (!list_ || !IsAnswer(stanza)) return nullptr;
+  for (Request& request : list_->requests) {
+    if (request.answer != 0 || request.id != stanza.id() || request.from != stanza.to()) continue;
+    request.answer = stanza.origin_seq();
+    return &request;
+  }
+  return nullptr;
+}
+
+std::optional<Requests::Request> Requests::Settle(std::uint64_t number) {
+  if (!list_) return std::nullopt;
   for (std::size_t i = 0; i < list_->requests.size(); ++i) {
-    const Request& request = list_->requests[i];
-    if (request.id == stanza.id() && request.from == stanza.to()) return Remove(i);
+    if (list_->requests[i].answer == number) return Remove(i);
   }
   return std::nullopt;
 }
@@ -49,14 +58,17 @@ Requests::Request Requests::Remove(std::size_t index) {
 }
 
 void Requests::Add(session::v1::QueueHeader& header, const Request& request) {
-  auto& asked = *header.add_asked();
+  auto& asked = request.answer == 0 ? *header.add_asked() : *header.add_answering();
   asked.set_id(request.id);
   asked.set_from(request.from);
+  asked.set_answer(request.answer);
 }
 
 std::vector<Requests::Request> Requests::Take() {
   const auto list = std::exchange(list_, nullptr);
-  return list ? std::move(list->requests) : std::vector<Request>();
+  if (!list) return {};
+  std::erase_if(list->requests, [](const Request& request) { return request.answer != 0; });
+  return std::move(list->requests);
 }
 
 xmpp::Envelope AnswerFor(const std::string& owner, const Requests::Request& request, const xmpp::StanzaError& error) {

@@ -22,20 +22,24 @@ class Requests {
     std::string id;
     std::string from;
     std::uint64_t number = 0;  // by which Redis has it (libs/session/asked.h); 0: it has not
+    std::uint64_t answer =
+        0;  // the client's stanza that answers it, which the routers have not taken yet; 0: none does
   };
 
   // The client gets `request`. Above `max_bytes` the oldest are forgotten: these.
   std::vector<Request> Note(Request request, std::size_t max_bytes);
-  // The client sends `stanza`: the request that it answers.
-  std::optional<Request> Answer(const xmpp::Envelope& stanza);
-  // All that are left; none are afterwards.
+  // The client sends `stanza`: the request that it answers, if it is not known to. Until the next call.
+  const Request* Answer(const xmpp::Envelope& stanza);
+  // The routers have taken the client's stanza `number`: the request that it answers.
+  std::optional<Request> Settle(std::uint64_t number);
+  // All that are not answered; none are left.
   std::vector<Request> Take();
-  // For the header of the session's queue: those for which `wanted` is true.
+  // For the header of the session's queue: of those that are not answered, the ones for which `wanted` is true.
   template <class Wanted>
   void Fill(session::v1::QueueHeader& header, Wanted wanted) const {
     if (!list_) return;
     for (const Request& request : list_->requests) {
-      if (wanted(request)) Add(header, request);
+      if (request.answer != 0 || wanted(request)) Add(header, request);
     }
   }
 

@@ -26,6 +26,7 @@ Envelope Iq(link::v1::Type type, const std::string& id, const std::string& from,
   envelope.set_from(from);
   envelope.set_to(to);
   envelope.set_origin("session of " + from);
+  envelope.set_origin_seq(5);
   return envelope;
 }
 
@@ -46,6 +47,24 @@ TEST(RequestsTest, AreKeptUntilTheirAnswer) {
   EXPECT_FALSE(requests.Answer(Iq(link::v1::TYPE_RESULT, "3", kRomeo, "nurse@example.org/x")));
   EXPECT_THAT(Ids(requests.Take()), ElementsAre("3", "2"));
   EXPECT_THAT(requests.Take(), IsEmpty());
+}
+
+TEST(RequestsTest, AnAnswerIsOnItsWayUntilItIsTaken) {
+  Requests requests;
+  for (const std::string id : {"1", "2"}) requests.Note({id, kJuliet}, 10000);
+  Envelope answer = Iq(link::v1::TYPE_RESULT, "2", kRomeo, kJuliet);
+  answer.set_origin_seq(7);
+  ASSERT_NE(requests.Answer(answer), nullptr);
+  session::v1::QueueHeader header;
+  requests.Fill(header, [](const Requests::Request&) { return true; });
+  ASSERT_EQ(header.asked_size(), 1);
+  ASSERT_EQ(header.answering_size(), 1);
+  EXPECT_EQ(header.answering(0).id(), "2");
+  EXPECT_EQ(header.answering(0).answer(), 7u);
+  EXPECT_FALSE(requests.Settle(6));
+  EXPECT_EQ(requests.Settle(7)->id, "2");
+  EXPECT_FALSE(requests.Settle(7));
+  EXPECT_THAT(Ids(requests.Take()), ElementsAre("1"));
 }
 
 TEST(RequestsTest, OnlyWhatSomebodyWaitsForIsOne) {
@@ -133,6 +152,66 @@ TEST_F(UnansweredTest, AreInRedisUntilTheirAnswer) {
   ASSERT_TRUE(AwaitArrived(4));
   EXPECT_TRUE(Sent()[3].has_session_ended());
   EXPECT_EQ(edge_.redis().Call({"EXISTS", Key()}), "0");
+}
+
+// Else a router that answers for an edge that dies then answers once more.
+TEST_F(UnansweredTest, AnAnswerGoesOnOnceRedisKnowsOfIt) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  std::vector<std::string> ids;
+  for (std::size_t i = 1; i <= 20; ++i) ids.push_back(std::to_string(i));
+  for (const auto& id : ids) Ask(SessionId(), id);
+  for (std::size_t i = 0; i < ids.size(); ++i) client.Until("</iq>");
+  std::vector<std::string> noted;
+  edge_.OnLoop([&, key = Key()] {
+    edge_.router().on_envelope = [this, key, &noted](const rpc::Envelope& answer) {
+      if (edge_.redis().Call({"HGET", key, "a" + answer.id()}) == std::to_string(answer.origin_seq()))
+        noted.push_back(answer.id());
+    };
+  });
+  for (const auto& id : ids) client.Send(Answer(id));
+  ASSERT_TRUE(AwaitArrived(ids.size()));
+  edge_.OnLoop([this] { edge_.router().on_envelope = nullptr; });
+  EXPECT_EQ(noted, ids);
+}
+
+TEST_F(UnansweredTest, AnAnswerOfAManagedClientGoesOnOnceItsQueueKnowsOfIt) {
+  Client client(edge_.port());
+  const std::string session = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  std::vector<std::string> ids;
+  for (std::size_t i = 1; i <= 20; ++i) ids.push_back(std::to_string(i));
+  for (const auto& id : ids) Ask(session, id);
+  client.Until("id='20'");
+  std::vector<std::string> noted;
+  edge_.OnLoop([&] {
+    edge_.router().on_envelope = [&](const rpc::Envelope& answer) {
+      const auto contents = Contents();
+      for (const auto& asked : contents.header.answering()) {
+        if (asked.id() == answer.id() && asked.answer() == answer.origin_seq()) noted.push_back(answer.id());
+      }
+    };
+  });
+  for (const auto& id : ids) client.Send(Answer(id));
+  ASSERT_TRUE(AwaitArrived(ids.size()));
+  edge_.OnLoop([this] { edge_.router().on_envelope = nullptr; });
+  EXPECT_EQ(noted, ids);
+}
+
+// Its answer is told from the error that a router gives in its place by that number.
+TEST_F(UnansweredTest, AnAnswerThatIsTakenIsForgotten) {
+  Client client(edge_.port());
+  const std::string session = Enable(client);
+  Ask(session, "1");
+  client.Until("id='1'");
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/>" + Answer("1"));
+  ASSERT_TRUE(AwaitArrived(1));
+  Ask(session, "2");
+  client.Until("id='2'");
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  ASSERT_TRUE(edge_.Eventually([&] { return Asked() == std::vector<std::string>{"2"}; }));
+  EXPECT_EQ(Contents().header.answering_size(), 0);
 }
 
 TEST_F(UnansweredTest, AreNotAnsweredHereOnceARouterHasTakenThem) {

@@ -112,9 +112,13 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   for (const auto& asked : contents.header.asked()) {
     requests_.Note({asked.id(), asked.from()}, context_.config.c2s.max_unanswered_bytes);
   }
+  for (const auto& asked : contents.header.answering()) {
+    if (asked.answer() <= contents.header.handled()) continue;
+    requests_.Note({asked.id(), asked.from(), 0, asked.answer()}, context_.config.c2s.max_unanswered_bytes);
+  }
   const bool settled = contents.header.settled();
   management_->outbound().Adopt(std::move(contents));
-  for (const auto* request : management_->outbound().UnansweredRequests()) NoteQueued(*request);
+  for (const auto& request : management_->outbound().UnansweredRequests()) NoteQueued(request);
   if (settled) management_->outbound().StoreHandled(Outbound::Close::kOpen, [](bool) {});
   SetState(State::kAway);
   management_->StartWaiting();
@@ -158,6 +162,7 @@ void Session::Note(const xmpp::Envelope& envelope) {
 void Session::OnSettled(std::uint64_t seq) {
   uplink_.Settle(seq);
   availability_.OnSettled(seq);
+  if (const auto answered = requests_.Settle(seq)) ForgetInRedis(*answered);
   if (management_ && state_ == State::kBound) management_->acks().OnHandled();
   if (!uplink_.idle()) return;
   // Nobody asks, but if we die now the client is to be told what is handled. Who waits may have more to say of it.
@@ -243,11 +248,21 @@ void Session::NoteRequest(const xmpp::Envelope& envelope, rpc::Receipt receipt) 
   for (const auto& each : forgotten) ForgetInRedis(each);
 }
 
+// Before the answer goes on, Redis knows of it: else who answers for us, should we die, answers once more.
 void Session::NoteAnswer(const xmpp::Envelope& envelope) {
-  const auto answered = requests_.Answer(envelope);
+  const auto* answered = requests_.Answer(envelope);
   if (!answered) return;
-  ForgetInRedis(*answered);
-  if (management_) management_->outbound().MarkReplied(envelope.id(), envelope.to());
+  const std::uint64_t number = envelope.origin_seq();
+  uplink_.HoldFrom(number);
+  auto noted = [number](Session& self) { self.uplink_.Release(number); };
+  if (management_) {
+    auto& outbound = management_->outbound();
+    outbound.MarkReplied(envelope.id(), envelope.to());
+    outbound.StoreHandled(Outbound::Close::kOpen, [noted = WhileAlive(shared_from_this(), noted)](bool) { noted(); });
+  } else {
+    session::NoteAnswer(context_.redis, session::AskedKey(jid_.bare(), id_), answered->number, number,
+                        WhileAlive(shared_from_this(), noted));
+  }
 }
 
 void Session::ForgetInRedis(const Requests::Request& request) {

@@ -41,8 +41,9 @@ bool Uplink::full() const {
 bool Uplink::MayWait() const { return !session_.MayAct() && waiting_.size() < context_.config.c2s.max_unacknowledged; }
 
 // ARCHITECTURE.md, "Order": what goes to other accounts by one way waits until what went by the other has arrived.
-bool Uplink::Blocked(Route::Path path) const {
+bool Uplink::Blocked(const Envelope& envelope, Route::Path path) const {
   if (!session_.MayAct()) return true;
+  if (held_from_ != 0 && envelope.origin_seq() >= held_from_) return true;
   switch (path) {
     case Route::Path::kDirect:
       return spreading_ > 0;
@@ -61,7 +62,7 @@ void Uplink::Send(std::unique_ptr<Envelope> envelope, std::unique_ptr<tracing::S
   rpc::Held held{std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq))};
   if (span) [[unlikely]]
     held.receipt.SetSpan(std::move(span));
-  if (waiting_.empty() && !Blocked(route.path)) return Forward(std::move(held), route);
+  if (waiting_.empty() && !Blocked(*held.envelope, route.path)) return Forward(std::move(held), route);
   if (waiting_.empty()) context_.wheel.Arm(patience_, context_.config.c2s.order_timeout);
   waiting_.push_back(std::move(held));
 }
@@ -106,7 +107,7 @@ void Uplink::Pump() {
   std::size_t sent = 0;
   for (; sent < waiting_.size(); ++sent) {
     const Route route = RouteOf(*waiting_[sent].envelope, context_.config);
-    if (Blocked(route.path)) break;
+    if (Blocked(*waiting_[sent].envelope, route.path)) break;
     Forward(std::move(waiting_[sent]), route);
   }
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(sent));
@@ -117,6 +118,16 @@ void Uplink::Pump() {
   std::vector<rpc::Held>().swap(waiting_);
   patience_.Cancel();
   Changed(was_ready);
+}
+
+void Uplink::HoldFrom(std::uint64_t seq) {
+  if (held_from_ == 0) held_from_ = seq;
+  held_to_ = seq;
+}
+
+void Uplink::Release(std::uint64_t seq) {
+  held_from_ = seq < held_to_ ? seq + 1 : 0;
+  Pump();
 }
 
 void Uplink::TakeBack(rpc::Held held) {

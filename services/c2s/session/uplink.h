@@ -46,6 +46,9 @@ class Uplink {
   void OnWritable();
   // Sends what neither order nor doubt holds back any more.
   void Pump();
+  // This number and what follows wait until it, or a later one that was held, is released. Numbers rise.
+  void HoldFrom(std::uint64_t seq);
+  void Release(std::uint64_t seq);
   // Whether the routers were given number `seq`, and have not taken it.
   bool IsPending(std::uint64_t seq) { return Find(seq) != pending_.end(); }
   // It is pending, but has not gone: it is sent again when the session may act.
@@ -66,8 +69,8 @@ class Uplink {
   bool full() const;
   // Doubt may last; order does not.
   bool MayWait() const;
-  // By order, or because the session may not act.
-  bool Blocked(Route::Path path) const;
+  // By order, because it is held, or because the session may not act.
+  bool Blocked(const link::v1::Envelope& envelope, Route::Path path) const;
   void Forward(rpc::Held held, const Route& route);
   void Changed(bool was_ready);
   bool AnswersTakenBack(std::uint64_t seq);
@@ -81,6 +84,8 @@ class Uplink {
   std::uint64_t last_ = 0;
   std::uint64_t taken_ = 0;         // the highest number of earlier streams
   std::uint64_t dropped_from_ = 0;  // 0: none
+  std::uint64_t held_from_ = 0;     // 0: none
+  std::uint64_t held_to_ = 0;
   std::vector<Pending> pending_;    // by number
   std::vector<rpc::Held> waiting_;  // for order, see Blocked()
   Wheel::Timer patience_;

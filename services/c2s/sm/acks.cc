@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
@@ -16,7 +17,8 @@ Acks::Acks(Session& session, Context& context)
       context_(context),
       asking_(&Acks::Ask, this),
       waiting_(&Acks::StopWaiting, this),
-      noting_(&Acks::NoteLate, this) {}
+      noting_(&Acks::NoteLate, this),
+      answered_at_(context.wheel.now() - context.wheel.ToTicks(context.config.c2s.sm_ack_pace)) {}
 
 // Ours
 
@@ -59,7 +61,7 @@ void Acks::Detach() {
   noting_.Cancel();
   stanzas_ = owed_ = 0;
   bytes_ = 0;
-  asked_ = overdue_ = announce_ = false;
+  asked_ = overdue_ = announce_ = held_back_ = false;
 }
 
 // The client's
@@ -82,11 +84,24 @@ void Acks::StopWaiting(void* self) {
   acks.TryAnswer();
 }
 
+// XEP-0198 section 4: an answer may wait for a time, so that it is one for many stanzas. Not if the client may be
+// waiting for it.
+bool Acks::OutOfPace() const {
+  if (overdue_ || session_.uplink().last() == wanted_) return false;
+  return context_.wheel.now() - answered_at_ < context_.wheel.ToTicks(context_.config.c2s.sm_ack_pace);
+}
+
+// What comes next brings the answer along, or nothing comes.
+void Acks::HoldBack() {
+  if (!std::exchange(held_back_, true)) context_.wheel.Arm(waiting_, context_.config.c2s.sm_ack_pace);
+}
+
 // Never more than Redis knows: after our end that is what the client will be told.
 void Acks::TryAnswer() {
   if (storing_ || (owed_ == 0 && !announce_)) return;
   const std::uint64_t handled = session_.uplink().handled();
   if (handled < wanted_ && !overdue_) return;
+  if (OutOfPace()) return HoldBack();
   auto& outbound = session_.management()->outbound();
   if (handled <= outbound.stored()) return Answer();
   storing_ = true;
@@ -105,7 +120,8 @@ void Acks::Answer() {
   // A question that came while this was noted waits for what came before it.
   if (!all && waiting_.armed() && !overdue_) return TryAnswer();
   waiting_.Cancel();
-  overdue_ = false;
+  overdue_ = held_back_ = false;
+  answered_at_ = context_.wheel.now();
   announce_ = !all;
   if (owed_ > 0) {
     const auto waited = std::chrono::steady_clock::now() - asked_at_;

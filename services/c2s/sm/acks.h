@@ -13,7 +13,8 @@ class Session;
 
 // When acknowledgements are asked for and given (XEP-0198 section 4). We ask after so many stanzas, so many bytes or so
 // much time. We answer when all that came before the question is handled and Redis knows it, or after a while with what
-// is handled until then, and again when the rest is.
+// is handled until then, and again when the rest is. Who sends on without waiting for an answer gets them at a pace:
+// one for many stanzas.
 class Acks {
  public:
   Acks(Session& session, Context& context);
@@ -32,6 +33,8 @@ class Acks {
  private:
   static void Ask(void* self);
   static void StopWaiting(void* self);
+  bool OutOfPace() const;
+  void HoldBack();
   void TryAnswer();
   void Answer();
   static void NoteLate(void* self);
@@ -48,10 +51,12 @@ class Acks {
   std::uint32_t stanzas_ = 0;
   std::uint32_t owed_ = 0;                          // questions not answered yet
   std::chrono::steady_clock::time_point asked_at_;  // the first of them came
+  Wheel::Ticks answered_at_;
   bool asked_ = false;
   bool storing_ = false;
-  bool overdue_ = false;   // what is handled has to do
-  bool announce_ = false;  // we answered with less than was wanted: the rest is to follow
+  bool overdue_ = false;    // what is handled has to do
+  bool held_back_ = false;  // the answer could be given, but not yet
+  bool announce_ = false;   // we answered with less than was wanted: the rest is to follow
 };
 
 }  // namespace parley::c2s

@@ -1,10 +1,16 @@
 #include "services/c2s/sm/management.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "services/c2s/session/session.h"
 
 namespace parley::c2s {
+namespace {
+
+constexpr std::chrono::milliseconds kLookForRedis{500};
+
+}  // namespace
 
 Management::Management(Session& session, Context& context, Terms terms)
     : session_(session),
@@ -17,6 +23,8 @@ Management::Management(Session& session, Context& context, Terms terms)
 
 void Management::Expire(void* self) {
   auto& management = *static_cast<Management*>(self);
+  // Else what only we have of its queue is handled before what only Redis has.
+  if (!management.context_.redis.up()) return management.context_.wheel.Arm(management.expiry_, kLookForRedis);
   const auto keep = management.session_.shared_from_this();
   keep->End("resumption timeout");
 }

@@ -20,11 +20,6 @@ constexpr std::chrono::milliseconds kRetryDelay{500};
 
 constexpr std::size_t kMaxAnswersSeen = 32;
 
-bool Same(const link::v1::Envelope& one, const link::v1::Envelope& other) {
-  return one.origin() == other.origin() && one.origin_seq() == other.origin_seq() && one.answers() == other.answers() &&
-         one.stanza() == other.stanza();
-}
-
 }  // namespace
 
 Outbound::Outbound(Session& session, Context& context, std::string queue, std::uint64_t handled)
@@ -44,26 +39,19 @@ bool Outbound::Fits(std::size_t bytes) const {
   return entries_.size() < context_.config.c2s.sm_max_stanzas && bytes_ + bytes <= context_.config.c2s.sm_max_bytes;
 }
 
-void Outbound::Count(const link::v1::Envelope& envelope) {
+Entry Outbound::MakeEntry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt) {
   const auto bytes = envelope.stanza().size();
   bytes_ += bytes;
   context_.metrics.sm_unacknowledged.Increment();
   context_.metrics.sm_unacknowledged_bytes.Increment(static_cast<double>(bytes));
+  return {envelope, at, std::move(receipt)};
 }
 
 void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
-  Count(*envelope);
-  entries_.push_back(Entry{std::move(envelope), std::move(receipt), UnixMilliseconds(), false});
+  entries_.push_back(MakeEntry(*envelope, UnixMilliseconds(), std::move(receipt)));
+  rpc::Recycle(std::move(envelope));
   Plan();
   if (state_ == State::kDown) WriteOut();
-}
-
-Outbound::Entry Outbound::ToEntry(session::v1::Queued queued) {
-  Entry entry;
-  entry.at = queued.at();
-  entry.envelope = std::make_unique<link::v1::Envelope>(std::move(*queued.mutable_envelope()));
-  Count(*entry.envelope);
-  return entry;
 }
 
 void Outbound::Adopt(session::QueueContents contents) {
@@ -71,9 +59,13 @@ void Outbound::Adopt(session::QueueContents contents) {
   stored_ = contents.header.handled();
   seen_.assign(contents.header.seen().begin(), contents.header.seen().end());
   answered_.assign(contents.header.answered().begin(), contents.header.answered().end());
-  for (auto& queued : contents.stanzas) entries_.push_back(ToEntry(std::move(queued)));
+  for (auto& queued : contents.stanzas) {
+    entries_.push_back(MakeEntry(*queued.mutable_envelope(), queued.at(), rpc::Receipt()));
+  }
   for (const std::uint64_t number : contents.header.replied()) {
-    if (number > acked_ && number <= last()) At(number).replied = any_replied_ = true;
+    if (number <= acked_ || number > last()) continue;
+    At(number).SetReplied();
+    any_replied_ = true;
   }
   written_ever_ = logged_ = issued_ = last();
   written_ = acked_;
@@ -103,13 +95,12 @@ void Outbound::AppendNew() {
     if (!retry_.armed()) retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
     return;
   }
-  Noting noting = StartNoting();
-  std::vector<std::string> elements;
+  // Who waits for more than what is handled waits for the header.
+  Noting noting = outdated_ ? Noting{session_.uplink().handled(), {}} : StartNoting();
+  const std::uint64_t handled = noting.handled;
+  std::vector<std::string_view> elements;
   elements.reserve(last() - issued_);
-  while (issued_ < last()) {
-    Entry& entry = At(++issued_);
-    elements.push_back(session::Encode(*entry.envelope, entry.at, noting.handled));
-  }
+  while (issued_ < last()) elements.push_back(At(++issued_).element());
   const Appending appending{issued_, issued_ - trimmed_ + 1, round_};
   auto appended = [appending, noting = std::move(noting)](Session& session, const Result<std::uint64_t>& length) {
     Outbound& self = session.management()->outbound();
@@ -117,7 +108,8 @@ void Outbound::AppendNew() {
     self.OnNoted(noting, length && *length > 0);
   };
   context_.metrics.sm_appends.Increment();
-  session::Append(context_.redis, key_, elements, WhileAlive(session_.shared_from_this(), std::move(appended)));
+  session::Append(context_.redis, key_, elements, handled,
+                  WhileAlive(session_.shared_from_this(), std::move(appended)));
 }
 
 void Outbound::OnAppended(const Appending& appending, const Result<std::uint64_t>& length) {
@@ -127,7 +119,7 @@ void Outbound::OnAppended(const Appending& appending, const Result<std::uint64_t
   // A router took us for dead and added to it.
   if (*length != appending.length) return Sync();
   for (std::uint64_t number = std::max(logged_, acked_) + 1; number <= appending.number; ++number) {
-    At(number).receipt = rpc::Receipt();
+    At(number).SetTaken();
   }
   logged_ = appending.number;
   WriteOut();
@@ -187,14 +179,16 @@ void Outbound::Reconcile(session::QueueContents contents) {
   may_create_ = distrusted_ = false;
   const std::uint64_t total = contents.total();
   const bool seen = written_ever_ > logged_;
-  const auto unsure = entries_.begin() + static_cast<std::ptrdiff_t>(std::max(logged_, acked_) - acked_);
-  std::vector<Entry> ours(std::make_move_iterator(unsure), std::make_move_iterator(entries_.end()));
-  entries_.erase(unsure, entries_.end());
+  const auto sure = static_cast<std::ptrdiff_t>(std::max(logged_, acked_) - acked_);
+  const auto unseen = entries_.begin() + std::max(sure, static_cast<std::ptrdiff_t>(written_ever_ - acked_));
+  std::vector<Entry> ours(std::make_move_iterator(unseen), std::make_move_iterator(entries_.end()));
+  entries_.erase(unseen, entries_.end());
   std::vector<Entry> theirs;
   bool skipped = false;
   for (std::uint64_t number = std::max(logged_, contents.header.acked()) + 1; number <= total; ++number) {
     auto& queued = contents.stanzas[number - contents.header.acked() - 1];
-    const auto same = [&](const Entry& entry) { return Same(*entry.envelope, queued.envelope()); };
+    const auto same = [&](const Entry& entry) { return entry.Is(queued.envelope()); };
+    if (std::any_of(entries_.begin() + sure, entries_.end(), same)) continue;  // it keeps its number
     const auto known = std::find_if(ours.begin(), ours.end(), same);
     if (known == ours.end()) {
       const bool had = IsAcknowledged(queued.envelope()) || HoldsMark(entries_, queued.envelope()) ||
@@ -203,15 +197,13 @@ void Outbound::Reconcile(session::QueueContents contents) {
       if (had) continue;
       context_.routers.Remember(session_, session::MarkOf(queued.envelope()));
       session_.NoteQueued(queued.envelope());
-      theirs.push_back(ToEntry(std::move(queued)));
-    } else if (!seen) {
+      theirs.push_back(MakeEntry(*queued.mutable_envelope(), queued.at(), rpc::Receipt()));
+    } else {
       theirs.push_back(std::move(*known));
       ours.erase(known);
     }
   }
-  auto& first = seen ? ours : theirs;
-  auto& second = seen ? theirs : ours;
-  for (auto* part : {&first, &second}) std::move(part->begin(), part->end(), std::back_inserter(entries_));
+  for (auto* part : {&theirs, &ours}) std::move(part->begin(), part->end(), std::back_inserter(entries_));
   // Positions in the list are numbers: they have to fit again.
   const bool fit = contents.length == contents.stanzas.size() + 1;
   if (seen || skipped || total < logged_ || !fit) return Rebuild(contents.length);
@@ -221,9 +213,7 @@ void Outbound::Reconcile(session::QueueContents contents) {
 }
 
 bool Outbound::HoldsMark(const std::vector<Entry>& entries, const link::v1::Envelope& envelope) {
-  if (session::MarkOf(envelope).origin == 0 && envelope.answers() == 0) return false;
-  return std::any_of(entries.begin(), entries.end(),
-                     [&](const Entry& entry) { return Same(*entry.envelope, envelope); });
+  return std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.IsByMark(envelope); });
 }
 
 // By the client, without Redis knowing.
@@ -238,12 +228,13 @@ bool Outbound::IsAcknowledged(const link::v1::Envelope& envelope) const {
 }
 
 void Outbound::Rebuild(std::size_t length) {
-  std::vector<std::string> elements;
+  std::vector<std::string_view> elements;
   elements.reserve(entries_.size() + 1);
   trimmed_ = acked_;
-  elements.push_back(session::Encode(Header(Close::kOpen)));
+  const std::string header = session::Encode(Header(Close::kOpen));
+  elements.push_back(header);
   const std::uint64_t handled = session_.uplink().handled();
-  for (const auto& entry : entries_) elements.push_back(session::Encode(*entry.envelope, entry.at, handled));
+  for (const auto& entry : entries_) elements.push_back(entry.element());
   state_ = State::kSyncing;
   auto rebuilt = [round = ++round_, upto = last(), handled](Session& session, const Result<bool>& done) {
     Outbound& self = session.management()->outbound();
@@ -260,7 +251,7 @@ void Outbound::Rebuild(std::size_t length) {
 
 void Outbound::Ready() {
   state_ = State::kReady;
-  for (std::uint64_t number = acked_ + 1; number <= logged_; ++number) At(number).receipt = rpc::Receipt();
+  for (std::uint64_t number = acked_ + 1; number <= logged_; ++number) At(number).SetTaken();
   Trim();
   AppendNew();
   WriteOut();
@@ -290,7 +281,7 @@ void Outbound::CallWaiting() {
 
 void Outbound::GiveBack() {
   for (std::uint64_t number = std::max(logged_, acked_) + 1; number <= last(); ++number) {
-    At(number).receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+    At(number).GiveBack();
   }
 }
 
@@ -302,11 +293,10 @@ Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
   if (count > written_ever_ - acked_) return Verdict::kTooHigh;
   if (count == 0) return Verdict::kFine;
   const std::size_t before = bytes_;
+  const std::int64_t now = UnixMilliseconds();
   for (std::uint32_t i = 0; i < count; ++i) {
-    Entry& entry = entries_[i];
-    bytes_ -= entry.envelope->stanza().size();
-    Remember(*entry.envelope);
-    rpc::Recycle(std::move(entry.envelope));
+    bytes_ -= entries_[i].stanza().size();
+    Remember(entries_[i], now);
   }
   entries_.erase(entries_.begin(), entries_.begin() + count);
   if (entries_.empty()) std::vector<Entry>().swap(entries_);
@@ -318,15 +308,13 @@ Outbound::Verdict Outbound::Acknowledge(std::uint32_t h) {
   return Verdict::kFine;
 }
 
-bool Outbound::IsRequest(const Entry& entry, std::string_view id, std::string_view from) {
-  const auto& envelope = *entry.envelope;
-  return IsRequestOfOthers(envelope) && envelope.id() == id && envelope.from() == from;
-}
-
 void Outbound::MarkReplied(std::string_view id, std::string_view from) {
   const auto asked = std::find_if(entries_.begin(), entries_.end(),
-                                  [&](const Entry& entry) { return !entry.replied && IsRequest(entry, id, from); });
-  if (asked != entries_.end()) asked->replied = any_replied_ = true;
+                                  [&](const Entry& entry) { return entry.unanswered() && entry.IsRequest(id, from); });
+  if (asked != entries_.end()) {
+    asked->SetReplied();
+    any_replied_ = true;
+  }
   UpdateHeader();  // else who goes on after our death answers it, too
 }
 
@@ -335,16 +323,16 @@ void Outbound::UpdateHeader() {
   Plan();
 }
 
-std::vector<const link::v1::Envelope*> Outbound::UnansweredRequests() const {
-  std::vector<const link::v1::Envelope*> requests;
+std::vector<link::v1::Envelope> Outbound::UnansweredRequests() const {
+  std::vector<link::v1::Envelope> requests;
   for (const Entry& entry : entries_) {
-    if (!entry.replied && IsRequestOfOthers(*entry.envelope)) requests.push_back(entry.envelope.get());
+    if (entry.unanswered()) requests.push_back(entry.Envelope());
   }
   return requests;
 }
 
 bool Outbound::Holds(std::string_view id, std::string_view from) const {
-  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return IsRequest(entry, id, from); });
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.IsRequest(id, from); });
 }
 
 void Outbound::Attach() {
@@ -356,12 +344,12 @@ void Outbound::WriteOut() {
   const bool unlogged = state_ == State::kDown && !distrusted_;
   const std::uint64_t upto = unlogged ? last() : std::max(logged_, acked_);
   while (session_.attached() && written_ < upto) {
-    const auto& envelope = *At(++written_).envelope;
+    const Entry& entry = At(++written_);
     if (written_ > written_ever_) {
       written_ever_ = written_;
-      context_.metrics.stanzas_out.Add(envelope.kind());
+      context_.metrics.stanzas_out.Add(entry.kind());
     }
-    session_.WriteManaged(envelope.stanza());
+    session_.WriteManaged(entry.stanza());
   }
 }
 
@@ -426,7 +414,7 @@ session::v1::QueueHeader Outbound::Header(Close close) {
   for (const auto& answered : answered_) *header.add_answered() = answered;
   any_replied_ = any_replied_ && !entries_.empty();
   for (std::uint64_t number = acked_ + 1; any_replied_ && number <= last(); ++number) {
-    if (At(number).replied) header.add_replied(number);
+    if (At(number).replied()) header.add_replied(number);
   }
   session_.requests().Fill(header, [this](const auto& request) { return !Holds(request.id, request.from); });
   outdated_ = false;
@@ -434,15 +422,15 @@ session::v1::QueueHeader Outbound::Header(Close close) {
 }
 
 // Its repeat, or that of what it answers, may come when we are not the session's edge any more.
-void Outbound::Remember(const link::v1::Envelope& envelope) {
-  if (const session::Mark mark = session::MarkOf(envelope); mark.origin != 0) RememberSeen(mark);
-  if (envelope.answers() == 0) return;
-  if (envelope.answers() > session_.uplink().handled()) answered_.push_back(session::AnsweredBy(envelope));
+void Outbound::Remember(const Entry& entry, std::int64_t now) {
+  if (entry.mark().origin != 0) RememberSeen(entry.mark(), now);
+  if (entry.answers() == 0) return;
+  if (entry.answers() > session_.uplink().handled()) answered_.push_back(entry.Answered());
   if (answers_seen_.size() == kMaxAnswersSeen) answers_seen_.erase(answers_seen_.begin());
-  answers_seen_.push_back(envelope.answers());
+  answers_seen_.push_back(entry.answers());
 }
 
-void Outbound::RememberSeen(const session::Mark& mark) {
+void Outbound::RememberSeen(const session::Mark& mark, std::int64_t now) {
   auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == mark.origin; });
   if (known == seen_.end()) {
     if (seen_.size() == kMaxSeen) seen_.erase(seen_.begin());
@@ -450,7 +438,7 @@ void Outbound::RememberSeen(const session::Mark& mark) {
     known->set_origin(mark.origin);
   }
   known->set_seq(std::max(known->seq(), mark.seq));
-  known->set_at(UnixMilliseconds());
+  known->set_at(now);
 }
 
 }  // namespace parley::c2s

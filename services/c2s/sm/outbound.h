@@ -11,6 +11,7 @@
 #include "libs/rpc/link.h"
 #include "libs/session/queue.h"
 #include "services/c2s/context.h"
+#include "services/c2s/sm/entry.h"
 
 namespace parley::c2s {
 
@@ -39,7 +40,7 @@ class Outbound {
   // At the end of the turn Redis has a new header.
   void UpdateHeader();
   // Requests of others that the client has neither acknowledged nor answered.
-  std::vector<const link::v1::Envelope*> UnansweredRequests() const;
+  std::vector<link::v1::Envelope> UnansweredRequests() const;
   // It has not acknowledged the request `id` of `from`.
   bool Holds(std::string_view id, std::string_view from) const;
   // What another edge left, when the session was claimed from it.
@@ -82,17 +83,9 @@ class Outbound {
     kDown,     // Redis is away
     kLost,     // the queue is gone: the router is asked whose the session is
   };
-  struct Entry {
-    std::unique_ptr<link::v1::Envelope> envelope;
-    rpc::Receipt receipt;
-    std::int64_t at = 0;
-    bool replied = false;  // a request, and the client answered it
-  };
-
   std::uint64_t last() const { return acked_ + entries_.size(); }
   // One more for the client.
-  void Count(const link::v1::Envelope& envelope);
-  static bool IsRequest(const Entry& entry, std::string_view id, std::string_view from);
+  Entry MakeEntry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt);
   Entry& At(std::uint64_t number) { return entries_[number - acked_ - 1]; }
   // At the end of the turn: one command for all that came in it, and if possible it says what is handled, too.
   void Plan();
@@ -109,8 +102,6 @@ class Outbound {
   void Sync();
   void OnLoaded(std::uint32_t round, Result<session::QueueContents> loaded);
   void Reconcile(session::QueueContents contents);
-  Entry ToEntry(session::v1::Queued queued);
-  // One of them is the same stanza, by a mark that tells it from others like it.
   static bool HoldsMark(const std::vector<Entry>& entries, const link::v1::Envelope& envelope);
   bool IsAcknowledged(const link::v1::Envelope& envelope) const;
   void Rebuild(std::size_t length);
@@ -131,8 +122,8 @@ class Outbound {
   void OnFailure(std::uint32_t round);
   void Note();
   void SetHeader(Close close);
-  void Remember(const link::v1::Envelope& envelope);
-  void RememberSeen(const session::Mark& mark);
+  void Remember(const Entry& entry, std::int64_t now);
+  void RememberSeen(const session::Mark& mark, std::int64_t now);
   session::v1::QueueHeader Header(Close close);
   void CallWaiting();
 

@@ -402,6 +402,23 @@ TEST_F(ShortResumeTest, EndsWhenItsTimeIsOver) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
 }
 
+// In order: what Redis has is handled before what it could not be told of.
+TEST_F(ShortResumeTest, ItsEndWaitsForRedis) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  Deliver(id, Message("1"));
+  client.Until(Message("1"));
+  edge_.redis().Stop();
+  Deliver(id, Message("2"));
+  client.Until(Message("2"));
+  client.connection().Reset();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));
+  EXPECT_FALSE(Ended());
+  edge_.redis().Start();
+  EXPECT_TRUE(AwaitEnd("resumption timeout"));
+  EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().refused.empty(); }));
+}
+
 TEST_F(ShortResumeTest, ASessionThatCannotBeReachedNowIsNotGivenUp) {
   edge_.OnLoop([this] { edge_.router().resumed.set_condition("resource-constraint"); });
   Client client(edge_.port());
@@ -577,6 +594,23 @@ TEST_F(StoppedTest, WhatOthersQueuedMeanwhileComesFirst) {
   Deliver(id, Message("new"));
   edge_.redis().Call({"ACL", "SETUSER", "default", "+lrange"});
   EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("foreign")));
+}
+
+TEST_F(StoppedTest, WhatTheClientHasSeenOfWhatIsUnsureKeepsItsPlaceAndNothingElse) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.redis().Call({"ACL", "SETUSER", "default", "-rpushx", "-lrange"});
+  Deliver(id, Message("seen"));
+  client.Until(Message("seen"));
+  link::v1::Envelope foreign;
+  foreign.set_stanza(Message("foreign"));
+  edge_.redis().Call({"RPUSH", queue_, session::Encode(foreign, 1, 0)});
+  StopAWhile();
+  Deliver(id, Message("new"));
+  edge_.redis().Call({"ACL", "SETUSER", "default", "+rpushx", "+lrange"});
+  EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("foreign")));
+  ASSERT_TRUE(edge_.Eventually([this] { return Contents().stanzas.size() == 3; }));
+  EXPECT_EQ(Contents().stanzas[0].envelope().stanza(), Message("seen"));
 }
 
 // It may be resumed elsewhere, where nobody would know that it was answered.

@@ -83,11 +83,15 @@ class Edge final : private rpc::Ring::Owner {
   // The client acknowledges the oldest `count`. `asked`: ids of Juliet's requests among them that it has not answered.
   void Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied = {},
                    const std::vector<std::string>& asked = {});
+  // And has answered request `id` of hers by its stanza `answer`, which is not known to have arrived.
+  void SetAnswering(const Client& client, const std::string& id, std::uint64_t answer);
   // A new stream for a session of this edge, of another one, or of none. resumed() tells what came of it, once
   // answered() is true. What was in its queue is received again.
   Client& Resume(const Client& session, const std::string& queue = {});
   // Neither takes nor answers anything from routers, until told otherwise; its lease goes on.
   void SetFrozen(bool frozen);
+  // The oldest of what came meanwhile.
+  void TakeOneFrozen();
   // It counts as dead soon; its links stay.
   void EndLease() {
     lease_.Release([] {});

@@ -31,7 +31,7 @@ void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::R
     if (holding_) receipts_.push_back(std::move(receipt));
     receipt = rpc::Receipt();
   };
-  session::Append(redis_, session::QueueKey(client.account_, client.queue_), {element}, done);
+  session::Append(redis_, session::QueueKey(client.account_, client.queue_), {element}, 0, done);
 }
 
 void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied,
@@ -47,6 +47,17 @@ void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<st
     request.set_from("juliet@home.example/balcony");
   }
   session::Trim(redis_, session::QueueKey(client.account_, client.queue_), count, header, [](const Result<Ok>&) {});
+}
+
+void Edge::SetAnswering(const Client& client, const std::string& id, std::uint64_t answer) {
+  session::v1::QueueHeader header;
+  header.set_acked(client.acked_);
+  header.set_handled(answer - 1);
+  auto& answering = *header.add_answering();
+  answering.set_id(id);
+  answering.set_from("juliet@home.example/balcony");
+  answering.set_answer(answer);
+  session::SetHeader(redis_, session::QueueKey(client.account_, client.queue_), header, [](const Result<Ok>&) {});
 }
 
 void Edge::HandOver(const std::string& session, rpc::Receipt receipt) {
@@ -128,6 +139,14 @@ void Edge::Kick(const Client& client) {
   ask.mutable_kick()->set_account(client.account_);
   ask.mutable_kick()->set_condition("policy-violation");
   ring_->Ask(client.account_, ask.SerializeAsString(), std::chrono::seconds(10), [](const Result<std::string>&) {});
+}
+
+void Edge::TakeOneFrozen() {
+  rpc::Held oldest = std::move(frozen_deliveries_.front());
+  frozen_deliveries_.erase(frozen_deliveries_.begin());
+  frozen_ = false;
+  OnDelivery(std::move(oldest.envelope), std::move(oldest.receipt));
+  frozen_ = true;
 }
 
 void Edge::SetFrozen(bool frozen) {

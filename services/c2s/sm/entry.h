@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "libs/rpc/link.h"
+#include "libs/session/queue.h"
+
+namespace parley::c2s {
+
+// A stanza for a client that has not acknowledged it: the bytes that its queue in Redis has, and what is looked at
+// again, so that the envelope is free for the next one while it is warm, and what waits takes one piece of memory.
+class Entry {
+ public:
+  // The envelope is only read.
+  Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt);
+
+  std::string_view element() const { return element_; }
+  std::string_view stanza() const { return element().substr(element_.size() - stanza_bytes_); }
+  link::v1::Kind kind() const { return kind_; }
+  const session::Mark& mark() const { return mark_; }
+  // As the envelope's.
+  std::uint64_t answers() const { return answers_; }
+  session::v1::Answered Answered() const;
+
+  // Until Redis has it, it is the router's.
+  void SetTaken() { receipt_ = rpc::Receipt(); }
+  void GiveBack() { receipt_.Refuse(link::v1::REFUSAL_REASON_NO_SESSION); }
+
+  // A request of others that the client has not answered.
+  bool unanswered() const { return request_ && !replied_; }
+  bool IsRequest(std::string_view id, std::string_view from) const;
+  void SetReplied() { replied_ = true; }
+  bool replied() const { return replied_; }
+
+  // Seldom: they unpack it.
+  link::v1::Envelope Envelope() const;
+  bool Is(const link::v1::Envelope& other) const;
+  // The same, by a mark that tells it from others like it.
+  bool IsByMark(const link::v1::Envelope& other) const;
+
+ private:
+  std::string element_;  // its end is the stanza
+  rpc::Receipt receipt_;
+  session::Mark mark_;
+  std::uint64_t answers_;
+  std::uint64_t id_ = 0;  // hash, if it is a request or answers one
+  std::uint32_t stanza_bytes_;
+  link::v1::Kind kind_;
+  bool request_;
+  bool replied_ = false;
+};
+
+}  // namespace parley::c2s
