@@ -46,6 +46,16 @@ def test_programs_can_be_made_of_what_is_copied(tmp_path):
     subprocess.run(["ninja", "-n", "-C", "build/release", *targets], cwd=tmp_path, check=True, capture_output=True)
 
 
+def test_every_builder_knows_the_instructions():
+    """What BuildKit alone understands stops the classic builder, which Debian 12's docker has by default."""
+    for instruction in ("RUN", "COPY", "ADD"):
+        for arguments in instructions(instruction):
+            flags = re.findall(r"^--\S+", arguments)
+            assert all(flag.startswith("--from=") for flag in flags), arguments
+    assert not DOCKERFILE.startswith("# syntax=")
+    assert "<<" not in DOCKERFILE
+
+
 def installed_with(names):
     """These and what dpkg says that they need, as far as it is installed here."""
     found, left = set(), set(names)

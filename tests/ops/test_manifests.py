@@ -86,6 +86,38 @@ def test_pods_ask_for_what_they_need(rendered):
             assert re.search(r":[\w.-]+$", container["image"]) and not container["image"].endswith(":latest"), whose
 
 
+SIZE = (ROOT / "docs" / "size.md").read_text()
+
+
+def test_pods_of_prod_ask_for_what_the_page_on_size_says():
+    table = re.findall(r"^\| (\w+) \| ([\w.]+) \| (\w+i) \| (\w+i) \|$", SIZE, re.MULTILINE)
+    said = {pod: {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}} for pod, cpu, memory, limit in table}
+    asked = {container["name"]: container["resources"] for _, template in Rendered("prod").pods()
+             for container in containers(template)}
+    assert asked == said
+
+
+def test_sums_of_the_page_on_size_are_right():
+    sums = re.findall(r"`([\d.*/+() ]+) = (\d+)`", SIZE)
+    assert len(sums) >= 8
+    for terms, result in sums:
+        assert round(eval(terms)) == int(result), terms  # pylint: disable=eval-used
+
+
+def test_page_on_size_goes_by_the_ceilings_in_force():
+    """Of defaults that a sum on the page is made of, and of the autoscaler's aim."""
+    reference = (ROOT / "docs" / "configuration.md").read_text()
+    for key, sum_with_it in {
+        "c2s.max_connections": "`{} * 27 / 1024", "router.max_accounts_cached": "`({} * 0.6",
+        "router.max_rosters_cached": " + {} * 20) / 1024",
+    }.items():
+        default = re.search(rf"^\| `{key}` \| `(\d+)`", reference, re.MULTILINE)[1]
+        assert sum_with_it.format(default) in SIZE, key
+    scaler = Rendered("prod").one("HorizontalPodAutoscaler", "parley-c2s")
+    aim = int(scaler["spec"]["metrics"][1]["pods"]["target"]["averageValue"])
+    assert f"the {aim:,} connections that the autoscaler aims at" in SIZE
+
+
 def test_commands_are_in_the_image(rendered):
     installed = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
     for whose, template in rendered.pods():
