@@ -6,6 +6,12 @@
 #include "libs/xmpp/jid.h"
 
 namespace parley::router {
+namespace {
+
+// From a client's request for its roster to its presence.
+constexpr std::chrono::seconds kBelieved{5};
+
+}  // namespace
 
 Account::Account(std::string bare) : bare_(std::move(bare)) {}
 
@@ -56,5 +62,7 @@ int Account::highest_priority() const {
 bool Account::anonymous() const {
   return std::any_of(sessions_.begin(), sessions_.end(), [](const Session& s) { return s.record.anonymous(); });
 }
+
+void Account::NoteNothingStored() { nothing_stored_until_ = std::chrono::steady_clock::now() + kBelieved; }
 
 }  // namespace parley::router

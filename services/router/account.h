@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,6 +57,12 @@ class Account {
   // Of an anonymous user: there is no account behind it, no roster, no offline messages.
   bool anonymous() const;
 
+  // That no message waits in the offline store, as the roster service said with the roster. Believed for a moment, and
+  // only until one is stored or the account is read again.
+  void NoteNothingStored();
+  void DoubtNothingStored() { nothing_stored_until_ = {}; }
+  bool nothing_stored() const { return std::chrono::steady_clock::now() < nothing_stored_until_; }
+
   // Sessions that were in memory but not in Redis when it came back: what they were, for their edge's Restore.
   std::vector<Session>& vanished() { return vanished_; }
   // Their end was begun, by a router that may have died meanwhile (SessionStore::Retire).
@@ -66,6 +73,7 @@ class Account {
   std::vector<Session> sessions_;
   std::vector<Session> vanished_;
   std::vector<Record> retired_;
+  std::chrono::steady_clock::time_point nothing_stored_until_;
 };
 
 }  // namespace parley::router

@@ -215,6 +215,7 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
       if (!there) account.vanished().push_back(std::move(known));
     }
   }
+  account.DoubtNothingStored();
   account.sessions() = std::move(sessions);
   account.retired() = std::move(loaded.retired);
 }

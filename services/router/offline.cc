@@ -99,6 +99,7 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const He
     rpc::NoteOutcome(held.receipt, "ignored");
     co_return std::nullopt;
   }
+  account.DoubtNothingStored();
   roster::v1::Ask ask;
   auto& store = *ask.mutable_store_offline();
   store.set_owner(account.bare());
@@ -119,6 +120,7 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const He
 
 Task<void> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
   if (Session* session = account.WithId(session_id)) session->unflushed = false;
+  if (attempt == Attempt::kFirst && account.nothing_stored()) co_return;
   std::int64_t after = 0;
   while (true) {
     roster::v1::Ask ask;

@@ -6,11 +6,14 @@ namespace {
 using ::testing::AllOf;
 using testing::Attr;
 using testing::Client;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
+
+constexpr char kGetRoster[] = "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>";
 
 class OfflineTest : public testing::ClusterTest {
  protected:
@@ -57,6 +60,39 @@ TEST_F(OfflineTest, WhatComesMeanwhileStaysBehind) {
   juliet.Send("<presence/>");
   for (int i = 20; i < 60; ++i) Chat(romeo, i);
   EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 60));
+}
+
+// Clients ask for the roster just before they send presence.
+TEST_F(OfflineTest, WhoseRosterCameWithNothingStoredIsNotLookedUpAgain) {
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send(kGetRoster);
+  Settle();
+  roster_->TakeAsked();
+  juliet.Send("<presence/>");
+  Settle();
+  EXPECT_THAT(roster_->TakeAsked(), Not(Contains("fetch_offline")));
+}
+
+TEST_F(OfflineTest, WhatIsStoredBetweenRosterAndPresenceComes) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send(kGetRoster);
+  Settle();
+  Chat(romeo, 1);
+  Settle();
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 1);
+  juliet.Send("<presence/>");
+  EXPECT_THAT(Ids(Received(juliet)), ElementsAre("1"));
+}
+
+TEST_F(OfflineTest, WhatWasStoredBeforeTheRosterComes) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Settle();
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send(kGetRoster);
+  juliet.Send("<presence/>");
+  EXPECT_THAT(Ids(Received(juliet)), ElementsAre("1"));
 }
 
 TEST_F(OfflineTest, NegativePriorityGetsNothingYet) {

@@ -100,6 +100,13 @@ TEST_F(PgRosterStoreTest, NewAccountHasAnEmptyRosterWithAVersion) {
   EXPECT_THAT(roster->items(), IsEmpty());
 }
 
+TEST_F(PgRosterStoreTest, TellsWhetherMessagesWait) {
+  EXPECT_TRUE(Get()->nothing_stored());
+  db.Sql("UPDATE accounts SET offline_messages = 1 WHERE localpart = 'juliet'");
+  EXPECT_FALSE(Get()->nothing_stored());
+  EXPECT_FALSE(Get(Get()->version())->nothing_stored()) << "also where the version is known";
+}
+
 TEST_F(PgRosterStoreTest, SetItemIsReadBackWholeWithAnyCharacters) {
   const auto change = Set(kRomeo, "Ro'm\"eo \\ {é}", {"a,b", "\"q\" \\", "null", "{}"});
   ASSERT_FALSE(change) << "more than three groups";

@@ -70,7 +70,7 @@ constexpr Statement kUnbury = {"roster_unbury", "DELETE FROM roster_removed WHER
 // all the same), no item is looked at (OFFSET 0 keeps the planner from making a filter of that).
 constexpr Statement kReadRoster = {
     "roster_read",
-    "SELECT a.roster_version, " CHANGES_KNOWN
+    "SELECT a.roster_version, a.offline_messages, " CHANGES_KNOWN
     " AS incremental, i.version AS changed, i.removed, i.refused, " ITEM_COLUMNS
     " FROM accounts a JOIN hosts h ON h.id = a.host_id "
     "LEFT JOIN LATERAL ("
@@ -212,6 +212,7 @@ std::optional<v1::Roster> ReadRoster(pqxx::transaction_base& tx, const v1::GetRo
   if (found.empty()) return std::nullopt;
   v1::Roster roster;
   roster.set_version(found.front()["roster_version"].c_str());
+  roster.set_nothing_stored(found.front()["offline_messages"].as<std::int64_t>() == 0);
   roster.set_unchanged(roster.version() == ask.known_version());
   roster.set_incremental(ask.accepts_changes() && found.front()["incremental"].as<bool>());
   for (const auto& row : found) {

@@ -56,8 +56,9 @@ Task<IqAnswer> RosterRequest::Get() {
   const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
   const bool none = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !none) co_return ToStanzaError(answer.problem());
-  co_await BecomeInterested();
   const auto& roster = answer.roster();
+  if (roster.nothing_stored()) iq_.account.NoteNothingStored();
+  co_await BecomeInterested();
   const bool known_well = roster.unchanged() || roster.incremental();
   // COMPAT: a roster service of the previous release does not look at with_items.
   if (!known_well || roster.items_size() > 0) deps_.rosters.Remember(owner, roster);

@@ -158,6 +158,7 @@ roster::v1::Answer MemoryRoster::Handle(const roster::v1::Ask& ask) {
 void MemoryRoster::Get(Account& account, const roster::v1::GetRoster& ask, roster::v1::Answer& answer) {
   auto& roster = *answer.mutable_roster();
   roster.set_version(std::to_string(account.version));
+  roster.set_nothing_stored(account.offline.empty());
   roster.set_unchanged(ask.known_version() == roster.version());
   const std::uint64_t known = ask.known_version().empty() ? 0 : std::stoull(ask.known_version());
   roster.set_incremental(ask.accepts_changes() && known > 0 && known < account.version);
