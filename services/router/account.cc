@@ -9,7 +9,7 @@ namespace parley::router {
 namespace {
 
 // From a client's request for its roster to its presence.
-constexpr std::chrono::seconds kBelieved{5};
+constexpr std::chrono::seconds kBelieved{2};
 
 }  // namespace
 
