@@ -108,7 +108,7 @@ def test_page_on_size_goes_by_the_ceilings_in_force():
     """Of defaults that a sum on the page is made of, and of the autoscaler's aim."""
     reference = (ROOT / "docs" / "configuration.md").read_text()
     for key, sum_with_it in {
-        "c2s.max_connections": "`{} * 27 / 1024", "router.max_accounts_cached": "`({} * 0.6",
+        "c2s.max_connections": "`{} * 27 / 1024", "router.max_accounts_cached": "`({} * 1.5",
         "router.max_rosters_cached": " + {} * 20) / 1024",
     }.items():
         default = re.search(rf"^\| `{key}` \| `(\d+)`", reference, re.MULTILINE)[1]
