@@ -27,8 +27,6 @@ std::size_t IdleBytes() {
 
 }  // namespace
 
-void PrepareHeap() { mallopt(M_MXFAST, 0); }
-
 HeapTrimmer::HeapTrimmer(Loop& loop) : timer_(loop.Every(kPeriod, [this] { Look(); })) {}
 
 bool HeapTrimmer::Look() {

@@ -6,10 +6,6 @@
 
 namespace parley {
 
-// For services, once, at their start: freed blocks are merged at once. Else each request for a kilobyte or more, of which
-// gRPC and OpenSSL make several for a login, first merges all small ones that were freed lately.
-void PrepareHeap();
-
 // Gives back to the system what a burst left behind: glibc keeps freed memory for as long as something above it lives.
 // Looks now and then, and trims only where it is worth the time.
 class HeapTrimmer {

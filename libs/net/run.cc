@@ -83,7 +83,6 @@ class Signals {
 int RunUntilSignal(Loop& loop, std::function<void(std::function<void()> done)> drain, Loop::Duration limit,
                    std::function<void()> hangup) {
   std::signal(SIGPIPE, SIG_IGN);
-  PrepareHeap();
   const Signals signals(loop, std::move(drain), limit, std::move(hangup));
   const HeapTrimmer trimmer(loop);
   loop.Run();
