@@ -269,8 +269,9 @@ TEST_F(ResumptionTest, WhatWaitsForASessionThatIsGoneIsHandled) {
   Client& romeo = Managed(first(), kOrchard);
   first().SetFrozen(true);
   Client& refused = second().Resume(romeo);
+  RunUntil([&] { return first().frozen() == 1; });  // the question
   Chat(1);
-  RunUntil([&] { return first().frozen() == 1 && Metric("parley_router_parked") == 1; });
+  RunUntil([&] { return Metric("parley_router_parked") == 1; });
   Redis({"DEL", "parley:s:{romeo@home.example}"});  // as another router would end it
   first().SetFrozen(false);
   RunUntil([&] { return second().answered(refused); });
