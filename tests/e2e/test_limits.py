@@ -1,11 +1,12 @@
-"""What one address may do: connect, stay connected, fail to log in, register. The limits bite that address only."""
+"""What one address may do: connect, stay connected, fail to log in, register; and one client, for which all its
+contacts pay. The limits bite that address, or client, only."""
 
 import asyncio
 
 import pytest
 
 from conftest import PASSWORD, World, start_cluster
-from rawxmpp import SASL, Ended, Raw, condition
+from rawxmpp import CLIENT, SASL, STANZAS, Ended, Raw, condition
 
 REGISTER = "jabber:iq:register"
 # Any address of 127.0.0.0/8 reaches the edges, as another client.
@@ -139,3 +140,14 @@ async def test_connections_that_would_wait_too_many_are_refused(own_cluster):
     await second.header()
     assert condition(await second.receive()) == "resource-constraint"
     assert limits(world, "connections_waiting") == 1
+
+
+# c2s.max_presence_bytes. The release before takes it: so not among the stanza errors, which run on both.
+async def test_large_presence_is_not_acceptable(world):
+    session = await world.login(world.account())
+    await session.send(f"<presence id='large'><status>{'s' * 20000}</status></presence>")
+    answer = await session.until(lambda e: e.get("type") == "error")
+    assert (answer.tag, answer.get("id")) == (f"{{{CLIENT}}}presence", "large")
+    error = answer.find(f"{{{CLIENT}}}error")
+    assert error.get("type") == "modify" and error.find(f"{{{STANZAS}}}not-acceptable") is not None
+    assert not [e for e in await session.sync() if e.get("type") == "error"]
