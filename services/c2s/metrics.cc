@@ -102,6 +102,17 @@ void LoginCounters::Took(std::string_view mechanism, std::chrono::steady_clock::
   seconds->Observe(std::chrono::duration<double>(time).count());
 }
 
+void HostSessions::Add(std::string_view host, std::string_view state, double change) {
+  std::string key(host);
+  key.append("/").append(state);
+  auto& gauge = gauges_[key];
+  if (!gauge) {
+    gauge = &metrics_.Gauge("parley_c2s_host_sessions", "Sessions by host and state",
+                            {{"host", std::string(host)}, {"state", std::string(state)}});
+  }
+  gauge->Increment(change);
+}
+
 Metrics::Metrics(telemetry::Metrics& m)
     : connections(m.Counter("parley_c2s_connections_total", "TCP connections admitted")),
       connections_open(m.Gauge("parley_c2s_connections_open", "TCP connections now")),
@@ -110,6 +121,7 @@ Metrics::Metrics(telemetry::Metrics& m)
       sessions_bound(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "bound"}})),
       sessions_away(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "away"}})),
       sessions_ending(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "ending"}})),
+      host_sessions(m),
       bytes_in(m.Counter("parley_c2s_bytes_in_total", "XML bytes received")),
       bytes_out(m.Counter("parley_c2s_bytes_out_total", "XML bytes sent")),
       stanzas_in(m, "parley_c2s_stanzas_in_total", "Stanzas from clients"),

@@ -63,6 +63,17 @@ class HostGauges {
   std::string help_;
 };
 
+// Sessions of each host that is configured, by state.
+class HostSessions {
+ public:
+  explicit HostSessions(telemetry::Metrics& metrics) : metrics_(metrics) {}
+  void Add(std::string_view host, std::string_view state, double change);
+
+ private:
+  telemetry::Metrics& metrics_;
+  std::map<std::string, prometheus::Gauge*, std::less<>> gauges_;  // by host/state
+};
+
 struct Metrics {
   explicit Metrics(telemetry::Metrics& metrics);
 
@@ -73,6 +84,7 @@ struct Metrics {
   prometheus::Gauge& sessions_bound;
   prometheus::Gauge& sessions_away;
   prometheus::Gauge& sessions_ending;
+  HostSessions host_sessions;
   prometheus::Counter& bytes_in;
   prometheus::Counter& bytes_out;
   StanzaCounters stanzas_in;

@@ -165,6 +165,7 @@ C2S = {
          [*gauge("parley_c2s_connections_open"), ("max(parley_c2s_connections_max{$i})", "limit")], ""),
         ("New connections", PER_SECOND, rates("parley_c2s_connections_total"), ""),
         ("Sessions by state", COUNT, gauge("parley_c2s_sessions", "state"), ""),
+        ("Sessions by host", COUNT, gauge("parley_c2s_host_sessions", "host"), "Bound, away and ending."),
         ("Streams that negotiate", COUNT, gauge("parley_c2s_streams", labels='state="negotiating"'), ""),
         ("TLS handshakes", PER_SECOND,
          [*rates("parley_c2s_tls_handshakes_total", "version"), (rate("parley_c2s_tls_resumed_total"), "resumed")], ""),

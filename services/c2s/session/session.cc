@@ -67,15 +67,19 @@ void Session::SetState(State state) {
 
 void Session::Count(double change) {
   auto& metrics = context_.metrics;
+  const auto count = [&](prometheus::Gauge& gauge, std::string_view state) {
+    gauge.Increment(change);
+    metrics.host_sessions.Add(jid_.domain(), state, change);
+  };
   switch (state_) {
     case State::kBinding:
       break;
     case State::kBound:
-      return metrics.sessions_bound.Increment(change);
+      return count(metrics.sessions_bound, "bound");
     case State::kAway:
-      return metrics.sessions_away.Increment(change);
+      return count(metrics.sessions_away, "away");
     case State::kEnded:
-      return metrics.sessions_ending.Increment(change);
+      return count(metrics.sessions_ending, "ending");
   }
 }
 

@@ -56,6 +56,15 @@ TEST_F(SessionTest, LogsInBindsAndExchangesStanzas) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 1; }));
 }
 
+TEST_F(SessionTest, IsCountedForItsHost) {
+  constexpr char kSessions[] = "parley_c2s_host_sessions{host=\"example.org\",state=\"bound\"}";
+  Client client(edge_.port());
+  client.Start();
+  EXPECT_EQ(edge_.Metric(kSessions), 1);
+  client.Send("</stream:stream>");
+  EXPECT_TRUE(edge_.Eventually([&] { return edge_.Metric(kSessions) == 0; }));
+}
+
 constexpr char kToJuliet[] = "<message to='juliet@example.org' type='chat' id='m'><body>hi</body></message>";
 
 struct Leg {
