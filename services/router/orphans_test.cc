@@ -226,6 +226,25 @@ TEST_F(OrphansTest, WhatTheEdgeOfASessionThatEndedRefusesComesBeforeWhatIsNew) {
   EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 4));
 }
 
+TEST_F(OrphansTest, WhatTheEdgeOfADisplacedSessionRefusesComesBeforeWhatIsNew) {
+  Begin();
+  Client& old = Online(first(), "romeo@home.example/plain");
+  juliet().Take();
+  first().SetFrozen(true);
+  Chat(1, old.jid());
+  Chat(2, old.jid());
+  RunUntil([&] { return first().frozen() == 2; });
+  first().Lose(old);
+  Client& heir = second().Bind("romeo@home.example", "plain");
+  RunUntil([&] { return first().frozen() == 3; });  // it is told
+  Chat(3, old.jid());
+  juliet().Send("<message to='juliet@home.example' id='after'/>");
+  RunUntil([&] { return Ids(juliet().received()) == std::vector<std::string>{"after"}; });
+  first().SetFrozen(false);
+  RunUntil([&] { return second().answered(heir); });
+  ExpectIds(heir, Numbers(1, 4));
+}
+
 // It cannot reach Redis, but its clients and we can reach it.
 TEST_F(OrphansTest, AnEdgeWithoutLeaseButWithALinkKeepsItsSessions) {
   Begin();

@@ -53,6 +53,7 @@ Sessions::Gone Sessions::Take(Account& account, const std::string& session_id, s
 // did not get. The record goes with the last copy of the receipt that is returned: who finds it still there after a
 // crash does all this again.
 Task<Receipt> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
+  co_await parts_.edges.Settled(gone.record);  // else what its edge refuses would come behind what is new
   const bool queue = !gone.record.queue().empty();
   const Record stored = queue ? SessionStore::Retired(gone.record) : gone.record;
   Receipt told = parts_.store.EraseWhenSettled(account.bare(), stored, std::move(receipt));
@@ -68,9 +69,7 @@ Task<Receipt> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
 }
 
 Task<void> Sessions::End(Account& account, std::string session_id, std::string reason, Receipt receipt) {
-  const Session* session = account.Asking(session_id);
-  if (session == nullptr) co_return;
-  co_await parts_.edges.Settled(session->record);  // else what its edge refuses would come behind what is new
+  if (account.Asking(session_id) == nullptr) co_return;
   const Retired retired = co_await Retire(account, session_id);
   if (retired == Retired::kElsewhere || account.Asking(session_id) == nullptr) co_return;
   Gone gone = Take(account, session_id, std::move(reason));
