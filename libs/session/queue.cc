@@ -1,7 +1,6 @@
 #include "libs/session/queue.h"
 
 #include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
 
@@ -18,18 +17,22 @@ Result<Ok> Done(const Result<storage::Reply>& reply) {
 }
 
 using google::protobuf::io::CodedOutputStream;
-using Wire = google::protobuf::internal::WireFormatLite;
+
+// Types in the tags of fields.
+constexpr std::uint32_t kNumber = 0;
+constexpr std::uint32_t kBytes = 2;
+std::uint32_t Tag(int field, std::uint32_t type) { return static_cast<std::uint32_t>(field) << 3 | type; }
 
 // Protobuf's wire format, written where the order of fields matters to us. Field numbers below 16 have tags of a byte.
 std::size_t SizeOfNumber(std::uint64_t number) { return 1 + CodedOutputStream::VarintSize64(number); }
 std::size_t SizeOfBytes(std::size_t size) { return SizeOfNumber(size) + size; }
 
 std::uint8_t* WriteNumber(std::uint8_t* to, int field, std::uint64_t number) {
-  to = CodedOutputStream::WriteTagToArray(Wire::MakeTag(field, Wire::WIRETYPE_VARINT), to);
+  to = CodedOutputStream::WriteTagToArray(Tag(field, kNumber), to);
   return CodedOutputStream::WriteVarint64ToArray(number, to);
 }
 std::uint8_t* WriteSize(std::uint8_t* to, int field, std::size_t size) {
-  to = CodedOutputStream::WriteTagToArray(Wire::MakeTag(field, Wire::WIRETYPE_LENGTH_DELIMITED), to);
+  to = CodedOutputStream::WriteTagToArray(Tag(field, kBytes), to);
   return CodedOutputStream::WriteVarint64ToArray(size, to);
 }
 

@@ -49,6 +49,19 @@ class OrphansTest : public testing::ManagedTest {
     RunUntil([&] { return !HasEdge("c2s-2"); });
     RunUntilLapsesAreSeen();
   }
+  std::string NextEpoch() { return first().epoch().substr(0, first().epoch().rfind('.')) + ".2"; }
+  // The edge has 1 and 2, and a new lease, under which it has put nothing back in time: another of its sessions is
+  // over.
+  void HoldTwoBeyondTheGrace() {
+    first().SetFrozen(true);
+    Chat(1);
+    RunUntil([&] { return first().frozen() == 1; });
+    AddLease("c2s-2/" + NextEpoch(), std::chrono::minutes(1));
+    first().EndLease();
+    RunUntil([&] { return !juliet().received().empty(); });
+    Chat(2);
+    RunUntil([&] { return first().frozen() == 2; });
+  }
   std::string LengthNow() { return QueueLength(RecordOf().queue()); }
 
  private:
@@ -152,15 +165,7 @@ TEST_F(OrphansTest, NothingIsQueuedBehindWhatAnEdgeMayYetTake) {
   Client& romeo = Managed(first(), kOrchard);
   Client& plain = Online(first(), "romeo@home.example/plain");
   juliet().Take();
-  first().SetFrozen(true);
-  Chat(1);
-  RunUntil([&] { return first().frozen() == 1; });
-  const std::string next = first().epoch().substr(0, first().epoch().rfind('.')) + ".2";
-  first().EndLease();
-  AddLease("c2s-2/" + next, std::chrono::minutes(1));
-  RunUntil([&] { return !juliet().received().empty(); });  // of the other one
-  Chat(2);
-  RunUntil([&] { return first().frozen() == 2; });
+  HoldTwoBeyondTheGrace();
   first().SetFrozen(false);
   ExpectIds(romeo, Numbers(1, 3));
   EXPECT_THAT(Ids(plain.received()), IsEmpty());
@@ -172,15 +177,7 @@ TEST_F(OrphansTest, WhatSuchAnEdgeLeavesBehindComesBeforeWhatIsNew) {
   Client& romeo = Managed(first(), kOrchard);
   Online(first(), "romeo@home.example/plain");
   juliet().Take();
-  first().SetFrozen(true);
-  Chat(1);
-  RunUntil([&] { return first().frozen() == 1; });
-  const std::string next = first().epoch().substr(0, first().epoch().rfind('.')) + ".2";
-  first().EndLease();
-  AddLease("c2s-2/" + next, std::chrono::minutes(1));
-  RunUntil([&] { return !juliet().received().empty(); });
-  Chat(2);
-  RunUntil([&] { return first().frozen() == 2; });
+  HoldTwoBeyondTheGrace();
   const Client left = Kill(first(), romeo);
   RunUntil([&] { return !HasEdge("c2s-2"); });
   Chat(3);
@@ -280,9 +277,8 @@ TEST_F(OrphansTest, AnEdgeHasAWhileToPutItsSessionsUnderItsNewLease) {
   Begin();
   Online(first(), "romeo@home.example/plain");
   juliet().Take();
-  const std::string next = first().epoch().substr(0, first().epoch().rfind('.')) + ".2";
+  AddLease("c2s-2/" + NextEpoch(), std::chrono::minutes(1));
   first().EndLease();
-  AddLease("c2s-2/" + next, std::chrono::minutes(1));
   RunUntilLapsesAreSeen();
   EXPECT_THAT(juliet().received(), IsEmpty());
   RunUntil([&] { return !juliet().received().empty(); });

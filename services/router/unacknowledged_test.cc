@@ -21,6 +21,15 @@ class UnacknowledgedTest : public testing::ManagedTest {
     for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
     return count;
   }
+  // A client that has acknowledged Juliet's request "q", and cannot be away.
+  Client& Asked() {
+    Begin();
+    Client& romeo = Managed(first(), kOrchard, kShort);
+    juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+    RunUntil([&] { return romeo.received().size() == 1; });
+    first().Acknowledge(romeo, 1);
+    return romeo;
+  }
 };
 
 TEST_F(UnacknowledgedTest, IsStored) {
@@ -172,12 +181,7 @@ TEST_F(UnacknowledgedTest, AcknowledgedRequestsWithoutAnswerAreBouncedBeforeTheO
 
 // RFC 6120 8.2.3: the edge died as it passed the answer on.
 TEST_F(UnacknowledgedTest, ARequestIsAnsweredOnceIfItsAnswerMayHaveArrived) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard, kShort);
-  const std::string ask = "<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>";
-  juliet().Send(ask);
-  RunUntil([&] { return romeo.received().size() == 1; });
-  first().Acknowledge(romeo, 1);
+  Client& romeo = Asked();
   romeo.Send("<iq type='result' to='juliet@home.example/balcony' id='q'/>");
   first().SetAnswering(romeo, "q", romeo.sent());
   Settle();
@@ -189,12 +193,7 @@ TEST_F(UnacknowledgedTest, ARequestIsAnsweredOnceIfItsAnswerMayHaveArrived) {
 }
 
 TEST_F(UnacknowledgedTest, ARequestIsAnsweredIfItsAnswerDidNotArrive) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard, kShort);
-  const std::string ask = "<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>";
-  juliet().Send(ask);
-  RunUntil([&] { return romeo.received().size() == 1; });
-  first().Acknowledge(romeo, 1);
+  Client& romeo = Asked();
   first().SetAnswering(romeo, "q", romeo.sent() + 1);
   Settle();
   KillEdge(first());
