@@ -36,13 +36,15 @@ class Http2 {
   };
   // Gives the stream a user, or none if there is no such method; or finishes it.
   using OnCall = std::function<void(const Request&, ByteStream&)>;
+  using Closed = std::function<void(const std::string& problem)>;
 
   // Dials "ip:port".
   static std::shared_ptr<Http2> Dial(Loop& loop, const std::string& address, const DialIdentity& identity,
                                      const Options& options);
-  // Takes the socket. `tls`: nullptr for none. `closed` comes once, last, unless it is destroyed before.
+  // Takes the socket. `tls`: nullptr for none. `closed` comes once, last, unless it is closed before; with the reason if
+  // it never came to HTTP/2.
   static std::shared_ptr<Http2> Accept(Loop& loop, int fd, std::shared_ptr<const PipeTls> tls, const Options& options,
-                                       OnCall on_call, std::function<void()> closed);
+                                       OnCall on_call, Closed closed);
 
   virtual ~Http2() = default;
   // Makes a call. Give it a user at once. The connection lives at least as long as its calls; OnBroken also says that

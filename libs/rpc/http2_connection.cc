@@ -32,7 +32,7 @@ void Http2Connection::Dial(const std::string& address, const DialIdentity& ident
   pipe_ = std::make_unique<Pipe>(loop_, *this, address, identity.tls, identity.peer_name, options_.connect_timeout);
 }
 
-void Http2Connection::Accept(int fd, std::shared_ptr<const PipeTls> tls, OnCall on_call, std::function<void()> closed) {
+void Http2Connection::Accept(int fd, std::shared_ptr<const PipeTls> tls, OnCall on_call, Closed closed) {
   on_call_ = std::move(on_call);
   closed_ = std::move(closed);
   pipe_ = std::make_unique<Pipe>(loop_, *this, fd, std::move(tls), options_.connect_timeout);
@@ -224,7 +224,7 @@ void Http2Connection::Break(const std::string& reason) {
   draining_.clear();
   for (const auto& stream : unsent) stream->Broken({CallStatus::kUnavailable, reason});
   for (const auto& [id, stream] : streams) stream->Broken({CallStatus::kUnavailable, reason});
-  if (closed_) std::exchange(closed_, nullptr)();
+  if (closed_) std::exchange(closed_, nullptr)(session_ ? std::string() : reason);
 }
 
 void Http2Connection::Close() {
@@ -246,7 +246,7 @@ std::shared_ptr<Http2> Http2::Dial(Loop& loop, const std::string& address, const
 }
 
 std::shared_ptr<Http2> Http2::Accept(Loop& loop, int fd, std::shared_ptr<const PipeTls> tls, const Options& options,
-                                     OnCall on_call, std::function<void()> closed) {
+                                     OnCall on_call, Closed closed) {
   const auto connection = std::make_shared<Http2Connection>(loop, Http2Connection::Side::kServer, options);
   connection->Accept(fd, std::move(tls), std::move(on_call), std::move(closed));
   return connection;

@@ -23,7 +23,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   ~Http2Connection() override { Close(); }
 
   void Dial(const std::string& address, const DialIdentity& identity);
-  void Accept(int fd, std::shared_ptr<const PipeTls> tls, OnCall on_call, std::function<void()> closed);
+  void Accept(int fd, std::shared_ptr<const PipeTls> tls, OnCall on_call, Closed closed);
 
   ByteStream& Call(const std::string& method) override;
   bool closing() const override { return broken_ || refusing_; }
@@ -75,7 +75,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   DialIdentity identity_;
   std::string authority_;
   OnCall on_call_;
-  std::function<void()> closed_;
+  Closed closed_;
   std::shared_ptr<Http2Connection> self_;  // while there are calls that we made
   std::unique_ptr<Pipe> pipe_;
   std::unique_ptr<nghttp2_session, FreeSession> session_;

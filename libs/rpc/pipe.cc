@@ -148,7 +148,7 @@ void Pipe::State::Handshake() {
 
 std::string Pipe::State::Explain(const error_code& error) {
   const long verdict = SSL_get_verify_result(tls_->native_handle());
-  std::string text = "failed to connect: TLS: " + error.message();
+  std::string text = (expected_name_.empty() ? "TLS: " : "failed to connect: TLS: ") + error.message();
   if (verdict != X509_V_OK) text += std::string(": ") + X509_verify_cert_error_string(verdict);
   return expected_name_.empty() ? text : text + " (the certificate must be for " + expected_name_ + ")";
 }

@@ -1,8 +1,10 @@
 #include "libs/rpc/server.h"
 
+#include <chrono>
 #include <unordered_map>
 #include <utility>
 
+#include "libs/base/log.h"
 #include "libs/net/connection.h"
 #include "libs/rpc/audit.h"
 #include "libs/rpc/call_meter.h"
@@ -14,6 +16,8 @@
 
 namespace parley::rpc {
 namespace {
+
+constexpr std::chrono::seconds kWarnEvery{1};
 
 // gRPC writes "both families" so.
 std::string ForBothFamilies(const std::string& listen) {
@@ -28,6 +32,7 @@ struct Server::State {
   ~State();
   void Start(const std::string& listen);
   void Take(int fd);
+  void OnHandshakeFailed(const std::string& problem);
   void Accept(const Http2::Request& call, ByteStream& stream);
   void AcceptLink(const Caller& caller, ByteStream& stream);
   void AcceptCall(const std::string& method, const Caller& caller, ByteStream& stream);
@@ -41,6 +46,7 @@ struct Server::State {
   bool draining = false;
   std::unordered_map<Endpoint*, std::shared_ptr<Endpoint>> endpoints;
   std::uint64_t accepted = 0;
+  std::chrono::steady_clock::time_point handshakes_warned;
   std::unordered_map<std::uint64_t, std::shared_ptr<Http2>> connections;
   std::unique_ptr<net::Listener> listener;
 };
@@ -63,7 +69,18 @@ void Server::State::Take(int fd) {
   connections[number] = Http2::Accept(
       loop, fd, TlsToAccept(role->options.security.get()), Http2::Options(role->options),
       [this](const Http2::Request& call, ByteStream& stream) { Accept(call, stream); },
-      [this, number] { connections.erase(number); });
+      [this, number](const std::string& problem) {
+        if (!problem.empty()) OnHandshakeFailed(problem);
+        connections.erase(number);
+      });
+}
+
+// Whoever scans ports should not fill the log.
+void Server::State::OnHandshakeFailed(const std::string& problem) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - handshakes_warned < kWarnEvery) return;
+  handshakes_warned = now;
+  log::Warn("link_handshake_failed", {{"reason", problem}});
 }
 
 void Server::State::Accept(const Http2::Request& call, ByteStream& stream) {
