@@ -39,6 +39,7 @@ struct Http2Connection::Callbacks {
 
   static int OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto& self = Of(user);
+    if (self.broken_) return 0;
     if (frame->hd.type == NGHTTP2_GOAWAY) self.refusing_ = true;
     const bool headers = frame->hd.type == NGHTTP2_HEADERS;
     if (headers && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {

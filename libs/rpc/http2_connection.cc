@@ -87,8 +87,9 @@ void Http2Connection::Submit(const std::shared_ptr<Http2Stream>& stream) {
   if (!identity_.authorization.empty()) fields.push_back(Field("authorization", identity_.authorization));
   const auto body = Body();
   const std::int32_t id = nghttp2_submit_request(session_.get(), nullptr, fields.data(), fields.size(), &body, nullptr);
-  if (id < 0)
+  if (id < 0) {
     return stream->Broken({CallStatus::kUnavailable, std::string("failed to connect: ") + nghttp2_strerror(id)});
+  }
   streams_.emplace(id, stream);
   stream->Open(id, pipe_->address());
   PlanSaying();
@@ -102,6 +103,7 @@ void Http2Connection::OnRequest(const std::shared_ptr<Http2Stream>& stream) {
     return stream->Finish({CallStatus::kInternal, "only gRPC is spoken here"});
   }
   on_call_(Request{fields.path, fields.authorization, pipe_->address(), pipe_->peer()}, *stream);
+  if (broken_) return;
   if (!stream->used()) return stream->Finish({CallStatus::kUnimplemented, "there is no such method"});
   stream->Open(stream->id(), pipe_->address());
 }

@@ -67,7 +67,6 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   void Watch(std::chrono::milliseconds delay);
   void CheckPeer();
   void Break(const std::string& reason);
-  void KeepWhileCalled();
 
   Loop& loop_;
   const Side side_;

@@ -135,7 +135,7 @@ void Http2Stream::Abort(const std::string& reason) {
   if (connection_ == nullptr || !reason_.empty()) return;
   reason_ = reason;
   const bool within_message = writing_ && taken_ < outgoing_.size();
-  if (connection_->accepts() && !within_message) return Finish({CallStatus::kFailedPrecondition, reason});
+  if (connection_->accepts() && !within_message && !ending_) return Finish({CallStatus::kFailedPrecondition, reason});
   Later(&Http2Stream::Cancel);
 }
 
@@ -157,8 +157,9 @@ CallStatus Http2Stream::Outcome(std::uint32_t error_code) const {
   if (!reason_.empty()) return {CallStatus::kCancelled, reason_};
   if (const auto status = fields_.status()) return *status;
   if (connection_->accepts()) return {CallStatus::kCancelled, "the peer went away"};
-  if (error_code == NGHTTP2_REFUSED_STREAM)
+  if (error_code == NGHTTP2_REFUSED_STREAM) {
     return {CallStatus::kUnavailable, "failed to connect: it takes no more calls"};
+  }
   return {CallStatus::kUnavailable, std::string("HTTP/2: ") + nghttp2_http2_strerror(error_code)};
 }
 

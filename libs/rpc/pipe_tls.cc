@@ -34,7 +34,7 @@ ssl::context ContextOf(const IdentityFiles::Pem& files, ssl::context::method met
     context.use_private_key(boost::asio::buffer(files.key), ssl::context::pem);
     // Connections live long.
     SSL_CTX_set_session_cache_mode(context.native_handle(), SSL_SESS_CACHE_OFF);
-    SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_TICKET);
+    SSL_CTX_set_options(context.native_handle(), SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
     return context;
   } catch (const boost::system::system_error& error) {
     throw std::runtime_error(std::string("TLS: ") + error.what());
