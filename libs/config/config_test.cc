@@ -313,6 +313,18 @@ TEST(ConfigTest, ExampleIsValidForEveryService) {
 }
 
 // Every default must be a value that an operator could write.
+// CONTRIBUTING.md, "Chaos": clients talk again within 2 s of reconnecting, a dead edge is noticed within 5 s. With what
+// is to be done after these waits.
+TEST(ConfigTest, DefaultsLetClientsTalkAgainInTime) {
+  using std::chrono::milliseconds;
+  const Config config = Parse(kHost);
+  EXPECT_LT(config.link.keepalive + config.link.keepalive_timeout, milliseconds(2000)) << "an edge or router hangs";
+  EXPECT_LE(config.link.patience, milliseconds(1000)) << "a roster service hangs";
+  EXPECT_LE(config.link.reconnect_max, milliseconds(1000)) << "what was cut off is back";
+  EXPECT_LE(config.redis.reconnect_max, milliseconds(1000));
+  EXPECT_LE(config.c2s.lease_ttl + config.router.lease_poll, milliseconds(4500)) << "an edge died";
+}
+
 TEST(ConfigTest, DefaultsAreWithinTheirRanges) {
   for (const auto& row : Rows()) {
     Config config;

@@ -125,10 +125,12 @@ const std::vector<Row<Config>>& Rows() {
       ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)), "Longest wait for a peer to introduce itself."),
       ROW(link.keepalive, Duration(milliseconds(100), hours(1)), "Silence after which a peer is pinged."),
       ROW(link.keepalive_timeout, Duration(milliseconds(100), hours(1)),
-          "Wait for the answer, after which the peer counts as dead. With link.keepalive longer than c2s.lease_ttl: "
-          "else sessions of a silent edge go elsewhere while it still takes them for its own."),
+          "Wait for the answer, after which the peer counts as dead. With link.keepalive: how long clients of an edge "
+          "or router that hangs wait for others. An edge that stood still for so long asks for all its sessions anew."),
       ROW(link.reconnect_min, Duration(milliseconds(1), minutes(1)), "First wait before dialling again."),
       ROW(link.reconnect_max, Duration(milliseconds(1), minutes(10)), "Longest wait before dialling again."),
+      ROW(link.patience, Duration(milliseconds(10), minutes(10)),
+          "A replica that has not answered for so long what a login needs is not waited for: another is asked, too."),
 
       ROW(mtls.directory, File(),
           "Directory with tls.crt, tls.key and ca.crt, as cert-manager mounts them; empty: no TLS between services."),

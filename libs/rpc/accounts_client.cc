@@ -41,7 +41,7 @@ AccountsClient::Credential FromProto(pb::GetCredentialResponse& response) {
 AccountsClient::AccountsClient(Loop& loop, Options options)
     : client_(loop, {.discovery = std::move(options.rosters),
                      .service = "roster",
-                     .security = std::move(options.security),
+                     .link = std::move(options.link),
                      .max_pending = options.max_pending}),
       timeout_(options.timeout) {}
 

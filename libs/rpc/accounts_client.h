@@ -38,7 +38,7 @@ class AccountsClient {
  public:
   struct Options {
     DiscoveryOptions rosters;
-    std::shared_ptr<const Security> security;
+    LinkOptions link;
     std::chrono::milliseconds timeout{5000};
     std::uint32_t max_pending = 10000;
   };

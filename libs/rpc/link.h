@@ -140,10 +140,12 @@ struct LinkOptions {
   // An acknowledgement waits so long for a frame that goes anyway.
   std::chrono::milliseconds ack_delay{3};
   std::chrono::milliseconds hello_timeout{5000};  // from dialling to the peer's Hello
-  std::chrono::milliseconds keepalive{2000};      // HTTP/2 ping when nothing comes
-  std::chrono::milliseconds keepalive_timeout{3000};
+  std::chrono::milliseconds keepalive{400};       // HTTP/2 ping when nothing comes
+  std::chrono::milliseconds keepalive_timeout{1500};
   std::chrono::milliseconds reconnect_min{50};
-  std::chrono::milliseconds reconnect_max{2000};
+  std::chrono::milliseconds reconnect_max{1000};
+  // A unary call that may be repeated and is not answered for so long is made to another replica, too.
+  std::chrono::milliseconds patience{500};
   std::uint32_t max_asks = 65536;  // requests waiting for a reply on one link; more fail at once
   // How both ends prove who they are, if they have to.
   std::shared_ptr<const Security> security;

@@ -86,7 +86,7 @@ class SecurityTest : public ::testing::Test {
     UnaryClient::Options options;
     options.discovery.targets = {address()};
     options.service = service;
-    options.security = std::move(security);
+    options.link.security = std::move(security);
     UnaryClient client(loop_, options);
     std::optional<std::string> outcome;
     Request request;

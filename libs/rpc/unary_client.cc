@@ -7,6 +7,7 @@
 #include "libs/rpc/dial_identity.h"
 #include "libs/rpc/http2.h"
 #include "libs/rpc/security.h"
+#include "libs/telemetry/metrics.h"
 
 namespace parley::rpc {
 namespace {
@@ -15,6 +16,8 @@ using Clock = std::chrono::steady_clock;
 
 // Between two rounds over all replicas.
 constexpr std::chrono::milliseconds kRoundPause{100};
+// So many times link.patience a replica that was not answering is not asked, if another can be.
+constexpr int kPassedOver = 4;
 
 // One call to one replica.
 class UnaryCall final : public ByteStream::User {
@@ -50,6 +53,12 @@ class UnaryCall final : public ByteStream::User {
   std::string answer_;
 };
 
+prometheus::Counter* KeptOf(const UnaryClient::Options& options) {
+  if (options.link.metrics == nullptr) return nullptr;
+  return &options.link.metrics->Counter("parley_calls_kept_total", "Calls not answered within link.patience",
+                                        {{"service", options.service}});
+}
+
 // It failed before the request left.
 bool NeverSent(const CallStatus& status) { return status.message.starts_with("failed to connect"); }
 
@@ -64,8 +73,12 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
     InDoubt in_doubt;
     Done done;
     std::size_t tried = 0;  // in this round
+    std::uint64_t calls = 0;
+    bool hurried = false;  // once: where all are slow, more calls would make them slower
+    bool answered = false;
     Error last_error{"no replica is known"};
     Loop::Timer pause;
+    Loop::Timer impatience;
   };
   using Asked = std::shared_ptr<Question>;
 
@@ -78,20 +91,27 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
   // One way to call a replica.
   struct Way {
     std::shared_ptr<const Security> security;
-    std::shared_ptr<Http2> connection;
+    std::shared_ptr<Http2> connection{};
+    Clock::time_point passed_over_until{};
   };
   using Ways = std::map<std::pair<std::string, bool>, std::shared_ptr<Way>>;  // by address, and whether in the clear
 
   void OnDiscovered(const std::vector<std::string>& addresses);
+  const Ways::value_type& NextWay();
   void Try(const Asked& question);
+  void Await(const Asked& question, const Ways::key_type& asked);
+  void OnKept(const Asked& question, const Ways::key_type& asked);
+  void Hurry(const Asked& question);
+  bool AnyAnswers() const;
   void Pause(const Asked& question);
-  void OnFinished(const Asked& question, const CallStatus& status, std::string body);
+  void OnFinished(const Asked& question, std::uint64_t call, const CallStatus& status, std::string body);
   Http2& ConnectionTo(const std::string& address, Way& way);
   void Answer(const Asked& question, Result<std::string> answer);
   std::chrono::milliseconds AttemptTimeout(const Question& question) const;
 
   Loop& loop;
   const Options options;
+  prometheus::Counter* const kept = KeptOf(options);
   Ways ways;
   std::size_t turn = 0;
   std::uint32_t pending = 0;
@@ -104,11 +124,12 @@ void UnaryClient::State::OnDiscovered(const std::vector<std::string>& addresses)
   const auto add = [&](const std::string& address, bool clear, std::shared_ptr<const Security> security) {
     const auto known = ways.find({address, clear});
     auto& way = current[{address, clear}];
-    way = known != ways.end() ? known->second : std::make_shared<Way>(std::move(security), nullptr);
+    way = known != ways.end() ? known->second : std::make_shared<Way>(Way{std::move(security)});
   };
-  const auto clear = options.security ? options.security->in_the_clear() : nullptr;
+  const auto& own = options.link.security;
+  const auto clear = own ? own->in_the_clear() : nullptr;
   for (const auto& address : addresses) {
-    add(address, false, options.security);
+    add(address, false, own);
     // It may not speak TLS yet (mtls.mode): the way that it does not take fails at once, and the other is tried.
     if (clear) add(address, true, clear);
   }
@@ -122,23 +143,68 @@ std::chrono::milliseconds UnaryClient::State::AttemptTimeout(const Question& que
   return std::min(left, std::max(question.timeout / 2, std::chrono::milliseconds(200)));
 }
 
+// Those that answer take turns.
+const UnaryClient::State::Ways::value_type& UnaryClient::State::NextWay() {
+  const auto next = [this]() -> const auto& {
+    return *std::next(ways.begin(), static_cast<std::ptrdiff_t>(turn++ % ways.size()));
+  };
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    if (const auto& way = next(); way.second->passed_over_until <= Clock::now()) return way;
+  }
+  return next();
+}
+
 void UnaryClient::State::Try(const Asked& question) {
   if (question->deadline <= Clock::now()) return Answer(question, question->last_error);
   if (question->tried >= ways.size()) return Pause(question);
   ++question->tried;
-  const auto& [key, way] = *std::next(ways.begin(), static_cast<std::ptrdiff_t>(turn++ % ways.size()));
-  UnaryCall::Start(loop, ConnectionTo(key.first, *way), question->method, question->body, AttemptTimeout(*question),
-                   [weak = weak_from_this(), question](const CallStatus& status, std::string body) {
+  const auto& [replica, way] = NextWay();
+  UnaryCall::Start(loop, ConnectionTo(replica.first, *way), question->method, question->body, AttemptTimeout(*question),
+                   [weak = weak_from_this(), question, call = ++question->calls](const CallStatus& status,
+                                                                                 std::string body) {
                      const auto self = weak.lock();
-                     if (self && !self->closed) self->OnFinished(question, status, std::move(body));
+                     if (self && !self->closed) self->OnFinished(question, call, status, std::move(body));
                    });
+  Await(question, replica);
+}
+
+void UnaryClient::State::Await(const Asked& question, const Ways::key_type& asked) {
+  question->impatience = loop.After(options.link.patience, [weak = weak_from_this(), question, asked] {
+    const auto self = weak.lock();
+    if (self && !self->closed) self->OnKept(question, asked);
+  });
+}
+
+bool UnaryClient::State::AnyAnswers() const {
+  const auto answers = [now = Clock::now()](const auto& way) { return way.second->passed_over_until <= now; };
+  return std::any_of(ways.begin(), ways.end(), answers);
+}
+
+// It hangs (stopped, cut off, or what it needs is), or has much to do.
+void UnaryClient::State::OnKept(const Asked& question, const Ways::key_type& asked) {
+  const auto way = ways.find(asked);
+  if (kept != nullptr) kept->Increment();
+  if (way != ways.end()) way->second->passed_over_until = Clock::now() + kPassedOver * options.link.patience;
+  Hurry(question);
+}
+
+void UnaryClient::State::Hurry(const Asked& question) {
+  if (question->in_doubt == InDoubt::kFail || question->hurried || question->tried >= ways.size()) return;
+  if (AnyAnswers()) {
+    question->hurried = true;
+    return Try(question);
+  }
+  question->impatience = loop.After(options.link.patience, [weak = weak_from_this(), question] {
+    const auto self = weak.lock();
+    if (self && !self->closed) self->Hurry(question);
+  });
 }
 
 // Dials when it is needed, and again when it has gone.
 Http2& UnaryClient::State::ConnectionTo(const std::string& address, Way& way) {
   if (!way.connection || way.connection->closing()) {
-    way.connection =
-        Http2::Dial(loop, address, IdentityToDial(way.security.get(), options.service), Http2::Options(LinkOptions()));
+    way.connection = Http2::Dial(loop, address, IdentityToDial(way.security.get(), options.service),
+                                 Http2::Options(options.link));
   }
   return *way.connection;
 }
@@ -151,8 +217,12 @@ void UnaryClient::State::Pause(const Asked& question) {
   });
 }
 
-void UnaryClient::State::OnFinished(const Asked& question, const CallStatus& status, std::string body) {
+void UnaryClient::State::OnFinished(const Asked& question, std::uint64_t call, const CallStatus& status,
+                                    std::string body) {
+  if (question->answered) return;
   if (status.ok()) return Answer(question, std::move(body));
+  if (call != question->calls) return;  // another replica has been asked since
+  question->impatience.Cancel();
   question->last_error = Error(status.message.empty() ? "the call failed" : status.message);
   const bool gone = status.code == CallStatus::kUnavailable || status.code == CallStatus::kCancelled ||
                     status.code == CallStatus::kDeadlineExceeded;
@@ -162,6 +232,9 @@ void UnaryClient::State::OnFinished(const Asked& question, const CallStatus& sta
 
 void UnaryClient::State::Answer(const Asked& question, Result<std::string> answer) {
   --pending;
+  question->answered = true;
+  question->impatience.Cancel();
+  question->pause.Cancel();
   question->done(std::move(answer));
 }
 

@@ -9,20 +9,20 @@
 #include "libs/base/loop.h"
 #include "libs/base/result.h"
 #include "libs/rpc/discovery.h"
+#include "libs/rpc/link.h"
 
 namespace parley::rpc {
 
-class Security;
-
 // Unary calls to any replica of a service, for what is rare (logins, operators). Replicas take turns; a call that did
-// not reach one is tried at another while its time lasts. No gRPC in this header. Loop's thread only.
+// not reach one is tried at another while its time lasts. One that a replica keeps is made to another, too, if it may be
+// repeated: the first answer counts. No gRPC in this header. Loop's thread only.
 class UnaryClient {
  public:
   struct Options {
     DiscoveryOptions discovery;
     // What the replicas have to be, and how both ends prove who they are.
     std::string service;
-    std::shared_ptr<const Security> security;
+    LinkOptions link;
     // Calls under way or waiting for a replica; more fail at once.
     std::uint32_t max_pending = 10000;
   };

@@ -4,6 +4,7 @@
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing.h"
 #include "libs/rpc/unary_client.h"
+#include "libs/telemetry/metrics.h"
 #include "parley/accounts/v1/accounts.pb.h"
 
 namespace parley::rpc {
@@ -27,12 +28,13 @@ class Accounts {
           if (keep) return kept.push_back(std::move(respond));
           respond(Answer());
         });
-    methods.Unary<pb::CreateRequest, pb::CreateResponse>("/parley.accounts.v1.Accounts/Create",
-                                                         [](const auto&, Respond<pb::CreateResponse> respond) {
-                                                           pb::CreateResponse answer;
-                                                           answer.set_problem(pb::PROBLEM_EXISTS);
-                                                           respond(answer);
-                                                         });
+    methods.Unary<pb::CreateRequest, pb::CreateResponse>(
+        "/parley.accounts.v1.Accounts/Create", [this](const auto&, Respond<pb::CreateResponse> respond) {
+          if (keep) return kept_creations.push_back(std::move(respond));
+          pb::CreateResponse answer;
+          answer.set_problem(pb::PROBLEM_EXISTS);
+          respond(answer);
+        });
     return methods;
   }
   static pb::GetCredentialResponse Answer() {
@@ -47,6 +49,7 @@ class Accounts {
   std::vector<std::string> jids;
   bool keep = false;
   std::vector<Respond<pb::GetCredentialResponse>> kept;
+  std::vector<Respond<pb::CreateResponse>> kept_creations;
 
  private:
   Loop& loop_;
@@ -59,11 +62,19 @@ class UnaryTest : public ::testing::Test {
                                     LinkOptions(), accounts.methods(), nullptr);
   }
   static std::string Address(const Server& server) { return "127.0.0.1:" + std::to_string(server.port()); }
-  std::unique_ptr<AccountsClient> Client(std::vector<std::string> targets, std::chrono::milliseconds timeout = 5s) {
+  std::unique_ptr<AccountsClient> Client(std::vector<std::string> targets, std::chrono::milliseconds timeout = 5s,
+                                         std::chrono::milliseconds patience = 500ms) {
     AccountsClient::Options options;
     options.rosters.targets = std::move(targets);
     options.timeout = timeout;
+    options.link.patience = patience;
+    options.link.metrics = &metrics_;
     return std::make_unique<AccountsClient>(loop_, options);
+  }
+  double Kept() {
+    return metrics_
+        .Counter("parley_calls_kept_total", "Calls not answered within link.patience", {{"service", "roster"}})
+        .Value();
   }
   Result<AccountsClient::Credential> Ask(AccountsClient& client, const std::string& jid) {
     std::optional<Result<AccountsClient::Credential>> answer;
@@ -73,6 +84,7 @@ class UnaryTest : public ::testing::Test {
   }
 
   Loop loop_;
+  telemetry::Metrics metrics_;
 };
 
 TEST_F(UnaryTest, AnswersFromTheLoop) {
@@ -123,6 +135,59 @@ TEST_F(UnaryTest, HangingReplicaLeavesTimeForAnother) {
   auto client = Client({Address(*first), Address(*second)}, 1s);
   for (int i = 0; i < 2; ++i) EXPECT_TRUE(Ask(*client, "romeo@home"));
   EXPECT_EQ(well.jids.size(), 2u);
+}
+
+// As one that is frozen, or cut off from its store: logins should not notice.
+TEST_F(UnaryTest, WhatAReplicaKeepsAnotherIsAsked) {
+  Accounts hanging(loop_), well(loop_);
+  hanging.keep = true;
+  auto first = Start(hanging);
+  auto second = Start(well);
+  auto client = Client({Address(*first), Address(*second)}, 1h, 2s);
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(Ask(*client, "romeo@home"));
+  EXPECT_EQ(well.jids.size(), 4u);
+  EXPECT_EQ(hanging.jids.size(), 1u) << "it is passed over for a while";
+  EXPECT_EQ(Kept(), 1);
+}
+
+TEST_F(UnaryTest, LateAnswerIsNotASecondOne) {
+  Accounts hanging(loop_), well(loop_);
+  hanging.keep = true;
+  auto first = Start(hanging);
+  auto second = Start(well);
+  auto client = Client({Address(*first), Address(*second)}, 1h, 10ms);
+  int answers = 0;
+  for (int i = 0; i < 2; ++i) client->GetCredential("romeo@home", [&](const auto&) { ++answers; });
+  RunUntil(loop_, [&] { return answers == 2 && !hanging.kept.empty(); });
+  for (const auto& respond : std::exchange(hanging.kept, {})) respond(Accounts::Answer());
+  testing::RunFor(loop_, 50ms);
+  EXPECT_EQ(answers, 2);
+}
+
+TEST_F(UnaryTest, WhereAllAreSlowOneMoreIsAskedAndNotEach) {
+  Accounts accounts(loop_);
+  accounts.keep = true;
+  const std::unique_ptr<Server> servers[] = {Start(accounts), Start(accounts), Start(accounts)};
+  auto client = Client({Address(*servers[0]), Address(*servers[1]), Address(*servers[2])}, 1h, 10ms);
+  client->GetCredential("romeo@home", [](const auto&) { FAIL(); });
+  RunUntil(loop_, [&] { return accounts.jids.size() == 2 && Kept() == 2; });
+  testing::RunFor(loop_, 50ms);
+  EXPECT_EQ(accounts.jids.size(), 2u);
+}
+
+TEST_F(UnaryTest, WhatMayNotBeDoneTwiceWaitsForItsReplica) {
+  Accounts accounts(loop_);
+  accounts.keep = true;
+  auto first = Start(accounts);
+  auto second = Start(accounts);
+  auto client = Client({Address(*first), Address(*second)}, 1h, 10ms);
+  std::optional<AccountProblem> problem;
+  client->Create("romeo@home", "secret", [&](Result<AccountProblem> answer) { problem = *answer; });
+  RunUntil(loop_, [&] { return Kept() == 1 && !accounts.kept_creations.empty(); });
+  testing::RunFor(loop_, 50ms);
+  ASSERT_EQ(accounts.kept_creations.size(), 1u);
+  accounts.kept_creations[0](pb::CreateResponse());
+  RunUntil(loop_, [&] { return problem.has_value(); });
 }
 
 TEST_F(UnaryTest, WaitsForAReplicaWithinItsTime) {

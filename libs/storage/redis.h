@@ -51,7 +51,7 @@ struct RedisOptions {
   std::chrono::milliseconds connect_timeout{2000};
   std::chrono::milliseconds command_timeout{2000};
   std::chrono::milliseconds reconnect_min{50};
-  std::chrono::milliseconds reconnect_max{1000};
+  std::chrono::milliseconds reconnect_max{500};
   std::size_t max_pending = 100000;  // commands awaiting replies; more fail at once
 };
 

@@ -34,9 +34,12 @@ net::TlsOptions TlsSettings(const config::C2s& config) {
 
 using SharedSecurity = std::shared_ptr<const rpc::Security>;
 
-rpc::AccountsClient::Options AccountsOptions(const config::Config& config, const SharedSecurity& security) {
+rpc::AccountsClient::Options AccountsOptions(const config::Config& config, telemetry::Metrics& metrics,
+                                             const SharedSecurity& security) {
   rpc::AccountsClient::Options options;
-  options.security = security;
+  options.link = config.link;
+  options.link.metrics = &metrics;
+  options.link.security = security;
   options.rosters.targets = config.cluster.rosters;
   options.timeout = config.c2s.auth_timeout;
   return options;
@@ -92,7 +95,7 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
       redis_(loop, config.redis),
       redis_metrics_(loop, metrics, redis_),
       tls_(TlsHosts(config), TlsSettings(config.c2s)),
-      accounts_(loop, AccountsOptions(config, security_)),
+      accounts_(loop, AccountsOptions(config, metrics, security_)),
       admission_(loop, config.c2s, metrics_),
       streams_(loop),
       node_(loop, redis_, NodeOptions(config, self_), sessions_, routers_, metrics_),

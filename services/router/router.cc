@@ -61,7 +61,7 @@ rpc::Ring::Options RingOf(const config::Config& config, const rpc::LinkOptions& 
 
 rpc::AccountsClient::Options CredentialsOf(const config::Config& config, const rpc::LinkOptions& links) {
   rpc::AccountsClient::Options options;
-  options.security = links.security;
+  options.link = links;
   options.rosters.targets = config.cluster.rosters;
   options.timeout = config.router.roster_timeout;
   return options;

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from parley_dev.processes import Process
 
@@ -21,6 +21,7 @@ class Fault:
     healed: float = 0.0
     recovered: float = 0.0
     noticed: float | None = None  # seconds until contacts of a dead edge's sessions were told
+    links: list = field(default_factory=list)  # of a partition
 
 
 class Saboteur:
@@ -86,6 +87,7 @@ class Saboteur:
 
     async def _partition(self, fault):
         links, how = self._partition_of or self._links(fault.victim)
+        fault.links = links
         fault.text = f"partition {fault.victim} ({how} {'all' if len(links) > 1 else links[0]})"
         self.cluster.partition(links, how)
         try:

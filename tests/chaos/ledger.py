@@ -7,6 +7,7 @@ A repeat is excused only where XEP-0198 cannot rule it out: the sender's session
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from rawxmpp import CLIENT, DELAY, body, condition
 
@@ -65,6 +66,13 @@ class Question:
     answers: list = field(default_factory=list)  # when they came, and their types
 
 
+class Attached(NamedTuple):
+    at: float
+    session: object
+    how: str  # new, resumed
+    tries: list  # since the last connection ended
+
+
 class Ledger(Observer):
     def __init__(self, now):
         self.now = now
@@ -75,7 +83,7 @@ class Ledger(Observer):
         self.unexpected = Counter()
         self._began = {}  # when incarnations did
         self._given_up = {}  # when sessions last gave up an attempt that was under way
-        self.attached = []  # (time, session, how, from the first try, from the attempt that worked, edge)
+        self.attached = []
         self.losses = []  # (session, reason, seconds away, entitled)
         self.latencies = []  # (time of sending, seconds)
 
@@ -138,10 +146,9 @@ class Ledger(Observer):
         elif kind == "iq":
             self.questions[what[0]].acknowledged = True
 
-    def on_attached(self, session, how, tried_since, attempt_since):
+    def on_attached(self, session, how, tries):
         self._began.setdefault(session.incarnation, self.now())
-        times = (self.now() - tried_since, self.now() - attempt_since)
-        self.attached.append((self.now(), session, how, *times, session.edge))
+        self.attached.append(Attached(self.now(), session, how, tries))
 
     def on_lost(self, session, reason, away, resent):
         entitled = session.sm_max is None or away < session.sm_max - 1

@@ -4,6 +4,8 @@ import asyncio
 import subprocess
 from collections import Counter, defaultdict
 
+from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, recoveries, verdict
+
 # Leases and the index of nodes; everything else must have gone, or go by itself.
 PERMANENT = ("parley:nodes", "parley:n")
 REDIS_SECONDS = 20
@@ -36,7 +38,7 @@ def print_report(run):
     for name, count in counts.items():
         print(f"{count:>8}  {name}")
     _title("sessions")
-    how = Counter(row[2] for row in ledger.attached)
+    how = Counter(row.how for row in ledger.attached)
     entitled = sum(loss[3] for loss in ledger.losses)
     print(f"{how['resumed']:>8}  resumed\n{how['new']:>8}  bound anew")
     print(f"{len(ledger.losses) - entitled:>8}  came too late to resume")
@@ -52,33 +54,57 @@ def print_report(run):
 
 
 def _faults(run):
-    """Per kind: clients that came back (from the attempt that worked, where that began at an edge that was not stopped
-    or cut off itself; from the first try, wherever), delay of messages."""
+    """Per kind: clients that came back (from the first try that could work, see recovery.py, and from the first at all),
+    delay of messages, time until all had recovered, time until a dead edge was noticed; and the goals."""
     _title("faults: seconds, p50/p99 (number)")
-    head = f"{'fault':<20}{'times':>6}{'back: elsewhere':>20}{'back: all tries':>20}{'delivery':>22}{'recovery':>15}"
-    print(head + f"{'dead c2s noticed':>20}")
+    for fault in run.saboteur.done:
+        print(f"{fault.began:.2f} to {fault.healed:.2f}: {fault.text}")
     kinds = defaultdict(list)
     for fault in run.saboteur.done:
         kinds[f"{fault.kind} {fault.service}"].append(fault)
-    for fault in run.saboteur.done:
-        print(f"{fault.began:.2f} to {fault.healed:.2f}: {fault.text}")
-    ledger = run.world.ledger
-    for name, faults in [("(none)", []), *sorted(kinds.items())]:
-        of = [(f.began - 0.1, f.recovered) for f in faults or run.saboteur.done]
-        within = lambda at: any(began <= at <= ended for began, ended in of) == bool(faults)
-        back = [row for row in ledger.attached if within(row[0]) and row[2] == "resumed"]
-        delays = [delay for at, delay in ledger.latencies if within(at)]
-        elsewhere = [row for row in back if not _at_victim(row, faults)]
-        noticed = [f.noticed for f in faults if f.noticed is not None]
+    _row("fault", "times", "back", f"in {BACK_SECONDS} s", "back: all tries", "delivery", "recovery", "dead c2s noticed",
+         f"in {NOTICED_SECONDS} s")  # fmt: skip
+    _usual(run)
+    slow, everybody = [], []
+    for name, faults in sorted(kinds.items()):
+        back = [(fault, recovery) for fault in faults for recovery in recoveries(fault, run.world.ledger.attached)]
+        _kind(run, name, faults, [recovery for _, recovery in back])
+        everybody += [recovery.seconds for _, recovery in back]
+        slow += [(fault, recovery) for fault, recovery in back if recovery.seconds > BACK_SECONDS]
+    print(f"goal: {BACK_SHARE:.0%} back within {BACK_SECONDS} s: {verdict(everybody, BACK_SECONDS, BACK_SHARE)}")
+    for fault, recovery in slow[:20]:
         print(
-            f"{name:<20}{len(faults):>6}{_spread([r[4] for r in elsewhere]):>20}{_spread([r[3] for r in back]):>20}"
-            f"{_spread(delays):>22}{_spread([f.recovered - f.healed for f in faults]):>15}{_spread(noticed):>20}"
+            f"slow: {recovery.session.full} back at c2s-{recovery.edge + 1} after {recovery.seconds:.2f} s, "
+            f"{recovery.at - fault.began:.2f} s after {fault.text} began"
         )
+    if run.world.stalls:
+        print(f"We ourselves stood still for {run.world.stalls:.1f} s: times say little")
 
 
-def _at_victim(row, faults):
-    at, _, _, _, attempt, edge = row
-    return any(f.victim == f"c2s-{edge + 1}" and f.began <= at and at - attempt < f.healed for f in faults)
+def _kind(run, name, faults, back):
+    spans = [(fault.began - 0.1, fault.recovered) for fault in faults]
+    delays = [delay for at, delay in run.world.ledger.latencies if any(began <= at <= end for began, end in spans)]
+    seconds = [recovery.seconds for recovery in back]
+    noticed = [fault.noticed for fault in faults if fault.noticed is not None]
+    _row(name, len(faults), _spread(seconds), verdict(seconds, BACK_SECONDS, BACK_SHARE),
+         _spread([recovery.tried for recovery in back]), _spread(delays),
+         _spread([fault.recovered - fault.healed for fault in faults]), _spread(noticed),
+         verdict(noticed, NOTICED_SECONDS, 1))  # fmt: skip
+
+
+def _usual(run):
+    """While there was no fault."""
+    spans = [(fault.began - 0.1, fault.recovered) for fault in run.saboteur.done]
+    usual = lambda at: not any(began <= at <= end for began, end in spans)
+    ledger = run.world.ledger
+    back = [row.at - row.tries[0].since for row in ledger.attached if usual(row.at) and row.how == "resumed"]
+    delays = [delay for at, delay in ledger.latencies if usual(at)]
+    _row("(none)", 0, _spread(back), "-", _spread(back), _spread(delays), "-", "-", "-")
+
+
+def _row(name, *columns):
+    widths = (6, 18, 14, 20, 20, 15, 18, 14)
+    print(f"{name:<20}" + "".join(f"{column:>{width}}" for column, width in zip(columns, widths, strict=True)))
 
 
 def _spread(values):

@@ -7,6 +7,7 @@ from collections import deque
 from rawxmpp import CLIENT, SM, STANZAS, condition
 
 from connection import STREAM_ERROR, Connection, Gone, Refused
+from recovery import Try
 
 STANZA_NAMES = {f"{{{CLIENT}}}{name}" for name in ("message", "presence", "iq")}
 WRAP = 1 << 32
@@ -26,8 +27,8 @@ class Observer:
     def on_acknowledged(self, session, note):
         """The server has taken responsibility for what was sent with this note."""
 
-    def on_attached(self, session, how, tried_since, attempt_since):
-        """`how`: new, resumed. Times: of the first try since the last connection ended, and of the one that worked."""
+    def on_attached(self, session, how, tries):
+        """`how`: new, resumed. `tries`: since the last connection ended; the last one worked."""
 
     def on_lost(self, session, reason, away, resent):
         """No resumption after `away` seconds. `resent`: notes of what no `h` covers and is sent once more."""
@@ -160,24 +161,25 @@ class Session:
 
     async def _attach(self, gone_at):
         await asyncio.sleep(max(0, self.away_until - self._loop.time()))
-        tried_since = self._loop.time()
+        tries = []
         pause = 0.05
         while True:
-            attempt_since = self._loop.time()
             others = [edge for edge in range(len(self.place.edges)) if edge != self.edge]
             self.edge = self.random.choice(others or [0])
+            tries.append(Try(self._loop.time(), self.edge))
             try:
                 async with asyncio.timeout(ATTACH_SECONDS):
                     how = await self._negotiate(gone_at)
                 break
             except (OSError, Gone, Refused, TimeoutError) as problem:
+                tries[-1].until = self._loop.time()
                 self.observer.on_disconnected(self, f"attach: {_reason(problem)}")
                 if self.connection is not None:
                     self.connection.abort()
             await asyncio.sleep(pause * self.random.uniform(0.5, 1.5))
             pause = min(pause * 2, 1)
         # An <a/> is the first sign that both directions work again.
-        self._talking = lambda: self.observer.on_attached(self, how, tried_since, attempt_since)
+        self._talking = lambda: self.observer.on_attached(self, how, tries)
         self.request()
 
     async def _negotiate(self, gone_at):

@@ -20,7 +20,7 @@ async def test_each_fault_loses_and_repeats_nothing(running):
         for kind in FAULTS:
             for service in ("c2s", "router", "roster"):
                 await run.strike(kind, service)
-    how = [row[2] for row in run.world.ledger.attached]
+    how = [row.how for row in run.world.ledger.attached]
     assert how.count("resumed") >= 15
     counts, _ = run.world.ledger.verdict()
     assert counts["acknowledged"] >= 1000
@@ -30,7 +30,7 @@ async def test_edge_frozen_beyond_its_lease_loses_and_repeats_nothing(running):
     """Its clients are on the other edge when it wakes."""
     async with running("--sessions", "30", "--rate", "3") as run:
         await run.strike("stop", "c2s", "c2s-1", seconds=9)
-    assert any(row[2] == "resumed" for row in run.world.ledger.attached)
+    assert any(row.how == "resumed" for row in run.world.ledger.attached)
 
 
 @pytest.mark.parametrize("how", ["hold", "cut"])
@@ -43,7 +43,7 @@ async def test_edge_without_redis_beyond_its_lease_loses_and_repeats_nothing(run
 async def test_rolling_restart_under_load_loses_and_repeats_nothing(running):
     async with running("--sessions", "30", "--rate", "10") as run:
         await run.roll()
-    resumed = [session for _, session, how, *_ in run.world.ledger.attached if how == "resumed"]
+    resumed = [row.session for row in run.world.ledger.attached if row.how == "resumed"]
     assert len(set(resumed)) >= 20, "both edges were restarted: everybody came back at least once"
     # Those who asked for a short time may have stayed away for longer.
     lost = [session.full for session, *_ in run.world.ledger.losses if not session.resume_max]

@@ -107,7 +107,7 @@ def test_what_a_lost_session_was_owed_may_come_late():
     story = Story()
     story.send(2)
     story.lose(story.juliet)
-    story.ledger.on_attached(story.juliet, "new", 0, 0)
+    story.ledger.on_attached(story.juliet, "new", [])
     story.send(1)
     for number in (2, 1, 0):
         story.arrive(number)

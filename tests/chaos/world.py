@@ -13,6 +13,8 @@ from session import Observer, Session
 DOMAIN = "localhost"
 PASSWORD = "chaos is found"
 NOTICE_SECONDS = 20  # what is noticed later has another cause
+TICK_SECONDS = 0.25
+STALL_SECONDS = 1
 PRESENCE = f"{{{CLIENT}}}presence"
 
 
@@ -26,6 +28,7 @@ class World:
         self.sessions = []
         self.watch = Watch(self, len(place.edges))
         self.stopping = False
+        self.stalls = 0.0  # seconds that we ourselves stood still
         self._tasks = []
 
     def accounts(self):
@@ -59,8 +62,8 @@ class World:
                 self.sessions.append(self.session(f"c{number}@{DOMAIN}", resource, short))
             number += 1
 
-    def session(self, jid, resource, resume_max=None, observer=None):
-        return Session(self.place, jid, resource, self.random, observer or self.ledger, resume_max=resume_max)
+    def session(self, jid, resource, resume_max=None):
+        return Session(self.place, jid, resource, self.random, self.ledger, resume_max=resume_max)
 
     def _make_flows(self):
         """Each writes to the one after the next: to its full JID, and if it has two resources to the bare JID, too."""
@@ -74,10 +77,13 @@ class World:
     # -- the load ---------------------------------------------------------------------------------------------------
 
     async def _ticks(self):
+        last = self.now()
         while True:
             for session in self.sessions + self.watch.watchers:
                 session.tick()
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(TICK_SECONDS)
+            last, late = self.now(), self.now() - last - TICK_SECONDS
+            self.stalls += late if late > STALL_SECONDS else 0
 
     async def _messages(self):
         """A steady rate over all flows, in random order."""
@@ -160,7 +166,8 @@ class World:
 
 
 class Watch(Observer):
-    """Two watchers, and on each edge a witness without stream management: when the edge dies, its contacts are told."""
+    """On each edge a watcher, and a witness without stream management: when the edge dies, its contacts are told.
+    Neither goes to another edge, so that there is always a watcher elsewhere."""
 
     def __init__(self, world, edges):
         self.world = world
@@ -171,12 +178,11 @@ class Watch(Observer):
         self._tasks = []
 
     def accounts(self):
-        return [f"watcher{n}@{DOMAIN}" for n in range(2)] + [f"witness{n}@{DOMAIN}" for n in range(self._edges)]
+        return [f"{who}{n}@{DOMAIN}" for who in ("watcher", "witness") for n in range(self._edges)]
 
     async def begin(self):
-        self.watchers = [self.world.session(f"watcher{n}@{DOMAIN}", "tower", observer=self) for n in range(2)]
-        for n, watcher in enumerate(self.watchers):
-            watcher.edge = n % self._edges  # a session goes to another edge than it was on: not both to one
+        self.watchers = [self._watcher(edge) for edge in range(self._edges)]
+        for watcher in self.watchers:
             self.world.spawn(watcher.run())
         await self.world.until(lambda: all(w.settled for w in self.watchers), "watchers bound")
         for edge in range(self._edges):
@@ -184,7 +190,11 @@ class Watch(Observer):
         for watcher in self.watchers:
             for edge in range(self._edges):
                 watcher.send(f"<presence type='subscribe' to='witness{edge}@{DOMAIN}'/>")
-        await self.world.until(lambda: len(self._available) == 2 * self._edges, "witnesses seen")
+        await self.world.until(lambda: len(self._available) == self._edges**2, "witnesses seen")
+
+    def _watcher(self, edge):
+        place = SimpleNamespace(**{**vars(self.world.place), "edges": [self.world.place.edges[edge]]})
+        return Session(place, f"watcher{edge}@{DOMAIN}", "tower", self.world.random, self)
 
     async def end(self):
         for task in self._tasks:

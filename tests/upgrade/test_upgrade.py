@@ -12,7 +12,7 @@ LOAD = ("--sessions", "30", "--rate", "10")
 
 
 def resumed(run):
-    return {session for _, session, how, *_ in run.world.ledger.attached if how == "resumed"}
+    return {row.session for row in run.world.ledger.attached if row.how == "resumed"}
 
 
 def test_programs_are_of_two_releases():

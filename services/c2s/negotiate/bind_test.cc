@@ -137,6 +137,23 @@ TEST_F(BindTest, WritesWhatComesBeforeTheAnswerAfterIt) {
   EXPECT_THAT(client.Until("<message id='early'/>"), HasSubstr("</jid></bind></iq><message id='early'/>"));
 }
 
+TEST_F(BindTest, WhatComesForAClientThatLeftMeanwhileIsGivenBack) {
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  {
+    Client client(edge_.port());
+    client.LogIn();
+    client.Send(BindIq(""));
+    ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().held_asks.size() == 1; }));
+    client.connection().Reset();
+  }
+  edge_.OnLoop([this] {
+    auto& router = edge_.router();
+    router.Deliver(router.asks.back().bind().session(), "<message id='early'/>");
+    router.AnswerHeld();
+  });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+}
+
 TEST_F(BindTest, EndsTheSessionOfAClientThatLeftMeanwhile) {
   edge_.OnLoop([this] { edge_.router().hold_asks = true; });
   {

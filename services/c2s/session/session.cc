@@ -87,13 +87,18 @@ void Session::Activate(xmpp::Jid jid) {
   SetState(State::kBound);
   jid_ = std::move(jid);
   bound_at_ = UnixMilliseconds();
-  TakeEarly();
+  // Its client may have hung up while it waited: written to nobody it would be lost.
+  stream_->Abandoned() ? RefuseEarly() : TakeEarly();
 }
 
 void Session::TakeEarly() {
   for (auto& early : std::exchange(early_, {})) {
     context_.routers.Deliver(std::move(early.envelope), std::move(early.receipt));
   }
+}
+
+void Session::RefuseEarly() {
+  for (auto& early : std::exchange(early_, {})) early.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
 }
 
 void Session::Manage(Management::Terms terms) {
@@ -431,8 +436,7 @@ void Session::Leave() {
     management_->StopWaiting();
     management_->acks().Detach();
   }
-  for (auto& early : early_) early.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
-  early_.clear();
+  RefuseEarly();
   context_.sessions.Remove(*this);
 }
 

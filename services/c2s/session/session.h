@@ -143,6 +143,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   void AnswerRequests(const std::vector<Requests::Request>& requests);
   void SayEnded(const std::string& reason);
   void TakeEarly();
+  void RefuseEarly();
   static bool Resumable(std::string_view reason);
 
   Context& context_;

@@ -1,0 +1,74 @@
+"""How fast clients talk again, and how fast a dead edge is noticed: against the goals.
+
+A client's time begins with its first try that could work: not at an edge that is stopped or cut off itself, and not
+before a store that all need is back. What it wastes at a dead edge, or what a store is away, nobody can give back to it;
+its back-off after that is its own, too.
+"""
+
+from dataclasses import dataclass
+
+BACK_SECONDS, BACK_SHARE = 2, 0.99
+NOTICED_SECONDS = 5
+STORES = ("redis", "postgres")
+
+
+@dataclass(slots=True)
+class Try:
+    """Of a client, to attach. `until`: when it failed; None: it worked."""
+
+    since: float
+    edge: int
+    until: float | None = None
+
+
+@dataclass(slots=True)
+class Recovery:
+    at: float
+    session: object
+    edge: int
+    seconds: float  # from the first try that could work
+    tried: float  # from the first try
+
+
+def recoveries(fault, attached):
+    """Of the sessions that were resumed between this fault's beginning and the end of the recovery from it."""
+    return [
+        _recovery(fault, row)
+        for row in attached
+        if row.how == "resumed" and fault.began - 0.1 <= row.at <= fault.recovered
+    ]
+
+
+def _recovery(fault, row):
+    begun = (_begun(fault, attempt) for attempt in row.tries)
+    began = min(start for start in begun if start is not None)
+    seconds = max(0, row.at - began)  # before its time: it happened to need nothing of what was away
+    return Recovery(row.at, row.session, row.tries[-1].edge, seconds, row.at - row.tries[0].since)
+
+
+def _begun(fault, attempt):
+    """When this try could begin to work; None: never."""
+    hopeless = fault.began <= attempt.since < fault.healed and disables(fault, attempt.edge)
+    begun = fault.healed if hopeless else attempt.since
+    return begun if attempt.until is None or attempt.until > begun else None
+
+
+def disables(fault, edge):
+    """Whether no client can attach to this edge (a number from 0) while the fault lasts."""
+    whole = fault.kind != "partition" or len(fault.links) > 1
+    name = f"c2s-{edge + 1}"
+    if fault.service in STORES:
+        return whole or fault.links[0].startswith(f"{name}>")
+    return fault.victim == name and (whole or fault.links[0] == f"{name}>redis")
+
+
+def within(values, limit):
+    """The share of them."""
+    return sum(value <= limit for value in values) / len(values)
+
+
+def verdict(values, limit, share):
+    """In a word: whether this share of them is within the limit."""
+    if not values:
+        return "-"
+    return "met" if within(values, limit) >= share else f"MISSED {within(values, limit):.1%}"

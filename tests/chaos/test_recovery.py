@@ -1,0 +1,65 @@
+"""From when on a client's time counts."""
+
+import pytest
+from faults import Fault
+from ledger import Attached
+from recovery import Try, recoveries, verdict
+
+LONG = ["c2s-1>redis", "c2s-1>router-1", "c2s-1>router-2"]
+
+
+def fault(kind="stop", victim="c2s-1", links=()):
+    return Fault(kind, victim.rsplit("-", 1)[0], victim, "", began=10, healed=20, recovered=22, links=list(links))
+
+
+def seconds(struck, at, *tries):
+    [recovery] = recoveries(struck, [Attached(at, None, "resumed", [Try(*each) for each in tries])])
+    return recovery.seconds
+
+
+@pytest.mark.parametrize("struck", [fault(), fault("partition", links=LONG), fault("partition", links=LONG[:1])])
+def test_try_at_an_edge_that_is_out_does_not_count(struck):
+    assert seconds(struck, 16, (11, 0, 15), (15.5, 1)) == 0.5
+    assert seconds(struck, 16, (11, 1, 15), (15.5, 1)) == 5
+
+
+def test_try_at_an_edge_that_was_out_counts_from_its_return():
+    assert seconds(fault(), 21, (18, 0)) == 1
+    assert seconds(fault(), 21, (18, 0, 19), (19.5, 0)) == 1
+
+
+def test_edge_that_lost_one_router_can_serve():
+    assert seconds(fault("partition", links=LONG[1:2]), 13, (11, 0)) == 2
+
+
+@pytest.mark.parametrize("store", ["redis", "postgres"])
+def test_no_try_counts_before_a_store_is_back(store):
+    assert seconds(fault("stop", store), 21, (11, 0, 15), (16, 1)) == 1
+    assert seconds(fault("stop", store), 21.5, (11, 0, 19), (21, 1)) == 0.5
+    assert seconds(fault("partition", store, ["c2s-1>redis", "c2s-2>redis"]), 21, (16, 1)) == 1
+
+
+def test_store_that_one_edge_has_lost_is_there_for_the_others():
+    struck = fault("partition", "redis", ["c2s-1>redis"])
+    assert seconds(struck, 21, (16, 0)) == 1
+    assert seconds(struck, 21, (16, 1)) == 5
+
+
+def test_router_that_is_out_is_no_excuse():
+    assert seconds(fault("stop", "router-1"), 15, (11, 0)) == 4
+
+
+def test_what_needed_no_store_was_in_time():
+    assert seconds(fault("stop", "redis"), 15, (11, 0)) == 0
+
+
+def test_only_resumptions_until_everybody_recovered_count():
+    rows = [Attached(9, None, "resumed", [Try(8, 0)]), Attached(23, None, "resumed", [Try(22.5, 0)])]
+    rows += [Attached(15, None, "new", [Try(14, 1)])]
+    assert not recoveries(fault(), rows)
+
+
+def test_verdict_names_the_share():
+    assert verdict([1] * 99 + [3], 2, 0.99) == "met"
+    assert verdict([1, 1, 1, 3], 2, 0.99) == "MISSED 75.0%"
+    assert verdict([], 2, 0.99) == "-"
