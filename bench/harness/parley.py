@@ -16,6 +16,11 @@ SETTINGS = [
     "c2s.registrations_per_minute_per_address=0",
     "log.level=warn",
 ]
+LINK_METRICS = {
+    "parley_link_frames_total": "frames",
+    "parley_link_batch_envelopes_count": "batches",
+    "parley_link_batch_envelopes_sum": "envelopes",
+}
 # As for the peers: known keys under many names.
 MAKE_ACCOUNTS = """
 WITH made AS (
@@ -73,6 +78,19 @@ class Parley(Peer):
     def redis(self, *words):
         port = str(self.cluster.redis().port)
         return finished(["redis-cli", "-p", port, *words], 30, "redis-cli", capture_output=True).stdout
+
+    def link_work(self):
+        """Frames that went between services so far, how many of them carried stanzas, and those stanzas."""
+        work = dict.fromkeys(LINK_METRICS.values(), 0)
+        for name in self.cluster.instances():
+            code, shown = self.cluster.http(name, "/metrics")
+            if code != 200:
+                raise Failure(f"{name} tells no metrics: {shown}")
+            for line in shown.splitlines():
+                metric, _, rest = line.partition("{")
+                if metric in LINK_METRICS and 'direction="received"' not in rest:
+                    work[LINK_METRICS[metric]] += int(float(line.split()[-1]))
+        return work
 
     def stop(self):
         self.cluster.down()

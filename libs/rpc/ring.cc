@@ -150,7 +150,8 @@ Ring::Ring(Loop& loop, Self self, Options options, Owner& owner, Local local)
 Ring::~Ring() = default;
 
 void Ring::Send(std::string_view key, std::unique_ptr<Envelope> envelope, Receipt receipt) {
-  state_->Send({std::move(envelope), std::move(receipt), StableHash(key)});
+  const std::uint64_t hash = StableHash(key);
+  state_->Send({std::move(envelope), std::move(receipt), hash});
 }
 
 void Ring::Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, Link::Done done) {

@@ -73,7 +73,7 @@ class Ring {
   Ring(Loop& loop, Self self, Options options, Owner& owner, Local local = {});
   ~Ring();
 
-  // `key`: a bare JID.
+  // `key`: a bare JID, which may be a part of the envelope.
   void Send(std::string_view key, std::unique_ptr<Envelope> envelope, Receipt receipt);
   void Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, Link::Done done);
   // Of the instance that serves `key` now; "" if none.

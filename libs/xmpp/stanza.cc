@@ -60,7 +60,7 @@ Envelope Answer(const Envelope& envelope, Type type, std::string_view payload_xm
 
 }  // namespace
 
-std::string WithAttribute(std::string_view stanza, std::string_view name, std::string_view value) {
+AttributePlace::AttributePlace(std::string_view stanza, std::string_view name) : name_(name) {
   StartTagReader reader(stanza);
   RawAttribute attribute;
   std::size_t begin = reader.name_end();
@@ -71,11 +71,21 @@ std::string WithAttribute(std::string_view stanza, std::string_view name, std::s
     end = attribute.end;
     break;
   }
+  before_ = stanza.substr(0, begin);
+  after_ = stanza.substr(end);
+}
+
+void AttributePlace::Fill(std::string_view value, std::string& out) const {
+  out.clear();
+  out.reserve(before_.size() + after_.size() + name_.size() + value.size() + 4);
+  out.append(before_);
+  AppendAttribute(out, name_, value);
+  out.append(after_);
+}
+
+std::string WithAttribute(std::string_view stanza, std::string_view name, std::string_view value) {
   std::string out;
-  out.reserve(stanza.size() + name.size() + value.size() + 4);
-  out.append(stanza.substr(0, begin));
-  AppendAttribute(out, name, value);
-  out.append(stanza.substr(end));
+  AttributePlace(stanza, name).Fill(value, out);
   return out;
 }
 

@@ -37,6 +37,18 @@ struct ParsedStanza {
 std::optional<ParsedStanza> ParseStanza(const xml::Child& child, const StreamContext& context,
                                         std::unique_ptr<Envelope> empty = std::make_unique<Envelope>());
 
+// The place of one attribute in the root's start tag, to be filled with several values in turn. A view of the stanza.
+class AttributePlace {
+ public:
+  AttributePlace(std::string_view stanza, std::string_view name);
+  // The stanza with this value in place of the one that it has, if any; the rest byte for byte. Replaces `out`.
+  void Fill(std::string_view value, std::string& out) const;
+
+ private:
+  std::string_view name_;
+  std::string_view before_;
+  std::string_view after_;
+};
 // Sets or replaces one attribute of the root's start tag; the rest stays byte for byte.
 std::string WithAttribute(std::string_view stanza, std::string_view name, std::string_view value);
 std::string WithoutAttribute(std::string_view stanza, std::string_view name);

@@ -126,6 +126,8 @@ Metrics::Metrics(telemetry::Metrics& m)
       bytes_out(m.Counter("parley_c2s_bytes_out_total", "XML bytes sent")),
       stanzas_in(m, "parley_c2s_stanzas_in_total", "Stanzas from clients"),
       stanzas_out(m, "parley_c2s_stanzas_out_total", "Stanzas to clients"),
+      pings_answered(
+          m.Counter("parley_c2s_pings_answered_total", "Clients' pings to the server that the edge answered")),
       logins(m),
       binds(m, "parley_c2s_binds_total", "Resource bindings by outcome", "outcome",
             {"bound", "conflict", "resource-constraint", "not-allowed", "internal-server-error", "bad-request",

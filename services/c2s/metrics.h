@@ -89,6 +89,7 @@ struct Metrics {
   prometheus::Counter& bytes_out;
   StanzaCounters stanzas_in;
   StanzaCounters stanzas_out;
+  prometheus::Counter& pings_answered;
   LoginCounters logins;
   CounterFamily binds;
   CounterFamily stream_errors;

@@ -206,7 +206,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   const auto refusal = session->Deliver(envelope, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
     Remember(*session, mark);
-    return;
+    return rpc::Recycle(std::move(envelope));  // a queue may have taken it
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
   receipt.Refuse(refusal);

@@ -21,7 +21,7 @@ Edges::Edges(Loop& loop, Nodes& nodes, const Options& options, Metrics& metrics,
       timer_(loop.Every(kSweep, [this] { Sweep(); })) {}
 
 std::uint64_t Edges::MarkOf(const Record& record) {
-  return StableHash(record.node() + "/" + record.node_epoch() + "/" + record.queue());
+  return StableHash(record.queue(), StableHash(record.node_epoch(), StableHash(record.node())));
 }
 
 void Edges::Deliver(const Record& record, rpc::Held held) {

@@ -32,8 +32,8 @@ class Fanout {
   void AllGoneTo(Account& account, std::string_view to, const Receipt& receipt);
 
  private:
-  void Send(link::v1::Type type, const std::string& from, std::string_view to, std::string_view stanza, bool probe,
-            const Origin& origin, const Receipt& receipt);
+  class Broadcast;
+  void Send(const Broadcast& broadcast, std::string_view to, bool probe, const Receipt& receipt);
 
   Sender& sender_;
 };

@@ -23,7 +23,7 @@ class Peers final : private rpc::Ring::Owner {
   };
   Peers(Loop& loop, const rpc::Self& self, rpc::Ring::Options options, Handlers handlers);
 
-  // To the home of `key`, a bare JID; if that is us, later in this turn.
+  // To the home of `key`, a bare JID, which may be a part of the envelope; if that is us, later in this turn.
   void Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   // The home's answer, which may be our own.
   void Ask(const std::string& key, std::string body, std::chrono::milliseconds timeout, rpc::Link::Done done);

@@ -27,8 +27,7 @@ void Sender::Forward(Held held) {
   metrics_.forwarded.Increment();
   rpc::NoteOutcome(held.receipt, "forwarded");
   held.envelope->set_leg(link::v1::LEG_INBOUND);
-  // A copy: the envelope goes with what `key` points into.
-  const std::string key(xmpp::BareOf(held.envelope->to()));
+  const std::string_view key = xmpp::BareOf(held.envelope->to());
   peers_.Send(key, std::move(held.envelope), std::move(held.receipt));
 }
 

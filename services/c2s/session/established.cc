@@ -5,6 +5,7 @@
 #include "libs/rpc/link.h"
 #include "libs/xmpp/stanza.h"
 #include "services/c2s/metrics.h"
+#include "services/c2s/routers.h"
 #include "services/c2s/session/ping.h"
 #include "services/c2s/session/session.h"
 #include "services/c2s/sm/elements.h"
@@ -53,6 +54,7 @@ bool Established::Answer(const xmpp::ParsedStanza& stanza) {
   if (envelope.kind() == link::v1::KIND_PRESENCE) return RefuseLargePresence(stanza);
   if (envelope.kind() != link::v1::KIND_IQ) return false;
   if (IsPong(envelope, stream_.host().domain)) return true;
+  if (IsPing(envelope, stream_.host().domain)) return AnswerPing(envelope);
   const bool ours = envelope.to().empty() || envelope.to() == stream_.host().domain;
   if (!ours || envelope.type() != link::v1::TYPE_SET) return false;
   if (envelope.payload_ns() == kBindNs) {
@@ -67,6 +69,19 @@ bool Established::Answer(const xmpp::ParsedStanza& stanza) {
     return true;
   }
   return false;
+}
+
+// What it asks is whether its stream and the server are there. A router answers instead, in its turn, as long as
+// something that the client said before is not settled, and while it is in doubt whose the session is, or whether
+// another edge has answered; and without a router the server is not there.
+bool Established::AnswerPing(const xmpp::Envelope& ping) {
+  if (!session_->uplink().idle() || !session_->certain() || !stream_.context().routers.available()) return false;
+  if (session_->management() && session_->management()->MayBeRepeat(ping.origin_seq())) return false;
+  stream_.context().metrics.pings_answered.Increment();
+  auto pong = xmpp::MakeResult(ping, {});
+  pong.set_answers(ping.origin_seq());
+  session_->WriteOwn(std::move(pong));
+  return true;
 }
 
 // It becomes as many copies as there are contacts.

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 
+#include "libs/xmpp/stanza.h"
 #include "services/c2s/sm/enable.h"
 #include "services/c2s/stream/stage.h"
 
@@ -32,6 +33,7 @@ class Established final : public Stage {
   void Acknowledge(const xml::Child& child);
   // True: done with it.
   bool Answer(const xmpp::ParsedStanza& stanza);
+  bool AnswerPing(const xmpp::Envelope& ping);
   bool RefuseLargePresence(const xmpp::ParsedStanza& stanza);
 
   Stream& stream_;

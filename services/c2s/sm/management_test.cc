@@ -127,6 +127,19 @@ TEST_F(ManagementTest, NotesTheLastHandledStanzaAfterAWhile) {
   EXPECT_TRUE(edge_.Eventually([this] { return Contents().header.handled() == 1; }));
 }
 
+// RFC 6120 8.2.3: should we die now, the edge where the client comes back does not answer once more.
+TEST_F(ManagementTest, TheAnswerToAPingOfTheServerIsQueuedAsOne) {
+  Client client(edge_.port());
+  Enable(client);
+  client.Send("<iq type='get' id='q' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>");
+  client.Until("<iq type='result' id='q'");
+  const auto contents = Contents();
+  ASSERT_EQ(contents.stanzas.size(), 1u);
+  EXPECT_EQ(contents.stanzas[0].envelope().answers(), 1u);
+  EXPECT_EQ(contents.header.handled(), 1u);
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 0u);
+}
+
 TEST_F(ManagementTest, NotesWhichAnswersTheClientHasWhileSomethingBeforeThemIsNotHandled) {
   Client client(edge_.port());
   Enable(client);

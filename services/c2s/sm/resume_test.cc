@@ -226,6 +226,22 @@ TEST_F(ResumeTest, ARequestWhoseAnswerIsInTheQueueIsNotAskedAgain) {
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 1u);
 }
 
+TEST_F(ResumeTest, APingOfTheServerThatAnotherEdgeAnsweredIsNotAnsweredAgain) {
+  auto answer = Queued("x");
+  answer.set_kind(link::v1::KIND_IQ);
+  answer.set_id("q");
+  answer.set_answers(1);
+  answer.set_stanza("<iq type='result' id='q'/>");
+  Leave([](session::v1::QueueHeader&) {}, {answer});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  client.Until("<iq type='result' id='q'/>");
+  client.Send("<iq type='get' id='q' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>");
+  client.Send(kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 0u);
+}
+
 // Something sent before it is not handled yet, and the edge that had the session is gone.
 TEST_F(ResumeTest, ARequestWhoseAnswerTheClientHasIsNotAskedAgain) {
   auto answer = Queued("x");
