@@ -19,7 +19,8 @@ constexpr char kTooLate[] = "no answer in time";
 
 struct Slot {
   std::unique_ptr<PostgresReader> reader;
-  bool worked = false;  // for this one
+  bool worked = false;  // this one
+  bool hopeful = true;  // it works, or the last attempt to connect did
   Loop::Timer retry;
 };
 
@@ -55,6 +56,7 @@ struct PostgresReads::State {
   void Watch();
   void DropLate();
   std::size_t connected() const;
+  bool Away() const;
 };
 
 void PostgresReads::State::Connect(Slot& slot) {
@@ -70,7 +72,7 @@ void PostgresReads::State::Connect(Slot& slot) {
 }
 
 void PostgresReads::State::OnReady(Slot& slot) {
-  slot.worked = true;
+  slot.worked = slot.hopeful = true;
   ++counters.connects;
   if (!last_failure.empty()) log::Info("postgres_connected", {{"host", options.host}});
   last_failure.clear();
@@ -80,6 +82,7 @@ void PostgresReads::State::OnReady(Slot& slot) {
 // One that worked is replaced at once, and what it owed is asked for again. While none can be had, reads fail at once.
 void PostgresReads::State::OnClosed(Slot& slot, const std::string& reason, PostgresReader::Reads unanswered) {
   const bool worked = std::exchange(slot.worked, false);
+  slot.hopeful = worked;
   slot.retry = loop.After(worked ? milliseconds(0) : kRetryConnect, [this, &slot] { Connect(slot); });
   if (!worked && reason != last_failure) log::Warn("postgres_connect_failed", {{"reason", reason}});
   if (!worked) last_failure = reason;
@@ -93,7 +96,7 @@ void PostgresReads::State::OnClosed(Slot& slot, const std::string& reason, Postg
   if (!again.empty()) log::Info("postgres_reads_repeated", {{"reason", reason}, {"reads", again.size()}});
   counters.retries += again.size();
   RunAgain(std::move(again));
-  if (!worked && connected() == 0) Fail(std::exchange(queue, {}), reason);
+  if (Away()) Fail(std::exchange(queue, {}), reason);
   Fail(std::move(unanswered), reason);
 }
 
@@ -106,7 +109,7 @@ void PostgresReads::State::RunAgain(PostgresReader::Reads reads) {
 void PostgresReads::State::Take(PostgresRead read) {
   ++counters.jobs;
   const bool full = queue.size() >= options.max_queue;
-  const bool away = connected() == 0 && (slots.empty() || !last_failure.empty());
+  const bool away = Away();
   counters.rejected += full;
   if (!full && !away) {
     queue.push_back(std::move(read));
@@ -193,6 +196,10 @@ void PostgresReads::State::DropLate() {
 std::size_t PostgresReads::State::connected() const {
   return static_cast<std::size_t>(
       std::count_if(slots.begin(), slots.end(), [](const Slot& slot) { return slot.reader && slot.reader->ready(); }));
+}
+
+bool PostgresReads::State::Away() const {
+  return std::none_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.hopeful; });
 }
 
 PostgresReads::PostgresReads(Loop& loop, const PostgresOptions& options)
