@@ -13,11 +13,8 @@ find_package(nlohmann_json REQUIRED)
 find_package(EXPAT REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
-<<<<<<< HEAD
-pkg_check_modules(pq REQUIRED IMPORTED_TARGET libpq)
-=======
 pkg_check_modules(nghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
->>>>>>> main
+pkg_check_modules(pq REQUIRED IMPORTED_TARGET libpq)
 pkg_check_modules(pqxx REQUIRED IMPORTED_TARGET libpqxx)
 if(PARLEY_TESTS)
   find_package(GTest REQUIRED)
