@@ -257,6 +257,19 @@ TEST_F(PostgresReadsTest, SilentServerIsGivenUp) {
   EXPECT_EQ(Read(kOne), "1");
 }
 
+TEST_F(PostgresReadsTest, WhatWaitsTooLongIsNotAsked) {
+  options_.statement_timeout = milliseconds(200);
+  options_.connect_timeout = seconds(30);
+  server_.Pause();
+  postgres_.emplace(loop_, options_, Postgres::Prepare());
+  Ask(kOne);
+  Ask(kOne);
+  EXPECT_THAT(Answers(), Each(HasSubstr("no answer in time")));
+  EXPECT_EQ(postgres_->queued(), 0u);
+  EXPECT_EQ(postgres_->counters().timeouts, 2u);
+  server_.Resume();
+}
+
 TEST_F(PostgresReadsTest, BoundsItsQueue) {
   options_.max_queue = 2;
   options_.read_connections = 1;
