@@ -56,11 +56,11 @@ class PostgresReads;
 
 // Threads that each own a connection and run jobs on it; and connections on the loop itself for single statements that
 // read, for which waking a thread would cost more than the statement.
-// Jobs: A job is one transaction. If its connection broke before it
-// began to commit it is run once more, if the server rolled it back for a deadlock some more times; otherwise its error
-// is returned. Other exceptions become errors too. A job that writes does so in a pqxx::work (its commit is what tells
-// the two apart), never in a nontransaction. While the server is away jobs fail at once, and one that gets no answer
-// for twice the statement timeout is cut off.
+//
+// A job is one transaction. If its connection broke before it began to commit it is run once more, if the server rolled
+// it back for a deadlock some more times; otherwise its error is returned. Other exceptions become errors too. A job
+// that writes does so in a pqxx::work (its commit is what tells the two apart), never in a nontransaction. While the
+// server is away jobs fail at once, and one that gets no answer for twice the statement timeout is cut off.
 class Postgres {
  public:
   // Prepares statements on each new connection.
