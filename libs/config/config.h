@@ -57,6 +57,7 @@ struct Postgres {
   std::string certificate_file;
   std::string key_file;
   std::uint32_t connections = 4;
+  std::uint32_t read_connections = 2;
   std::uint32_t max_queue = 10000;
   Milliseconds connect_timeout{3000};
   Milliseconds statement_timeout{5000};

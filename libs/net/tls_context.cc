@@ -15,6 +15,7 @@
 
 #include "libs/base/log.h"
 #include "libs/net/tls_handshake.h"
+#include "libs/net/tls_info.h"
 
 namespace parley::net {
 namespace {
@@ -140,6 +141,7 @@ ContextPtr LoadContext(const TlsHost& host, const TlsOptions& options) {
   SetProtocol(context.get(), host, options);
   SetSessions(context.get(), host, options);
   LoadCertificate(context.get(), host);
+  RememberEndPoint(SSL_CTX_get0_certificate(context.get()));
   AskForClientCertificate(context.get(), host);
   InstallHandshakeCallbacks(context.get());
   WarnOfUnfitCertificate(context.get(), host);

@@ -53,8 +53,30 @@ bool IsXmppAddress(const GENERAL_NAME* name) {
          name->d.otherName->value->type == V_ASN1_UTF8STRING;
 }
 
+// Of the std::string that a certificate carries along.
+int EndPointIndex() {
+  static const int index = X509_get_ex_new_index(
+      0, nullptr, nullptr, nullptr,
+      [](void*, void* remembered, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<std::string*>(remembered); });
+  return index;
+}
+
 // A resumed session was verified when it was made.
 bool HasExpired(const X509* certificate) { return X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0; }
+
+std::string ComputeEndPoint(const X509* certificate) {
+  int digest = NID_undef;
+  if (X509_get_signature_info(const_cast<X509*>(certificate), &digest, nullptr, nullptr, nullptr) != 1 ||
+      digest == NID_undef) {
+    return {};
+  }
+  if (digest == NID_md5 || digest == NID_sha1) digest = NID_sha256;
+  const EVP_MD* algorithm = EVP_get_digestbynid(digest);
+  unsigned char hash[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (algorithm == nullptr || X509_digest(certificate, algorithm, hash, &size) != 1) return {};
+  return std::string(reinterpret_cast<char*>(hash), size);
+}
 
 }  // namespace
 
@@ -77,18 +99,15 @@ TlsInfo DescribeTls(SSL* ssl, std::string sni) {
 }
 
 std::string EndPointBinding(const X509* certificate) {
-  int digest = NID_undef;
-  if (certificate == nullptr ||
-      X509_get_signature_info(const_cast<X509*>(certificate), &digest, nullptr, nullptr, nullptr) != 1 ||
-      digest == NID_undef) {
-    return {};
-  }
-  if (digest == NID_md5 || digest == NID_sha1) digest = NID_sha256;
-  const EVP_MD* algorithm = EVP_get_digestbynid(digest);
-  unsigned char hash[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (algorithm == nullptr || X509_digest(certificate, algorithm, hash, &size) != 1) return {};
-  return std::string(reinterpret_cast<char*>(hash), size);
+  if (certificate == nullptr) return {};
+  const auto* remembered = static_cast<const std::string*>(X509_get_ex_data(certificate, EndPointIndex()));
+  return remembered != nullptr ? *remembered : ComputeEndPoint(certificate);
+}
+
+void RememberEndPoint(X509* certificate) {
+  if (certificate == nullptr || X509_get_ex_data(certificate, EndPointIndex()) != nullptr) return;
+  auto computed = std::make_unique<std::string>(ComputeEndPoint(certificate));
+  if (X509_set_ex_data(certificate, EndPointIndex(), computed.get()) == 1) computed.release();
 }
 
 std::vector<std::string> XmppAddresses(const X509* certificate) {

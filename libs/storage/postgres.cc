@@ -10,6 +10,7 @@
 
 #include "libs/base/log.h"
 #include "libs/storage/postgres_connection.h"
+#include "libs/storage/postgres_reads.h"
 
 namespace parley::storage {
 namespace {
@@ -32,11 +33,6 @@ struct Times {
   Clock::duration waited{};
   Clock::duration ran{};
 };
-
-std::string FirstLine(const char* text) {
-  const std::string_view whole(text);
-  return std::string(whole.substr(0, whole.find('\n')));
-}
 
 // What a pool thread has in hand; the watchdog looks at it. Guarded by the pool's mutex.
 struct Worker {
@@ -264,7 +260,8 @@ bool Postgres::State::Busy() const {
 }
 
 Postgres::Postgres(Loop& loop, PostgresOptions options, Prepare prepare)
-    : state_(std::make_shared<State>(loop, std::move(options), std::move(prepare))) {
+    : reads_(std::make_unique<PostgresReads>(loop, options)),
+      state_(std::make_shared<State>(loop, std::move(options), std::move(prepare))) {
   State& state = *state_;
   state.workers.resize(state.options.connections);
   for (Worker& worker : state.workers) worker.thread = std::thread([&state, &worker] { state.Work(worker); });
@@ -306,24 +303,35 @@ void Postgres::Submit(std::function<void(pqxx::connection&)> work, std::function
   state_->Finish(std::move(job), Error("postgres: too many jobs are waiting"), std::nullopt);
 }
 
-void Postgres::OnJob(std::function<void(Clock::duration, Clock::duration)> ran) { state_->observer = std::move(ran); }
+void Postgres::Read(const Statement& statement, std::vector<std::string> parameters, ReadDone done) {
+  reads_->Read(statement, std::move(parameters), std::move(done));
+}
 
-bool Postgres::up() const { return state_->up; }
+void Postgres::OnJob(std::function<void(Clock::duration, Clock::duration)> ran) { state_->observer = std::move(ran); }
+void Postgres::OnRead(std::function<void(Clock::duration)> answered) { reads_->OnRead(std::move(answered)); }
+
+bool Postgres::up() const { return state_->up && reads_->up(); }
 
 std::size_t Postgres::connected() const {
   const std::lock_guard lock(state_->mutex);
   return std::count_if(state_->workers.begin(), state_->workers.end(),
                        [](const Worker& worker) { return worker.connection != nullptr; });
 }
+std::size_t Postgres::connected_for_reads() const { return reads_->connected(); }
 
 std::size_t Postgres::queued() const {
   const std::lock_guard lock(state_->mutex);
-  return state_->queue.size();
+  return state_->queue.size() + reads_->queued();
 }
 
 PostgresCounters Postgres::counters() const {
+  PostgresCounters sum = reads_->counters();
   const std::lock_guard lock(state_->mutex);
-  return state_->counters;
+  for (const auto number : {&PostgresCounters::jobs, &PostgresCounters::errors, &PostgresCounters::rejected,
+                            &PostgresCounters::retries, &PostgresCounters::timeouts, &PostgresCounters::connects}) {
+    sum.*number += state_->counters.*number;
+  }
+  return sum;
 }
 
 }  // namespace parley::storage

@@ -11,6 +11,7 @@
 
 #include "libs/base/loop.h"
 #include "libs/base/result.h"
+#include "libs/storage/postgres_rows.h"
 
 namespace parley::storage {
 
@@ -24,8 +25,10 @@ struct PostgresOptions {
   std::string ca_file;
   std::string certificate_file;
   std::string key_file;
-  std::size_t connections = 4;
-  std::size_t max_queue = 10000;  // jobs waiting for a connection; more fail at once
+  std::size_t connections = 4;       // for transactions
+  std::size_t read_connections = 2;  // for Postgres::Read
+  std::vector<std::string> session;  // what each connection of either kind is told first
+  std::size_t max_queue = 10000;     // jobs and as many reads waiting for a connection; more fail at once
   std::chrono::milliseconds connect_timeout{3000};
   std::chrono::milliseconds statement_timeout{5000};
 };
@@ -43,11 +46,21 @@ struct PostgresCounters {
 // A connection with the limits of `options`. Throws pqxx::failure; blocks up to connect_timeout.
 std::unique_ptr<pqxx::connection> ConnectPostgres(const PostgresOptions& options);
 
-// Threads that each own a connection and run jobs on it. A job is one transaction. If its connection broke before it
-// began to commit it is run once more, if the server rolled it back for a deadlock some more times; otherwise its error
-// is returned. Other exceptions become errors too. A job that writes does so in a pqxx::work (its commit is what tells
-// the two apart), never in a nontransaction. While the server is away jobs fail at once, and one that gets no answer
-// for twice the statement timeout is cut off.
+// Prepared by this name on each connection that it is used on.
+struct Statement {
+  const char* name;
+  const char* sql;
+};
+
+class PostgresReads;
+
+// Threads that each own a connection and run jobs on it; and connections on the loop itself for single statements that
+// read, for which waking a thread would cost more than the statement.
+//
+// A job is one transaction. If its connection broke before it began to commit it is run once more, if the server rolled
+// it back for a deadlock some more times; otherwise its error is returned. Other exceptions become errors too. A job
+// that writes does so in a pqxx::work (its commit is what tells the two apart), never in a nontransaction. While the
+// server is away jobs fail at once, and one that gets no answer for twice the statement timeout is cut off.
 class Postgres {
  public:
   // Prepares statements on each new connection.
@@ -60,11 +73,21 @@ class Postgres {
   template <class T>
   void Run(std::function<T(pqxx::connection&)> job, std::function<void(Result<T>)> done);
 
+  // One statement that reads, with its parameters as text, answered on the loop's thread, never from inside. Many share
+  // a connection: they are sent together and answered in order (libpq's pipeline mode). It is run again if its
+  // connection breaks; fails at once while the server is away, and after twice the statement timeout in any case.
+  // `statement` outlives this object.
+  using ReadDone = std::function<void(Result<Rows>)>;
+  void Read(const Statement& statement, std::vector<std::string> parameters, ReadDone done);
+
   // Called for each job that ran: how long it waited for a connection, and how long it had it. Once.
   void OnJob(
       std::function<void(std::chrono::steady_clock::duration waited, std::chrono::steady_clock::duration ran)> ran);
-  bool up() const;  // the last attempt to use the database worked
-  std::size_t connected() const;
+  // Called for each read that was answered, well or not. Once.
+  void OnRead(std::function<void(std::chrono::steady_clock::duration)> answered);
+  bool up() const;                // the last attempt to use the database worked
+  std::size_t connected() const;  // for jobs
+  std::size_t connected_for_reads() const;
   std::size_t queued() const;
   PostgresCounters counters() const;
 
@@ -73,6 +96,7 @@ class Postgres {
  private:
   // `done(nullptr)` when `work` ran to its end.
   void Submit(std::function<void(pqxx::connection&)> work, std::function<void(const Error*)> done);
+  std::unique_ptr<PostgresReads> reads_;
   std::shared_ptr<State> state_;
 };
 

@@ -20,6 +20,32 @@ std::string Quoted(std::string_view value) {
   return quoted + "'";
 }
 
+// libpqxx writes what libpq has to say to standard error otherwise.
+class Notices : public pqxx::errorhandler {
+ public:
+  using pqxx::errorhandler::errorhandler;
+  bool operator()(const char notice[]) noexcept override {
+    log::Debug("postgres_notice", {{"notice", notice}});
+    return false;  // and no other handler
+  }
+};
+
+void SetLimits(pqxx::connection& connection, const PostgresOptions& options) {
+  pqxx::nontransaction transaction(connection);
+  for (const auto& statement : LimitStatements(options)) transaction.exec0(statement);
+}
+
+enum class Readable { kNothing, kBytes, kEnd };
+
+Readable Peek(int descriptor) {
+  char byte;
+  const ssize_t got = recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got > 0) return Readable::kBytes;
+  return got < 0 && (errno == EAGAIN || errno == EINTR) ? Readable::kNothing : Readable::kEnd;
+}
+
+}  // namespace
+
 std::string ConnectionString(const PostgresOptions& options) {
   const auto timeout = std::chrono::ceil<std::chrono::seconds>(options.connect_timeout);
   std::string text = "host=" + Quoted(options.host) + " port=" + std::to_string(options.port) +
@@ -35,35 +61,17 @@ std::string ConnectionString(const PostgresOptions& options) {
   return text;
 }
 
-// libpqxx writes what libpq has to say to standard error otherwise.
-class Notices : public pqxx::errorhandler {
- public:
-  using pqxx::errorhandler::errorhandler;
-  bool operator()(const char notice[]) noexcept override {
-    log::Debug("postgres_notice", {{"notice", notice}});
-    return false;  // and no other handler
-  }
-};
-
-void SetLimits(pqxx::connection& connection, const PostgresOptions& options) {
-  // By statements and not by libpq's `options`, which connection poolers refuse. The second one frees the locks of a
-  // process that was stopped in the middle of a transaction.
+// By statements and not by libpq's `options`, which connection poolers refuse. The second one frees the locks of a
+// process that was stopped in the middle of a transaction.
+std::vector<std::string> LimitStatements(const PostgresOptions& options) {
   const auto limit = std::to_string(options.statement_timeout.count());
-  pqxx::nontransaction transaction(connection);
-  transaction.exec0("SET statement_timeout = " + limit);
-  transaction.exec0("SET idle_in_transaction_session_timeout = " + limit);
+  return {"SET statement_timeout = " + limit, "SET idle_in_transaction_session_timeout = " + limit};
 }
 
-enum class Readable { kNothing, kBytes, kEnd };
-
-Readable Peek(int descriptor) {
-  char byte;
-  const ssize_t got = recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (got > 0) return Readable::kBytes;
-  return got < 0 && (errno == EAGAIN || errno == EINTR) ? Readable::kNothing : Readable::kEnd;
+std::string FirstLine(const char* text) {
+  const std::string_view whole(text);
+  return std::string(whole.substr(0, whole.find('\n')));
 }
-
-}  // namespace
 
 std::unique_ptr<pqxx::connection> ConnectPostgres(const PostgresOptions& options) {
   auto connection = std::make_unique<pqxx::connection>(ConnectionString(options));
@@ -85,6 +93,10 @@ void PostgresConnection::CutOff() const { shutdown(descriptor_, SHUT_RDWR); }
 
 void PostgresConnection::Prepare(const PostgresOptions& options, const Postgres::Prepare& prepare) {
   SetLimits(*connection_, options);
+  if (!options.session.empty()) {
+    pqxx::nontransaction transaction(*connection_);
+    for (const auto& statement : options.session) transaction.exec(statement);
+  }
   if (prepare) prepare(*connection_);
 }
 

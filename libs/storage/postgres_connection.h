@@ -2,10 +2,19 @@
 
 #include <memory>
 #include <pqxx/pqxx>
+#include <string>
+#include <vector>
 
 #include "libs/storage/postgres.h"
 
 namespace parley::storage {
+
+// For libpq.
+std::string ConnectionString(const PostgresOptions& options);
+// What each connection is told first.
+std::vector<std::string> LimitStatements(const PostgresOptions& options);
+// Of what libpq says; the rest is detail.
+std::string FirstLine(const char* text);
 
 // One pool thread's connection.
 class PostgresConnection {

@@ -70,17 +70,19 @@ struct PostgresMetrics::State {
   State(telemetry::Metrics& metrics, Postgres& postgres_)
       : postgres(postgres_),
         up(metrics.Gauge("parley_postgres_up", "1 if the last attempt to use the database worked")),
-        queued(metrics.Gauge("parley_postgres_queued_jobs", "Jobs that wait for a connection")),
-        connections(metrics.Gauge("parley_postgres_connections", "Connections of the pool that are open")) {
+        queued(metrics.Gauge("parley_postgres_queued_jobs", "Transactions and reads that wait for a connection")),
+        connections(metrics.Gauge("parley_postgres_connections", "Open connections for transactions")),
+        read_connections(metrics.Gauge("parley_postgres_read_connections", "Open connections for reads")) {
     const auto follow = [&](const char* name, const char* help, std::uint64_t PostgresCounters::*number) {
       counters.push_back({metrics.Counter(name, help), number});
     };
-    follow("parley_postgres_jobs_total", "Transactions asked for", &PostgresCounters::jobs);
-    follow("parley_postgres_errors_total", "Transactions that failed", &PostgresCounters::errors);
-    follow("parley_postgres_rejected_total", "Transactions refused: postgres.max_queue", &PostgresCounters::rejected);
-    follow("parley_postgres_retries_total", "Transactions run again after a break or a deadlock",
+    follow("parley_postgres_jobs_total", "Transactions and reads asked for", &PostgresCounters::jobs);
+    follow("parley_postgres_errors_total", "Transactions and reads that failed", &PostgresCounters::errors);
+    follow("parley_postgres_rejected_total", "Transactions and reads refused: postgres.max_queue",
+           &PostgresCounters::rejected);
+    follow("parley_postgres_retries_total", "Transactions and reads run again after a break or a deadlock",
            &PostgresCounters::retries);
-    follow("parley_postgres_timeouts_total", "Transactions cut off because the server fell silent",
+    follow("parley_postgres_timeouts_total", "Transactions and reads cut off because the server fell silent",
            &PostgresCounters::timeouts);
     follow("parley_postgres_connects_total", "Connections made", &PostgresCounters::connects);
     auto& waiting = metrics.Histogram("parley_postgres_wait_seconds", "Time that a job waited for a connection");
@@ -89,12 +91,15 @@ struct PostgresMetrics::State {
       waiting.Observe(Seconds(waited));
       running.Observe(Seconds(ran));
     });
+    auto& reading = metrics.Histogram("parley_postgres_read_seconds", "Time from asking for a read to its answer");
+    postgres_.OnRead([&reading](auto time) { reading.Observe(Seconds(time)); });
   }
 
   void Update() {
     up.Set(postgres.up() ? 1 : 0);
     queued.Set(static_cast<double>(postgres.queued()));
     connections.Set(static_cast<double>(postgres.connected()));
+    read_connections.Set(static_cast<double>(postgres.connected_for_reads()));
     const PostgresCounters now = postgres.counters();
     for (auto& counter : counters) counter.Follow(now);
   }
@@ -103,6 +108,7 @@ struct PostgresMetrics::State {
   prometheus::Gauge& up;
   prometheus::Gauge& queued;
   prometheus::Gauge& connections;
+  prometheus::Gauge& read_connections;
   std::vector<Followed<PostgresCounters>> counters;
   Loop::Timer timer;
 };

@@ -45,10 +45,12 @@ TEST(StorageMetricsTest, TimeWhatIsAsked) {
     return pqxx::nontransaction(connection).exec1("SELECT 1")[0].as<int>();
   };
   postgres.Run<int>(job, [&](Result<int>) { ++done; });
-  test::RunUntil(loop, [&] { return done == 3; });
+  constexpr Statement kOne = {"one", "SELECT 1"};
+  postgres.Read(kOne, {}, [&](const Result<Rows>&) { ++done; });
+  test::RunUntil(loop, [&] { return done == 4; });
   const std::string text = metrics.Text();
   for (const char* line : {"parley_redis_command_seconds_count 2", "parley_postgres_job_seconds_count 1",
-                           "parley_postgres_wait_seconds_count 1"}) {
+                           "parley_postgres_wait_seconds_count 1", "parley_postgres_read_seconds_count 1"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
   }
   EXPECT_GE(postgres.connected(), 1u);

@@ -1,5 +1,7 @@
 #include "services/roster/database.h"
 
+#include <iterator>
+
 #include "libs/base/log.h"
 #include "services/roster/accounts/account_rows.h"
 #include "services/roster/contacts/roster_rows.h"
@@ -10,24 +12,24 @@ namespace parley::roster {
 namespace {
 
 // Every statement reaches its rows by a key: a plan that was made while the tables were small must not be one that
-// reads them whole once they are big.
-constexpr char kSession[] =
-    "SET bytea_output = 'hex'; SET jit = off; "
-    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
-// What is answered as stored is on disk, also where the database's default is laxer; stricter settings stay.
-constexpr char kDurable[] =
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
-
-void PrepareSession(pqxx::connection& connection) {
-  pqxx::nontransaction session(connection);
-  session.exec(kSession);
-  session.exec(kDurable);
-}
+// reads them whole once they are big. What is answered as stored is on disk, also where the database's default is
+// laxer; stricter settings stay.
+constexpr const char* kSession[] = {
+    "SET bytea_output = 'hex'",
+    "SET jit = off",
+    "SET enable_seqscan = off",
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
+    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"};
 
 }  // namespace
 
+storage::PostgresOptions WithSession(storage::PostgresOptions options) {
+  options.session.assign(std::begin(kSession), std::end(kSession));
+  return options;
+}
+
 void PrepareConnection(pqxx::connection& connection) {
-  PrepareSession(connection);
   rows::PrepareAccounts(connection);
   rows::PrepareRoster(connection);
   rows::PrepareOffline(connection);

@@ -3,8 +3,10 @@
 #include <chrono>
 #include <functional>
 #include <pqxx/pqxx>
+#include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "libs/base/result.h"
 #include "libs/storage/postgres.h"
@@ -12,12 +14,36 @@
 
 namespace parley::roster {
 
-// What each new connection of the pool gets: the settings that the stores rely on, and their statements (libpqxx
-// prepares a statement when it is first used, so the tables need not exist yet).
+// The settings that the stores rely on.
+storage::PostgresOptions WithSession(storage::PostgresOptions options);
+// Their statements in transactions (libpqxx prepares a statement when it is first used, so the tables need not exist
+// yet).
 void PrepareConnection(pqxx::connection& connection);
 
-// How the stores run their transactions: a failure of PostgreSQL becomes the store's one problem, is counted, and
-// logged not more than once a second. Loop's thread only.
+// A statement that reads, and what its rows say. Asked by itself (Database::Read) or inside a transaction.
+template <class T, class Problem>
+class Query {
+ public:
+  using Outcome = Result<T, Problem>;
+  // `take` makes an Outcome of rows of either library.
+  template <class Take>
+  Query(const storage::Statement& statement, std::vector<std::string> parameters, Take take)
+      : statement_(statement), parameters_(std::move(parameters)), take_(take), take_in_transaction_(take) {}
+
+  Outcome In(pqxx::transaction_base& tx) const {
+    return take_in_transaction_(tx.exec_prepared(statement_.name, pqxx::prepare::make_dynamic_params(parameters_)));
+  }
+
+ private:
+  friend class Database;
+  const storage::Statement& statement_;
+  std::vector<std::string> parameters_;
+  std::function<Outcome(const storage::Rows&)> take_;
+  std::function<Outcome(const pqxx::result&)> take_in_transaction_;
+};
+
+// How the stores run their transactions and reads: a failure of PostgreSQL becomes the store's one problem, is counted,
+// and logged not more than once a second. Loop's thread only.
 class Database {
  public:
   template <class T, class Problem>
@@ -36,6 +62,22 @@ class Database {
                                         Failed(result.error());
                                         reply(failure);
                                       });
+  }
+
+  template <class T, class Problem>
+  void Read(Query<T, Problem> query, Problem failure, Reply<T, Problem> reply) {
+    postgres_.Read(
+        query.statement_, std::move(query.parameters_),
+        [this, failure, take = std::move(query.take_), reply = std::move(reply)](Result<storage::Rows> rows) {
+          Result<T, Problem> taken = failure;
+          try {
+            if (rows) taken = take(*rows);
+            if (!rows) Failed(rows.error());
+          } catch (const std::runtime_error& error) {
+            Failed(Error(error.what()));
+          }
+          reply(std::move(taken));
+        });
   }
 
  private:

@@ -13,6 +13,7 @@ namespace parley::roster {
 namespace {
 
 constexpr std::size_t kSecretBytes = 32;
+constexpr storage::Statement kProbe = {"probe", "SELECT 1"};
 
 std::string NewSecret() {
   std::string secret(kSecretBytes, '\0');
@@ -94,7 +95,10 @@ void Foundation::Probe() {
     pqxx::nontransaction(connection).exec("SELECT 1");
     return Ok{};
   };
-  postgres_.Run<Ok>(std::move(job), [this](Result<Ok> answer) { Report(answer ? nullptr : &answer.error()); });
+  postgres_.Run<Ok>(std::move(job), [this](Result<Ok> answer) {
+    if (!answer) return Report(&answer.error());
+    postgres_.Read(kProbe, {}, [this](Result<storage::Rows> rows) { Report(rows ? nullptr : &rows.error()); });
+  });
 }
 
 void Foundation::Report(const Error* problem) {

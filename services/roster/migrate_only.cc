@@ -30,6 +30,7 @@ int MigrateOnly(config::Config config) {
   Loop loop;
   auto options = PostgresOf(config.postgres);
   options.connections = 1;
+  options.read_connections = 0;
   options.statement_timeout = kLongest;
   storage::Postgres postgres(loop, options, PrepareConnection);
   std::function<std::string(pqxx::connection&)> job = [options = FoundationOf(config)](pqxx::connection& connection) {

@@ -1,5 +1,7 @@
 #include "services/roster/settings.h"
 
+#include "services/roster/database.h"
+
 namespace parley::roster {
 namespace {
 
@@ -12,19 +14,20 @@ std::set<std::string> DomainsOf(const config::Config& config) {
 }  // namespace
 
 storage::PostgresOptions PostgresOf(const config::Postgres& config) {
-  return {.host = config.host,
-          .port = config.port,
-          .database = config.database,
-          .user = config.user,
-          .password = config.password,
-          .tls = config.tls,
-          .ca_file = config.ca_file,
-          .certificate_file = config.certificate_file,
-          .key_file = config.key_file,
-          .connections = config.connections,
-          .max_queue = config.max_queue,
-          .connect_timeout = config.connect_timeout,
-          .statement_timeout = config.statement_timeout};
+  return WithSession({.host = config.host,
+                      .port = config.port,
+                      .database = config.database,
+                      .user = config.user,
+                      .password = config.password,
+                      .tls = config.tls,
+                      .ca_file = config.ca_file,
+                      .certificate_file = config.certificate_file,
+                      .key_file = config.key_file,
+                      .connections = config.connections,
+                      .read_connections = config.read_connections,
+                      .max_queue = config.max_queue,
+                      .connect_timeout = config.connect_timeout,
+                      .statement_timeout = config.statement_timeout});
 }
 
 RosterLimits RosterLimitsOf(const config::Roster& config) {

@@ -39,8 +39,7 @@ std::string Bytes(std::string_view bytes) {
 }
 
 // The server's default, bytea_output = hex: two lower-case digits a byte after "\x".
-std::string FromBytes(const pqxx::field& field) {
-  const std::string_view text(field.c_str(), field.size());
+std::string FromBytes(std::string_view text) {
   std::string out;
   out.reserve(text.size() / 2);
   for (std::size_t i = 2; i + 1 < text.size(); i += 2) {
@@ -63,9 +62,9 @@ std::string BytesArray(const std::vector<std::string_view>& values) {
   return out += '}';
 }
 
-std::vector<std::string> FromTextArray(const pqxx::field& field) {
+std::vector<std::string> FromTextArray(const char* text) {
   std::vector<std::string> out;
-  auto parser = field.as_array();
+  pqxx::array_parser parser(text);
   for (auto [juncture, value] = parser.get_next(); juncture != pqxx::array_parser::done;
        std::tie(juncture, value) = parser.get_next()) {
     if (juncture == pqxx::array_parser::string_value) out.push_back(std::move(value));

@@ -14,13 +14,19 @@ namespace parley::roster::sql {
 
 // bytea in text form.
 std::string Bytes(std::string_view bytes);
-std::string FromBytes(const pqxx::field& field);
+std::string FromBytes(std::string_view text);
 
 // Array literals for text[], bytea[] and number types.
 std::string TextArray(const std::vector<std::string_view>& values);
 std::string TextArray(const std::vector<std::string>& values);
 std::string BytesArray(const std::vector<std::string_view>& values);
-std::vector<std::string> FromTextArray(const pqxx::field& field);
+std::vector<std::string> FromTextArray(const char* text);
+
+// Of either library.
+template <class Field>
+std::string FromBytes(const Field& field) {
+  return FromBytes(std::string_view(field.c_str(), field.size()));
+}
 
 template <class Number>
 requires std::is_arithmetic_v<Number> std::string NumberArray(const std::vector<Number>& values) {

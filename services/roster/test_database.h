@@ -18,7 +18,7 @@ namespace parley::roster {
 class TestDatabase {
  public:
   TestDatabase()
-      : options(test::PostgresServer::Get().NewDatabase()),
+      : options(WithSession(test::PostgresServer::Get().NewDatabase())),
         postgres(loop, options, PrepareConnection),
         database(postgres, metrics) {
     std::function<std::string(pqxx::connection&)> lay = [](pqxx::connection& connection) {

@@ -81,8 +81,9 @@ REDIS = [
 
 POSTGRES = [
     ("PostgreSQL reachable", COUNT, gauge("parley_postgres_up"), ""),
-    ("Transactions", PER_SECOND, rates("parley_postgres_jobs_total"), ""),
+    ("Transactions and reads", PER_SECOND, rates("parley_postgres_jobs_total"), ""),
     ("Time of a transaction", SECONDS, quantiles("parley_postgres_job_seconds"), ""),
+    ("Time of a read", SECONDS, quantiles("parley_postgres_read_seconds"), "What logins read, waiting included."),
     ("Wait for a connection", SECONDS, quantiles("parley_postgres_wait_seconds"), ""),
     ("Pool in use", SHARE,
      [("sum by (instance) (rate(parley_postgres_job_seconds_sum{$i}[$__rate_interval])) / "
@@ -278,7 +279,7 @@ ROSTER = {
         ("Whole accounts out and in", PER_SECOND,
          [(rate("parley_roster_exports_total"), "exported"), (rate("parley_roster_imports_total"), "imported")], ""),
         ("Transactions that failed", PER_SECOND, rates("parley_roster_store_failures_total"), ""),
-        *POSTGRES[1:6],
+        *POSTGRES[1:7],
         *process_rows(),
     ],
 }

@@ -7,10 +7,7 @@
 namespace parley::roster::rows {
 namespace {
 
-struct Statement {
-  const char* name;
-  const char* sql;
-};
+using storage::Statement;
 
 constexpr Statement kReadKeys = {
     "account_keys",
@@ -65,14 +62,16 @@ constexpr Statement kSurvey = {
 constexpr Statement kStatements[] = {kReadKeys, kInsert,         kInsertKeys,  kDeleteKeys, kLock, kSurvey,
                                      kExists,   kDeleteMessages, kDeleteTaken, kDelete,     kList, kCount};
 
-xmpp::scram::Keys KeysOf(const pqxx::row& row) {
+// A row of kReadKeys.
+template <class Row>
+xmpp::scram::Keys KeysOf(const Row& row) {
+  using xmpp::scram::Hash;
   xmpp::scram::Keys keys;
-  keys.hash = xmpp::scram::HashName(xmpp::scram::Hash::kSha1) == row["hash"].c_str() ? xmpp::scram::Hash::kSha1
-                                                                                     : xmpp::scram::Hash::kSha256;
-  keys.salt = sql::FromBytes(row["salt"]);
-  keys.iterations = row["iterations"].as<std::uint32_t>();
-  keys.stored_key = sql::FromBytes(row["stored_key"]);
-  keys.server_key = sql::FromBytes(row["server_key"]);
+  keys.hash = xmpp::scram::HashName(Hash::kSha1) == row[0].c_str() ? Hash::kSha1 : Hash::kSha256;
+  keys.salt = sql::FromBytes(row[1]);
+  keys.iterations = row[2].template as<std::uint32_t>();
+  keys.stored_key = sql::FromBytes(row[3]);
+  keys.server_key = sql::FromBytes(row[4]);
   return keys;
 }
 
@@ -99,12 +98,14 @@ void PrepareAccounts(pqxx::connection& connection) {
   for (const auto& statement : kStatements) connection.prepare(statement.name, statement.sql);
 }
 
-ScramKeys ReadKeys(pqxx::transaction_base& tx, std::string_view jid) {
-  ScramKeys keys;
-  for (const auto& row : tx.exec_prepared(kReadKeys.name, sql::Domain(jid), sql::Local(jid))) {
-    keys.push_back(KeysOf(row));
-  }
-  return keys;
+Query<ScramKeys, AccountProblem> ReadKeys(std::string_view jid) {
+  const auto take = [](const auto& found) -> Result<ScramKeys, AccountProblem> {
+    if (found.empty()) return accounts::v1::PROBLEM_NO_ACCOUNT;
+    ScramKeys keys;
+    for (std::size_t i = 0; i < found.size(); ++i) keys.push_back(KeysOf(found[i]));
+    return keys;
+  };
+  return {kReadKeys, {sql::Domain(jid), sql::Local(jid)}, take};
 }
 
 std::vector<std::int64_t> InsertAccounts(pqxx::transaction_base& tx, const std::vector<std::string_view>& jids) {

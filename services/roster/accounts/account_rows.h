@@ -8,13 +8,15 @@
 #include <vector>
 
 #include "services/roster/accounts/account_store.h"
+#include "services/roster/database.h"
 
-// The SQL of accounts and credentials. On the pool's threads.
+// The SQL of accounts and credentials. Transactions are on the pool's threads.
 namespace parley::roster::rows {
 
 void PrepareAccounts(pqxx::connection& connection);
 
-ScramKeys ReadKeys(pqxx::transaction_base& tx, std::string_view jid);
+// Those of an account, or PROBLEM_NO_ACCOUNT.
+Query<ScramKeys, AccountProblem> ReadKeys(std::string_view jid);
 // The ids of those that are new, 0 for the others. `jids` has no duplicates.
 std::vector<std::int64_t> InsertAccounts(pqxx::transaction_base& tx, const std::vector<std::string_view>& jids);
 struct OwnedKeys {

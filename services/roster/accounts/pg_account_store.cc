@@ -38,13 +38,7 @@ std::vector<bool> CreateAll(pqxx::transaction_base& tx, const std::vector<NewAcc
 }  // namespace
 
 void PgAccountStore::Keys(const std::string& jid, Reply<ScramKeys> reply) {
-  Job<ScramKeys> job = [jid](pqxx::connection& connection) -> Outcome<ScramKeys> {
-    pqxx::nontransaction tx(connection);
-    auto keys = rows::ReadKeys(tx, jid);
-    if (keys.empty()) return PROBLEM_NO_ACCOUNT;
-    return keys;
-  };
-  database_.Run(std::move(job), PROBLEM_STORE, std::move(reply));
+  database_.Read(rows::ReadKeys(jid), PROBLEM_STORE, std::move(reply));
 }
 
 void PgAccountStore::Create(std::vector<NewAccount> accounts, Reply<std::vector<bool>> reply) {

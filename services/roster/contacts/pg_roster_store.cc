@@ -94,14 +94,15 @@ std::string_view VerbKey(const v1::ApplySubscription& ask) { return v1::ApplySub
 }  // namespace
 
 void PgRosterStore::Get(const v1::GetRoster& ask, Reply<v1::Roster> reply) {
-  Database::Job<v1::Roster, v1::Problem> job =
-      [ask, max_changes = limits_.max_changes](pqxx::connection& connection) -> Outcome<v1::Roster> {
-    pqxx::nontransaction tx(connection);
-    auto roster = rows::ReadRoster(tx, ask, max_changes);
-    if (!roster) return v1::PROBLEM_NO_ACCOUNT;
-    return std::move(*roster);
+  Reply<std::optional<v1::Roster>> whole_if_needed = [this, owner = ask.owner(),
+                                                      reply](Outcome<std::optional<v1::Roster>> found) {
+    if (!found) return reply(found.error());
+    if (*found) return reply(std::move(**found));
+    v1::GetRoster whole;
+    whole.set_owner(owner);
+    Get(whole, reply);
   };
-  database_.Run(std::move(job), v1::PROBLEM_STORE, std::move(reply));
+  database_.Read(rows::ReadRoster(ask, limits_.max_changes), v1::PROBLEM_STORE, std::move(whole_if_needed));
 }
 
 void PgRosterStore::Set(const v1::SetItem& ask, Reply<v1::ItemChange> reply) {
@@ -144,21 +145,11 @@ void PgRosterStore::Apply(const v1::ApplySubscription& ask, Reply<v1::Subscripti
 }
 
 void PgRosterStore::Pending(const v1::PendingSubscriptions& ask, Reply<v1::Pending> reply) {
-  Database::Job<v1::Pending, v1::Problem> job = [ask](pqxx::connection& connection) -> Outcome<v1::Pending> {
-    pqxx::nontransaction tx(connection);
-    auto pending = rows::ReadPending(tx, ask.owner());
-    if (!pending) return v1::PROBLEM_NO_ACCOUNT;
-    return std::move(*pending);
-  };
-  database_.Run(std::move(job), v1::PROBLEM_STORE, std::move(reply));
+  database_.Read(rows::ReadPending(ask.owner()), v1::PROBLEM_STORE, std::move(reply));
 }
 
 void PgRosterStore::Account(const v1::AccountInfo& ask, Reply<v1::Account> reply) {
-  Database::Job<v1::Account, v1::Problem> job = [ask](pqxx::connection& connection) -> Outcome<v1::Account> {
-    pqxx::nontransaction tx(connection);
-    return rows::ReadAccount(tx, ask.owner());
-  };
-  database_.Run(std::move(job), v1::PROBLEM_STORE, std::move(reply));
+  database_.Read(rows::ReadAccount(ask.owner()), v1::PROBLEM_STORE, std::move(reply));
 }
 
 }  // namespace parley::roster

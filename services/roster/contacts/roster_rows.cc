@@ -22,10 +22,7 @@ namespace {
 // More requests than that are delivered when some of these are answered.
 constexpr std::size_t kMaxPendingBytes = 512 << 10;
 
-struct Statement {
-  const char* name;
-  const char* sql;
-};
+using storage::Statement;
 
 // FOR NO KEY UPDATE: the foreign keys of the rows written below do not wait for it.
 constexpr Statement kLock = {
@@ -99,16 +96,21 @@ constexpr Statement kReadAccount = {
 constexpr Statement kStatements[] = {kLock, kSave,   kReadItem, kWriteItem,  kDeleteItem,  kKeepRequest, kDropRequest,
                                      kBury, kForget, kUnbury,   kReadRoster, kReadPending, kReadAccount};
 
-v1::Item ItemOf(const pqxx::row& row) {
+// Of kReadRoster.
+enum Column { kVersion, kMessages, kIncremental, kChanged, kRemoved, kRefused, kItem };
+
+// ITEM_COLUMNS, from the column `at` on.
+template <class Row>
+v1::Item ItemOf(const Row& row, int at) {
   v1::Item item;
-  item.set_jid(row["jid"].c_str());
-  item.set_name(row["name"].c_str());
-  for (auto& group : sql::FromTextArray(row["groups"])) item.add_groups(std::move(group));
-  item.set_subscription(static_cast<v1::Subscription>(row["subscription"].as<int>()));
-  item.set_ask(row["ask"].as<bool>());
-  item.set_approved(row["approved"].as<bool>());
-  item.set_pending_in(row["pending_in"].as<bool>());
-  item.set_in_roster(row["in_roster"].as<bool>());
+  item.set_jid(row[at].c_str());
+  item.set_name(row[at + 1].c_str());
+  for (auto& group : sql::FromTextArray(row[at + 2].c_str())) item.add_groups(std::move(group));
+  item.set_subscription(static_cast<v1::Subscription>(row[at + 3].template as<int>()));
+  item.set_ask(row[at + 4].template as<bool>());
+  item.set_approved(row[at + 5].template as<bool>());
+  item.set_pending_in(row[at + 6].template as<bool>());
+  item.set_in_roster(row[at + 7].template as<bool>());
   return item;
 }
 
@@ -120,24 +122,40 @@ std::int64_t VersionOf(const std::string& text) {
   return whole && std::to_string(version) == text ? version : -1;
 }
 
-v1::GetRoster WholeOf(const v1::GetRoster& ask) {
-  v1::GetRoster whole;
-  whole.set_owner(ask.owner());
-  return whole;
-}
-
 // A row of kReadRoster.
-void Add(v1::Roster& roster, const pqxx::row& row, std::int64_t known) {
-  const bool removed = row["removed"].as<bool>();
-  v1::Item item = ItemOf(row);
-  item.set_refused(row["refused"].as<bool>());
-  if (roster.incremental() && row["changed"].as<std::int64_t>() > known && (removed || item.in_roster())) {
+template <class Row>
+void Add(v1::Roster& roster, const Row& row, std::int64_t known) {
+  const bool removed = row[kRemoved].template as<bool>();
+  v1::Item item = ItemOf(row, kItem);
+  item.set_refused(row[kRefused].template as<bool>());
+  if (roster.incremental() && row[kChanged].template as<std::int64_t>() > known && (removed || item.in_roster())) {
     v1::ItemChange& change = *roster.add_changes();
     *change.mutable_item() = item;
-    change.set_version(row["changed"].c_str());
+    change.set_version(row[kChanged].c_str());
     change.set_removed(removed);
   }
   if (!removed) *roster.add_items() = std::move(item);
+}
+
+template <class Found>
+Outcome<std::optional<v1::Roster>> TakeRoster(const Found& found, const v1::GetRoster& ask, bool all,
+                                              std::int64_t known, std::size_t max_changes) {
+  if (found.empty()) return v1::PROBLEM_NO_ACCOUNT;
+  v1::Roster roster;
+  roster.set_version(found[0][kVersion].c_str());
+  roster.set_nothing_stored(found[0][kMessages].template as<std::int64_t>() == 0);
+  roster.set_unchanged(roster.version() == ask.known_version());
+  roster.set_incremental(ask.accepts_changes() && found[0][kIncremental].template as<bool>());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!found[i][kItem].is_null()) Add(roster, found[i], known);
+  }
+  if (static_cast<std::size_t>(roster.changes_size()) > max_changes) {
+    if (!all) return std::optional<v1::Roster>();
+    roster.set_incremental(false);
+    roster.clear_changes();
+  }
+  if ((roster.unchanged() || roster.incremental()) && !ask.with_items()) roster.clear_items();
+  return std::optional(std::move(roster));
 }
 
 std::vector<std::string_view> GroupsOf(const v1::Item& item) { return {item.groups().begin(), item.groups().end()}; }
@@ -171,7 +189,7 @@ void Save(pqxx::transaction_base& tx, const LockedAccount& account, const std::s
 
 v1::Item ReadItem(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid) {
   const auto found = tx.exec_prepared(kReadItem.name, account, jid);
-  if (!found.empty()) return ItemOf(found.front());
+  if (!found.empty()) return ItemOf(found.front(), 0);
   v1::Item absent;
   absent.set_jid(jid);
   return absent;
@@ -205,47 +223,39 @@ void Unbury(pqxx::transaction_base& tx, std::int64_t account, const std::string&
   tx.exec_prepared(kUnbury.name, account, jid);
 }
 
-std::optional<v1::Roster> ReadRoster(pqxx::transaction_base& tx, const v1::GetRoster& ask, std::size_t max_changes) {
-  const std::int64_t known = VersionOf(ask.known_version());
+Query<std::optional<v1::Roster>, v1::Problem> ReadRoster(const v1::GetRoster& ask, std::size_t max_changes) {
   const bool all = ask.with_items() || !ask.accepts_changes();
-  const auto found = tx.exec_prepared(kReadRoster.name, sql::Domain(ask.owner()), sql::Local(ask.owner()), known, all);
-  if (found.empty()) return std::nullopt;
-  v1::Roster roster;
-  roster.set_version(found.front()["roster_version"].c_str());
-  roster.set_nothing_stored(found.front()["offline_messages"].as<std::int64_t>() == 0);
-  roster.set_unchanged(roster.version() == ask.known_version());
-  roster.set_incremental(ask.accepts_changes() && found.front()["incremental"].as<bool>());
-  for (const auto& row : found) {
-    if (!row["jid"].is_null()) Add(roster, row, known);
-  }
-  if (static_cast<std::size_t>(roster.changes_size()) > max_changes) {
-    if (!all) return ReadRoster(tx, WholeOf(ask), max_changes);
-    roster.set_incremental(false);
-    roster.clear_changes();
-  }
-  if ((roster.unchanged() || roster.incremental()) && !ask.with_items()) roster.clear_items();
-  return roster;
+  const std::int64_t known = VersionOf(ask.known_version());
+  const auto take = [ask, all, known, max_changes](const auto& found) {
+    return TakeRoster(found, ask, all, known, max_changes);
+  };
+  return {kReadRoster,
+          {sql::Domain(ask.owner()), sql::Local(ask.owner()), std::to_string(known), all ? "true" : "false"},
+          take};
 }
 
-std::optional<v1::Pending> ReadPending(pqxx::transaction_base& tx, std::string_view owner) {
-  const auto found = tx.exec_prepared(kReadPending.name, sql::Domain(owner), sql::Local(owner));
-  if (found.empty()) return std::nullopt;
-  v1::Pending pending;
-  std::size_t bytes = 0;
-  for (const auto& row : found) {
-    if (row[0].is_null() || bytes >= kMaxPendingBytes) break;
-    bytes += row[0].size() / 2;
-    pending.add_stanzas(sql::FromBytes(row[0]));
-  }
-  return pending;
+Query<v1::Pending, v1::Problem> ReadPending(std::string_view owner) {
+  const auto take = [](const auto& found) -> Outcome<v1::Pending> {
+    if (found.empty()) return v1::PROBLEM_NO_ACCOUNT;
+    v1::Pending pending;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < found.size() && !found[i][0].is_null() && bytes < kMaxPendingBytes; ++i) {
+      bytes += found[i][0].size() / 2;
+      pending.add_stanzas(sql::FromBytes(found[i][0]));
+    }
+    return pending;
+  };
+  return {kReadPending, {sql::Domain(owner), sql::Local(owner)}, take};
 }
 
-v1::Account ReadAccount(pqxx::transaction_base& tx, std::string_view owner) {
-  const auto found = tx.exec_prepared(kReadAccount.name, sql::Domain(owner), sql::Local(owner));
-  v1::Account account;
-  account.set_exists(!found.empty());
-  if (!found.empty()) account.set_created_at(found.front()[0].as<std::int64_t>());
-  return account;
+Query<v1::Account, v1::Problem> ReadAccount(std::string_view owner) {
+  const auto take = [](const auto& found) -> Outcome<v1::Account> {
+    v1::Account account;
+    account.set_exists(!found.empty());
+    if (!found.empty()) account.set_created_at(found[0][0].template as<std::int64_t>());
+    return account;
+  };
+  return {kReadAccount, {sql::Domain(owner), sql::Local(owner)}, take};
 }
 
 }  // namespace parley::roster::rows

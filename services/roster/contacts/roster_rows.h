@@ -8,8 +8,9 @@
 
 #include "parley/roster/v1/roster.pb.h"
 #include "services/roster/contacts/roster_rules.h"
+#include "services/roster/database.h"
 
-// The SQL of rosters: statements, and how rows read and write. On the pool's threads.
+// The SQL of rosters: statements, and how rows read and write. Transactions are on the pool's threads.
 namespace parley::roster::rows {
 
 void PrepareRoster(pqxx::connection& connection);
@@ -37,9 +38,9 @@ void Bury(pqxx::transaction_base& tx, std::int64_t account, const std::string& j
           std::uint32_t history);
 void Unbury(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid);
 
-// nullopt: no such account.
-std::optional<v1::Roster> ReadRoster(pqxx::transaction_base& tx, const v1::GetRoster& ask, std::size_t max_changes);
-std::optional<v1::Pending> ReadPending(pqxx::transaction_base& tx, std::string_view owner);
-v1::Account ReadAccount(pqxx::transaction_base& tx, std::string_view owner);
+// nullopt: there are more changes than that, so the whole roster has to be asked for.
+Query<std::optional<v1::Roster>, v1::Problem> ReadRoster(const v1::GetRoster& ask, std::size_t max_changes);
+Query<v1::Pending, v1::Problem> ReadPending(std::string_view owner);
+Query<v1::Account, v1::Problem> ReadAccount(std::string_view owner);
 
 }  // namespace parley::roster::rows

@@ -12,10 +12,7 @@ constexpr std::uint32_t kMaxPage = 1000;
 constexpr std::size_t kMaxPageBytes = 1 << 20;  // well below what one gRPC message takes
 constexpr int kForgetAtOnce = 5000;
 
-struct Statement {
-  const char* name;
-  const char* sql;
-};
+using storage::Statement;
 
 // The rows are locked as they leave the sort.
 constexpr Statement kLock = {
@@ -91,14 +88,32 @@ struct Columns {
   std::vector<std::string_view> stanzas;
 };
 
-v1::OfflineMessage MessageOf(const pqxx::row& row) {
+// A row of kRead.
+template <class Row>
+v1::OfflineMessage MessageOf(const Row& row) {
   v1::OfflineMessage message;
-  message.set_id(row["id"].as<std::int64_t>());
-  message.set_stanza(sql::FromBytes(row["stanza"]));
-  message.set_received_at(row["received_at"].as<std::int64_t>());
-  message.set_origin(row["origin"].c_str());
-  message.set_origin_seq(static_cast<std::uint64_t>(row["origin_seq"].as<std::int64_t>()));
+  message.set_id(row[0].template as<std::int64_t>());
+  message.set_stanza(sql::FromBytes(row[1]));
+  message.set_received_at(row[2].template as<std::int64_t>());
+  message.set_origin(row[3].c_str());
+  message.set_origin_seq(static_cast<std::uint64_t>(row[4].template as<std::int64_t>()));
   return message;
+}
+
+template <class Found>
+v1::OfflineMessages PageOf(const Found& found, std::uint32_t limit) {
+  v1::OfflineMessages page;
+  std::size_t bytes = 0;
+  // The account without messages is one row of nothing.
+  for (std::size_t i = 0; i < found.size() && !found[i][0].is_null(); ++i) {
+    if (page.messages_size() == static_cast<int>(limit) || bytes >= kMaxPageBytes) {
+      page.set_more(true);
+      break;
+    }
+    *page.add_messages() = MessageOf(found[i]);
+    bytes += page.messages().rbegin()->stanza().size();
+  }
+  return page;
 }
 
 }  // namespace
@@ -137,23 +152,16 @@ void Insert(pqxx::transaction_base& tx, const std::vector<Incoming>& incoming) {
                    sql::BytesArray(columns.stanzas));
 }
 
-std::optional<v1::OfflineMessages> ReadMessages(pqxx::transaction_base& tx, const v1::FetchOffline& ask) {
+Query<v1::OfflineMessages, v1::Problem> ReadMessages(const v1::FetchOffline& ask) {
   const std::uint32_t limit = std::min(ask.limit() == 0 ? kDefaultPage : ask.limit(), kMaxPage);
-  const auto found =
-      tx.exec_prepared(kRead.name, sql::Domain(ask.owner()), sql::Local(ask.owner()), ask.after_id(), limit + 1);
-  if (found.empty()) return std::nullopt;
-  v1::OfflineMessages page;
-  std::size_t bytes = 0;
-  for (const auto& row : found) {
-    if (row["id"].is_null()) break;  // the account without messages
-    if (page.messages_size() == static_cast<int>(limit) || bytes >= kMaxPageBytes) {
-      page.set_more(true);
-      break;
-    }
-    *page.add_messages() = MessageOf(row);
-    bytes += page.messages().rbegin()->stanza().size();
-  }
-  return page;
+  const auto take = [limit](const auto& found) -> Result<v1::OfflineMessages, v1::Problem> {
+    if (found.empty()) return v1::PROBLEM_NO_ACCOUNT;
+    return PageOf(found, limit);
+  };
+  return {
+      kRead,
+      {sql::Domain(ask.owner()), sql::Local(ask.owner()), std::to_string(ask.after_id()), std::to_string(limit + 1)},
+      take};
 }
 
 std::uint32_t DeleteMessages(pqxx::transaction_base& tx, std::int64_t account, const std::vector<std::int64_t>& ids) {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <pqxx/pqxx>
 #include <set>
 #include <string>
@@ -10,8 +9,9 @@
 #include <vector>
 
 #include "parley/roster/v1/roster.pb.h"
+#include "services/roster/database.h"
 
-// The SQL of offline messages. On the pool's threads.
+// The SQL of offline messages. Transactions are on the pool's threads.
 namespace parley::roster::rows {
 
 void PrepareOffline(pqxx::connection& connection);
@@ -35,8 +35,7 @@ std::set<std::size_t> Known(pqxx::transaction_base& tx, const std::vector<Incomi
 // In this order, and counts them.
 void Insert(pqxx::transaction_base& tx, const std::vector<Incoming>& incoming);
 
-// nullopt: no such account.
-std::optional<v1::OfflineMessages> ReadMessages(pqxx::transaction_base& tx, const v1::FetchOffline& ask);
+Query<v1::OfflineMessages, v1::Problem> ReadMessages(const v1::FetchOffline& ask);
 std::uint32_t DeleteMessages(pqxx::transaction_base& tx, std::int64_t account, const std::vector<std::int64_t>& ids);
 std::uint32_t ForgetTaken(pqxx::transaction_base& tx, std::int64_t older_than_ms);
 

@@ -80,14 +80,7 @@ void PgOfflineStore::Store(std::vector<v1::StoreOffline> messages, Reply<StoredE
 }
 
 void PgOfflineStore::Fetch(const v1::FetchOffline& ask, Reply<v1::OfflineMessages> reply) {
-  Database::Job<v1::OfflineMessages, v1::Problem> job =
-      [ask](pqxx::connection& connection) -> Result<v1::OfflineMessages, v1::Problem> {
-    pqxx::nontransaction tx(connection);
-    auto page = rows::ReadMessages(tx, ask);
-    if (!page) return v1::PROBLEM_NO_ACCOUNT;
-    return std::move(*page);
-  };
-  database_.Run(std::move(job), v1::PROBLEM_STORE, std::move(reply));
+  database_.Read(rows::ReadMessages(ask), v1::PROBLEM_STORE, std::move(reply));
 }
 
 void PgOfflineStore::Delete(const v1::DeleteOffline& ask, Reply<v1::Deleted> reply) {

@@ -36,7 +36,7 @@ Result<pb::ExportResponse, AccountProblem> Read(pqxx::connection& connection, co
   fetch.set_after_id(request.after_message());
   std::size_t bytes = 0;
   for (bool more = true; more;) {
-    auto page = rows::ReadMessages(tx, fetch);
+    auto page = rows::ReadMessages(fetch).In(tx);
     if (!page) return PROBLEM_NO_ACCOUNT;
     for (auto& stored : *page->mutable_messages()) {
       auto& message = *response.mutable_user()->add_messages();

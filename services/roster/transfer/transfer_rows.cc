@@ -74,17 +74,18 @@ void PrepareTransfer(pqxx::connection& connection) {
 std::optional<transfer::v1::User> ReadUser(pqxx::transaction_base& tx, std::string_view jid) {
   v1::GetRoster whole;
   whole.set_owner(std::string(jid));
-  auto roster = ReadRoster(tx, whole, 0);
-  if (!roster) return std::nullopt;
+  auto found = ReadRoster(whole, 0).In(tx);
+  if (!found) return std::nullopt;
+  v1::Roster& roster = found->value();
   transfer::v1::User user;
   user.set_jid(std::string(jid));
-  user.set_created_at(ReadAccount(tx, jid).created_at());
-  SetKeys(user, ReadKeys(tx, jid));
+  user.set_created_at(ReadAccount(jid).In(tx)->created_at());
+  if (const auto keys = ReadKeys(jid).In(tx)) SetKeys(user, *keys);
   std::map<std::string, std::string> requests;
   for (const auto& row : tx.exec_prepared(kReadRequests.name, sql::Domain(jid), sql::Local(jid))) {
     requests[row[0].c_str()] = sql::FromBytes(row[1]);
   }
-  auto& items = *roster->mutable_items();
+  auto& items = *roster.mutable_items();
   std::sort(items.begin(), items.end(), [](const auto& a, const auto& b) { return a.jid() < b.jid(); });
   for (auto& item : items) {
     auto& contact = *user.add_contacts();
