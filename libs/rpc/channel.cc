@@ -7,11 +7,10 @@
 #include <vector>
 
 #include "libs/rpc/security_state.h"
+#include "libs/rpc/transport.h"
 
 namespace parley::rpc {
 namespace {
-
-constexpr int kLookaheadBytes = 4 << 20;
 
 int Milliseconds(std::chrono::milliseconds duration) { return static_cast<int>(duration.count()); }
 
@@ -23,9 +22,9 @@ Arguments Common(const LinkOptions& options) {
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout)},
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
-      // The windows of the link bound what is under way; HTTP/2's should not interfere, nor be measured by pings.
+      // Nor should it measure by pings.
       {GRPC_ARG_HTTP2_BDP_PROBE, 0},
-      {GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes},
+      {GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kHttp2WindowBytes},
       {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, kMaxFrameBytes},
       {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
   };

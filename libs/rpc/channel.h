@@ -15,7 +15,4 @@ void SetServerArguments(const LinkOptions& options, grpc::ServerBuilder& builder
 std::shared_ptr<grpc::Channel> MakeChannel(const LinkOptions& options, const std::string& address,
                                            const std::string& service);
 
-// A reply may be large (a whole roster, a page of offline messages).
-inline constexpr int kMaxFrameBytes = 64 << 20;
-
 }  // namespace parley::rpc

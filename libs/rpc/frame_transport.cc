@@ -23,17 +23,10 @@ void FrameTransport::Write(const link::v1::Frame& frame) {
 
 void FrameTransport::OnMessage(grpc::ByteBuffer& message) {
   const std::size_t bytes = message.Length();
-  // About as many as came last time.
-  auto& envelopes = *frame_.mutable_envelopes();
-  while (envelopes.ClearedCount() < spare_envelopes_) envelopes.AddCleared(NewEnvelope().release());
-  const bool parsed = FrameTraits::Deserialize(&message, &frame_).ok();
-  spare_envelopes_ = envelopes.size();
+  auto* frame =
+      reader_.Read([&](link::v1::Frame& into) { return FrameTraits::Deserialize(&message, &into).ok(); });
   stream_->ReadAfterWrites();
-  if (parsed) {
-    events_->OnFrame(frame_, bytes);
-  } else {
-    events_->OnGarbage();
-  }
+  frame != nullptr ? events_->OnFrame(*frame, bytes) : events_->OnGarbage();
 }
 
 }  // namespace parley::rpc

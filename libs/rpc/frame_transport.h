@@ -3,15 +3,13 @@
 #include <string>
 
 #include "libs/rpc/byte_stream.h"
+#include "libs/rpc/frame_reader.h"
 #include "libs/rpc/link.h"
 #include "libs/rpc/transport.h"
 
 namespace parley::rpc {
 
-inline constexpr char kExchangeMethod[] = "/parley.link.v1.Link/Exchange";
-
-// Frames over a gRPC stream. They are serialised and parsed here, on the loop's thread: an envelope is freed where it
-// was allocated, and mostly not at all.
+// Frames over a stream that gRPC's server has accepted.
 class FrameTransport final : public Transport, public ByteStream::User {
  public:
   FrameTransport(ByteStream& stream, TransportEvents& events) : stream_(&stream), events_(&events) {}
@@ -29,8 +27,7 @@ class FrameTransport final : public Transport, public ByteStream::User {
 
   ByteStream* stream_;
   TransportEvents* events_;
-  link::v1::Frame frame_;
-  int spare_envelopes_ = 0;
+  FrameReader reader_;
 };
 
 }  // namespace parley::rpc

@@ -4,9 +4,8 @@
 #include <utility>
 
 #include "libs/base/log.h"
-#include "libs/rpc/channel.h"
 #include "libs/rpc/endpoint.h"
-#include "libs/rpc/frame_transport.h"
+#include "libs/rpc/http2_transport.h"
 #include "libs/rpc/security.h"
 
 namespace parley::rpc {
@@ -23,7 +22,6 @@ struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
   const std::string address;
   std::shared_ptr<Endpoint::Role> role;
   LinkHandler& handler;
-  std::shared_ptr<Poller> poller;
   std::shared_ptr<Endpoint> endpoint;
   Loop::Timer retry;
   std::chrono::milliseconds backoff{0};
@@ -41,18 +39,11 @@ LinkOptions LinkClient::State::OptionsNow() const {
 }
 
 void LinkClient::State::Dial() {
-  // Not earlier: a server that this process starts brings the loop's poller.
-  if (!poller) poller = Poller::Of(loop);
   endpoint = std::make_shared<Endpoint>(loop, role, handler, [weak = weak_from_this()](const std::string& reason) {
     if (const auto self = weak.lock()) self->OnEnded(reason);
   });
   dialled = std::chrono::steady_clock::now();
-  const auto options = OptionsNow();
-  auto& stream = ClientStream::Dial(*poller, MakeChannel(options, address, role->expected_service),
-                                    options.security.get(), kExchangeMethod, address);
-  auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
-  endpoint->Attach(*transport);
-  stream.Use(std::move(transport));
+  endpoint->Attach(DialHttp2(loop, *endpoint, OptionsNow(), address, role->expected_service));
 }
 
 void LinkClient::State::OnEnded(const std::string& reason) {

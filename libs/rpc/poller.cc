@@ -39,10 +39,10 @@ std::shared_ptr<Poller> Poller::Make(Loop& loop, std::unique_ptr<grpc::Completio
   // The last user may go while an event is handled, and the poller has the call that the event is about.
   const auto dispose = [](Poller* poller) {
     if (!poller->arrivals_->handling) {
-      delete poller;
+      poller->Dispose();
     } else {
       poller->arrivals_->closed = true;
-      poller->loop_.Post([poller] { delete poller; });
+      poller->loop_.Post([poller] { poller->Dispose(); });
     }
   };
   std::shared_ptr<Poller> poller(new Poller(loop, std::move(queue)), dispose);
@@ -60,10 +60,26 @@ Poller::Poller(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue)
 }
 
 Poller::~Poller() {
+  Close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Poller::Close() {
+  if (std::exchange(shut_down_, true)) return;
   arrivals_->closed = true;
   for (auto& [call, owned] : calls_) call->Cancel();
   queue_->Shutdown();
-  thread_.join();
+}
+
+void Poller::Dispose() {
+  if (thread_.get_id() != std::this_thread::get_id()) {
+    delete this;
+    return;
+  }
+  // The poller's own thread has the turn: it deletes the poller when it has taken the last event.
+  Close();
+  detached_ = true;
+  thread_.detach();
 }
 
 void Poller::Run() {
@@ -76,8 +92,10 @@ void Poller::Run() {
            queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) == grpc::CompletionQueue::GOT_EVENT) {
       events.push_back({static_cast<Tag*>(tag), ok});
     }
-    Deliver(events);
+    if (!detached_) Deliver(events);
+    events.clear();
   }
+  if (detached_) delete this;
 }
 
 void Poller::Deliver(std::vector<Event>& events) {
@@ -87,8 +105,7 @@ void Poller::Deliver(std::vector<Event>& events) {
     first = arrivals_->events.empty();
     arrivals_->events.insert(arrivals_->events.end(), events.begin(), events.end());
   }
-  events.clear();
-  if (first) loop_.Post([arrivals = arrivals_] { HandleArrived(arrivals); });
+  if (first) loop_.RunHere([arrivals = arrivals_] { HandleArrived(arrivals); });
 }
 
 void Poller::TakeCompleted(Soon soon) {

@@ -45,9 +45,10 @@ class Call {
   virtual void Cancel() = 0;
 };
 
-// The thread that waits at a completion queue, and the way of its events to the loop: what has gathered goes in one
-// post, so that one wake-up of the loop serves many events. All links of a loop share one poller: in gRPC's epoll
-// engine every thread that polls takes events of all descriptors, and handing them to the right thread costs a wake-up.
+// The thread that waits at a completion queue. What it finds it handles itself if the loop has nothing else to do
+// (Loop::RunHere), and otherwise leaves to the loop, in one task for all that has gathered. All links of a loop share
+// one poller: in gRPC's epoll engine every thread that polls takes events of all descriptors, and handing them to the
+// right thread costs a wake-up.
 class Poller {
  public:
   // The loop's poller: the server's, if it has one, or one that is made now.
@@ -99,6 +100,8 @@ class Poller {
   };
   Poller(Loop& loop, std::unique_ptr<grpc::CompletionQueue> queue);
   void Run();
+  void Close();
+  void Dispose();
   void TakeCompleted(Soon soon);
   void Deliver(std::vector<Event>& events);
   static void HandleArrived(const std::shared_ptr<Arrivals>& arrivals);
@@ -110,6 +113,8 @@ class Poller {
   std::unique_ptr<grpc::CompletionQueue> queue_;
   std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
   std::unordered_map<Call*, std::unique_ptr<Call>> calls_;
+  bool shut_down_ = false;
+  bool detached_ = false;  // the thread owns the poller
   std::thread thread_;
 };
 

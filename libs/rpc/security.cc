@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "libs/base/log.h"
+#include "libs/rpc/dial_identity.h"
 #include "libs/rpc/security_state.h"
 
 namespace parley::rpc {
@@ -130,6 +131,13 @@ void ExpectPeer(const Security* security, const std::string& service, grpc::Chan
 void ShowToken(const Security* security, grpc::ClientContext& context) {
   if (security == nullptr || security->dials_with_tls() || security->state().token.empty()) return;
   context.AddMetadata(kAuthorization, std::string(kBearer) + security->state().token);
+}
+
+DialIdentity IdentityToDial(const Security* security, const std::string& service) {
+  if (security == nullptr) return {};
+  const auto& state = security->state();
+  if (security->dials_with_tls()) return {state.files->Current(), state.tls.NameOf(service), {}};
+  return {nullptr, {}, state.token.empty() ? std::string() : std::string(kBearer) + state.token};
 }
 
 Caller CallerOf(const Security* security, const grpc::ServerContextBase& context) {
