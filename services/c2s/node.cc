@@ -44,7 +44,7 @@ void Node::Doubt(std::string_view reason) {
   ++generation_;
   for (const auto& each : sessions_.All()) {
     const auto session = each.lock();
-    if (session && session->management()) session->management()->outbound().Distrust();
+    if (session && session->management()) session->management()->outbound().queue().Distrust();
   }
   PutBackAll();
 }

@@ -117,7 +117,7 @@ void Established::Acknowledge(const xml::Child& child) {
   if (outbound.Acknowledge(*handled) == Outbound::Verdict::kTooHigh) {
     return stream_.Fail(SmTooHigh(*handled, outbound.sent()));
   }
-  session_->management()->acks().OnAnswer(outbound.size());
+  session_->management()->acks().OnAnswer(outbound.unacked().size());
 }
 
 void Established::OnSilence() {
@@ -126,7 +126,7 @@ void Established::OnSilence() {
 }
 
 // RFC 6120 4.4: until we close our side, too, it hears what comes of what it said.
-void Established::OnLeave(std::function<void()> done) { session_->WhenSettled(std::move(done)); }
+void Established::OnLeave(std::function<void()> done) { session_->departure().WhenSettled(std::move(done)); }
 
 void Established::OnEnd(std::string_view reason) { session_->OnStreamEnd(stream_, reason); }
 

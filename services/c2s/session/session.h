@@ -1,11 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "libs/rpc/link.h"
 #include "libs/xmpp/errors.h"
@@ -14,7 +12,9 @@
 #include "parley/session/v1/session.pb.h"
 #include "services/c2s/context.h"
 #include "services/c2s/session/availability.h"
-#include "services/c2s/session/requests.h"
+#include "services/c2s/session/departure.h"
+#include "services/c2s/session/early.h"
+#include "services/c2s/session/unanswered.h"
 #include "services/c2s/session/uplink.h"
 #include "services/c2s/sm/management.h"
 #include "services/c2s/stream/identity.h"
@@ -42,6 +42,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   const std::string& id() const { return id_; }
   const xmpp::Jid& jid() const { return jid_; }  // bare while binding
   Uplink& uplink() { return uplink_; }
+  Departure& departure() { return departure_; }
+  Unanswered& unanswered() { return unanswered_; }
   Context& context() const { return context_; }
   // nullptr: without stream management.
   Management* management() { return management_.get(); }
@@ -60,6 +62,7 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   // It is to be claimed, under this name of its queue.
   void SetClaim(std::string queue) { claim_ = std::move(queue); }
+  const std::string& claim() const { return claim_; }
   // The router bound `jid`. What it delivered before its answer was read follows now.
   void Activate(xmpp::Jid jid);
   // Stream management begins (XEP-0198 section 3): from now on what is written counts.
@@ -72,14 +75,14 @@ class Session final : public std::enable_shared_from_this<Session> {
   // A stanza for the client: takes both, or says why not.
   rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, rpc::Receipt& receipt);
   // One that came before the session is ready for it.
-  void Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt);
+  void Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt) {
+    early_.Keep(std::move(envelope), std::move(receipt));
+  }
   // A stanza of our own for the client.
   void Write(std::string_view stanza);
   void WriteOwn(xmpp::Envelope envelope);
   // Something that is no stanza, if a stream is there.
   void WriteElement(std::string_view xml);
-  // Its client is to answer `request`, which others put into its queue.
-  void NoteQueued(const xmpp::Envelope& request) { NoteRequest(request, rpc::Receipt()); }
   // A stanza that Outbound has accounted for.
   void WriteManaged(std::string_view stanza);
   void FailStream(const xmpp::StreamError& error);
@@ -94,20 +97,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   void OnStreamEnd(const Stream& stream, std::string_view reason);
   // Another stream of its client is to have it: the one that it has ends with conflict, and it is away.
   void Replace(const std::string& text);
-  // Calls back once all that it sent is taken, or that takes too long, and Redis has what it has for its client. False:
-  // Redis cannot be asked.
-  void Quiesce(Outbound::Close close, std::function<void(bool noted)> done);
-  // It goes on at another edge (XEP-0198 section 5): `receipt` is settled once nothing more comes of us. Refused as
-  // OVERLOADED while Redis is away: only we know how it stands.
-  void HandOver(const std::string& queue, rpc::Receipt receipt);
-  // It is over: tells the home router. Idempotent.
-  void End(std::string_view reason);
-  // It never was ours: nobody is told.
-  void Forget();
-  // It may be ours at the router, but we do not take it.
-  void LetGo();
-  // We are about to stop: notes what another edge needs. True: that is done.
-  bool Settle();
+  // It is over (Departure).
+  void End(std::string_view reason) { departure_.End(reason); }
+  // Routers find it no more, nor does its stream: the departure's to do.
+  void Leave();
 
   // The session's stanza `seq` came back: nobody took it.
   void OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::StanzaError& error);
@@ -116,58 +109,35 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   // For the router that is to put it back (session.v1.Restore).
   session::v1::Record ToRecord() const;
-  const Requests& requests() const { return requests_; }
   // The router has put it back.
   void OnRestored();
   // Whether a broadcast presence with this number is still what the client last said.
   bool IsLatestPresence(std::uint64_t seq) const { return state_ != State::kEnded && availability_.IsLatest(seq); }
-  // Calls back once the routers have taken all that the client sent.
-  void WhenSettled(std::function<void()> done);
 
  private:
-  struct Early {
-    std::unique_ptr<xmpp::Envelope> envelope;
-    rpc::Receipt receipt;
-  };
   void Note(const xmpp::Envelope& envelope);
   std::unique_ptr<tracing::Span> StartTrace(xmpp::Envelope& envelope);
   void SetState(State state);
   void Count(double change);
   rpc::RefusalReason Overflow();
-  void FinishHandOver(rpc::Receipt receipt);
-  void Leave();
-  void NoteRequest(const xmpp::Envelope& envelope, rpc::Receipt receipt);
-  void NoteAnswer(const xmpp::Envelope& envelope);
-  void ForgetInRedis(const Requests::Request& request);
-  void EndUnmanaged(const std::string& reason);
-  void AnswerRequests(const std::vector<Requests::Request>& requests);
-  void SayEnded(const std::string& reason);
-  void TakeEarly();
-  void RefuseEarly();
-  static bool Resumable(std::string_view reason);
 
   Context& context_;
   Stream* stream_;  // nullptr while away, and once ended
   Uplink uplink_;
   std::string id_;
   xmpp::Jid jid_;
-  std::vector<Early> early_;  // delivered while binding
-  std::string claim_;         // its queue, while it is being claimed
+  Early early_;        // delivered while binding
+  std::string claim_;  // its queue, while it is being claimed
   std::unique_ptr<Management> management_;
-  Requests requests_;                           // that its client has not answered
-  std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
-  Loop::Timer patience_;                        // with that
+  Unanswered unanswered_;
+  Departure departure_;
   Availability availability_;
   std::uint32_t generation_;  // of the lease under which it is ours
   std::int64_t bound_at_ = 0;
-  std::uint64_t last_request_ = 0;  // number of the last that Redis was told of
   std::string_view mechanism_;
   State state_ = State::kBinding;
   bool anonymous_ = false;
   bool interested_ = false;  // asked for its roster (RFC 6121 2.1.6)
-  bool settling_ = false;    // Settle() is under way
-  bool settled_ = false;     // and done
-  bool told_ = false;        // ended, and nothing more is to be sent for it
 };
 
 }  // namespace parley::c2s

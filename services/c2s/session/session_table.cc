@@ -37,7 +37,7 @@ std::vector<std::weak_ptr<Session>> SessionTable::All() const {
 void SessionTable::OnRedisUp() {
   for (const auto& waiting : All()) {
     const auto session = waiting.lock();
-    if (session && session->management()) session->management()->outbound().OnRedisUp();
+    if (session && session->management()) session->management()->outbound().queue().OnRedisUp();
   }
 }
 
@@ -46,7 +46,7 @@ std::size_t SessionTable::Unsettled() {
   for (const auto& waiting : All()) {
     const auto session = waiting.lock();
     if (!session || session->state() == Session::State::kEnded) continue;
-    if (session->state() != Session::State::kAway || !session->Settle()) ++count;
+    if (session->state() != Session::State::kAway || !session->departure().Settle()) ++count;
   }
   return count;
 }

@@ -102,8 +102,8 @@ void Acks::TryAnswer() {
   const std::uint64_t handled = session_.uplink().handled();
   if (handled < wanted_ && !overdue_) return;
   if (OutOfPace()) return HoldBack();
-  auto& outbound = session_.management()->outbound();
-  if (handled <= outbound.stored()) return Answer();
+  auto& queue = session_.management()->outbound().queue();
+  if (handled <= queue.stored()) return Answer();
   storing_ = true;
   auto stored = [](Session& session, bool noted) {
     Acks& self = session.management()->acks();
@@ -111,11 +111,11 @@ void Acks::TryAnswer() {
     if (!noted) self.overdue_ = true;  // Redis is away: the client keeps what is not noted
     self.Answer();
   };
-  outbound.StoreHandled(Outbound::Close::kOpen, WhileAlive(session_.shared_from_this(), stored));
+  queue.StoreHandled(StoredQueue::Close::kOpen, WhileAlive(session_.shared_from_this(), stored));
 }
 
 void Acks::Answer() {
-  const std::uint64_t stored = session_.management()->outbound().stored();
+  const std::uint64_t stored = session_.management()->outbound().queue().stored();
   const bool all = stored >= wanted_;
   // A question that came while this was noted waits for what came before it.
   if (!all && waiting_.armed() && !overdue_) return TryAnswer();
@@ -133,7 +133,7 @@ void Acks::Answer() {
 
 // A client that asks seldom is to have little to send again, and what another edge must take for a repeat is little.
 void Acks::NoteUnasked() {
-  const std::uint64_t stored = session_.management()->outbound().stored();
+  const std::uint64_t stored = session_.management()->outbound().queue().stored();
   if (storing_ || session_.uplink().handled() <= stored) return;
   if (session_.uplink().handled() >= stored + context_.config.c2s.sm_store_handled) return Note();
   if (!noting_.armed()) context_.wheel.Arm(noting_, context_.config.c2s.sm_store_delay);
@@ -142,7 +142,7 @@ void Acks::NoteUnasked() {
 void Acks::NoteLate(void* self) {
   auto& acks = *static_cast<Acks*>(self);
   const std::uint64_t handled = acks.session_.uplink().handled();
-  if (!acks.storing_ && handled > acks.session_.management()->outbound().stored()) acks.Note();
+  if (!acks.storing_ && handled > acks.session_.management()->outbound().queue().stored()) acks.Note();
 }
 
 void Acks::Note() {
@@ -153,8 +153,8 @@ void Acks::Note() {
     self.storing_ = false;
     self.TryAnswer();
   };
-  session_.management()->outbound().StoreHandled(Outbound::Close::kOpen,
-                                                 WhileAlive(session_.shared_from_this(), noted));
+  session_.management()->outbound().queue().StoreHandled(StoredQueue::Close::kOpen,
+                                                         WhileAlive(session_.shared_from_this(), noted));
 }
 
 }  // namespace parley::c2s

@@ -104,7 +104,8 @@ void Claim::TryAgain(void (Claim::*what)(), const std::string& why) {
 
 // A router may have given it to us without our hearing of it: whoever asks next is to get it.
 void Claim::GiveUp(Outcome outcome) {
-  if (session_->state() != Session::State::kEnded) outcome.gone ? session_->Forget() : session_->LetGo();
+  if (session_->state() != Session::State::kEnded)
+    outcome.gone ? session_->departure().Forget() : session_->departure().LetGo();
   std::exchange(done_, {})(std::move(outcome));
 }
 

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libs/base/loop.h"
+#include "libs/rpc/link.h"
+#include "services/c2s/context.h"
+#include "services/c2s/sm/stored_queue.h"
+
+namespace parley::c2s {
+
+class Session;
+
+// How a session leaves this edge: it ends, goes on at another one, or is left for another one to take. Whoever has it
+// next is to find in Redis all that we took for its client and from it.
+class Departure {
+ public:
+  Departure(Session& session, Context& context) : session_(session), context_(context) {}
+
+  // Calls back once the routers have taken all that the client sent.
+  void WhenSettled(std::function<void()> done);
+  // The routers have.
+  void OnIdle();
+  // Calls back once all that it sent is taken, or that takes too long, and Redis has what it has for its client. False:
+  // Redis cannot be asked.
+  void Quiesce(StoredQueue::Close close, std::function<void(bool noted)> done);
+  // We are about to stop: notes what another edge needs. True: that is done.
+  bool Settle();
+  // Its client is back before that.
+  void OnReturn();
+
+  // It goes on at another edge (XEP-0198 section 5): `receipt` is settled once nothing more comes of us. Refused as
+  // OVERLOADED while Redis is away: only we know how it stands.
+  void HandOver(const std::string& queue, rpc::Receipt receipt);
+  // It is over: tells the home router. Idempotent.
+  void End(std::string_view reason);
+  // It never was ours: nobody is told.
+  void Forget();
+  // It may be ours at the router, but we do not take it.
+  void LetGo();
+
+ private:
+  void FinishHandOver(rpc::Receipt receipt);
+  void EndUnmanaged(const std::string& reason);
+  void SayEnded(const std::string& reason);
+
+  Session& session_;
+  Context& context_;
+  std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
+  Loop::Timer patience_;                        // with that
+  bool settling_ = false;                       // Settle() is under way
+  bool settled_ = false;                        // and done
+  bool told_ = false;                           // ended, and nothing more is to be sent for it
+};
+
+}  // namespace parley::c2s

@@ -1,0 +1,33 @@
+#include "services/c2s/session/early.h"
+
+#include <cstddef>
+#include <utility>
+
+#include "services/c2s/metrics.h"
+#include "services/c2s/routers.h"
+
+namespace parley::c2s {
+namespace {
+
+constexpr std::size_t kMost = 1000;
+
+}  // namespace
+
+void Early::Keep(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
+  if (kept_.size() >= kMost) {
+    context_.metrics.deliveries_refused.Add("overloaded");
+    return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  }
+  kept_.push_back({std::move(envelope), std::move(receipt)});
+}
+
+void Early::Deliver() {
+  for (auto& held : std::exchange(kept_, {}))
+    context_.routers.Deliver(std::move(held.envelope), std::move(held.receipt));
+}
+
+void Early::Refuse() {
+  for (auto& held : std::exchange(kept_, {})) held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+}
+
+}  // namespace parley::c2s

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "libs/rpc/link.h"
+#include "services/c2s/context.h"
+
+namespace parley::c2s {
+
+// What a router delivers to a session before its answer to the bind or resumption is read, and the queue is.
+class Early {
+ public:
+  explicit Early(Context& context) : context_(context) {}
+  void Keep(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt);
+  // The session is ready for it.
+  void Deliver();
+  // The session will not be.
+  void Refuse();
+
+ private:
+  Context& context_;
+  std::vector<rpc::Held> kept_;
+};
+
+}  // namespace parley::c2s

@@ -1,0 +1,302 @@
+// Sessions that are claimed from another edge, or by one (XEP-0198 section 5).
+#include <chrono>
+
+#include "libs/base/ids.h"
+#include "services/c2s/testing/resume_test.h"
+
+namespace parley::c2s::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST_F(ResumeTest, ClaimsASessionThatAnotherEdgeLeft) {
+  Leave(
+      [](session::v1::QueueHeader& header) {
+        header.set_acked(4294967294);
+        header.set_handled(12);
+        header.set_base(2);
+      },
+      {Queued("a"), Queued("b", "origin", 5), Queued("c")});
+  Client client(edge_.port());
+  // Of 4294967295, 4294967296 and 4294967297 it got the first two.
+  EXPECT_EQ(Resume(client, "left", 0), "<resumed xmlns='urn:xmpp:sm:3' previd='left' h='10'/>");
+  EXPECT_EQ(client.Until(Message("c")), Message("c"));
+  const auto asked = edge_.OnLoop([this] { return edge_.router().asks.back().resume(); });
+  EXPECT_EQ(asked.account(), "romeo@example.org");
+  EXPECT_EQ(asked.session(), "left");
+  EXPECT_EQ(asked.node(), edge_.instance());
+  EXPECT_EQ(asked.mechanism(), "PLAIN");
+  // A repeat of what is in the queue, and of nothing that was there.
+  const auto repeat = [](std::uint64_t seq) {
+    return [seq](link::v1::Envelope& envelope) {
+      envelope.set_origin("origin");
+      envelope.set_origin_seq(seq);
+      envelope.set_repeat(true);
+    };
+  };
+  Deliver("left", Message("b"), repeat(5));
+  Deliver("left", Message("d"), repeat(6));
+  EXPECT_EQ(client.Until(Message("d")), Message("d"));
+  // What the client sends again may have been passed on already: the receivers are to look.
+  client.Send("<message to='juliet@example.org' id='again'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  const auto again = edge_.OnLoop([this] { return edge_.router().got.back().envelope; });
+  EXPECT_EQ(again.origin(), "left");
+  EXPECT_EQ(again.origin_seq(), 13u);
+  EXPECT_TRUE(again.repeat());
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return Length() == "1"; }));
+  EXPECT_EQ(Contents().header.acked(), 4294967298u);
+}
+
+TEST_F(ResumeTest, RecognisesRepeatsOfWhatWasAcknowledgedElsewhere) {
+  Leave(
+      [](session::v1::QueueHeader& header) {
+        header.set_settled(true);
+        auto& seen = *header.add_seen();
+        seen.set_origin(StableHash("origin"));
+        seen.set_seq(5);
+      },
+      {});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  const auto repeat = [](std::uint64_t seq) {
+    return [seq](link::v1::Envelope& envelope) {
+      envelope.set_origin("origin");
+      envelope.set_origin_seq(seq);
+      envelope.set_repeat(true);
+    };
+  };
+  Deliver("left", Message("5"), repeat(5));
+  Deliver("left", Message("6"), repeat(6));
+  EXPECT_EQ(client.Until("/>"), Message("6"));
+  // It was left in order: nothing that the client sends is a repeat.
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  EXPECT_FALSE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
+}
+
+TEST_F(ResumeTest, ARequestWhoseAnswerIsInTheQueueIsNotAskedAgain) {
+  auto answer = Queued("x");
+  answer.set_kind(link::v1::KIND_IQ);
+  answer.set_id("q");
+  answer.set_answers(1);
+  answer.set_stanza("<iq type='result' id='q'/>");
+  Leave([](session::v1::QueueHeader&) {}, {answer});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  client.Until("<iq type='result' id='q'/>");
+  client.Send("<iq type='get' id='q'><ping xmlns='urn:xmpp:ping'/></iq><message to='juliet@example.org'/>");
+  client.Send(kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 1u);
+}
+
+TEST_F(ResumeTest, APingOfTheServerThatAnotherEdgeAnsweredIsNotAnsweredAgain) {
+  auto answer = Queued("x");
+  answer.set_kind(link::v1::KIND_IQ);
+  answer.set_id("q");
+  answer.set_answers(1);
+  answer.set_stanza("<iq type='result' id='q'/>");
+  Leave([](session::v1::QueueHeader&) {}, {answer});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  client.Until("<iq type='result' id='q'/>");
+  client.Send("<iq type='get' id='q' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>");
+  client.Send(kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 0u);
+}
+
+// Something sent before it is not handled yet, and the edge that had the session is gone.
+TEST_F(ResumeTest, ARequestWhoseAnswerTheClientHasIsNotAskedAgain) {
+  auto answer = Queued("x");
+  answer.set_id("q");
+  answer.set_answers(2);
+  Leave([&](session::v1::QueueHeader& header) { *header.add_answered() = session::AnsweredBy(answer); }, {});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  client.Send("<message to='juliet@example.org'/><iq type='get' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+  client.Send("<message to='juliet@example.org'/>");
+  client.Send(kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='3'/>");
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 2u);
+}
+
+// RFC 6120 8.2.3: acknowledged at the other edge, or by "h".
+TEST_F(ResumeTest, RequestsThatTheClientGotFromAnotherEdgeAreAnsweredAtTheEnd) {
+  std::vector<link::v1::Envelope> queued;
+  for (const std::string id : {"2", "3", "4"}) {
+    auto& request = queued.emplace_back(Queued(id, "session of juliet", std::stoull(id)));
+    request.set_kind(link::v1::KIND_IQ);
+    request.set_type(link::v1::TYPE_GET);
+    request.set_id(id);
+    request.set_from("juliet@example.org/balcony");
+  }
+  const auto change = [](session::v1::QueueHeader& header) {
+    header.set_acked(1);
+    header.add_asked()->set_id("1");
+    header.mutable_asked(0)->set_from("juliet@example.org/balcony");
+    header.add_replied(3);
+  };
+  Leave(change, queued);
+  Client client(edge_.port());
+  Resume(client, "left", 4);
+  client.Send("<iq type='result' id='4' to='juliet@example.org/balcony'/></stream:stream>");
+  ASSERT_TRUE(AwaitArrived(4));
+  const auto sent = edge_.OnLoop([this] {
+    std::vector<std::string> ids;
+    for (const auto& got : edge_.router().got) ids.push_back(got.envelope.id());
+    return ids;
+  });
+  EXPECT_THAT(sent, ::testing::ElementsAre("4", "1", "2", "")) << "an answer, two errors, and that it has ended";
+}
+
+TEST_F(ResumeTest, DeliveriesThatComeBeforeTheQueueIsReadFollowIt) {
+  Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
+  edge_.OnLoop([this] {
+    const auto make = edge_.router().on_ask;
+    edge_.router().on_ask = [this, make](const session::v1::Ask& ask) {
+      make(ask);
+      if (ask.has_resume()) edge_.router().Deliver("left", Message("early"));
+    };
+  });
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  EXPECT_EQ(client.Until(Message("early")), Message("queued") + Message("early"));
+}
+
+TEST_F(ResumeTest, HandsOverWhatItHas) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  client.Send("<message to='juliet@example.org'/>");
+  Deliver(id, Message("1"));
+  client.Until(Message("1"));
+  HandOver(id);
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "conflict");
+  EXPECT_TRUE(AwaitSettled(2));
+  const auto contents = Contents();
+  EXPECT_TRUE(contents.header.settled());
+  EXPECT_EQ(contents.header.handled(), 1u);
+  EXPECT_EQ(contents.stanzas.size(), 1u);
+  EXPECT_FALSE(Ended());
+  Deliver(id, Message("2"));
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+}
+
+TEST_F(ResumeTest, WhatOnlyWeKnowIsNotHandedOver) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.redis().Call({"ACL", "SETUSER", "default", "-rpushx"});
+  Deliver(id, Message("1"));
+  client.Until(Message("1"));
+  HandOver(id);
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused.at(0).second; }), link::v1::REFUSAL_REASON_OVERLOADED);
+  EXPECT_TRUE(AwaitSessions("away", 1));
+  edge_.redis().Call({"ACL", "SETUSER", "default", "+rpushx"});
+  EXPECT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));
+  HandOver(id);
+  EXPECT_TRUE(AwaitSettled(3));
+  EXPECT_EQ(Contents().stanzas.size(), 1u);
+}
+
+TEST_F(ResumeTest, AStreamThatIsCutWhileTheSessionIsClaimedLeavesItAway) {
+  Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  {
+    Client client(edge_.port());
+    client.LogIn();
+    client.Send("<resume xmlns='urn:xmpp:sm:3' previd='left' h='0'/>");
+    ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+    client.connection().Reset();
+  }
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_streams{state=\"negotiating\"}") == 0; }));
+  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  ASSERT_TRUE(AwaitSessions("away", 1));
+  Client client(edge_.port());
+  EXPECT_THAT(Resume(client, "left", 0), HasSubstr("<resumed"));
+  client.Until(Message("queued"));
+}
+
+TEST_F(ResumeTest, WhatIsClaimedByAnotherBeforeWeHaveItIsNotOurs) {
+  Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send("<resume xmlns='urn:xmpp:sm:3' previd='left' h='0'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  HandOver("left");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  EXPECT_THAT(client.Until("</failed>"), HasSubstr("item-not-found"));
+  EXPECT_FALSE(Ended());
+  EXPECT_TRUE(AwaitSessions("ending", 0));
+}
+
+TEST_F(ResumeTest, AStreamThatIsCutWhileItWaitsForTheSessionGetsNothing) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  GoAway(client);
+  {
+    Client again(edge_.port());
+    again.LogIn();
+    again.Send("<resume xmlns='urn:xmpp:sm:3' previd='" + id + "' h='0'/>");
+    again.connection().Reset();
+  }
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_streams{state=\"negotiating\"}") == 0; }));
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  Deliver(id, Message("1"));
+  EXPECT_TRUE(AwaitSettled(1));
+  EXPECT_TRUE(AwaitSessions("away", 1));
+  Client again(edge_.port());
+  EXPECT_THAT(Resume(again, id, 0), HasSubstr("h='1'"));
+  again.Until(Message("1"));
+}
+
+TEST_F(ResumeTest, AnEarlierClaimIsNotHandedOverForALaterOne) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  queue_ = "parley:q:{romeo@example.org}:another";
+  HandOver(id);
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  EXPECT_EQ(client.Sync().find("stream:error"), std::string::npos);
+}
+
+TEST_F(ShortResumeTest, ASessionThatCannotBeReachedNowIsNotGivenUp) {
+  edge_.OnLoop([this] { edge_.router().resumed.set_condition("resource-constraint"); });
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send("<resume xmlns='urn:xmpp:sm:3' previd='busy' h='0'/>");
+  const std::string rest = client.Rest();
+  EXPECT_EQ(StreamErrorIn(rest), "resource-constraint");
+  EXPECT_THAT(rest, Not(HasSubstr("<failed")));
+  EXPECT_GT(edge_.OnLoop([this] { return edge_.router().asks.size(); }), 1u);
+  // A router may have given it to us all the same.
+  EXPECT_TRUE(AwaitEnd("left"));
+}
+
+class PatientResumeTest : public ResumeTest {
+ protected:
+  PatientResumeTest()
+      : ResumeTest([](config::Config& config) { config.c2s.router_timeout = std::chrono::minutes(5); }) {}
+};
+
+// Its client may have the session elsewhere by now, and lose it to us.
+TEST_F(PatientResumeTest, NothingIsClaimedForAClientThatHasGone) {
+  edge_.OnLoop([this] { edge_.router().resumed.set_condition("resource-constraint"); });
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send("<resume xmlns='urn:xmpp:sm:3' previd='busy' h='0'/><r xmlns='urn:xmpp:sm:3'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().asks.size() > 1; }));
+  client.connection().SendEnd();
+  EXPECT_TRUE(AwaitEnd("left"));
+}
+
+}  // namespace
+}  // namespace parley::c2s::testing

@@ -1,0 +1,54 @@
+#include "services/c2s/sm/remembered.h"
+
+#include <algorithm>
+
+namespace parley::c2s {
+namespace {
+
+constexpr std::size_t kMaxSeen = 128;
+constexpr std::size_t kMaxAnswersSeen = 32;
+
+}  // namespace
+
+void Remembered::Note(const Entry& entry, std::uint64_t handled, std::int64_t now) {
+  if (entry.mark().origin != 0) NoteSeen(entry.mark(), now);
+  if (entry.answers() == 0) return;
+  if (entry.answers() > handled) answered_.push_back(entry.Answered());
+  if (answers_seen_.size() == kMaxAnswersSeen) answers_seen_.erase(answers_seen_.begin());
+  answers_seen_.push_back(entry.answers());
+}
+
+void Remembered::NoteSeen(const session::Mark& mark, std::int64_t now) {
+  auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == mark.origin; });
+  if (known == seen_.end()) {
+    if (seen_.size() == kMaxSeen) seen_.erase(seen_.begin());
+    known = seen_.insert(seen_.end(), session::v1::Seen());
+    known->set_origin(mark.origin);
+  }
+  known->set_seq(std::max(known->seq(), mark.seq));
+  known->set_at(now);
+}
+
+bool Remembered::Has(const link::v1::Envelope& envelope) const {
+  if (envelope.answers() != 0) {
+    return std::find(answers_seen_.begin(), answers_seen_.end(), envelope.answers()) != answers_seen_.end();
+  }
+  const session::Mark mark = session::MarkOf(envelope);
+  return std::any_of(seen_.begin(), seen_.end(), [mark](const session::v1::Seen& seen) {
+    return mark.origin != 0 && seen.origin() == mark.origin && mark.seq <= seen.seq();
+  });
+}
+
+void Remembered::Adopt(const session::v1::QueueHeader& header) {
+  seen_.assign(header.seen().begin(), header.seen().end());
+  answered_.assign(header.answered().begin(), header.answered().end());
+}
+
+void Remembered::Fill(session::v1::QueueHeader& header, std::int64_t old) {
+  std::erase_if(seen_, [old](const session::v1::Seen& seen) { return seen.at() < old; });
+  for (const auto& seen : seen_) *header.add_seen() = seen;
+  std::erase_if(answered_, [&header](const auto& answered) { return answered.number() <= header.handled(); });
+  for (const auto& answered : answered_) *header.add_answered() = answered;
+}
+
+}  // namespace parley::c2s

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "libs/session/queue.h"
+#include "services/c2s/sm/entry.h"
+
+namespace parley::c2s {
+
+// What a client acknowledged lately, by mark: its repeat, or that of what it answers, may come when it is not in the
+// queue any more, perhaps at another edge. The header of the queue says so.
+class Remembered {
+ public:
+  // `handled`: of the client's own stanzas.
+  void Note(const Entry& entry, std::uint64_t handled, std::int64_t now);
+  bool Has(const link::v1::Envelope& envelope) const;
+  void Adopt(const session::v1::QueueHeader& header);
+  // Without what was acknowledged before the moment `old`, and answers to what is handled.
+  void Fill(session::v1::QueueHeader& header, std::int64_t old);
+
+ private:
+  void NoteSeen(const session::Mark& mark, std::int64_t now);
+
+  std::vector<session::v1::Seen> seen_;
+  std::vector<session::v1::Answered> answered_;
+  std::vector<std::uint64_t> answers_seen_;  // requests whose answers the client acknowledged lately
+};
+
+}  // namespace parley::c2s
