@@ -123,12 +123,12 @@ struct C2s {
   std::string sm_location;                 // "host:port" that clients are to come back to; empty: anywhere
   std::uint32_t sm_max_stanzas = 1000;     // unacknowledged by the client; then the session ends
   std::uint32_t sm_max_bytes = 4194304;
-  std::uint32_t sm_request_stanzas = 25;   // an acknowledgement is asked for after so many,
+  std::uint32_t sm_request_stanzas = 50;   // an acknowledgement is asked for after so many,
   std::uint32_t sm_request_bytes = 65536;  // so many bytes,
   Milliseconds sm_request_delay{3000};     // or so long
   Milliseconds sm_ack_timeout{60000};      // a client that does not answer for so long is away
   Milliseconds sm_ack_wait{500};           // our answer waits so long for what the client sent before it asked
-  Milliseconds sm_ack_pace{100};           // one answer in so long to a client that sends on without waiting for it
+  Milliseconds sm_ack_pace{250};           // one answer in so long to a client that sends on without waiting for it
   std::uint32_t sm_store_handled = 64;     // so many handled stanzas are noted in Redis unasked,
   Milliseconds sm_store_delay{1000};       // or after so long
   Milliseconds sm_resume_wait{1000};       // a resumption waits so long for this node's lease

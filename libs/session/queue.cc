@@ -76,15 +76,25 @@ std::string Encode(const v1::QueueHeader& header) {
   return element.SerializeAsString();
 }
 
-std::string Encode(link::v1::Envelope& envelope, std::int64_t moment, std::uint64_t handled) {
+std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled) {
+  std::string bytes;
+  Encode(envelope, at, handled, [&bytes](std::size_t size) {
+    bytes.resize(size);
+    return bytes.data();
+  });
+  return bytes;
+}
+
+std::string_view Encode(link::v1::Envelope& envelope, std::int64_t moment, std::uint64_t handled, const Room& room) {
   const auto at = static_cast<std::uint64_t>(moment);
   std::string stanza;
   stanza.swap(*envelope.mutable_stanza());
   const std::size_t rest = envelope.ByteSizeLong();
   const std::size_t enveloped = rest + SizeOfBytes(stanza.size());
   const std::size_t queued = SizeOfNumber(at) + (handled == 0 ? 0 : SizeOfNumber(handled)) + SizeOfBytes(enveloped);
-  std::string bytes(SizeOfBytes(queued), '\0');
-  auto* to = reinterpret_cast<std::uint8_t*>(bytes.data());
+  const std::size_t size = SizeOfBytes(queued);
+  char* const bytes = room(size);
+  auto* to = reinterpret_cast<std::uint8_t*>(bytes);
   to = WriteSize(to, v1::QueueElement::kStanzaFieldNumber, queued);
   to = WriteNumber(to, v1::Queued::kAtFieldNumber, at);
   if (handled != 0) to = WriteNumber(to, v1::Queued::kHandledFieldNumber, handled);
@@ -93,7 +103,7 @@ std::string Encode(link::v1::Envelope& envelope, std::int64_t moment, std::uint6
   to = WriteSize(to, link::v1::Envelope::kStanzaFieldNumber, stanza.size());
   std::copy(stanza.begin(), stanza.end(), to);
   stanza.swap(*envelope.mutable_stanza());
-  return bytes;
+  return {bytes, size};
 }
 
 Result<QueueContents> DecodeQueue(const storage::Reply& reply) {

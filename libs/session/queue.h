@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -35,6 +36,9 @@ bool IsAnswer(const v1::Answered& answered, std::uint64_t number, std::string_vi
 std::string Encode(const v1::QueueHeader& header);
 // The envelope is only read. The end of the element is its stanza.
 std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled);
+// Into the memory that `room` gives for so many bytes.
+using Room = std::function<char*(std::size_t bytes)>;
+std::string_view Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled, const Room& room);
 
 struct QueueContents {
   v1::QueueHeader header;  // `handled` is the highest that any element names

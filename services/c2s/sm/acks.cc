@@ -96,14 +96,15 @@ void Acks::HoldBack() {
   if (!std::exchange(held_back_, true)) context_.wheel.Arm(waiting_, context_.config.c2s.sm_ack_pace);
 }
 
-// Never more than Redis knows: after our end that is what the client will be told.
+// Never more than Redis knows: after our end that is what the client will be told. Who sends on asks again, and is told
+// without a new header if what came before the question is noted.
 void Acks::TryAnswer() {
   if (storing_ || (owed_ == 0 && !announce_)) return;
   const std::uint64_t handled = session_.uplink().handled();
   if (handled < wanted_ && !overdue_) return;
   if (OutOfPace()) return HoldBack();
   auto& queue = session_.management()->outbound().queue();
-  if (handled <= queue.stored()) return Answer();
+  if (queue.stored() >= (overdue_ ? handled : std::min(handled, wanted_))) return Answer();
   storing_ = true;
   auto stored = [](Session& session, bool noted) {
     Acks& self = session.management()->acks();
@@ -134,8 +135,9 @@ void Acks::Answer() {
 // A client that asks seldom is to have little to send again, and what another edge must take for a repeat is little.
 void Acks::NoteUnasked() {
   const std::uint64_t stored = session_.management()->outbound().queue().stored();
-  if (storing_ || session_.uplink().handled() <= stored) return;
-  if (session_.uplink().handled() >= stored + context_.config.c2s.sm_store_handled) return Note();
+  const std::uint64_t handled = session_.uplink().handled();
+  if (storing_ || handled <= stored) return;
+  if (handled >= stored + context_.config.c2s.sm_store_handled) return Note();
   if (!noting_.armed()) context_.wheel.Arm(noting_, context_.config.c2s.sm_store_delay);
 }
 

@@ -18,14 +18,15 @@ link::v1::Envelope& WithoutWay(link::v1::Envelope& envelope) {
 
 }  // namespace
 
-Entry::Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt)
-    : element_(session::Encode(WithoutWay(envelope), at, 0)),
-      receipt_(std::move(receipt)),
+Entry::Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt, const Memory& memory)
+    : receipt_(std::move(receipt)),
       mark_(session::MarkOf(envelope)),
       answers_(envelope.answers()),
       stanza_bytes_(static_cast<std::uint32_t>(envelope.stanza().size())),
       kind_(envelope.kind()),
       request_(IsRequestOfOthers(envelope)) {
+  const auto room = [&](std::size_t bytes) { return (element_ = memory(bytes)).get(); };
+  element_bytes_ = static_cast<std::uint32_t>(session::Encode(WithoutWay(envelope), at, 0, room).size());
   if (request_ || answers_ != 0) id_ = StableHash(envelope.id());
 }
 
@@ -38,7 +39,7 @@ session::v1::Answered Entry::Answered() const {
 
 link::v1::Envelope Entry::Envelope() const {
   session::v1::QueueElement element;
-  element.ParseFromString(element_);
+  element.ParseFromArray(element_.get(), static_cast<int>(element_bytes_));
   return std::move(*element.mutable_stanza()->mutable_envelope());
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <string>
+#include <functional>
+#include <memory>
 #include <string_view>
 
 #include "libs/rpc/link.h"
@@ -10,14 +12,16 @@
 namespace parley::c2s {
 
 // A stanza for a client that has not acknowledged it: the bytes that its queue in Redis has, and what is looked at
-// again, so that the envelope is free for the next one while it is warm, and what waits takes one piece of memory.
+// again, so that the envelope is free for the next one while it is warm.
 class Entry {
  public:
+  // Memory for so many bytes, which may be part of a larger piece.
+  using Memory = std::function<std::shared_ptr<char>(std::size_t bytes)>;
   // What the queue need not know is taken out of the envelope.
-  Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt);
+  Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt, const Memory& memory);
 
-  std::string_view element() const { return element_; }
-  std::string_view stanza() const { return element().substr(element_.size() - stanza_bytes_); }
+  std::string_view element() const { return {element_.get(), element_bytes_}; }
+  std::string_view stanza() const { return element().substr(element_bytes_ - stanza_bytes_); }
   link::v1::Kind kind() const { return kind_; }
   const session::Mark& mark() const { return mark_; }
   // As the envelope's.
@@ -41,11 +45,12 @@ class Entry {
   bool IsByMark(const link::v1::Envelope& other) const;
 
  private:
-  std::string element_;  // its end is the stanza
+  std::shared_ptr<char> element_;  // its end is the stanza
   rpc::Receipt receipt_;
   session::Mark mark_;
   std::uint64_t answers_;
   std::uint64_t id_ = 0;  // hash, if it is a request or answers one
+  std::uint32_t element_bytes_;
   std::uint32_t stanza_bytes_;
   link::v1::Kind kind_;
   bool request_;

@@ -19,7 +19,7 @@ Outbound::Outbound(Session& session, Context& context, std::string queue, std::u
 
 void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
   queue_.Plan();
-  unacked_.Push({*envelope, queue_.planned_at(), std::move(receipt)});
+  unacked_.Push(unacked_.Make(*envelope, queue_.planned_at(), std::move(receipt)));
   rpc::Recycle(std::move(envelope));
   if (queue_.down()) WriteOut();
 }
@@ -32,7 +32,7 @@ void Outbound::MarkReplied(std::string_view id, std::string_view from) {
 void Outbound::Adopt(session::QueueContents contents) {
   unacked_.StartAfter(contents.header.acked());
   for (auto& queued : contents.stanzas) {
-    unacked_.Push({*queued.mutable_envelope(), queued.at(), rpc::Receipt()});
+    unacked_.Push(unacked_.Make(*queued.mutable_envelope(), queued.at(), rpc::Receipt()));
   }
   unacked_.AdoptReplied(contents.header);
   remembered_.Adopt(contents.header);

@@ -28,6 +28,31 @@ TEST_F(ResumeTest, ComesBackToTheSameEdge) {
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().asks.size(); }), 2u) << "no router is needed for this";
 }
 
+// Their bytes share memory, and go one after the other.
+TEST_F(ResumeTest, OfManyThatWaitThoseThatAreNotAcknowledgedComeAgain) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  const auto numbered = [](int number) {
+    const std::string body(static_cast<std::size_t>(number) * 7, 'x');
+    return "<message id='" + std::to_string(number) + "'><body>" + body + "</body></message>";
+  };
+  for (int number = 1; number <= 100; ++number) Deliver(id, numbered(number));
+  client.Until(numbered(100));
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='37'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return Length() == "64"; }));
+  GoAway(client);
+  Client again(edge_.port());
+  EXPECT_THAT(Resume(again, id, 50), HasSubstr("<resumed"));
+  const std::string rest = again.Until(numbered(100));
+  EXPECT_THAT(rest, Not(HasSubstr(numbered(50))));
+  ASSERT_TRUE(edge_.Eventually([this] { return Length() == "51"; }));
+  const auto queued = Contents().stanzas;
+  for (int number = 51; number <= 100; ++number) {
+    EXPECT_THAT(rest, HasSubstr(numbered(number)));
+    EXPECT_EQ(queued[static_cast<std::size_t>(number) - 51].envelope().stanza(), numbered(number));
+  }
+}
+
 TEST_F(ResumeTest, TakesOverFromAStreamThatIsStillThere) {
   Client client(edge_.port());
   const std::string id = Enable(client);

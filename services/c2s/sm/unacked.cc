@@ -7,6 +7,11 @@
 #include "services/c2s/metrics.h"
 
 namespace parley::c2s {
+namespace {
+
+constexpr std::size_t kLargestPage = 4096;
+
+}  // namespace
 
 Unacked::~Unacked() { Count(-static_cast<double>(entries_.size()), -static_cast<double>(bytes_)); }
 
@@ -17,6 +22,20 @@ void Unacked::Count(double stanzas, double bytes) {
 
 bool Unacked::Fits(std::size_t bytes) const {
   return entries_.size() < context_.config.c2s.sm_max_stanzas && bytes_ + bytes <= context_.config.c2s.sm_max_bytes;
+}
+
+Entry Unacked::Make(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt) {
+  return {envelope, at, std::move(receipt), [this](std::size_t bytes) { return Room(bytes); }};
+}
+
+// No page is larger than what waits already: a client that acknowledges at once has no memory that it does not use.
+std::shared_ptr<char> Unacked::Room(std::size_t bytes) {
+  if (page_bytes_ - page_used_ < bytes) {
+    page_bytes_ = std::max(bytes, std::min(bytes_, kLargestPage));
+    page_ = std::make_shared_for_overwrite<char[]>(page_bytes_);
+    page_used_ = 0;
+  }
+  return {page_, page_.get() + std::exchange(page_used_, page_used_ + bytes)};
 }
 
 void Unacked::Push(Entry entry) {
@@ -30,10 +49,17 @@ void Unacked::Drop(std::uint32_t count) {
   std::size_t bytes = 0;
   for (std::uint32_t i = 0; i < count; ++i) bytes += entries_[i].stanza().size();
   entries_.erase(entries_.begin(), entries_.begin() + count);
-  if (entries_.empty()) std::vector<Entry>().swap(entries_);
+  if (entries_.empty()) LetGo();
   bytes_ -= bytes;
   acked_ += count;
   Count(-static_cast<double>(count), -static_cast<double>(bytes));
+}
+
+// Who waits for nothing has nothing on the heap.
+void Unacked::LetGo() {
+  std::vector<Entry>().swap(entries_);
+  page_.reset();
+  page_bytes_ = page_used_ = 0;
 }
 
 std::vector<Entry> Unacked::TakeBehind(std::uint64_t number) {
