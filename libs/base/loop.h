@@ -10,11 +10,8 @@ class io_context;
 
 namespace parley {
 
-// One event loop: everything that a service owns lives on it, so that nothing needs a lock. One thread at a time has
-// the turn: the one that calls Run(), or one that waits for events of its own and handles them by RunHere(). "The
-// loop's thread" is the one that has the turn.
-// Wraps a boost::asio::io_context so that code which only posts and waits need not include Asio. Whatever completes on
-// a thread of Asio's own (a resolver) must be posted.
+// One event loop on one thread: everything that a service owns lives on it, so that nothing needs a lock.
+// Wraps a boost::asio::io_context so that code which only posts and waits need not include Asio.
 class Loop {
  public:
   using Task = std::function<void()>;
@@ -32,10 +29,6 @@ class Loop {
 
   // Runs `task` on the loop's thread, later. From any thread, in the order posted by each.
   void Post(Task task);
-
-  // Like Post, but if nobody has the turn, the calling thread takes it until nothing is left to do: that saves waking
-  // the thread of Run(), which on another core costs more than what most events ask for.
-  void RunHere(Task task);
 
   // Runs `task` once all that is ready now has been handled: where writers gather what this turn produced, to send it
   // in one write. From the loop's thread only.

@@ -1,32 +1,28 @@
 #include "libs/rpc/frame_transport.h"
 
-#include <grpcpp/impl/codegen/proto_utils.h>
-
 namespace parley::rpc {
-namespace {
-
-using FrameTraits = grpc::SerializationTraits<link::v1::Frame>;
-
-}  // namespace
 
 void FrameTransport::OnOpen(const std::string& remote_address) {
-  events_->OnOpen(remote_address);
   stream_->Read();
+  events_->OnOpen(remote_address);
 }
 
-void FrameTransport::Write(const link::v1::Frame& frame) {
-  grpc::ByteBuffer bytes;
-  bool own = false;
-  if (!FrameTraits::Serialize(frame, &bytes, &own).ok()) return Abort("a frame does not serialise");
-  stream_->Write(bytes);
+void FrameTransport::OnMessage(std::string_view message) {
+  // About as many as came last time.
+  auto& envelopes = *frame_.mutable_envelopes();
+  while (envelopes.ClearedCount() < spare_envelopes_) envelopes.AddCleared(NewEnvelope().release());
+  const bool parsed = frame_.ParseFromArray(message.data(), static_cast<int>(message.size()));
+  spare_envelopes_ = envelopes.size();
+  stream_->Read();
+  if (parsed) {
+    events_->OnFrame(frame_, message.size());
+  } else {
+    events_->OnGarbage();
+  }
 }
 
-void FrameTransport::OnMessage(grpc::ByteBuffer& message) {
-  const std::size_t bytes = message.Length();
-  auto* frame =
-      reader_.Read([&](link::v1::Frame& into) { return FrameTraits::Deserialize(&message, &into).ok(); });
-  stream_->ReadAfterWrites();
-  frame != nullptr ? events_->OnFrame(*frame, bytes) : events_->OnGarbage();
+void FrameTransport::OnBroken(const CallStatus& status) {
+  events_->OnBroken(status.ok() ? "the peer ended the stream" : status.message);
 }
 
 }  // namespace parley::rpc

@@ -1,15 +1,19 @@
 #include "libs/rpc/grpc_wire.h"
 
+#include <charconv>
 #include <cstdint>
 
 namespace parley::rpc {
 namespace {
 
-constexpr std::size_t kLength = 4;
+constexpr std::size_t kLengthBytes = 4;
+constexpr std::string_view kHexDigits = "0123456789ABCDEF";
+// Beyond this a buffer that was used up is not kept.
+constexpr std::size_t kKeptBytes = 65536;
 
 std::uint32_t LengthIn(std::string_view prefix) {
   std::uint32_t length = 0;
-  for (std::size_t i = 0; i < kLength; ++i) length = length << 8 | static_cast<unsigned char>(prefix[1 + i]);
+  for (std::size_t i = 0; i < kLengthBytes; ++i) length = length << 8 | static_cast<unsigned char>(prefix[1 + i]);
   return length;
 }
 
@@ -20,47 +24,82 @@ int HexDigit(char c) {
   return -1;
 }
 
-// Status messages are percent-encoded; what is not well encoded stays as it is.
-std::string Decode(std::string_view text) {
-  std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool encoded = text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0;
-    plain += encoded ? static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])) : text[i];
-    if (encoded) i += 2;
-  }
-  return plain;
+bool EncodedAt(std::string_view text, std::size_t i) {
+  return text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0;
 }
 
 }  // namespace
 
-void SerializeGrpc(const google::protobuf::MessageLite& message, std::string& into) {
-  const std::size_t size = message.ByteSizeLong();
-  into.assign(1, '\0');
-  for (std::size_t i = 0; i < kLength; ++i) into += static_cast<char>(size >> (8 * (kLength - 1 - i)));
-  message.AppendPartialToString(&into);
+void AppendMessagePrefix(std::size_t length, std::string& to) {
+  to += '\0';
+  for (std::size_t i = kLengthBytes; i-- > 0;) to += static_cast<char>(length >> (8 * i) & 0xFF);
 }
 
-std::string_view GrpcMessages::Next(std::string_view bytes) {
-  if (bytes.size() < kPrefix) return {};
-  const std::uint32_t length = LengthIn(bytes);
-  if (bytes[0] != '\0' || length > kMaxFrameBytes) {
-    good_ = false;
-    return {};
+bool MessageBuffer::broken() const {
+  const auto bytes = left();
+  return bytes.size() >= kMessagePrefix && (bytes[0] != '\0' || LengthIn(bytes) > kMaxMessageBytes);
+}
+
+bool MessageBuffer::HasNext() const {
+  const auto bytes = left();
+  return bytes.size() >= kMessagePrefix && bytes.size() - kMessagePrefix >= LengthIn(bytes) && !broken();
+}
+
+std::optional<std::string_view> MessageBuffer::Next() {
+  if (used_ == bytes_.size()) {
+    bytes_.clear();
+    used_ = 0;
+    if (bytes_.capacity() > kKeptBytes) bytes_.shrink_to_fit();
   }
-  if (bytes.size() - kPrefix < length) return {};
-  return bytes.substr(kPrefix, length);
+  if (!HasNext()) {
+    bytes_.erase(0, std::exchange(used_, 0));
+    return std::nullopt;
+  }
+  const std::uint32_t length = LengthIn(left());
+  const auto message = left().substr(kMessagePrefix, length);
+  used_ += kMessagePrefix + length;
+  return message;
 }
 
-void GrpcStatus::Take(std::string_view name, std::string_view value) {
+std::string EncodeStatusMessage(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte <= 0x7E && c != '%') {
+      encoded += c;
+    } else {
+      encoded += {'%', kHexDigits[byte >> 4], kHexDigits[byte & 0xF]};
+    }
+  }
+  return encoded;
+}
+
+// What is not well encoded stays as it is.
+std::string DecodeStatusMessage(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (EncodedAt(text, i)) {
+      plain += static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2]));
+      i += 2;
+    } else {
+      plain += text[i];
+    }
+  }
+  return plain;
+}
+
+void StatusFields::Take(std::string_view name, std::string_view value) {
   if (name == ":status") http_ = value;
   if (name == "grpc-status") code_ = value;
-  if (name == "grpc-message") message_ = Decode(value);
+  if (name == "grpc-message") message_ = DecodeStatusMessage(value);
 }
 
-std::string GrpcStatus::problem() const {
-  if (!http_.empty() && http_ != "200") return "it answered with HTTP " + http_;
-  if (code_.empty() || code_ == "0") return {};
-  return message_.empty() ? "it ended the stream with status " + code_ : message_;
+std::optional<CallStatus> StatusFields::status() const {
+  if (!http_.empty() && http_ != "200") return CallStatus(CallStatus::kUnavailable, "it answered with HTTP " + http_);
+  if (code_.empty()) return std::nullopt;
+  int code = CallStatus::kUnknown;
+  std::from_chars(code_.data(), code_.data() + code_.size(), code);
+  return CallStatus(static_cast<CallStatus::Code>(code), message_);
 }
 
 }  // namespace parley::rpc

@@ -1,56 +1,51 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "libs/rpc/transport.h"
+#include "libs/rpc/call_status.h"
 
-// gRPC over HTTP/2 as its protocol says (doc/PROTOCOL-HTTP2.md in gRPC's repository), for what does not use its library.
+// What gRPC's protocol over HTTP/2 is made of (doc/PROTOCOL-HTTP2.md in gRPC's repository).
 namespace parley::rpc {
 
-// `message` as one message on the wire: not compressed, with its length before it.
-void SerializeGrpc(const google::protobuf::MessageLite& message, std::string& into);
+// A reply may be large (a whole roster, a page of offline messages).
+inline constexpr std::size_t kMaxMessageBytes = 64 << 20;
+
+// What stands before a message: that it is not compressed, and its length.
+inline constexpr std::size_t kMessagePrefix = 5;
+void AppendMessagePrefix(std::size_t length, std::string& to);
 
 // Cuts what comes into messages.
-class GrpcMessages {
+class MessageBuffer {
  public:
-  // Calls `take(std::string_view)` for each message that is complete. False: what came is none, or it is too large;
-  // nothing more is taken.
-  template <class TakeOne>
-  bool Take(std::string_view bytes, TakeOne take) {
-    if (!partial_.empty()) {
-      partial_ += bytes;
-      bytes = partial_;
-    }
-    std::size_t used = 0;
-    while (good_) {
-      const auto message = Next(bytes.substr(used));
-      if (message.data() == nullptr) break;
-      used += kPrefix + message.size();
-      take(message);
-    }
-    // What is left may lie in partial_ itself.
-    std::string left(bytes.substr(used));
-    partial_ = std::move(left);
-    return good_;
-  }
+  void Add(std::string_view bytes) { bytes_ += bytes; }
+  // Takes the next one that is complete; it is valid until Add or Next.
+  std::optional<std::string_view> Next();
+  bool HasNext() const;
+  // What came is no message, or too large.
+  bool broken() const;
+  // It ends within a message.
+  bool partial() const { return used_ < bytes_.size(); }
 
  private:
-  static constexpr std::size_t kPrefix = 5;
-  // Without data: not whole yet, or not good.
-  std::string_view Next(std::string_view bytes);
+  std::string_view left() const { return std::string_view(bytes_).substr(used_); }
 
-  std::string partial_;
-  bool good_ = true;
+  std::string bytes_;
+  std::size_t used_ = 0;
 };
 
+// Status messages are percent-encoded.
+std::string EncodeStatusMessage(std::string_view text);
+std::string DecodeStatusMessage(std::string_view text);
+
 // What an answer's header fields and trailers say.
-class GrpcStatus {
+class StatusFields {
  public:
   void Take(std::string_view name, std::string_view value);
-  // Empty: none that is known.
-  std::string problem() const;
+  // Nothing: they do not say it.
+  std::optional<CallStatus> status() const;
 
  private:
   std::string http_;

@@ -10,7 +10,7 @@
 namespace parley::rpc {
 
 // A certificate, its key and the authorities, as they were when last read whole: files that are missing, half written
-// or do not belong together are reported, and the former ones stay. (gRPC's own watcher ends the process then.)
+// or do not belong together are reported, and the former ones stay.
 // Thread-safe.
 class IdentityFiles {
  public:

@@ -19,7 +19,7 @@ class Metrics;
 }
 
 // The stream between two services (proto/parley/link/v1/link.proto has the contract). No gRPC and no Asio in this
-// header. Everything here runs on the loop's thread; one more thread polls gRPC's completion queue.
+// header. Everything here runs on the loop's thread.
 namespace parley::rpc {
 
 class Security;
@@ -153,7 +153,7 @@ struct LinkOptions {
   telemetry::Metrics* metrics = nullptr;
 };
 
-// One end of a stream. Writes adaptively: one gRPC write in flight, what gathers meanwhile is the next batch; flushed
+// One end of a stream. Writes adaptively: one message in flight, what gathers meanwhile is the next batch; flushed
 // at the end of a loop turn.
 class Link {
  public:

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "libs/base/log.h"
+#include "libs/rpc/dial_identity.h"
 #include "libs/rpc/endpoint.h"
-#include "libs/rpc/http2_transport.h"
+#include "libs/rpc/frame_transport.h"
+#include "libs/rpc/http2.h"
 #include "libs/rpc/security.h"
 
 namespace parley::rpc {
@@ -43,7 +45,13 @@ void LinkClient::State::Dial() {
     if (const auto self = weak.lock()) self->OnEnded(reason);
   });
   dialled = std::chrono::steady_clock::now();
-  endpoint->Attach(DialHttp2(loop, *endpoint, OptionsNow(), address, role->expected_service));
+  const auto options = OptionsNow();
+  const auto connection = Http2::Dial(loop, address, IdentityToDial(options.security.get(), role->expected_service),
+                                      Http2::Options(options));
+  auto& stream = connection->Call(kExchangeMethod);
+  auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
+  endpoint->Attach(*transport);
+  stream.Use(std::move(transport));
 }
 
 void LinkClient::State::OnEnded(const std::string& reason) {

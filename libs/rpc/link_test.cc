@@ -22,9 +22,8 @@ using testing::RunUntil;
 class LinkTest : public ::testing::Test {
  protected:
   void StartServer(const LinkOptions& options = {}) {
-    server_ =
-        std::make_unique<Server>(loop_, Self{"router", "router-1", "epoch-1"}, "127.0.0.1:" + std::to_string(port_),
-                                 options, &server_side_, std::vector<grpc::Service*>());
+    server_ = std::make_unique<Server>(loop_, Self{"router", "router-1", "epoch-1"},
+                                       "127.0.0.1:" + std::to_string(port_), options, Methods(), &server_side_);
     port_ = server_->port();
   }
   void Dial(const LinkOptions& options = {}, const std::string& service = "router") {

@@ -1,21 +1,8 @@
 #include "libs/rpc/method_call.h"
 
 #include <utility>
-#include <vector>
 
 namespace parley::rpc {
-namespace {
-
-std::string ToString(const grpc::ByteBuffer& bytes) {
-  std::string text;
-  text.reserve(bytes.Length());
-  std::vector<grpc::Slice> slices;
-  if (!bytes.Dump(&slices).ok()) return text;
-  for (const auto& slice : slices) text.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-  return text;
-}
-
-}  // namespace
 
 // Whoever handles a message has it; the call may be gone before.
 class MethodCall::Answers final : public Responder {
@@ -32,10 +19,10 @@ class MethodCall::Answers final : public Responder {
     return true;
   }
   void Finish() override {
-    Settle([](MethodCall& call) { call.End(grpc::Status::OK); });
+    Settle([](MethodCall& call) { call.End(CallStatus()); });
   }
   void Fail(const std::string& why) override {
-    Settle([&](MethodCall& call) { call.End(grpc::Status(grpc::StatusCode::UNAVAILABLE, why)); });
+    Settle([&](MethodCall& call) { call.End({CallStatus::kUnavailable, why}); });
   }
   void Next() override {
     Settle([](MethodCall& call) { call.stream_.Read(); });
@@ -70,15 +57,15 @@ MethodCall::~MethodCall() {
   if (audit_) audit_->Ended("cancelled");  // perhaps done all the same
 }
 
-void MethodCall::OnMessage(grpc::ByteBuffer& message) {
+void MethodCall::OnMessage(std::string_view message) {
   asked_ = true;
   const auto answers = std::make_shared<Answers>(*this);
   answers_ = answers;
-  on_message_(ToString(message), answers);
+  on_message_(std::string(message), answers);
 }
 
 void MethodCall::OnReadsDone() {
-  End(asked_ ? grpc::Status::OK : grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "there is no request"));
+  End(asked_ ? CallStatus() : CallStatus(CallStatus::kInvalidArgument, "there is no request"));
 }
 
 void MethodCall::Send(std::string message) {
@@ -86,7 +73,7 @@ void MethodCall::Send(std::string message) {
   if (!stream_.writing()) WriteNext();
 }
 
-void MethodCall::End(const grpc::Status& status) {
+void MethodCall::End(const CallStatus& status) {
   if (std::exchange(ended_, true)) return;
   status_ = status;
   tell_(status.ok() ? CallMeter::Outcome::kAnswered : CallMeter::Outcome::kFailed);
@@ -99,9 +86,9 @@ void MethodCall::WriteNext() {
     if (ended_) stream_.Finish(status_);
     return;
   }
-  grpc::Slice slice(unsent_.front());
+  const std::string message = std::move(unsent_.front());
   unsent_.pop_front();
-  stream_.Write(grpc::ByteBuffer(&slice, 1));
+  stream_.WriteBytes(message);
 }
 
 }  // namespace parley::rpc

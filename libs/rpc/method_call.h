@@ -12,7 +12,7 @@
 
 namespace parley::rpc {
 
-// One call of one of a server's methods, over the generic stream that every gRPC call is.
+// One call of one of a server's methods, over the stream that every gRPC call is.
 class MethodCall final : public ByteStream::User {
  public:
   // `ended` is told what became of it.
@@ -25,15 +25,15 @@ class MethodCall final : public ByteStream::User {
   class Answers;
 
   void OnOpen(const std::string&) override { stream_.Read(); }
-  void OnMessage(grpc::ByteBuffer& message) override;
+  void OnMessage(std::string_view message) override;
   void OnWritten() override { WriteNext(); }
   void OnReadsDone() override;
   // The caller has said all; the answers come.
   bool Lingers() const override { return true; }
-  void OnBroken(const std::string&) override {}
+  void OnBroken(const CallStatus&) override {}
 
   void Send(std::string message);
-  void End(const grpc::Status& status);
+  void End(const CallStatus& status);
   void WriteNext();
 
   ByteStream& stream_;
@@ -45,7 +45,7 @@ class MethodCall final : public ByteStream::User {
   std::unique_ptr<Audit> audit_;
   bool asked_ = false;
   bool ended_ = false;
-  grpc::Status status_;
+  CallStatus status_;
 };
 
 }  // namespace parley::rpc

@@ -14,10 +14,7 @@ namespace google::protobuf {
 class Message;
 }
 
-// What a server answers besides links, without gRPC's types: calls arrive on the loop's thread, through the same
-// completion queue as the links. gRPC's callback API has threads that poll on their own; in gRPC's epoll engine they
-// take the links' events too and hand them over, which doubles the cost of a link that is not busy (measured with
-// parley-link-bench: 24 against 53 us of CPU per round trip).
+// What a server answers besides links; on the loop's thread.
 namespace parley::rpc {
 
 // The answering side of one call. Loop's thread only; may outlive the call.

@@ -1,6 +1,7 @@
 #include "libs/rpc/pipe.h"
 
 #include <openssl/x509_vfy.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -10,6 +11,8 @@
 #include <charconv>
 #include <optional>
 #include <utility>
+
+#include "libs/rpc/pipe_tls.h"
 
 namespace parley::rpc {
 namespace {
@@ -37,16 +40,9 @@ std::optional<tcp::endpoint> Parse(std::string_view address) {
   return tcp::endpoint(ip, port);
 }
 
-ssl::context ContextOf(const IdentityFiles::Pem& files) {
-  ssl::context context(ssl::context::tls_client);
-  context.set_options(ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1);
-  context.set_verify_mode(ssl::verify_peer);
-  context.add_certificate_authority(asio::buffer(files.authorities));
-  context.use_certificate_chain(asio::buffer(files.certificate));
-  context.use_private_key(asio::buffer(files.key), ssl::context::pem);
-  static constexpr unsigned char kAlpn[] = {2, 'h', '2'};  // RFC 9113 section 3.2
-  SSL_CTX_set_alpn_protos(context.native_handle(), kAlpn, sizeof kAlpn);
-  return context;
+std::string ToString(const tcp::endpoint& endpoint) {
+  const std::string ip = endpoint.address().to_string();
+  return (endpoint.address().is_v6() ? "[" + ip + "]" : ip) + ":" + std::to_string(endpoint.port());
 }
 
 }  // namespace
@@ -54,15 +50,19 @@ ssl::context ContextOf(const IdentityFiles::Pem& files) {
 // Shared with the handlers that wait.
 class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
  public:
-  State(Loop& loop, Owner& owner, std::string peer_name)
-      : loop_(loop), owner_(&owner), peer_name_(std::move(peer_name)), socket_(loop.io()) {}
+  State(Loop& loop, Owner& owner, std::shared_ptr<const PipeTls> tls, ssl::stream_base::handshake_type side)
+      : loop_(loop), owner_(&owner), tls_context_(std::move(tls)), side_(side), socket_(loop.io()) {}
 
-  void Dial(const std::string& address, const DialIdentity& identity, std::chrono::milliseconds timeout);
+  void Dial(const std::string& address, const std::string& peer_name, std::chrono::milliseconds timeout);
+  void Take(int fd, std::chrono::milliseconds timeout);
   void Write(std::string_view bytes);
+  const std::string& address() const { return address_; }
+  const PeerNames* peer() const { return peer_ ? &*peer_ : nullptr; }
   // Nothing more is told.
   void Disown();
 
  private:
+  void Begin();
   void Handshake();
   void Connected();
   void Read();
@@ -80,9 +80,12 @@ class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
 
   Loop& loop_;
   Owner* owner_;
-  const std::string peer_name_;
+  const std::shared_ptr<const PipeTls> tls_context_;
+  const ssl::stream_base::handshake_type side_;
+  std::string address_;
+  std::string expected_name_;  // in the peer's certificate; empty: any
+  std::optional<PeerNames> peer_;
   tcp::socket socket_;
-  std::optional<ssl::context> context_;
   std::optional<ssl::stream<tcp::socket&>> tls_;
   Loop::Timer deadline_;
   std::array<char, kReadBytes> buffer_;
@@ -91,44 +94,63 @@ class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
   bool flush_planned_ = false;
 };
 
-void Pipe::State::Dial(const std::string& address, const DialIdentity& identity, std::chrono::milliseconds timeout) {
+void Pipe::State::Dial(const std::string& address, const std::string& peer_name, std::chrono::milliseconds timeout) {
+  address_ = address;
+  expected_name_ = peer_name;
   deadline_ = loop_.After(timeout, [this] { Close("failed to connect: timeout"); });
-  const auto fail = [&](const std::string& reason) {
-    loop_.Post([self = shared_from_this(), reason] { self->Close("failed to connect: " + reason); });
-  };
   const auto endpoint = Parse(address);
-  if (!endpoint) return fail(address + " is no address with a port");
-  if (identity.files) {
-    try {
-      context_.emplace(ContextOf(*identity.files));
-    } catch (const boost::system::system_error& error) {
-      return fail(error.what());
-    }
+  if (!endpoint) {
+    return loop_.Post([self = shared_from_this()] {
+      self->Close("failed to connect: " + self->address_ + " is no address with a port");
+    });
   }
   socket_.async_connect(*endpoint, [self = shared_from_this()](const error_code& error) {
     if (self->owner_ == nullptr) return;
-    if (error) return self->Close("failed to connect: " + error.message());
-    error_code ignored;
-    self->socket_.set_option(tcp::no_delay(true), ignored);
-    self->context_ ? self->Handshake() : self->Connected();
+    error ? self->Close("failed to connect: " + error.message()) : self->Begin();
   });
 }
 
-void Pipe::State::Handshake() {
-  tls_.emplace(socket_, *context_);
-  tls_->set_verify_callback(ssl::host_name_verification(peer_name_));
-  SSL_set_tlsext_host_name(tls_->native_handle(), peer_name_.c_str());
-  tls_->async_handshake(ssl::stream_base::client, [self = shared_from_this()](const error_code& error) {
+void Pipe::State::Take(int fd, std::chrono::milliseconds timeout) {
+  deadline_ = loop_.After(timeout, [this] { Close("no TLS handshake in time"); });
+  sockaddr_storage local{};
+  socklen_t size = sizeof local;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size);
+  error_code error;
+  socket_.assign(local.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
+  if (!error) address_ = ToString(socket_.remote_endpoint(error));
+  loop_.Post([self = shared_from_this(), error] {
     if (self->owner_ == nullptr) return;
-    error ? self->Close(self->Explain(error)) : self->Connected();
+    error ? self->Close(error.message()) : self->Begin();
+  });
+}
+
+void Pipe::State::Begin() {
+  error_code ignored;
+  socket_.set_option(tcp::no_delay(true), ignored);
+  tls_context_ ? Handshake() : Connected();
+}
+
+void Pipe::State::Handshake() {
+  tls_.emplace(socket_, static_cast<const PipeTlsContext&>(*tls_context_).context());
+  if (!expected_name_.empty()) {
+    tls_->set_verify_callback(ssl::host_name_verification(expected_name_));
+    SSL_set_tlsext_host_name(tls_->native_handle(), expected_name_.c_str());
+  }
+  tls_->async_handshake(side_, [self = shared_from_this()](const error_code& error) {
+    if (self->owner_ == nullptr) return;
+    if (error) return self->Close(self->Explain(error));
+    const std::unique_ptr<X509, void (*)(X509*)> certificate(SSL_get1_peer_certificate(self->tls_->native_handle()),
+                                                             X509_free);
+    self->peer_ = certificate ? NamesIn(certificate.get()) : PeerNames();
+    self->Connected();
   });
 }
 
 std::string Pipe::State::Explain(const error_code& error) {
   const long verdict = SSL_get_verify_result(tls_->native_handle());
-  std::string text = "failed to connect: TLS: " + error.message();
+  std::string text = (expected_name_.empty() ? "TLS: " : "failed to connect: TLS: ") + error.message();
   if (verdict != X509_V_OK) text += std::string(": ") + X509_verify_cert_error_string(verdict);
-  return text + " (the certificate must be for " + peer_name_ + ")";
+  return expected_name_.empty() ? text : text + " (the certificate must be for " + expected_name_ + ")";
 }
 
 void Pipe::State::Connected() {
@@ -187,14 +209,21 @@ void Pipe::State::CloseSocket() {
   socket_.close(ignored);
 }
 
-Pipe::Pipe(Loop& loop, Owner& owner, const std::string& address, const DialIdentity& identity,
-           std::chrono::milliseconds timeout)
-    : state_(std::make_shared<State>(loop, owner, identity.peer_name)) {
-  state_->Dial(address, identity, timeout);
+Pipe::Pipe(Loop& loop, Owner& owner, const std::string& address, std::shared_ptr<const PipeTls> tls,
+           const std::string& peer_name, std::chrono::milliseconds timeout)
+    : state_(std::make_shared<State>(loop, owner, std::move(tls), ssl::stream_base::client)) {
+  state_->Dial(address, peer_name, timeout);
+}
+
+Pipe::Pipe(Loop& loop, Owner& owner, int fd, std::shared_ptr<const PipeTls> tls, std::chrono::milliseconds timeout)
+    : state_(std::make_shared<State>(loop, owner, std::move(tls), ssl::stream_base::server)) {
+  state_->Take(fd, timeout);
 }
 
 Pipe::~Pipe() { state_->Disown(); }
 
 void Pipe::Write(std::string_view bytes) { state_->Write(bytes); }
+const std::string& Pipe::address() const { return state_->address(); }
+const PeerNames* Pipe::peer() const { return state_->peer(); }
 
 }  // namespace parley::rpc

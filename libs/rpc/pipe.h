@@ -2,19 +2,34 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libs/base/loop.h"
-#include "libs/rpc/dial_identity.h"
+#include "libs/rpc/identity_files.h"
 
 namespace parley::rpc {
 
-// A connection that this process makes to another of the cluster: TCP, or TLS 1.3 over it, with ALPN "h2" and the
-// certificates of both sides checked. Loop's thread only. No call of the owner comes from inside a method of this class,
-// and none after its destructor, which ends the connection at once.
+// What the peer's certificate calls it.
+struct PeerNames {
+  std::vector<std::string> dns;
+  std::string common;
+};
+
+// What TLS needs of one end, made from its files once for many connections: TLS 1.2 or newer, ALPN "h2", and the
+// certificates of both sides are checked.
+class PipeTls {
+ public:
+  // Throw std::runtime_error.
+  static std::shared_ptr<const PipeTls> ToDial(const IdentityFiles::Pem& files);
+  static std::shared_ptr<const PipeTls> ToAccept(const IdentityFiles::Pem& files);
+  virtual ~PipeTls() = default;
+};
+
+// A connection between two processes of the cluster: TCP, or TLS over it. Loop's thread only. No call of the owner
+// comes from inside a method of this class, and none after its destructor, which ends the connection at once.
 class Pipe {
  public:
   class Owner {
@@ -30,15 +45,19 @@ class Pipe {
     ~Owner() = default;
   };
 
-  // Dials "ip:port" within `timeout`.
-  Pipe(Loop& loop, Owner& owner, const std::string& address, const DialIdentity& identity,
-       std::chrono::milliseconds timeout);
+  // Dials "ip:port" within `timeout`. `tls`: nullptr for none.
+  Pipe(Loop& loop, Owner& owner, const std::string& address, std::shared_ptr<const PipeTls> tls,
+       const std::string& peer_name, std::chrono::milliseconds timeout);
+  // Takes a socket that was accepted; TLS within `timeout`.
+  Pipe(Loop& loop, Owner& owner, int fd, std::shared_ptr<const PipeTls> tls, std::chrono::milliseconds timeout);
   ~Pipe();
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;
 
   // Leaves with what else is written in this turn.
   void Write(std::string_view bytes);
+  const std::string& address() const;  // of the peer, "ip:port"
+  const PeerNames* peer() const;       // nullptr: in the clear
 
  private:
   class State;

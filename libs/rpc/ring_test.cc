@@ -25,8 +25,7 @@ class Router : public Recorder {
   Router(Loop& loop, std::string instance) : loop_(loop), instance_(std::move(instance)) {}
   void Start(const std::string& host = "127.0.0.1") {
     server_ = std::make_unique<Server>(loop_, Self{"router", instance_, "epoch-" + std::to_string(++starts_)},
-                                       host + ":" + std::to_string(port_), LinkOptions(), this,
-                                       std::vector<grpc::Service*>());
+                                       host + ":" + std::to_string(port_), LinkOptions(), Methods(), this);
   }
   void Die() {
     server_.reset();

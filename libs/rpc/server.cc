@@ -1,31 +1,39 @@
 #include "libs/rpc/server.h"
 
 #include <chrono>
-#include <stdexcept>
 #include <unordered_map>
 #include <utility>
 
+#include "libs/base/log.h"
+#include "libs/net/connection.h"
 #include "libs/rpc/audit.h"
 #include "libs/rpc/call_meter.h"
-#include "libs/rpc/channel.h"
 #include "libs/rpc/endpoint.h"
 #include "libs/rpc/frame_transport.h"
+#include "libs/rpc/http2.h"
 #include "libs/rpc/method_call.h"
 #include "libs/rpc/security_state.h"
 
 namespace parley::rpc {
 namespace {
 
-// Calls that may arrive before the loop gets round to asking for more.
-constexpr int kListening = 4;
+constexpr std::chrono::seconds kWarnEvery{1};
+
+// gRPC writes "both families" so.
+std::string ForBothFamilies(const std::string& listen) {
+  constexpr std::string_view kAny = "[::]:";
+  return listen.starts_with(kAny) ? "*:" + listen.substr(kAny.size()) : listen;
+}
 
 }  // namespace
 
 struct Server::State {
   State(Loop& loop_, Self self, LinkOptions options, LinkHandler* handler_, Methods methods_);
   ~State();
-  void Start(const std::string& listen, const std::vector<grpc::Service*>& services);
-  void Accept(const grpc::GenericServerContext& call, ByteStream& stream);
+  void Start(const std::string& listen);
+  void Take(int fd);
+  void OnHandshakeFailed(const std::string& problem);
+  void Accept(const Http2::Request& call, ByteStream& stream);
   void AcceptLink(const Caller& caller, ByteStream& stream);
   void AcceptCall(const std::string& method, const Caller& caller, ByteStream& stream);
   void Deny(const std::string& method, const Caller& caller, ByteStream& stream);
@@ -35,12 +43,12 @@ struct Server::State {
   const Methods methods;
   std::shared_ptr<CallMeter> calls;
   std::shared_ptr<Endpoint::Role> role = std::make_shared<Endpoint::Role>();
-  int port = 0;
   bool draining = false;
-  // Goes after the server: it has its queue.
-  std::shared_ptr<Poller> poller;
-  std::shared_ptr<Acceptor> acceptor = std::make_shared<Acceptor>();
   std::unordered_map<Endpoint*, std::shared_ptr<Endpoint>> endpoints;
+  std::uint64_t accepted = 0;
+  std::chrono::steady_clock::time_point handshakes_warned;
+  std::unordered_map<std::uint64_t, std::shared_ptr<Http2>> connections;
+  std::unique_ptr<net::Listener> listener;
 };
 
 Server::State::State(Loop& loop_, Self self, LinkOptions options, LinkHandler* handler_, Methods methods_)
@@ -51,24 +59,32 @@ Server::State::State(Loop& loop_, Self self, LinkOptions options, LinkHandler* h
   calls = std::make_shared<CallMeter>(options.metrics);
 }
 
-void Server::State::Start(const std::string& listen, const std::vector<grpc::Service*>& services) {
-  acceptor->security = role->options.security;
-  grpc::ServerBuilder builder;
-  SetServerArguments(role->options, builder);
-  builder.AddListeningPort(listen, ServerCredentialsOf(role->options.security.get()), &port);
-  for (auto* service : services) builder.RegisterService(service);
-  builder.RegisterAsyncGenericService(&acceptor->service);
-  auto queue = builder.AddCompletionQueue();
-  acceptor->server = builder.BuildAndStart();
-  if (!acceptor->server || port == 0) throw std::runtime_error("cannot listen on " + listen);
-  acceptor->queue = queue.get();
-  acceptor->accept = [this](const auto& call, ByteStream& stream) { Accept(call, stream); };
-  poller = Poller::Make(loop, std::move(queue));
-  for (int i = 0; i < kListening; ++i) ServerStream::Listen(*poller, acceptor);
+void Server::State::Start(const std::string& listen) {
+  listener =
+      std::make_unique<net::Listener>(loop, ForBothFamilies(listen), [this](int fd, const std::string&) { Take(fd); });
 }
 
-void Server::State::Accept(const grpc::GenericServerContext& call, ByteStream& stream) {
-  const std::string& method = call.method();
+void Server::State::Take(int fd) {
+  const auto number = ++accepted;
+  connections[number] = Http2::Accept(
+      loop, fd, TlsToAccept(role->options.security.get()), Http2::Options(role->options),
+      [this](const Http2::Request& call, ByteStream& stream) { Accept(call, stream); },
+      [this, number](const std::string& problem) {
+        if (!problem.empty()) OnHandshakeFailed(problem);
+        connections.erase(number);
+      });
+}
+
+// Whoever scans ports should not fill the log.
+void Server::State::OnHandshakeFailed(const std::string& problem) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - handshakes_warned < kWarnEvery) return;
+  handshakes_warned = now;
+  log::Warn("link_handshake_failed", {{"reason", problem}});
+}
+
+void Server::State::Accept(const Http2::Request& call, ByteStream& stream) {
+  const std::string& method = call.method;
   const bool link = method == kExchangeMethod && handler != nullptr;
   if (!link && !methods.Has(method)) return;
   const Caller caller = CallerOf(role->options.security.get(), call);
@@ -82,7 +98,7 @@ void Server::State::Deny(const std::string& method, const Caller& caller, ByteSt
   const std::string reason = known ? "the role " + caller.role + " may not do this"
                                    : "who calls has no certificate or token that names its role";
   Audit::Denied(caller, method, reason);
-  stream.Finish(grpc::Status(known ? grpc::StatusCode::PERMISSION_DENIED : grpc::StatusCode::UNAUTHENTICATED, reason));
+  stream.Finish({known ? CallStatus::kPermissionDenied : CallStatus::kUnauthenticated, reason});
 }
 
 void Server::State::AcceptCall(const std::string& method, const Caller& caller, ByteStream& stream) {
@@ -111,27 +127,21 @@ void Server::State::AcceptLink(const Caller& caller, ByteStream& stream) {
 }
 
 Server::State::~State() {
-  acceptor->accept = nullptr;
+  listener.reset();
   calls->Close();
   for (auto& [key, endpoint] : endpoints) endpoint->Disown();
-  if (acceptor->server) acceptor->server->Shutdown(std::chrono::system_clock::now());
+  for (auto& [number, connection] : connections) connection->Close();
 }
 
 Server::Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods,
                LinkHandler* handler)
     : state_(std::make_unique<State>(loop, std::move(self), options, handler, std::move(methods))) {
-  state_->Start(listen, {});
-}
-
-Server::Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, LinkHandler* handler,
-               const std::vector<grpc::Service*>& services)
-    : state_(std::make_unique<State>(loop, std::move(self), options, handler, Methods())) {
-  state_->Start(listen, services);
+  state_->Start(listen);
 }
 
 Server::~Server() = default;
 
-int Server::port() const { return state_->port; }
+int Server::port() const { return state_->listener->port(); }
 
 void Server::AnnounceDraining() {
   state_->draining = true;

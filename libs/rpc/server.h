@@ -2,14 +2,9 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "libs/rpc/link.h"
 #include "libs/rpc/methods.h"
-
-namespace grpc {
-class Service;
-}
 
 namespace parley::rpc {
 
@@ -19,10 +14,6 @@ class Server {
   // `listen`: "host:port"; port 0 takes a free one. Throws std::runtime_error if it cannot listen.
   // `handler` may be null if the process accepts no links.
   Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods, LinkHandler* handler);
-  // `services` (callback API, see rpc/unary.h) outlive the server. They make links in the same process dearer; see
-  // rpc/methods.h.
-  Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, LinkHandler* handler,
-         const std::vector<grpc::Service*>& services);
   ~Server();
   int port() const;
   // Tells all peers that we are about to stop.

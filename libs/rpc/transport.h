@@ -8,10 +8,6 @@
 namespace parley::rpc {
 
 inline constexpr char kExchangeMethod[] = "/parley.link.v1.Link/Exchange";
-// A reply may be large (a whole roster, a page of offline messages).
-inline constexpr int kMaxFrameBytes = 64 << 20;
-// The windows of the link bound what is under way; HTTP/2's should not interfere.
-inline constexpr int kHttp2WindowBytes = 4 << 20;
 
 // What a link's protocol needs of the stream below it.
 class Transport {

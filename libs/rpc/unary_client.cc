@@ -1,17 +1,12 @@
 #include "libs/rpc/unary_client.h"
 
-#include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/grpcpp.h>
-
 #include <algorithm>
 #include <map>
 #include <utility>
-#include <vector>
 
-#include "libs/rpc/channel.h"
-#include "libs/rpc/poller.h"
+#include "libs/rpc/dial_identity.h"
+#include "libs/rpc/http2.h"
 #include "libs/rpc/security.h"
-#include "libs/rpc/security_state.h"
 #include "libs/telemetry/metrics.h"
 
 namespace parley::rpc {
@@ -25,45 +20,37 @@ constexpr std::chrono::milliseconds kRoundPause{100};
 constexpr int kPassedOver = 4;
 
 // One call to one replica.
-class UnaryCall final : public Call {
+class UnaryCall final : public ByteStream::User {
  public:
-  using Finished = std::function<void(const grpc::Status&, std::string)>;
-  static void Start(Poller& poller, std::shared_ptr<grpc::Channel> channel, const std::string& method,
-                    const std::string& body, std::chrono::milliseconds timeout, const Security* security,
-                    Finished finished) {
-    auto& call = poller.Adopt(std::make_unique<UnaryCall>(poller, std::move(channel), std::move(finished)));
-    call.context_.set_deadline(std::chrono::system_clock::now() + timeout);
-    ShowToken(security, call.context_);
-    grpc::Slice slice(body);
-    call.reader_ = call.stub_.PrepareUnaryCall(&call.context_, method, grpc::ByteBuffer(&slice, 1), &poller.queue());
-    call.reader_->StartCall();
-    call.reader_->Finish(&call.response_, &call.status_, &call.finish_);
+  using Finished = std::function<void(const CallStatus&, std::string)>;
+  static void Start(Loop& loop, Http2& connection, const std::string& method, const std::string& body,
+                    std::chrono::milliseconds timeout, Finished finished) {
+    auto& stream = connection.Call(method);
+    stream.Use(std::make_unique<UnaryCall>(loop, stream, body, timeout, std::move(finished)));
   }
-  UnaryCall(Poller& poller, std::shared_ptr<grpc::Channel> channel, Finished finished)
-      : poller_(poller), channel_(std::move(channel)), stub_(channel_), finished_(std::move(finished)) {}
-  void Cancel() override { context_.TryCancel(); }
+  UnaryCall(Loop& loop, ByteStream& stream, std::string body, std::chrono::milliseconds timeout, Finished finished)
+      : stream_(stream), body_(std::move(body)), finished_(std::move(finished)) {
+    deadline_ = loop.After(timeout, [this] { stream_.Abort("no answer in time"); });
+  }
 
  private:
-  void OnFinished(bool) {
-    std::string body;
-    std::vector<grpc::Slice> slices;
-    if (status_.ok() && response_.Dump(&slices).ok()) {
-      for (const auto& slice : slices) body.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
-    }
-    finished_(status_, std::move(body));
-    poller_.Release(this);
+  void OnOpen(const std::string&) override {
+    stream_.WriteBytes(body_);
+    stream_.Finish();
+    stream_.Read();
+  }
+  void OnMessage(std::string_view message) override { answer_ = message; }
+  void OnWritten() override {}
+  void OnBroken(const CallStatus& status) override {
+    deadline_.Cancel();
+    finished_(status, std::move(answer_));
   }
 
-  Poller& poller_;
-  // Before the call, which uses it.
-  std::shared_ptr<grpc::Channel> channel_;
-  grpc::GenericStub stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;
-  Operation<UnaryCall> finish_{this, &UnaryCall::OnFinished};
+  ByteStream& stream_;
+  const std::string body_;
   Finished finished_;
-  grpc::ByteBuffer response_;
-  grpc::Status status_;
+  Loop::Timer deadline_;
+  std::string answer_;
 };
 
 prometheus::Counter* KeptOf(const UnaryClient::Options& options) {
@@ -73,10 +60,7 @@ prometheus::Counter* KeptOf(const UnaryClient::Options& options) {
 }
 
 // It failed before the request left.
-bool NeverSent(const grpc::Status& status) {
-  return status.error_message().starts_with("failed to connect") ||
-         status.error_message().find("connections to all backends failing") != std::string::npos;
-}
+bool NeverSent(const CallStatus& status) { return status.message.starts_with("failed to connect"); }
 
 }  // namespace
 
@@ -99,23 +83,29 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
   using Asked = std::shared_ptr<Question>;
 
   State(Loop& loop_, Options options_) : loop(loop_), options(std::move(options_)) {}
+  ~State() {
+    for (const auto& [key, way] : ways) {
+      if (way->connection) way->connection->Close();
+    }
+  }
   // One way to call a replica.
   struct Way {
-    std::shared_ptr<grpc::Channel> channel;
     std::shared_ptr<const Security> security;
+    std::shared_ptr<Http2> connection;
     Clock::time_point passed_over_until{};
   };
-  using Ways = std::map<std::pair<std::string, bool>, Way>;  // by address, and whether in the clear
+  using Ways = std::map<std::pair<std::string, bool>, std::shared_ptr<Way>>;  // by address, and whether in the clear
 
   void OnDiscovered(const std::vector<std::string>& addresses);
-  std::pair<const Ways::key_type, Way>& NextWay();
+  const Ways::value_type& NextWay();
   void Try(const Asked& question);
-  void Await(const Asked& question, const Ways::key_type& asked);
-  void OnKept(const Asked& question, const Ways::key_type& asked);
+  void Await(const Asked& question, const std::shared_ptr<Way>& asked);
+  void OnKept(const Asked& question, Way& asked);
   void Hurry(const Asked& question);
   bool AnyAnswers() const;
   void Pause(const Asked& question);
-  void OnFinished(const Asked& question, std::uint64_t call, const grpc::Status& status, std::string body);
+  void OnFinished(const Asked& question, std::uint64_t call, const CallStatus& status, std::string body);
+  Http2& ConnectionTo(const std::string& address, Way& way);
   void Answer(const Asked& question, Result<std::string> answer);
   std::chrono::milliseconds AttemptTimeout(const Question& question) const;
 
@@ -126,7 +116,6 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
   std::size_t turn = 0;
   std::uint32_t pending = 0;
   bool closed = false;
-  std::shared_ptr<Poller> poller;
   std::unique_ptr<Discovery> discovery;
 };
 
@@ -134,10 +123,8 @@ void UnaryClient::State::OnDiscovered(const std::vector<std::string>& addresses)
   Ways current;
   const auto add = [&](const std::string& address, bool clear, std::shared_ptr<const Security> security) {
     const auto known = ways.find({address, clear});
-    LinkOptions link = options.link;
-    link.security = security;
-    current[{address, clear}] =
-        known != ways.end() ? known->second : Way{MakeChannel(link, address, options.service), std::move(security)};
+    auto& way = current[{address, clear}];
+    way = known != ways.end() ? known->second : std::make_shared<Way>(std::move(security), nullptr);
   };
   const auto& own = options.link.security;
   const auto clear = own ? own->in_the_clear() : nullptr;
@@ -157,12 +144,12 @@ std::chrono::milliseconds UnaryClient::State::AttemptTimeout(const Question& que
 }
 
 // Those that answer take turns.
-std::pair<const UnaryClient::State::Ways::key_type, UnaryClient::State::Way>& UnaryClient::State::NextWay() {
-  const auto next = [this]() -> auto& {
+const UnaryClient::State::Ways::value_type& UnaryClient::State::NextWay() {
+  const auto next = [this]() -> const auto& {
     return *std::next(ways.begin(), static_cast<std::ptrdiff_t>(turn++ % ways.size()));
   };
   for (std::size_t i = 0; i < ways.size(); ++i) {
-    if (auto& way = next(); way.second.passed_over_until <= Clock::now()) return way;
+    if (const auto& way = next(); way.second->passed_over_until <= Clock::now()) return way;
   }
   return next();
 }
@@ -172,33 +159,31 @@ void UnaryClient::State::Try(const Asked& question) {
   if (question->tried >= ways.size()) return Pause(question);
   ++question->tried;
   const auto& [replica, way] = NextWay();
-  if (!poller) poller = Poller::Of(loop);
   UnaryCall::Start(
-      *poller, way.channel, question->method, question->body, AttemptTimeout(*question), way.security.get(),
-      [weak = weak_from_this(), question, call = ++question->calls](const grpc::Status& status, std::string body) {
+      loop, ConnectionTo(replica.first, *way), question->method, question->body, AttemptTimeout(*question),
+      [weak = weak_from_this(), question, call = ++question->calls](const CallStatus& status, std::string body) {
         const auto self = weak.lock();
         if (self && !self->closed) self->OnFinished(question, call, status, std::move(body));
       });
-  Await(question, replica);
+  Await(question, way);
 }
 
-void UnaryClient::State::Await(const Asked& question, const Ways::key_type& asked) {
+void UnaryClient::State::Await(const Asked& question, const std::shared_ptr<Way>& asked) {
   question->impatience = loop.After(options.link.patience, [weak = weak_from_this(), question, asked] {
     const auto self = weak.lock();
-    if (self && !self->closed) self->OnKept(question, asked);
+    if (self && !self->closed) self->OnKept(question, *asked);
   });
 }
 
 bool UnaryClient::State::AnyAnswers() const {
-  const auto answers = [now = Clock::now()](const auto& way) { return way.second.passed_over_until <= now; };
+  const auto answers = [now = Clock::now()](const auto& way) { return way.second->passed_over_until <= now; };
   return std::any_of(ways.begin(), ways.end(), answers);
 }
 
 // It hangs (stopped, cut off, or what it needs is), or has much to do.
-void UnaryClient::State::OnKept(const Asked& question, const Ways::key_type& asked) {
-  const auto way = ways.find(asked);
+void UnaryClient::State::OnKept(const Asked& question, Way& asked) {
   if (kept != nullptr) kept->Increment();
-  if (way != ways.end()) way->second.passed_over_until = Clock::now() + kPassedOver * options.link.patience;
+  asked.passed_over_until = Clock::now() + kPassedOver * options.link.patience;
   Hurry(question);
 }
 
@@ -214,6 +199,15 @@ void UnaryClient::State::Hurry(const Asked& question) {
   });
 }
 
+// Dials when it is needed, and again when it has gone.
+Http2& UnaryClient::State::ConnectionTo(const std::string& address, Way& way) {
+  if (!way.connection || way.connection->closing()) {
+    way.connection =
+        Http2::Dial(loop, address, IdentityToDial(way.security.get(), options.service), Http2::Options(options.link));
+  }
+  return *way.connection;
+}
+
 void UnaryClient::State::Pause(const Asked& question) {
   question->tried = 0;
   question->pause = loop.After(kRoundPause, [weak = weak_from_this(), question] {
@@ -222,16 +216,15 @@ void UnaryClient::State::Pause(const Asked& question) {
   });
 }
 
-void UnaryClient::State::OnFinished(const Asked& question, std::uint64_t call, const grpc::Status& status,
+void UnaryClient::State::OnFinished(const Asked& question, std::uint64_t call, const CallStatus& status,
                                     std::string body) {
   if (question->answered) return;
   if (status.ok()) return Answer(question, std::move(body));
   if (call != question->calls) return;  // another replica has been asked since
   question->impatience.Cancel();
-  question->last_error = Error(status.error_message().empty() ? "the call failed" : status.error_message());
-  const bool gone = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-                    status.error_code() == grpc::StatusCode::CANCELLED ||
-                    status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
+  question->last_error = Error(status.message.empty() ? "the call failed" : status.message);
+  const bool gone = status.code == CallStatus::kUnavailable || status.code == CallStatus::kCancelled ||
+                    status.code == CallStatus::kDeadlineExceeded;
   if (gone && (question->in_doubt == InDoubt::kRepeat || NeverSent(status))) return Try(question);
   Answer(question, question->last_error);
 }

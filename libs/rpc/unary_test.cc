@@ -1,12 +1,11 @@
-#include "libs/rpc/unary.h"
-
 #include <gtest/gtest.h>
 
 #include "libs/rpc/accounts_client.h"
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing.h"
+#include "libs/rpc/unary_client.h"
 #include "libs/telemetry/metrics.h"
-#include "parley/accounts/v1/accounts.grpc.pb.h"
+#include "parley/accounts/v1/accounts.pb.h"
 
 namespace parley::rpc {
 namespace {
@@ -16,28 +15,28 @@ using testing::RunUntil;
 namespace pb = accounts::v1;
 
 // Answers on the loop, or keeps the question.
-class Accounts : public pb::Accounts::CallbackService {
+class Accounts {
  public:
   explicit Accounts(Loop& loop) : loop_(loop) {}
-  grpc::ServerUnaryReactor* GetCredential(grpc::CallbackServerContext*, const pb::GetCredentialRequest* request,
-                                          pb::GetCredentialResponse* response) override {
-    return Serve<pb::GetCredentialRequest, pb::GetCredentialResponse>(
-        loop_, request, response, [this](const auto& asked, Respond<pb::GetCredentialResponse> respond) {
+  Methods methods() {
+    Methods methods;
+    methods.Unary<pb::GetCredentialRequest, pb::GetCredentialResponse>(
+        "/parley.accounts.v1.Accounts/GetCredential",
+        [this](const auto& asked, Respond<pb::GetCredentialResponse> respond) {
           EXPECT_TRUE(loop_.on_thread());
           jids.push_back(asked.jid());
           if (keep) return kept.push_back(std::move(respond));
           respond(Answer());
         });
-  }
-  grpc::ServerUnaryReactor* Create(grpc::CallbackServerContext*, const pb::CreateRequest* request,
-                                   pb::CreateResponse* response) override {
-    return Serve<pb::CreateRequest, pb::CreateResponse>(loop_, request, response,
-                                                        [this](const auto&, Respond<pb::CreateResponse> respond) {
-                                                          if (keep) return kept_creations.push_back(std::move(respond));
-                                                          pb::CreateResponse answer;
-                                                          answer.set_problem(pb::PROBLEM_EXISTS);
-                                                          respond(answer);
-                                                        });
+    methods.Unary<pb::CreateRequest, pb::CreateResponse>("/parley.accounts.v1.Accounts/Create",
+                                                         [this](const auto&, Respond<pb::CreateResponse> respond) {
+                                                           if (keep)
+                                                             return kept_creations.push_back(std::move(respond));
+                                                           pb::CreateResponse answer;
+                                                           answer.set_problem(pb::PROBLEM_EXISTS);
+                                                           respond(answer);
+                                                         });
+    return methods;
   }
   static pb::GetCredentialResponse Answer() {
     pb::GetCredentialResponse answer;
@@ -61,7 +60,7 @@ class UnaryTest : public ::testing::Test {
  protected:
   std::unique_ptr<Server> Start(Accounts& accounts, int port = 0) {
     return std::make_unique<Server>(loop_, Self{"roster", "roster-1", "e"}, "127.0.0.1:" + std::to_string(port),
-                                    LinkOptions(), nullptr, std::vector<grpc::Service*>{&accounts});
+                                    LinkOptions(), accounts.methods(), nullptr);
   }
   static std::string Address(const Server& server) { return "127.0.0.1:" + std::to_string(server.port()); }
   std::unique_ptr<AccountsClient> Client(std::vector<std::string> targets, std::chrono::milliseconds timeout = 5s,

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "libs/storage/redis_tls.h"
-#include "libs/storage/resolution.h"
 #include "libs/storage/resp.h"
 
 namespace parley::storage {
@@ -49,7 +48,7 @@ struct RedisConnection::State : std::enable_shared_from_this<State> {
   std::vector<Words> setup;
   stream_protocol::socket socket;
   std::unique_ptr<RedisTls> tls;  // over the socket
-  std::unique_ptr<Resolution> resolution;
+  asio::ip::tcp::resolver resolver{loop.io()};
   std::vector<stream_protocol::endpoint> endpoints;  // still to try
   std::deque<Sent> sent;
   std::string gathered;  // leaves at the end of the turn
@@ -89,12 +88,15 @@ void RedisConnection::State::Connect() {
     endpoints.emplace_back(asio::local::stream_protocol::endpoint(options.unix_socket));
     return ConnectNext("");
   }
-  resolution =
-      std::make_unique<Resolution>(loop, options.host, options.port, [this](const Result<Resolution::Endpoints>& found) {
-        if (!found) return Close("cannot resolve " + options.host + ": " + found.error().message());
+  resolver.async_resolve(
+      options.host, std::to_string(options.port),
+      [self = shared_from_this()](const error_code& error, const asio::ip::tcp::resolver::results_type& results) {
+        if (self->closed) return;
+        if (error) return self->Close("cannot resolve " + self->options.host + ": " + error.message());
+        for (const auto& result : results) self->endpoints.emplace_back(result.endpoint());
         // Taken from the back.
-        endpoints.assign(found->rbegin(), found->rend());
-        ConnectNext("no address");
+        std::reverse(self->endpoints.begin(), self->endpoints.end());
+        self->ConnectNext("no address");
       });
 }
 
@@ -241,7 +243,7 @@ void RedisConnection::State::Close(const std::string& reason) {
 void RedisConnection::State::Forget() {
   closed = true;
   timer.Cancel();
-  resolution.reset();
+  resolver.cancel();
   error_code ignored;
   socket.close(ignored);
   sent.clear();

@@ -1,5 +1,7 @@
 #include "services/ctl/identity.h"
 
+#include <grpc/support/log.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -7,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/log.h"
+#include "libs/rpc/identity_files.h"
 #include "libs/rpc/security.h"
 #include "libs/rpc/security_state.h"
 #include "services/ctl/failure.h"
@@ -68,6 +72,19 @@ std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>> Interceptors(con
   return interceptors;
 }
 
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const rpc::Security& security) {
+  if (!security.dials_with_tls()) return grpc::InsecureChannelCredentials();
+  const auto files = rpc::IdentityFiles(security.state().tls).Current();
+  return grpc::SslCredentials({files->authorities, files->key, files->certificate});
+}
+
+// Handshakes that fail are told to nobody else.
+void LogWhatGrpcSays() {
+  gpr_set_log_function([](gpr_log_func_args* said) {
+    if (said->severity == GPR_LOG_SEVERITY_ERROR) log::Warn("grpc", {{"reason", said->message}});
+  });
+}
+
 }  // namespace
 
 void TakeIdentity(const Options& options) {
@@ -75,6 +92,7 @@ void TakeIdentity(const Options& options) {
   tls.directory = DirectoryOf(options, tls);
   rpc::Access access;
   access.token = TokenOf(options);
+  if (tls.enabled()) LogWhatGrpcSays();
   try {
     Identity() = std::make_shared<const rpc::Security>(tls, access);
   } catch (const std::runtime_error& error) {
@@ -92,8 +110,10 @@ std::shared_ptr<grpc::Channel> ChannelTo(const std::string& target, const std::s
                                          const rpc::Security& way) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // a proxy in the environment is for the web
-  rpc::ExpectPeer(&way, service.substr(0, service.find(' ')), arguments);
-  return grpc::experimental::CreateCustomChannelWithInterceptors(target, rpc::ChannelCredentialsOf(&way), arguments,
+  if (way.dials_with_tls()) {
+    arguments.SetSslTargetNameOverride(way.state().tls.NameOf(service.substr(0, service.find(' '))));
+  }
+  return grpc::experimental::CreateCustomChannelWithInterceptors(target, CredentialsOf(way), arguments,
                                                                  Interceptors(way));
 }
 

@@ -31,8 +31,8 @@ class EdgeHarness {
   using Change = std::function<void(config::Config&)>;
   explicit EdgeHarness(const Change& change = {}) {
     config_ = MakeConfig();
-    router_server_ = MakeServer("router-1", &router_, {});
-    accounts_server_ = MakeServer("roster-1", nullptr, {accounts_.service()});
+    router_server_ = MakeServer("router-1", {}, &router_);
+    accounts_server_ = MakeServer("roster-1", accounts_.methods(), nullptr);
     config_.cluster.routers = {Address(*router_server_)};
     config_.cluster.rosters = {Address(*accounts_server_)};
     accounts_.Add("romeo@example.org", "wherefore");
@@ -140,10 +140,10 @@ class EdgeHarness {
     config.c2s.close_timeout = std::chrono::milliseconds(2000);
     return config;
   }
-  std::unique_ptr<rpc::Server> MakeServer(const std::string& instance, rpc::LinkHandler* handler,
-                                          const std::vector<grpc::Service*>& services) {
+  std::unique_ptr<rpc::Server> MakeServer(const std::string& instance, rpc::Methods methods,
+                                          rpc::LinkHandler* handler) {
     rpc::Self self{instance.substr(0, instance.find('-')), instance, "epoch"};
-    return std::make_unique<rpc::Server>(loop_, self, "127.0.0.1:0", rpc::LinkOptions(), handler, services);
+    return std::make_unique<rpc::Server>(loop_, self, "127.0.0.1:0", rpc::LinkOptions(), std::move(methods), handler);
   }
   static std::string Address(const rpc::Server& server) { return "127.0.0.1:" + std::to_string(server.port()); }
 
@@ -151,7 +151,7 @@ class EdgeHarness {
   Loop loop_;
   telemetry::Metrics registry_;
   FakeRouter router_;
-  FakeAccounts accounts_{loop_};
+  FakeAccounts accounts_;
   std::unique_ptr<rpc::Server> router_server_;
   std::unique_ptr<rpc::Server> accounts_server_;
   config::Config config_;

@@ -5,20 +5,16 @@
 #include <string>
 #include <vector>
 
-#include "libs/base/loop.h"
-
-namespace grpc {
-class Service;
-}
+#include "libs/rpc/methods.h"
 
 namespace parley::c2s::testing {
 
 // The Accounts service over gRPC as the roster service gives it, with accounts in memory. Loop's thread only.
 class FakeAccounts {
  public:
-  explicit FakeAccounts(Loop& loop);
+  FakeAccounts();
   ~FakeAccounts();
-  grpc::Service* service();
+  rpc::Methods methods();
 
   void Add(const std::string& jid, const std::string& password);
   // As without PostgreSQL.

@@ -1,8 +1,7 @@
 #include "services/c2s/testing/fake_accounts.h"
 
-#include "libs/rpc/unary.h"
 #include "libs/xmpp/scram.h"
-#include "parley/accounts/v1/accounts.grpc.pb.h"
+#include "parley/accounts/v1/accounts.pb.h"
 
 namespace parley::c2s::testing {
 
@@ -26,13 +25,11 @@ void AddKeys(const std::string& jid, const std::string& password, Hash hash, pb:
 
 }  // namespace
 
-class FakeAccounts::Service : public pb::Accounts::CallbackService {
+class FakeAccounts::Service {
  public:
-  explicit Service(Loop& loop) : loop_(loop) {}
-
-  grpc::ServerUnaryReactor* GetCredential(grpc::CallbackServerContext*, const pb::GetCredentialRequest* request,
-                                          pb::GetCredentialResponse* response) override {
-    return Serve<pb::GetCredentialRequest, pb::GetCredentialResponse>(request, response, [this](const auto& asked) {
+  rpc::Methods methods() {
+    rpc::Methods methods;
+    Add<pb::GetCredentialRequest, pb::GetCredentialResponse>(methods, "GetCredential", [this](const auto& asked) {
       pb::GetCredentialResponse answer;
       if (broken) {
         answer.set_problem(pb::PROBLEM_STORE);
@@ -43,11 +40,7 @@ class FakeAccounts::Service : public pb::Accounts::CallbackService {
       for (const auto hash : {Hash::kSha1, Hash::kSha256}) AddKeys(asked.jid(), password, hash, answer);
       return answer;
     });
-  }
-
-  grpc::ServerUnaryReactor* Create(grpc::CallbackServerContext*, const pb::CreateRequest* request,
-                                   pb::CreateResponse* response) override {
-    return Serve<pb::CreateRequest, pb::CreateResponse>(request, response, [this](const auto& asked) {
+    Add<pb::CreateRequest, pb::CreateResponse>(methods, "Create", [this](const auto& asked) {
       pb::CreateResponse answer;
       if (broken) {
         answer.set_problem(pb::PROBLEM_STORE);
@@ -56,16 +49,13 @@ class FakeAccounts::Service : public pb::Accounts::CallbackService {
       }
       return answer;
     });
-  }
-
-  grpc::ServerUnaryReactor* Exists(grpc::CallbackServerContext*, const pb::ExistsRequest* request,
-                                   pb::ExistsResponse* response) override {
-    return Serve<pb::ExistsRequest, pb::ExistsResponse>(request, response, [this](const auto& asked) {
+    Add<pb::ExistsRequest, pb::ExistsResponse>(methods, "Exists", [this](const auto& asked) {
       pb::ExistsResponse answer;
       answer.set_exists(passwords.count(asked.jid()) > 0);
       if (broken) answer.set_problem(pb::PROBLEM_STORE);
       return answer;
     });
+    return methods;
   }
 
   std::map<std::string, std::string> passwords;
@@ -75,21 +65,18 @@ class FakeAccounts::Service : public pb::Accounts::CallbackService {
 
  private:
   template <class Request, class Response>
-  grpc::ServerUnaryReactor* Serve(const Request* request, Response* response,
-                                  std::function<Response(const Request&)> answer) {
-    auto handle = [this, answer = std::move(answer)](const Request& asked, rpc::Respond<Response> respond) {
-      auto go = [asked, answer, respond] { respond(answer(asked)); };
-      hold ? held.push_back(std::move(go)) : go();
-    };
-    return rpc::Serve<Request, Response>(loop_, request, response, std::move(handle));
+  void Add(rpc::Methods& methods, const std::string& name, std::function<Response(const Request&)> answer) {
+    methods.Unary<Request, Response>("/parley.accounts.v1.Accounts/" + name,
+                                     [this, answer = std::move(answer)](const Request& asked, auto respond) {
+                                       auto go = [asked, answer, respond] { respond(answer(asked)); };
+                                       hold ? held.push_back(std::move(go)) : go();
+                                     });
   }
-
-  Loop& loop_;
 };
 
-FakeAccounts::FakeAccounts(Loop& loop) : service_(std::make_unique<Service>(loop)) {}
+FakeAccounts::FakeAccounts() : service_(std::make_unique<Service>()) {}
 FakeAccounts::~FakeAccounts() = default;
-grpc::Service* FakeAccounts::service() { return service_.get(); }
+rpc::Methods FakeAccounts::methods() { return service_->methods(); }
 void FakeAccounts::Add(const std::string& jid, const std::string& password) { service_->passwords[jid] = password; }
 void FakeAccounts::SetBroken(bool broken) { service_->broken = broken; }
 void FakeAccounts::Hold() { service_->hold = true; }

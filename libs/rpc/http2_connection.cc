@@ -1,0 +1,257 @@
+#include "libs/rpc/http2_connection.h"
+
+#include <array>
+#include <utility>
+
+#include "libs/base/version.h"
+
+namespace parley::rpc {
+namespace {
+
+// The windows of a link bound what is under way on it; HTTP/2's should not interfere.
+constexpr std::uint32_t kWindowBytes = 4 << 20;
+constexpr std::uint32_t kMaxFrameBytes = 1 << 20;
+constexpr std::uint32_t kMaxHeaderListBytes = 16384;
+constexpr std::uint32_t kMaxCalls = 10000;  // on one connection; the caller waits with more
+// A timer that is late by so much says that this process did not run; what came meanwhile is read first.
+constexpr std::chrono::milliseconds kLate{500};
+
+// Of fields that live until they are submitted.
+nghttp2_nv Field(std::string_view name, std::string_view value) {
+  const auto bytes = [](std::string_view text) {
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+  };
+  return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+}  // namespace
+
+void Http2Connection::Dial(const std::string& address, const DialIdentity& identity) {
+  identity_ = identity;
+  authority_ = identity.tls ? identity.peer_name : address;
+  pipe_ = std::make_unique<Pipe>(loop_, *this, address, identity.tls, identity.peer_name, options_.connect_timeout);
+}
+
+void Http2Connection::Accept(int fd, std::shared_ptr<const PipeTls> tls, OnCall on_call, Closed closed) {
+  on_call_ = std::move(on_call);
+  closed_ = std::move(closed);
+  pipe_ = std::make_unique<Pipe>(loop_, *this, fd, std::move(tls), options_.connect_timeout);
+}
+
+void Http2Connection::OnConnected() {
+  const auto self = shared_from_this();
+  MakeSession();
+  Greet();
+  last_heard_ = Clock::now();
+  Watch(options_.keepalive);
+  for (const auto& stream : std::exchange(unsent_, {})) Submit(stream);
+  PlanSaying();
+}
+
+void Http2Connection::Greet() {
+  std::vector<nghttp2_settings_entry> settings{
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kWindowBytes},
+      {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kMaxFrameBytes},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderListBytes},
+  };
+  settings.push_back(accepts() ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxCalls}
+                               : nghttp2_settings_entry{NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
+  nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings.data(), settings.size());
+  nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0, kWindowBytes);
+}
+
+// ---- calls that we make
+
+ByteStream& Http2Connection::Call(const std::string& method) {
+  const auto stream = std::make_shared<Http2Stream>(*this, method);
+  self_ = shared_from_this();
+  unsent_.push_back(stream);
+  if (session_ && !broken_) {
+    loop_.Post([self = shared_from_this()] {
+      for (const auto& unsent : std::exchange(self->unsent_, {})) self->Submit(unsent);
+    });
+  } else if (broken_) {
+    loop_.Post([stream] { stream->Broken({CallStatus::kUnavailable, "failed to connect: the connection is gone"}); });
+  }
+  return *stream;
+}
+
+void Http2Connection::Submit(const std::shared_ptr<Http2Stream>& stream) {
+  const std::string agent = "parley/" + Version();
+  std::vector<nghttp2_nv> fields{
+      Field(":method", "POST"),         Field(":scheme", identity_.tls ? "https" : "http"),
+      Field(":path", stream->method()), Field(":authority", authority_),
+      Field("te", "trailers"),          Field("content-type", "application/grpc"),
+      Field("user-agent", agent),
+  };
+  if (!identity_.authorization.empty()) fields.push_back(Field("authorization", identity_.authorization));
+  const auto body = Body();
+  const std::int32_t id = nghttp2_submit_request(session_.get(), nullptr, fields.data(), fields.size(), &body, nullptr);
+  if (id < 0) {
+    return stream->Broken({CallStatus::kUnavailable, std::string("failed to connect: ") + nghttp2_strerror(id)});
+  }
+  streams_.emplace(id, stream);
+  stream->Open(id, pipe_->address());
+  PlanSaying();
+}
+
+// ---- calls that come
+
+void Http2Connection::OnRequest(const std::shared_ptr<Http2Stream>& stream) {
+  const auto fields = std::exchange(fields_, {});
+  if (fields.http_method != "POST" || !fields.content_type.starts_with("application/grpc")) {
+    return stream->Finish({CallStatus::kInternal, "only gRPC is spoken here"});
+  }
+  on_call_(Request{fields.path, fields.authorization, pipe_->address(), pipe_->peer()}, *stream);
+  if (broken_) return;
+  if (!stream->used()) return stream->Finish({CallStatus::kUnimplemented, "there is no such method"});
+  stream->Open(stream->id(), pipe_->address());
+}
+
+void Http2Connection::Answer(std::int32_t id) {
+  const std::array fields{Field(":status", "200"), Field("content-type", "application/grpc")};
+  const auto body = Body();
+  nghttp2_submit_response(session_.get(), id, fields.data(), fields.size(), &body);
+}
+
+void Http2Connection::AnswerAtOnce(std::int32_t id, const CallStatus& status) {
+  const std::string code = std::to_string(status.code);
+  const std::string message = EncodeStatusMessage(status.message);
+  const std::array fields{Field(":status", "200"), Field("content-type", "application/grpc"),
+                          Field("grpc-status", code), Field("grpc-message", message)};
+  nghttp2_submit_response(session_.get(), id, fields.data(), fields.size(), nullptr);
+  PlanSaying();
+}
+
+void Http2Connection::SendTrailers(std::int32_t id, const CallStatus& status) {
+  const std::string code = std::to_string(status.code);
+  const std::string message = EncodeStatusMessage(status.message);
+  const std::array fields{Field("grpc-status", code), Field("grpc-message", message)};
+  nghttp2_submit_trailer(session_.get(), id, fields.data(), fields.size());
+}
+
+// ---- what both do
+
+std::shared_ptr<Http2Stream> Http2Connection::Find(std::int32_t id) const {
+  const auto found = streams_.find(id);
+  return found == streams_.end() ? nullptr : found->second;
+}
+
+void Http2Connection::Forget(const Http2Stream& stream) {
+  if (stream.id() != 0) streams_.erase(stream.id());
+  std::erase_if(unsent_, [&](const auto& unsent) { return unsent.get() == &stream; });
+  if (!streams_.empty() || !unsent_.empty() || !self_) return;
+  // Perhaps from inside one of our callbacks.
+  loop_.Post([self = std::move(self_)] {});
+}
+
+void Http2Connection::Resume(std::int32_t id) {
+  if (!session_ || id == 0) return;
+  nghttp2_session_resume_data(session_.get(), id);
+  PlanSaying();
+}
+
+void Http2Connection::Reset(std::int32_t id, std::uint32_t error_code) {
+  if (!session_ || broken_ || id == 0) return;
+  nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, error_code);
+  PlanSaying();
+}
+
+void Http2Connection::Consume(std::int32_t id, std::size_t bytes) {
+  if (!session_ || broken_) return;
+  nghttp2_session_consume_stream(session_.get(), id, bytes);
+  PlanSaying();
+}
+
+void Http2Connection::PlanSaying() {
+  if (std::exchange(saying_planned_, true)) return;
+  loop_.AtEndOfTurn([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Say();
+  });
+}
+
+void Http2Connection::Say() {
+  saying_planned_ = false;
+  if (!pipe_ || !session_) return;
+  const std::uint8_t* bytes = nullptr;
+  ssize_t size = 0;
+  while (pipe_ && (size = nghttp2_session_mem_send(session_.get(), &bytes)) > 0) {
+    pipe_->Write({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
+  }
+}
+
+void Http2Connection::OnDrained() {
+  const auto self = shared_from_this();
+  for (const auto& stream : std::exchange(draining_, {})) stream->OnDrained();
+}
+
+void Http2Connection::OnBytes(std::string_view bytes) {
+  const auto self = shared_from_this();
+  last_heard_ = Clock::now();
+  pinged_ = false;
+  const ssize_t taken =
+      nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  if (taken < 0) return Break(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(taken)));
+  PlanSaying();
+  if (nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0) {
+    Break("the peer ended the connection");
+  }
+}
+
+// A peer that is silent is asked; one that is silent then is dead.
+void Http2Connection::Watch(std::chrono::milliseconds delay) {
+  watch_due_ = Clock::now() + delay;
+  watch_ = loop_.After(delay, [this] { CheckPeer(); });
+}
+
+void Http2Connection::CheckPeer() {
+  const auto now = Clock::now();
+  if (now - watch_due_ > kLate) return Watch(kLate);
+  if (pinged_) return Break("the peer does not answer");
+  const auto silent = std::chrono::ceil<std::chrono::milliseconds>(now - last_heard_);
+  if (silent < options_.keepalive) return Watch(options_.keepalive - silent);
+  pinged_ = true;
+  nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, nullptr);
+  PlanSaying();
+  Watch(options_.keepalive_timeout);
+}
+
+void Http2Connection::Break(const std::string& reason) {
+  const auto self = shared_from_this();
+  if (std::exchange(broken_, true)) return;
+  watch_.Cancel();
+  pipe_.reset();
+  auto streams = std::exchange(streams_, {});
+  const auto unsent = std::exchange(unsent_, {});
+  draining_.clear();
+  for (const auto& stream : unsent) stream->Broken({CallStatus::kUnavailable, reason});
+  for (const auto& [id, stream] : streams) stream->Broken({CallStatus::kUnavailable, reason});
+  if (closed_) std::exchange(closed_, nullptr)(session_ ? std::string() : reason);
+}
+
+void Http2Connection::Close() {
+  broken_ = true;
+  closed_ = nullptr;
+  watch_.Cancel();
+  pipe_.reset();
+  for (const auto& stream : std::exchange(unsent_, {})) stream->Sever();
+  for (const auto& [id, stream] : std::exchange(streams_, {})) stream->Sever();
+  draining_.clear();
+  if (self_) loop_.Post([self = std::move(self_)] {});
+}
+
+std::shared_ptr<Http2> Http2::Dial(Loop& loop, const std::string& address, const DialIdentity& identity,
+                                   const Options& options) {
+  const auto connection = std::make_shared<Http2Connection>(loop, Http2Connection::Side::kClient, options);
+  connection->Dial(address, identity);
+  return connection;
+}
+
+std::shared_ptr<Http2> Http2::Accept(Loop& loop, int fd, std::shared_ptr<const PipeTls> tls, const Options& options,
+                                     OnCall on_call, Closed closed) {
+  const auto connection = std::make_shared<Http2Connection>(loop, Http2Connection::Side::kServer, options);
+  connection->Accept(fd, std::move(tls), std::move(on_call), std::move(closed));
+  return connection;
+}
+
+}  // namespace parley::rpc

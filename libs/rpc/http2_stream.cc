@@ -1,0 +1,188 @@
+#include "libs/rpc/http2_stream.h"
+
+#include <nghttp2/nghttp2.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/rpc/http2_connection.h"
+
+namespace parley::rpc {
+namespace {
+
+// Beyond this the memory of a message that was written is not kept.
+constexpr std::size_t kKeptBytes = 256 << 10;
+
+}  // namespace
+
+void Http2Stream::Open(std::int32_t id, const std::string& remote_address) {
+  id_ = id;
+  if (user_) user_->OnOpen(remote_address);
+}
+
+void Http2Stream::Later(void (Http2Stream::*what)()) {
+  connection_->loop().Post([self = shared_from_this(), what] {
+    if (self->connection_ != nullptr) ((*self).*what)();
+  });
+}
+
+void Http2Stream::Read() {
+  if (connection_ == nullptr || std::exchange(reading_, true) || delivering_) return;
+  if (incoming_.HasNext() || remote_ended_) Later(&Http2Stream::Deliver);
+}
+
+void Http2Stream::OnData(std::string_view bytes) {
+  unconsumed_ += bytes.size();
+  incoming_.Add(bytes);
+  // A message may be larger than the window.
+  if (!incoming_.HasNext()) Consume(unconsumed_);
+  if (incoming_.broken()) return Abort("what came is no message of gRPC, or too large");
+  Deliver();
+}
+
+void Http2Stream::OnRemoteEnd() {
+  remote_ended_ = true;
+  Deliver();
+}
+
+void Http2Stream::Deliver() {
+  if (std::exchange(delivering_, true)) return;
+  const auto self = shared_from_this();
+  while (reading_ && user_ && connection_ != nullptr) {
+    const auto message = incoming_.Next();
+    if (!message) break;
+    reading_ = false;
+    Consume(message->size() + kMessagePrefix);
+    user_->OnMessage(*message);
+  }
+  delivering_ = false;
+  if (!remote_ended_ || incoming_.HasNext() || !reading_ || !user_ || connection_ == nullptr) return;
+  reading_ = false;
+  user_->OnReadsDone();
+  if (user_ && !user_->Lingers()) Finish({});
+}
+
+void Http2Stream::Consume(std::size_t bytes) {
+  const std::size_t consumed = std::min(bytes, unconsumed_);
+  unconsumed_ -= consumed;
+  if (connection_ != nullptr && consumed > 0) connection_->Consume(id_, consumed);
+}
+
+void Http2Stream::Write(const google::protobuf::MessageLite& message) {
+  if (connection_ == nullptr || writing_ || ending_) return;
+  outgoing_.clear();
+  AppendMessagePrefix(message.ByteSizeLong(), outgoing_);
+  message.AppendPartialToString(&outgoing_);
+  BeginWriting();
+}
+
+void Http2Stream::WriteBytes(std::string_view message) {
+  if (connection_ == nullptr || writing_ || ending_) return;
+  outgoing_.clear();
+  AppendMessagePrefix(message.size(), outgoing_);
+  outgoing_ += message;
+  BeginWriting();
+}
+
+void Http2Stream::BeginWriting() {
+  taken_ = 0;
+  writing_ = true;
+  if (connection_->accepts() && !std::exchange(answered_, true)) connection_->Answer(id_);
+  connection_->Resume(id_);
+}
+
+std::size_t Http2Stream::Take(std::uint8_t* to, std::size_t room, std::uint32_t& flags) {
+  const std::size_t bytes = std::min(room, outgoing_.size() - taken_);
+  std::copy_n(outgoing_.data() + taken_, bytes, to);
+  taken_ += bytes;
+  const bool all = taken_ == outgoing_.size();
+  if (all && bytes > 0) connection_->TellWhenDrained(shared_from_this());
+  if (all && ending_) {
+    flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (connection_->accepts()) {
+      flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+      connection_->SendTrailers(id_, *ending_);
+    }
+  }
+  return bytes;
+}
+
+void Http2Stream::OnDrained() {
+  if (connection_ == nullptr || taken_ != outgoing_.size() || !std::exchange(writing_, false)) return;
+  if (outgoing_.capacity() > kKeptBytes) {
+    outgoing_ = {};
+    taken_ = 0;
+  }
+  if (user_) user_->OnWritten();
+}
+
+void Http2Stream::Finish(const CallStatus& status) {
+  if (connection_ == nullptr || ending_) return;
+  ending_ = status;
+  End();
+}
+
+void Http2Stream::End() {
+  if (id_ == 0) return;
+  if (connection_->accepts() && !answered_) {
+    answered_ = true;
+    return connection_->AnswerAtOnce(id_, *ending_);
+  }
+  connection_->Resume(id_);
+}
+
+void Http2Stream::Abort(const std::string& reason) {
+  if (connection_ == nullptr || !reason_.empty()) return;
+  reason_ = reason;
+  const bool within_message = writing_ && taken_ < outgoing_.size();
+  if (connection_->accepts() && !within_message && !ending_) return Finish({CallStatus::kFailedPrecondition, reason});
+  Later(&Http2Stream::Cancel);
+}
+
+void Http2Stream::Cancel() { Broken({CallStatus::kCancelled, reason_}); }
+
+void Http2Stream::Detach() {
+  // It may be the user that asks.
+  if (user_ && connection_ != nullptr) {
+    connection_->loop().Post([user = std::shared_ptr<User>(std::move(user_))] {});
+  }
+  Broken({});
+}
+
+void Http2Stream::OnClosed(std::uint32_t error_code) {
+  if (connection_ != nullptr) Release(Outcome(error_code));
+}
+
+CallStatus Http2Stream::Outcome(std::uint32_t error_code) const {
+  if (!reason_.empty()) return {CallStatus::kCancelled, reason_};
+  if (const auto status = fields_.status()) return *status;
+  if (connection_->accepts()) return {CallStatus::kCancelled, "the peer went away"};
+  if (error_code == NGHTTP2_REFUSED_STREAM) {
+    return {CallStatus::kUnavailable, "failed to connect: it takes no more calls"};
+  }
+  return {CallStatus::kUnavailable, std::string("HTTP/2: ") + nghttp2_http2_strerror(error_code)};
+}
+
+void Http2Stream::Broken(const CallStatus& status) {
+  if (connection_ == nullptr) return;
+  connection_->Reset(id_, NGHTTP2_CANCEL);
+  Release(status);
+}
+
+void Http2Stream::Release(const CallStatus& status) {
+  const auto self = shared_from_this();
+  auto* connection = std::exchange(connection_, nullptr);
+  const auto user = std::move(user_);
+  connection->Forget(*this);
+  if (user) user->OnBroken(status);
+}
+
+void Http2Stream::Sever() {
+  auto* connection = std::exchange(connection_, nullptr);
+  if (delivering_ && connection != nullptr) {
+    connection->loop().Post([user = std::shared_ptr<User>(std::move(user_))] {});
+  }
+  user_.reset();
+}
+
+}  // namespace parley::rpc
