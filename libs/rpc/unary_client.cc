@@ -91,7 +91,7 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
   // One way to call a replica.
   struct Way {
     std::shared_ptr<const Security> security;
-    std::shared_ptr<Http2> connection{};
+    std::shared_ptr<Http2> connection;
     Clock::time_point passed_over_until{};
   };
   using Ways = std::map<std::pair<std::string, bool>, std::shared_ptr<Way>>;  // by address, and whether in the clear
@@ -99,8 +99,8 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
   void OnDiscovered(const std::vector<std::string>& addresses);
   const Ways::value_type& NextWay();
   void Try(const Asked& question);
-  void Await(const Asked& question, const Ways::key_type& asked);
-  void OnKept(const Asked& question, const Ways::key_type& asked);
+  void Await(const Asked& question, const std::shared_ptr<Way>& asked);
+  void OnKept(const Asked& question, Way& asked);
   void Hurry(const Asked& question);
   bool AnyAnswers() const;
   void Pause(const Asked& question);
@@ -124,7 +124,7 @@ void UnaryClient::State::OnDiscovered(const std::vector<std::string>& addresses)
   const auto add = [&](const std::string& address, bool clear, std::shared_ptr<const Security> security) {
     const auto known = ways.find({address, clear});
     auto& way = current[{address, clear}];
-    way = known != ways.end() ? known->second : std::make_shared<Way>(Way{std::move(security)});
+    way = known != ways.end() ? known->second : std::make_shared<Way>(std::move(security), nullptr);
   };
   const auto& own = options.link.security;
   const auto clear = own ? own->in_the_clear() : nullptr;
@@ -159,19 +159,19 @@ void UnaryClient::State::Try(const Asked& question) {
   if (question->tried >= ways.size()) return Pause(question);
   ++question->tried;
   const auto& [replica, way] = NextWay();
-  UnaryCall::Start(loop, ConnectionTo(replica.first, *way), question->method, question->body, AttemptTimeout(*question),
-                   [weak = weak_from_this(), question, call = ++question->calls](const CallStatus& status,
-                                                                                 std::string body) {
-                     const auto self = weak.lock();
-                     if (self && !self->closed) self->OnFinished(question, call, status, std::move(body));
-                   });
-  Await(question, replica);
+  UnaryCall::Start(
+      loop, ConnectionTo(replica.first, *way), question->method, question->body, AttemptTimeout(*question),
+      [weak = weak_from_this(), question, call = ++question->calls](const CallStatus& status, std::string body) {
+        const auto self = weak.lock();
+        if (self && !self->closed) self->OnFinished(question, call, status, std::move(body));
+      });
+  Await(question, way);
 }
 
-void UnaryClient::State::Await(const Asked& question, const Ways::key_type& asked) {
+void UnaryClient::State::Await(const Asked& question, const std::shared_ptr<Way>& asked) {
   question->impatience = loop.After(options.link.patience, [weak = weak_from_this(), question, asked] {
     const auto self = weak.lock();
-    if (self && !self->closed) self->OnKept(question, asked);
+    if (self && !self->closed) self->OnKept(question, *asked);
   });
 }
 
@@ -181,10 +181,9 @@ bool UnaryClient::State::AnyAnswers() const {
 }
 
 // It hangs (stopped, cut off, or what it needs is), or has much to do.
-void UnaryClient::State::OnKept(const Asked& question, const Ways::key_type& asked) {
-  const auto way = ways.find(asked);
+void UnaryClient::State::OnKept(const Asked& question, Way& asked) {
   if (kept != nullptr) kept->Increment();
-  if (way != ways.end()) way->second->passed_over_until = Clock::now() + kPassedOver * options.link.patience;
+  asked.passed_over_until = Clock::now() + kPassedOver * options.link.patience;
   Hurry(question);
 }
 
@@ -203,8 +202,8 @@ void UnaryClient::State::Hurry(const Asked& question) {
 // Dials when it is needed, and again when it has gone.
 Http2& UnaryClient::State::ConnectionTo(const std::string& address, Way& way) {
   if (!way.connection || way.connection->closing()) {
-    way.connection = Http2::Dial(loop, address, IdentityToDial(way.security.get(), options.service),
-                                 Http2::Options(options.link));
+    way.connection =
+        Http2::Dial(loop, address, IdentityToDial(way.security.get(), options.service), Http2::Options(options.link));
   }
   return *way.connection;
 }

@@ -14,8 +14,8 @@
 namespace parley::rpc {
 
 // Unary calls to any replica of a service, for what is rare (logins, operators). Replicas take turns; a call that did
-// not reach one is tried at another while its time lasts. One that a replica keeps is made to another, too, if it may be
-// repeated: the first answer counts. No gRPC in this header. Loop's thread only.
+// not reach one is tried at another while its time lasts. One that a replica keeps is made to another, too, if it may
+// be repeated: the first answer counts. No gRPC in this header. Loop's thread only.
 class UnaryClient {
  public:
   struct Options {

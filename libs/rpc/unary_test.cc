@@ -28,13 +28,14 @@ class Accounts {
           if (keep) return kept.push_back(std::move(respond));
           respond(Answer());
         });
-    methods.Unary<pb::CreateRequest, pb::CreateResponse>(
-        "/parley.accounts.v1.Accounts/Create", [this](const auto&, Respond<pb::CreateResponse> respond) {
-          if (keep) return kept_creations.push_back(std::move(respond));
-          pb::CreateResponse answer;
-          answer.set_problem(pb::PROBLEM_EXISTS);
-          respond(answer);
-        });
+    methods.Unary<pb::CreateRequest, pb::CreateResponse>("/parley.accounts.v1.Accounts/Create",
+                                                         [this](const auto&, Respond<pb::CreateResponse> respond) {
+                                                           if (keep)
+                                                             return kept_creations.push_back(std::move(respond));
+                                                           pb::CreateResponse answer;
+                                                           answer.set_problem(pb::PROBLEM_EXISTS);
+                                                           respond(answer);
+                                                         });
     return methods;
   }
   static pb::GetCredentialResponse Answer() {

@@ -48,7 +48,8 @@ def _recovery(fault, row):
 
 def _begun(fault, attempt):
     """When this try could begin to work; None: never."""
-    hopeless = fault.began <= attempt.since < fault.healed and disables(fault, attempt.edge)
+    meanwhile = attempt.since < fault.healed and (attempt.until is None or attempt.until > fault.began)
+    hopeless = meanwhile and disables(fault, attempt.edge)
     begun = fault.healed if hopeless else attempt.since
     return begun if attempt.until is None or attempt.until > begun else None
 

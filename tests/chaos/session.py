@@ -134,6 +134,10 @@ class Session:
         return self.attached and not self.queue and not self.unsent and self._talking is None
 
     @property
+    def answered(self):
+        return self._requested_at is None
+
+    @property
     def fresh(self):
         """Whether nothing has waited for the server's acknowledgement for long."""
         return not self.queue or self._loop.time() - self.queue[0][2] < 2

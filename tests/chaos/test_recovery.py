@@ -23,6 +23,11 @@ def test_try_at_an_edge_that_is_out_does_not_count(struck):
     assert seconds(struck, 16, (11, 1, 15), (15.5, 1)) == 5
 
 
+def test_try_that_the_fault_came_upon_does_not_count():
+    assert seconds(fault(), 16, (9.5, 0, 15), (15.5, 1)) == 0.5
+    assert seconds(fault(), 11, (9, 0, 9.5), (9.6, 1)) == 2
+
+
 def test_try_at_an_edge_that_was_out_counts_from_its_return():
     assert seconds(fault(), 21, (18, 0)) == 1
     assert seconds(fault(), 21, (18, 0, 19), (19.5, 0)) == 1

@@ -200,6 +200,10 @@ class Watch(Observer):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for watcher in self.watchers:
+            if watcher.attached:
+                watcher.request()  # it may not have noticed yet that its edge was stopped
+        await self.world.until(lambda: all(w.settled and w.answered for w in self.watchers), "watchers attached")
         await asyncio.gather(*(watcher.close() for watcher in self.watchers))
 
     def noticed(self, edge, since):
