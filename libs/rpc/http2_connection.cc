@@ -10,8 +10,8 @@ namespace {
 
 // The windows of a link bound what is under way on it; HTTP/2's should not interfere.
 constexpr std::uint32_t kWindowBytes = 4 << 20;
-constexpr std::uint32_t kMaxCalls = 10000;  // on one connection; the caller waits with more
-constexpr std::size_t kMaxWriteBytes = 128 << 10;  // at once
+constexpr std::uint32_t kMaxCalls = 10000;            // on one connection; the caller waits with more
+constexpr std::size_t kMaxWriteBytes = 128 << 10;     // at once
 constexpr char kNeverSent[] = "failed to connect: ";  // UnaryClient knows by it that it may try again
 // A timer that is late by so much says that this process did not run; what came meanwhile is read first.
 constexpr std::chrono::milliseconds kLate{500};
@@ -70,7 +70,9 @@ ByteStream& Http2Connection::Call(const std::string& method) {
       for (const auto& unsent : std::exchange(self->unsent_, {})) self->Submit(unsent);
     });
   } else if (broken_) {
-    loop_.Post([stream] { stream->Broken({CallStatus::kUnavailable, std::string(kNeverSent) + "the connection is gone"}); });
+    loop_.Post([stream] {
+      stream->Broken({CallStatus::kUnavailable, std::string(kNeverSent) + "the connection is gone"});
+    });
   }
   return *stream;
 }

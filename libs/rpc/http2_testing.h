@@ -93,9 +93,9 @@ class Http2Test : public ::testing::Test {
   Loop loop_;
   Http2::Options options_{LinkOptions()};
   bool serves_ = true;
-  std::function<void(Talk&)> prepare_;                                    // a call that comes
-  std::function<bool(const Http2::Request&, ByteStream&)> on_call_;       // true: it was seen to
-  std::vector<std::shared_ptr<Talk>> calls_;                              // that came
+  std::function<void(Talk&)> prepare_;                               // a call that comes
+  std::function<bool(const Http2::Request&, ByteStream&)> on_call_;  // true: it was seen to
+  std::vector<std::shared_ptr<Talk>> calls_;                         // that came
   std::vector<std::shared_ptr<Http2>> accepted_, dialled_;
   std::vector<int> raw_;  // if it does not serve
   int closed_ = 0;
@@ -161,7 +161,10 @@ class RawPeer {
   RawPeer& operator=(const RawPeer&) = delete;
 
   void Say(const std::string& bytes) { out_ += bytes; }
-  void Greet(const std::string& settings = "") { Say(kPreface + Frame(kSettings, 0, 0, settings)); }
+  // The other end said its settings as soon as it could hear us.
+  void Greet(const std::string& settings = "") {
+    Say(kPreface + Frame(kSettings, 0, 0, settings) + Frame(kSettings, kAck, 0));
+  }
   // Sends what it can; false: the other end has gone.
   bool Send() {
     while (!out_.empty() && !gone_) {
