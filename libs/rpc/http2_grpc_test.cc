@@ -40,6 +40,13 @@ class GrpcServerTest : public ::testing::Test {
     options.discovery.targets = {"127.0.0.1:" + std::to_string(port_)};
     client_.emplace(loop_, options);
   }
+  // It says so, and waits until we have gone.
+  void Stop() {
+    auto stopping = std::async(std::launch::async, [this] { server_->Shutdown(); });
+    RunUntil(loop_, [&] { return stopping.wait_for(0s) == std::future_status::ready; });
+    stopping.get();
+    server_.reset();
+  }
   void Ask(const std::string& method, const std::string& jid) {
     pb::ExistsRequest request;
     request.set_jid(jid);
@@ -77,8 +84,7 @@ TEST_F(GrpcServerTest, AnswersAThousandCallsAtOnce) {
 
 TEST_F(GrpcServerTest, MayGoAndComeBack) {
   EXPECT_EQ(Outcome(kExists, "romeo@home"), "");
-  server_->Shutdown();
-  server_.reset();
+  Stop();
   Ask(kExists, "romeo@home");
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:" + std::to_string(port_), grpc::InsecureServerCredentials());
@@ -87,8 +93,7 @@ TEST_F(GrpcServerTest, MayGoAndComeBack) {
   const auto later = loop_.After(50ms, [&] { server_ = builder.BuildAndStart(); });
   RunUntil(loop_, [&] { return answers_.size() == 2; });
   EXPECT_TRUE(answers_[1]);
-  server_->Shutdown();
-  server_.reset();
+  Stop();
 }
 
 class GrpcClientTest : public ::testing::Test {
@@ -97,7 +102,7 @@ class GrpcClientTest : public ::testing::Test {
     Methods methods;
     methods.Unary<pb::ExistsRequest, pb::ExistsResponse>(kExists, [this](const auto& asked, auto respond) {
       bytes_ += asked.jid().size();
-      if (asked.jid() != "keep") respond({});
+      asked.jid() == "keep" ? kept_.push_back(std::move(respond)) : respond({});
     });
     server_.emplace(loop_, Self{"roster", "roster-1", "e"}, "127.0.0.1:0", LinkOptions(), std::move(methods), nullptr);
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials());
@@ -118,6 +123,7 @@ class GrpcClientTest : public ::testing::Test {
 
   Loop loop_;
   std::size_t bytes_ = 0;
+  std::vector<Respond<pb::ExistsResponse>> kept_;
   std::optional<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
 };
