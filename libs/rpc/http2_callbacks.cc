@@ -16,7 +16,9 @@ struct Http2Connection::Callbacks {
   static Http2Connection& Of(void* user) { return *static_cast<Http2Connection*>(user); }
 
   static int OnBeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user) {
-    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) Of(user).fields_ = {};
+    auto& self = Of(user);
+    self.header_bytes_ = 0;
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) self.fields_ = {};
     return 0;
   }
 
@@ -26,6 +28,9 @@ struct Http2Connection::Callbacks {
     auto& self = Of(user);
     const auto name = View(name_bytes, name_size);
     const auto value = View(value_bytes, value_size);
+    // That we told our limit does not keep anybody to it (RFC 9113 section 10.5.1).
+    self.header_bytes_ += name.size() + value.size() + kHeaderOverhead;
+    if (self.header_bytes_ > kMaxHeaderListBytes) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (!self.accepts()) {
       if (const auto stream = self.Find(frame->hd.stream_id)) stream->OnField(name, value);
     } else if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
@@ -39,7 +44,7 @@ struct Http2Connection::Callbacks {
 
   static int OnFrame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto& self = Of(user);
-    if (self.broken_) return 0;
+    if (self.broken_) return NGHTTP2_ERR_CALLBACK_FAILURE;  // closed by what one of our users did
     if (frame->hd.type == NGHTTP2_GOAWAY) self.refusing_ = true;
     const bool headers = frame->hd.type == NGHTTP2_HEADERS;
     if (headers && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
@@ -57,8 +62,8 @@ struct Http2Connection::Callbacks {
   static void OnRemoteEnd(nghttp2_session* session, Http2Connection& self, std::int32_t id) {
     const auto stream = self.Find(id);
     if (!stream) return;
-    if (self.accepts()) return stream->OnRemoteEnd();
-    stream->OnClosed(NGHTTP2_NO_ERROR);
+    stream->OnRemoteEnd();
+    if (self.accepts()) return;
     if (nghttp2_session_get_stream_local_close(session, id) == 0) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
     }

@@ -10,9 +10,9 @@ namespace {
 
 // The windows of a link bound what is under way on it; HTTP/2's should not interfere.
 constexpr std::uint32_t kWindowBytes = 4 << 20;
-constexpr std::uint32_t kMaxFrameBytes = 1 << 20;
-constexpr std::uint32_t kMaxHeaderListBytes = 16384;
-constexpr std::uint32_t kMaxCalls = 10000;  // on one connection; the caller waits with more
+constexpr std::uint32_t kMaxCalls = 10000;            // on one connection; the caller waits with more
+constexpr std::size_t kMaxWriteBytes = 128 << 10;     // at once
+constexpr char kNeverSent[] = "failed to connect: ";  // UnaryClient knows by it that it may try again
 // A timer that is late by so much says that this process did not run; what came meanwhile is read first.
 constexpr std::chrono::milliseconds kLate{500};
 
@@ -51,7 +51,6 @@ void Http2Connection::OnConnected() {
 void Http2Connection::Greet() {
   std::vector<nghttp2_settings_entry> settings{
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kWindowBytes},
-      {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kMaxFrameBytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderListBytes},
   };
   settings.push_back(accepts() ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxCalls}
@@ -71,7 +70,9 @@ ByteStream& Http2Connection::Call(const std::string& method) {
       for (const auto& unsent : std::exchange(self->unsent_, {})) self->Submit(unsent);
     });
   } else if (broken_) {
-    loop_.Post([stream] { stream->Broken({CallStatus::kUnavailable, "failed to connect: the connection is gone"}); });
+    loop_.Post([stream] {
+      stream->Broken({CallStatus::kUnavailable, std::string(kNeverSent) + "the connection is gone"});
+    });
   }
   return *stream;
 }
@@ -88,7 +89,8 @@ void Http2Connection::Submit(const std::shared_ptr<Http2Stream>& stream) {
   const auto body = Body();
   const std::int32_t id = nghttp2_submit_request(session_.get(), nullptr, fields.data(), fields.size(), &body, nullptr);
   if (id < 0) {
-    return stream->Broken({CallStatus::kUnavailable, std::string("failed to connect: ") + nghttp2_strerror(id)});
+    refusing_ = true;  // its numbers are used up
+    return stream->Broken({CallStatus::kUnavailable, std::string(kNeverSent) + nghttp2_strerror(id)});
   }
   streams_.emplace(id, stream);
   stream->Open(id, pipe_->address());
@@ -157,6 +159,11 @@ void Http2Connection::Reset(std::int32_t id, std::uint32_t error_code) {
   PlanSaying();
 }
 
+bool Http2Connection::HasWindow(std::int32_t id) const {
+  return session_ && nghttp2_session_get_remote_window_size(session_.get()) > 0 &&
+         nghttp2_session_get_stream_remote_window_size(session_.get(), id) > 0;
+}
+
 void Http2Connection::Consume(std::int32_t id, std::size_t bytes) {
   if (!session_ || broken_) return;
   nghttp2_session_consume_stream(session_.get(), id, bytes);
@@ -170,19 +177,30 @@ void Http2Connection::PlanSaying() {
   });
 }
 
+// What the peer does not take waits in nghttp2, which has limits for it: a peer that makes us answer and does not read
+// must not fill our memory (RFC 9113 section 10.5).
 void Http2Connection::Say() {
   saying_planned_ = false;
-  if (!pipe_ || !session_) return;
   const std::uint8_t* bytes = nullptr;
   ssize_t size = 0;
-  while (pipe_ && (size = nghttp2_session_mem_send(session_.get(), &bytes)) > 0) {
-    pipe_->Write({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
+  for (std::size_t said = 0; pipe_ && session_ && !pipe_->busy() && said < kMaxWriteBytes; said += size) {
+    size = nghttp2_session_mem_send(session_.get(), &bytes);
+    if (size < 0) return Break(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(size)));
+    if (size == 0) return;
+    if (pipe_) pipe_->Write({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
   }
 }
 
 void Http2Connection::OnDrained() {
   const auto self = shared_from_this();
   for (const auto& stream : std::exchange(draining_, {})) stream->OnDrained();
+  if (broken_) return;
+  if (over()) return Break("HTTP/2: the connection had to end");
+  if (nghttp2_session_want_write(session_.get()) != 0) PlanSaying();
+}
+
+bool Http2Connection::over() const {
+  return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0;
 }
 
 void Http2Connection::OnBytes(std::string_view bytes) {
@@ -191,11 +209,10 @@ void Http2Connection::OnBytes(std::string_view bytes) {
   pinged_ = false;
   const ssize_t taken =
       nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  if (broken_) return;
   if (taken < 0) return Break(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(taken)));
   PlanSaying();
-  if (nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0) {
-    Break("the peer ended the connection");
-  }
+  if (over() && !pipe_->busy()) Break("the peer ended the connection");
 }
 
 // A peer that is silent is asked; one that is silent then is dead.
@@ -224,7 +241,8 @@ void Http2Connection::Break(const std::string& reason) {
   auto streams = std::exchange(streams_, {});
   const auto unsent = std::exchange(unsent_, {});
   draining_.clear();
-  for (const auto& stream : unsent) stream->Broken({CallStatus::kUnavailable, reason});
+  const std::string never_sent = reason.starts_with(kNeverSent) ? reason : kNeverSent + reason;
+  for (const auto& stream : unsent) stream->Broken({CallStatus::kUnavailable, never_sent});
   for (const auto& [id, stream] : streams) stream->Broken({CallStatus::kUnavailable, reason});
   if (closed_) std::exchange(closed_, nullptr)(session_ ? std::string() : reason);
 }

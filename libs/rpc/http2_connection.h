@@ -37,12 +37,16 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   void AnswerAtOnce(std::int32_t id, const CallStatus& status);
   void SendTrailers(std::int32_t id, const CallStatus& status);
   void Reset(std::int32_t id, std::uint32_t error_code);
+  // The peer takes more of it now.
+  bool HasWindow(std::int32_t id) const;
   void Consume(std::int32_t id, std::size_t bytes);
   void TellWhenDrained(std::shared_ptr<Http2Stream> stream) { draining_.push_back(std::move(stream)); }
   void Forget(const Http2Stream& stream);
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kMaxHeaderListBytes = 16384;
+  static constexpr std::size_t kHeaderOverhead = 32;  // of each field (RFC 9113 section 6.5.2)
   struct FreeSession {
     void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
   };
@@ -61,6 +65,8 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   void Submit(const std::shared_ptr<Http2Stream>& stream);
   void OnRequest(const std::shared_ptr<Http2Stream>& stream);
   std::shared_ptr<Http2Stream> Find(std::int32_t id) const;
+  // nghttp2 has ended it, and told the peer.
+  bool over() const;
   // At the end of the turn: never from inside nghttp2, nor of a stream's method.
   void PlanSaying();
   void Say();
@@ -85,6 +91,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   std::vector<std::shared_ptr<Http2Stream>> unsent_;  // calls made before it was connected
   std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
   std::vector<std::shared_ptr<Http2Stream>> draining_;
+  std::size_t header_bytes_ = 0;  // of the header fields that are coming
   // Of the request whose header fields are coming.
   struct {
     std::string http_method;

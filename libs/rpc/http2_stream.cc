@@ -12,6 +12,7 @@ namespace {
 
 // Beyond this the memory of a message that was written is not kept.
 constexpr std::size_t kKeptBytes = 256 << 10;
+constexpr char kCutOff[] = "what came ends within a message";
 
 }  // namespace
 
@@ -33,10 +34,9 @@ void Http2Stream::Read() {
 
 void Http2Stream::OnData(std::string_view bytes) {
   unconsumed_ += bytes.size();
+  // Nobody wants it: the call was refused, or this follows what is no message.
+  if (!user_ || incoming_.broken()) return Consume(unconsumed_);
   incoming_.Add(bytes);
-  // A message may be larger than the window.
-  if (!incoming_.HasNext()) Consume(unconsumed_);
-  if (incoming_.broken()) return Abort("what came is no message of gRPC, or too large");
   Deliver();
 }
 
@@ -56,8 +56,19 @@ void Http2Stream::Deliver() {
     user_->OnMessage(*message);
   }
   delivering_ = false;
-  if (!remote_ended_ || incoming_.HasNext() || !reading_ || !user_ || connection_ == nullptr) return;
+  if (connection_ == nullptr) return;
+  // A message may be larger than the window.
+  if (!incoming_.HasNext()) Consume(unconsumed_);
+  if (incoming_.broken()) return Abort("what came is no message of gRPC, or too large");
+  if (remote_ended_ && !incoming_.HasNext()) AfterTheLast();
+}
+
+void Http2Stream::AfterTheLast() {
+  // Who called is told how it ended, and has nothing more to say.
+  if (!connection_->accepts()) return Release(Outcome(NGHTTP2_NO_ERROR));
+  if (!reading_ || !user_) return;
   reading_ = false;
+  if (incoming_.partial()) return Abort(kCutOff);
   user_->OnReadsDone();
   if (user_ && !user_->Lingers()) Finish({});
 }
@@ -135,7 +146,9 @@ void Http2Stream::Abort(const std::string& reason) {
   if (connection_ == nullptr || !reason_.empty()) return;
   reason_ = reason;
   const bool within_message = writing_ && taken_ < outgoing_.size();
-  if (connection_->accepts() && !within_message && !ending_) return Finish({CallStatus::kFailedPrecondition, reason});
+  // Trailers follow data, and wait for the peer's window like it.
+  const bool can_tell = !ending_ && !within_message && (!answered_ || connection_->HasWindow(id_));
+  if (connection_->accepts() && can_tell) return Finish({CallStatus::kFailedPrecondition, reason});
   Later(&Http2Stream::Cancel);
 }
 
@@ -150,12 +163,17 @@ void Http2Stream::Detach() {
 }
 
 void Http2Stream::OnClosed(std::uint32_t error_code) {
-  if (connection_ != nullptr) Release(Outcome(error_code));
+  if (connection_ == nullptr) return;
+  const bool unread = remote_ended_ && user_ && incoming_.HasNext();
+  if (unread && !connection_->accepts() && reason_.empty()) return;  // AfterTheLast
+  Release(Outcome(error_code));
 }
 
 CallStatus Http2Stream::Outcome(std::uint32_t error_code) const {
   if (!reason_.empty()) return {CallStatus::kCancelled, reason_};
-  if (const auto status = fields_.status()) return *status;
+  if (const auto status = fields_.status()) {
+    return status->ok() && incoming_.partial() ? CallStatus(CallStatus::kInternal, kCutOff) : *status;
+  }
   if (connection_->accepts()) return {CallStatus::kCancelled, "the peer went away"};
   if (error_code == NGHTTP2_REFUSED_STREAM) {
     return {CallStatus::kUnavailable, "failed to connect: it takes no more calls"};

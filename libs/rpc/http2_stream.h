@@ -48,6 +48,7 @@ class Http2Stream final : public ByteStream, public std::enable_shared_from_this
  private:
   void BeginWriting();
   void Deliver();
+  void AfterTheLast();
   void Later(void (Http2Stream::*what)());
   void Consume(std::size_t bytes);
   void End();

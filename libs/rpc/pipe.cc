@@ -56,6 +56,7 @@ class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
   void Dial(const std::string& address, const std::string& peer_name, std::chrono::milliseconds timeout);
   void Take(int fd, std::chrono::milliseconds timeout);
   void Write(std::string_view bytes);
+  bool busy() const { return !writing_.empty(); }
   const std::string& address() const { return address_; }
   const PeerNames* peer() const { return peer_ ? &*peer_ : nullptr; }
   // Nothing more is told.
@@ -223,6 +224,7 @@ Pipe::Pipe(Loop& loop, Owner& owner, int fd, std::shared_ptr<const PipeTls> tls,
 Pipe::~Pipe() { state_->Disown(); }
 
 void Pipe::Write(std::string_view bytes) { state_->Write(bytes); }
+bool Pipe::busy() const { return state_->busy(); }
 const std::string& Pipe::address() const { return state_->address(); }
 const PeerNames* Pipe::peer() const { return state_->peer(); }
 

@@ -56,6 +56,8 @@ class Pipe {
 
   // Leaves with what else is written in this turn.
   void Write(std::string_view bytes);
+  // Something that was written is not with the kernel yet, and what is written now waits for it.
+  bool busy() const;
   const std::string& address() const;  // of the peer, "ip:port"
   const PeerNames* peer() const;       // nullptr: in the clear
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "libs/rpc/dial_identity.h"
@@ -39,18 +40,23 @@ class UnaryCall final : public ByteStream::User {
     stream_.Finish();
     stream_.Read();
   }
-  void OnMessage(std::string_view message) override { answer_ = message; }
+  void OnMessage(std::string_view message) override {
+    if (answer_) return stream_.Abort("there is more than one answer");
+    answer_ = message;
+    stream_.Read();
+  }
   void OnWritten() override {}
   void OnBroken(const CallStatus& status) override {
     deadline_.Cancel();
-    finished_(status, std::move(answer_));
+    if (status.ok() && !answer_) return finished_({CallStatus::kInternal, "there is no answer"}, {});
+    finished_(status, std::move(answer_).value_or(std::string()));
   }
 
   ByteStream& stream_;
   const std::string body_;
   Finished finished_;
   Loop::Timer deadline_;
-  std::string answer_;
+  std::optional<std::string> answer_;
 };
 
 prometheus::Counter* KeptOf(const UnaryClient::Options& options) {
