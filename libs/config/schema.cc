@@ -112,7 +112,8 @@ const std::vector<Row<Config>>& Rows() {
           "PEM file with its private key; readable by its owner only or, if that is root, by its group."),
       ROW(postgres.connections, Number(1, 1000), "Connections of each roster process for transactions."),
       ROW(postgres.read_connections, Number(1, 100), "Connections of each roster process for what a login reads."),
-      ROW(postgres.max_queue, Number(1, kMany), "Transactions, and as many reads, that may wait for a connection; more fail at once."),
+      ROW(postgres.max_queue, Number(1, kMany),
+          "Transactions, and as many reads, that may wait for a connection; more fail at once."),
       ROW(postgres.connect_timeout, Duration(seconds(1), minutes(10)), "Longest wait for a connection."),
       ROW(postgres.statement_timeout, Duration(milliseconds(10), hours(1)), "Longest run of a statement."),
 

@@ -41,8 +41,8 @@ class Http2 {
   // Dials "ip:port".
   static std::shared_ptr<Http2> Dial(Loop& loop, const std::string& address, const DialIdentity& identity,
                                      const Options& options);
-  // Takes the socket. `tls`: nullptr for none. `closed` comes once, last, unless it is closed before; with the reason if
-  // it never came to HTTP/2.
+  // Takes the socket. `tls`: nullptr for none. `closed` comes once, last, unless it is closed before; with the reason
+  // if it never came to HTTP/2.
   static std::shared_ptr<Http2> Accept(Loop& loop, int fd, std::shared_ptr<const PipeTls> tls, const Options& options,
                                        OnCall on_call, Closed closed);
 

@@ -111,7 +111,7 @@ class Http2Test : public ::testing::Test {
           if (prepare_) prepare_(*talk);
           stream.Use(std::make_unique<Talker>(stream, talk));
         },
-        [this] { ++closed_; }));
+        [this](const std::string&) { ++closed_; }));
   }
 
   std::optional<net::Listener> listener_;
