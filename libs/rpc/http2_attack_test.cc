@@ -21,7 +21,7 @@ class Http2AttackTest : public Http2Test {
 };
 
 TEST_F(Http2AttackTest, WhoAsksAndNeverReadsIsDropped) {
-  constexpr int kSmall = 4096, kPings = 100000;
+  constexpr int kSmall = 4096, kPings = 500;  // at a time: fewer than nghttp2 queues
   RawPeer peer(address(), kSmall);
   peer.Greet();
   std::string pings;
