@@ -168,10 +168,21 @@ TEST_F(Http2AttackTest, NothingComesAfterClosingWithinACall) {
 TEST_F(Http2AttackTest, OtherThanGrpcIsToldSo) {
   RawPeer peer(address());
   peer.Greet();
-  const std::string fields =
-      Literal(":method", "GET") + Literal(":scheme", "http") + Literal(":path", "/") + Literal(":authority", "test");
-  peer.Say(Frame(kHeaders, kEndHeaders | kEndStream, 1, fields));
-  Until([&] { return peer.Got(kHeaders, 1, kEndStream); });
+  const std::string common = Literal(":scheme", "http") + Literal(":path", "/") + Literal(":authority", "test");
+  const std::string post = Literal(":method", "POST") + common;
+  const std::vector<std::string> requests{Literal(":method", "GET") + common, post,
+                                          post + Literal("content-type", "text/plain"),
+                                          post + Literal("content-type", "application/grpc-web")};
+  std::uint32_t id = 1;
+  for (const auto& request : requests) {
+    peer.Say(Frame(kHeaders, kEndHeaders | kEndStream, id, request));
+    Until([&] { return peer.Got(kHeaders, id, kEndStream); });
+    id += 2;
+  }
+  constexpr char kStatus200 = '\x88';  // RFC 7541 appendix A
+  for (const auto& frame : peer.frames) {
+    if (frame.type == kHeaders) EXPECT_NE(frame.payload.front(), kStatus200);
+  }
   EXPECT_TRUE(calls_.empty());
 }
 

@@ -24,6 +24,13 @@ nghttp2_nv Field(std::string_view name, std::string_view value) {
   return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
+// "application/grpc", or with the encoding of the messages behind it.
+bool IsGrpc(std::string_view content_type) {
+  constexpr std::string_view kGrpc = "application/grpc";
+  if (!content_type.starts_with(kGrpc)) return false;
+  return content_type.size() == kGrpc.size() || content_type[kGrpc.size()] == '+' || content_type[kGrpc.size()] == ';';
+}
+
 }  // namespace
 
 void Http2Connection::Dial(const std::string& address, const DialIdentity& identity) {
@@ -101,13 +108,18 @@ void Http2Connection::Submit(const std::shared_ptr<Http2Stream>& stream) {
 
 void Http2Connection::OnRequest(const std::shared_ptr<Http2Stream>& stream) {
   const auto fields = std::exchange(fields_, {});
-  if (fields.http_method != "POST" || !fields.content_type.starts_with("application/grpc")) {
-    return stream->Finish({CallStatus::kInternal, "only gRPC is spoken here"});
-  }
+  if (fields.http_method != "POST") return Refuse(stream->id(), "405");
+  if (!IsGrpc(fields.content_type)) return Refuse(stream->id(), "415");
   on_call_(Request{fields.path, fields.authorization, pipe_->address(), pipe_->peer()}, *stream);
   if (broken_) return;
   if (!stream->used()) return stream->Finish({CallStatus::kUnimplemented, "there is no such method"});
   stream->Open(stream->id(), pipe_->address());
+}
+
+void Http2Connection::Refuse(std::int32_t id, const std::string& http_status) {
+  const std::array fields{Field(":status", http_status)};
+  nghttp2_submit_response(session_.get(), id, fields.data(), fields.size(), nullptr);
+  PlanSaying();
 }
 
 void Http2Connection::Answer(std::int32_t id) {

@@ -64,6 +64,8 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   void Greet();
   void Submit(const std::shared_ptr<Http2Stream>& stream);
   void OnRequest(const std::shared_ptr<Http2Stream>& stream);
+  // What is no call of gRPC.
+  void Refuse(std::int32_t id, const std::string& http_status);
   std::shared_ptr<Http2Stream> Find(std::int32_t id) const;
   // nghttp2 has ended it, and told the peer.
   bool over() const;
