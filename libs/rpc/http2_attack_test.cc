@@ -181,7 +181,9 @@ TEST_F(Http2AttackTest, OtherThanGrpcIsToldSo) {
   }
   constexpr char kStatus200 = '\x88';  // RFC 7541 appendix A
   for (const auto& frame : peer.frames) {
-    if (frame.type == kHeaders) EXPECT_NE(frame.payload.front(), kStatus200);
+    if (frame.type == kHeaders) {
+      EXPECT_NE(frame.payload.front(), kStatus200);
+    }
   }
   EXPECT_TRUE(calls_.empty());
 }
