@@ -97,7 +97,7 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
   // One way to call a replica.
   struct Way {
     std::shared_ptr<const Security> security;
-    std::shared_ptr<Http2> connection;
+    std::shared_ptr<Http2> connection{};
     Clock::time_point passed_over_until{};
   };
   using Ways = std::map<std::pair<std::string, bool>, std::shared_ptr<Way>>;  // by address, and whether in the clear
@@ -130,7 +130,7 @@ void UnaryClient::State::OnDiscovered(const std::vector<std::string>& addresses)
   const auto add = [&](const std::string& address, bool clear, std::shared_ptr<const Security> security) {
     const auto known = ways.find({address, clear});
     auto& way = current[{address, clear}];
-    way = known != ways.end() ? known->second : std::make_shared<Way>(std::move(security), nullptr);
+    way = known != ways.end() ? known->second : std::make_shared<Way>(Way{std::move(security)});
   };
   const auto& own = options.link.security;
   const auto clear = own ? own->in_the_clear() : nullptr;
