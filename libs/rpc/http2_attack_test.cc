@@ -166,6 +166,33 @@ TEST_F(Http2AttackTest, NothingComesAfterClosingWithinACall) {
   EXPECT_EQ(came, 1);
 }
 
+// As a process finds it that stood still: the peer has given it up since, and told others.
+TEST_F(Http2AttackTest, WhatAPeerSaidThatHasGoneIsNotActedOn) {
+  {
+    RawPeer peer(address());
+    peer.Greet();
+    peer.Say(RawRequest(1) + Frame(kData, 0, 1, Message("old")));
+    ASSERT_TRUE(peer.Send() && peer.sent());
+  }
+  Until([&] { return closed_ == 1; });
+  ASSERT_EQ(calls_.size(), 1u);
+  EXPECT_TRUE(calls_[0]->messages.empty());
+  EXPECT_TRUE(calls_[0]->ended);
+}
+
+// Unless it had said all.
+TEST_F(Http2AttackTest, WhatAPeerSaidToItsEndCounts) {
+  {
+    RawPeer peer(address());
+    peer.Greet();
+    peer.Say(RawRequest(1) + Frame(kData, kEndStream, 1, Message("last")));
+    ASSERT_TRUE(peer.Send() && peer.sent());
+  }
+  Until([&] { return closed_ == 1; });
+  ASSERT_EQ(calls_.size(), 1u);
+  EXPECT_EQ(calls_[0]->messages, std::vector<std::string>{"last"});
+}
+
 TEST_F(Http2AttackTest, OtherThanGrpcIsToldSo) {
   RawPeer peer(address());
   peer.Greet();

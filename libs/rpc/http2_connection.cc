@@ -215,6 +215,12 @@ bool Http2Connection::over() const {
   return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0;
 }
 
+// A process that stood still must not act on what a peer said that has given it up since, and told others.
+void Http2Connection::OnPause() {
+  const auto self = shared_from_this();
+  for (const auto& stream : std::exchange(arrived_, {})) stream->Deliver();
+}
+
 void Http2Connection::OnBytes(std::string_view bytes) {
   const auto self = shared_from_this();
   last_heard_ = Clock::now();
@@ -250,6 +256,7 @@ void Http2Connection::Break(const std::string& reason) {
   if (std::exchange(broken_, true)) return;
   watch_.Cancel();
   pipe_.reset();
+  for (const auto& stream : std::exchange(arrived_, {})) stream->DeliverIfEnded();
   auto streams = std::exchange(streams_, {});
   const auto unsent = std::exchange(unsent_, {});
   draining_.clear();
@@ -267,6 +274,7 @@ void Http2Connection::Close() {
   for (const auto& stream : std::exchange(unsent_, {})) stream->Sever();
   for (const auto& [id, stream] : std::exchange(streams_, {})) stream->Sever();
   draining_.clear();
+  arrived_.clear();
   if (self_) loop_.Post([self = std::move(self_)] {});
 }
 

@@ -41,6 +41,8 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   bool HasWindow(std::int32_t id) const;
   void Consume(std::int32_t id, std::size_t bytes);
   void TellWhenDrained(std::shared_ptr<Http2Stream> stream) { draining_.push_back(std::move(stream)); }
+  // Something came for it, to be delivered when the peer is known to be there behind it.
+  void Arrived(std::shared_ptr<Http2Stream> stream) { arrived_.push_back(std::move(stream)); }
   void Forget(const Http2Stream& stream);
 
  private:
@@ -55,6 +57,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
 
   void OnConnected() override;
   void OnBytes(std::string_view bytes) override;
+  void OnPause() override;
   void OnDrained() override;
   void OnClosed(const std::string& reason) override { Break(reason); }
 
@@ -92,6 +95,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
 
   std::vector<std::shared_ptr<Http2Stream>> unsent_;  // calls made before it was connected
   std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
+  std::vector<std::shared_ptr<Http2Stream>> arrived_;
   std::vector<std::shared_ptr<Http2Stream>> draining_;
   std::size_t header_bytes_ = 0;  // of the header fields that are coming
   // Of the request whose header fields are coming.

@@ -37,16 +37,20 @@ void Http2Stream::OnData(std::string_view bytes) {
   // Nobody wants it: the call was refused, or this follows what is no message.
   if (!user_ || incoming_.broken()) return Consume(unconsumed_);
   incoming_.Add(bytes);
-  Deliver();
+  connection_->Arrived(shared_from_this());
 }
 
 void Http2Stream::OnRemoteEnd() {
   remote_ended_ = true;
-  Deliver();
+  connection_->Arrived(shared_from_this());
+}
+
+void Http2Stream::DeliverIfEnded() {
+  if (remote_ended_) Deliver();
 }
 
 void Http2Stream::Deliver() {
-  if (std::exchange(delivering_, true)) return;
+  if (connection_ == nullptr || std::exchange(delivering_, true)) return;
   const auto self = shared_from_this();
   while (reading_ && user_ && connection_ != nullptr) {
     const auto message = incoming_.Next();

@@ -36,6 +36,9 @@ class Http2Stream final : public ByteStream, public std::enable_shared_from_this
   void OnField(std::string_view name, std::string_view value) { fields_.Take(name, value); }
   void OnData(std::string_view bytes);
   void OnRemoteEnd();
+  // What came; or only if the peer has said all.
+  void Deliver();
+  void DeliverIfEnded();
   // What the peer's window has room for.
   std::size_t Take(std::uint8_t* to, std::size_t room, std::uint32_t& flags);
   // What was taken has left.
@@ -47,7 +50,6 @@ class Http2Stream final : public ByteStream, public std::enable_shared_from_this
 
  private:
   void BeginWriting();
-  void Deliver();
   void AfterTheLast();
   void Later(void (Http2Stream::*what)());
   void Consume(std::size_t bytes);

@@ -23,6 +23,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::size_t kReadBytes = 65536;
+constexpr int kMaxReads = 64;  // then others get their turn
 
 // "192.0.2.1:50051" or "[2001:db8::1]:50051".
 std::optional<tcp::endpoint> Parse(std::string_view address) {
@@ -67,6 +68,7 @@ class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
   void Handshake();
   void Connected();
   void Read();
+  void ReadRest();
   void Flush();
   void OnWritten();
   void Close(const std::string& reason);
@@ -128,6 +130,7 @@ void Pipe::State::Take(int fd, std::chrono::milliseconds timeout) {
 void Pipe::State::Begin() {
   error_code ignored;
   socket_.set_option(tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
   tls_context_ ? Handshake() : Connected();
 }
 
@@ -165,9 +168,23 @@ void Pipe::State::Read() {
     if (self->owner_ == nullptr) return;
     if (error) return self->Close(error == asio::error::eof ? "the peer closed the connection" : error.message());
     self->owner_->OnBytes(std::string_view(self->buffer_.data(), bytes));
-    if (self->owner_ != nullptr) self->Read();
+    self->ReadRest();
   };
   OnStream([&](auto& stream) { stream.async_read_some(asio::buffer(buffer_), on_read); });
+}
+
+// All that is there now, and whether the peer has gone behind it.
+void Pipe::State::ReadRest() {
+  error_code error;
+  for (int reads = 0; reads < kMaxReads && owner_ != nullptr; ++reads) {
+    std::size_t bytes = 0;
+    OnStream([&](auto& stream) { bytes = stream.read_some(asio::buffer(buffer_), error); });
+    if (error == asio::error::would_block || error == asio::error::try_again) break;
+    if (error) return Close(error == asio::error::eof ? "the peer closed the connection" : error.message());
+    owner_->OnBytes(std::string_view(buffer_.data(), bytes));
+  }
+  if (owner_ != nullptr) owner_->OnPause();
+  if (owner_ != nullptr) Read();
 }
 
 void Pipe::State::Write(std::string_view bytes) {

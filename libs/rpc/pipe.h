@@ -36,6 +36,8 @@ class Pipe {
    public:
     virtual void OnConnected() = 0;
     virtual void OnBytes(std::string_view bytes) = 0;  // valid during the call
+    // Nothing more has come by now, and the peer is there.
+    virtual void OnPause() = 0;
     // All that was written is with the kernel.
     virtual void OnDrained() = 0;
     // Once, last: it could not connect, or is gone.
