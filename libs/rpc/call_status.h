@@ -23,10 +23,17 @@ struct CallStatus {
 
   CallStatus() = default;
   CallStatus(Code code_, std::string message_) : code(code_), message(std::move(message_)) {}
+  // Nothing of the call has reached the peer: whatever it was, it may be made again.
+  static CallStatus NeverSent(const std::string& reason) {
+    CallStatus status(kUnavailable, "failed to connect: " + reason);
+    status.never_sent = true;
+    return status;
+  }
   bool ok() const { return code == kOk; }
 
   Code code = kOk;
   std::string message;
+  bool never_sent = false;
 };
 
 }  // namespace parley::rpc

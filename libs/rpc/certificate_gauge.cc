@@ -18,7 +18,7 @@ CertificateGauge::CertificateGauge(Loop& loop, telemetry::Metrics& metrics, cons
   measuring_ = loop.Every(tls.check, [&gauge, file = tls.certificate_file()] { Measure(file, gauge); });
 }
 
-// What cannot be read keeps the last value: gRPC keeps the last certificate, too.
+// What cannot be read keeps the last value: the last certificate stays in use, too (IdentityFiles).
 void CertificateGauge::Measure(const std::string& file, prometheus::Gauge& gauge) {
   const std::unique_ptr<BIO, int (*)(BIO*)> bio(BIO_new_file(file.c_str(), "r"), BIO_free);
   if (!bio) return;

@@ -10,9 +10,8 @@ namespace {
 
 // The windows of a link bound what is under way on it; HTTP/2's should not interfere.
 constexpr std::uint32_t kWindowBytes = 4 << 20;
-constexpr std::uint32_t kMaxCalls = 10000;            // on one connection; the caller waits with more
-constexpr std::size_t kMaxWriteBytes = 128 << 10;     // at once
-constexpr char kNeverSent[] = "failed to connect: ";  // UnaryClient knows by it that it may try again
+constexpr std::uint32_t kMaxCalls = 10000;         // on one connection; the caller waits with more
+constexpr std::size_t kMaxWriteBytes = 128 << 10;  // at once
 // A timer that is late by so much says that this process did not run; what came meanwhile is read first.
 constexpr std::chrono::milliseconds kLate{500};
 
@@ -77,9 +76,7 @@ ByteStream& Http2Connection::Call(const std::string& method) {
       for (const auto& unsent : std::exchange(self->unsent_, {})) self->Submit(unsent);
     });
   } else if (broken_) {
-    loop_.Post([stream] {
-      stream->Broken({CallStatus::kUnavailable, std::string(kNeverSent) + "the connection is gone"});
-    });
+    loop_.Post([stream] { stream->Broken(CallStatus::NeverSent("the connection is gone")); });
   }
   return *stream;
 }
@@ -97,7 +94,7 @@ void Http2Connection::Submit(const std::shared_ptr<Http2Stream>& stream) {
   const std::int32_t id = nghttp2_submit_request(session_.get(), nullptr, fields.data(), fields.size(), &body, nullptr);
   if (id < 0) {
     refusing_ = true;  // its numbers are used up
-    return stream->Broken({CallStatus::kUnavailable, std::string(kNeverSent) + nghttp2_strerror(id)});
+    return stream->Broken(CallStatus::NeverSent(nghttp2_strerror(id)));
   }
   streams_.emplace(id, stream);
   stream->Open(id, pipe_->address());
@@ -260,8 +257,7 @@ void Http2Connection::Break(const std::string& reason) {
   auto streams = std::exchange(streams_, {});
   const auto unsent = std::exchange(unsent_, {});
   draining_.clear();
-  const std::string never_sent = reason.starts_with(kNeverSent) ? reason : kNeverSent + reason;
-  for (const auto& stream : unsent) stream->Broken({CallStatus::kUnavailable, never_sent});
+  for (const auto& stream : unsent) stream->Broken(CallStatus::NeverSent(reason));
   for (const auto& [id, stream] : streams) stream->Broken({CallStatus::kUnavailable, reason});
   if (closed_) std::exchange(closed_, nullptr)(session_ ? std::string() : reason);
 }

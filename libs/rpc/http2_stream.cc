@@ -179,9 +179,7 @@ CallStatus Http2Stream::Outcome(std::uint32_t error_code) const {
     return status->ok() && incoming_.partial() ? CallStatus(CallStatus::kInternal, kCutOff) : *status;
   }
   if (connection_->accepts()) return {CallStatus::kCancelled, "the peer went away"};
-  if (error_code == NGHTTP2_REFUSED_STREAM) {
-    return {CallStatus::kUnavailable, "failed to connect: it takes no more calls"};
-  }
+  if (error_code == NGHTTP2_REFUSED_STREAM) return CallStatus::NeverSent("it takes no more calls");
   return {CallStatus::kUnavailable, std::string("HTTP/2: ") + nghttp2_http2_strerror(error_code)};
 }
 

@@ -1,7 +1,6 @@
 #include "libs/rpc/pipe.h"
 
 #include <openssl/x509_vfy.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -12,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "libs/net/address.h"
 #include "libs/rpc/pipe_tls.h"
 
 namespace parley::rpc {
@@ -100,26 +100,21 @@ class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
 void Pipe::State::Dial(const std::string& address, const std::string& peer_name, std::chrono::milliseconds timeout) {
   address_ = address;
   expected_name_ = peer_name;
-  deadline_ = loop_.After(timeout, [this] { Close("failed to connect: timeout"); });
+  deadline_ = loop_.After(timeout, [this] { Close("timeout"); });
   const auto endpoint = Parse(address);
   if (!endpoint) {
-    return loop_.Post([self = shared_from_this()] {
-      self->Close("failed to connect: " + self->address_ + " is no address with a port");
-    });
+    return loop_.Post([self = shared_from_this()] { self->Close(self->address_ + " is no address with a port"); });
   }
   socket_.async_connect(*endpoint, [self = shared_from_this()](const error_code& error) {
     if (self->owner_ == nullptr) return;
-    error ? self->Close("failed to connect: " + error.message()) : self->Begin();
+    error ? self->Close(error.message()) : self->Begin();
   });
 }
 
 void Pipe::State::Take(int fd, std::chrono::milliseconds timeout) {
   deadline_ = loop_.After(timeout, [this] { Close("no TLS handshake in time"); });
-  sockaddr_storage local{};
-  socklen_t size = sizeof local;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size);
   error_code error;
-  socket_.assign(local.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
+  socket_.assign(net::LocalOf(fd).get()->sa_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
   if (!error) address_ = ToString(socket_.remote_endpoint(error));
   loop_.Post([self = shared_from_this(), error] {
     if (self->owner_ == nullptr) return;
@@ -152,7 +147,7 @@ void Pipe::State::Handshake() {
 
 std::string Pipe::State::Explain(const error_code& error) {
   const long verdict = SSL_get_verify_result(tls_->native_handle());
-  std::string text = (expected_name_.empty() ? "TLS: " : "failed to connect: TLS: ") + error.message();
+  std::string text = "TLS: " + error.message();
   if (verdict != X509_V_OK) text += std::string(": ") + X509_verify_cert_error_string(verdict);
   return expected_name_.empty() ? text : text + " (the certificate must be for " + expected_name_ + ")";
 }

@@ -65,9 +65,6 @@ prometheus::Counter* KeptOf(const UnaryClient::Options& options) {
                                         {{"service", options.service}});
 }
 
-// It failed before the request left.
-bool NeverSent(const CallStatus& status) { return status.message.starts_with("failed to connect"); }
-
 }  // namespace
 
 struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
@@ -231,7 +228,7 @@ void UnaryClient::State::OnFinished(const Asked& question, std::uint64_t call, c
   question->last_error = Error(status.message.empty() ? "the call failed" : status.message);
   const bool gone = status.code == CallStatus::kUnavailable || status.code == CallStatus::kCancelled ||
                     status.code == CallStatus::kDeadlineExceeded;
-  if (gone && (question->in_doubt == InDoubt::kRepeat || NeverSent(status))) return Try(question);
+  if (gone && (question->in_doubt == InDoubt::kRepeat || status.never_sent)) return Try(question);
   Answer(question, question->last_error);
 }
 

@@ -207,7 +207,7 @@ void PostgresReader::State::TakeAnswers() {
 void PostgresReader::State::Complete() {
   Expected of = std::move(expected.front());
   expected.pop_front();
-  const Answer complete = std::move(answer);
+  Answer complete = std::move(answer);
   waiting_since = Clock::now();
   const bool failed = Failed(complete.get());
   const bool is_run = !failed && PQresultStatus(complete.get()) != PGRES_PIPELINE_ABORTED;
@@ -220,7 +220,7 @@ void PostgresReader::State::Complete() {
       if (failed) preparation_failure = FirstLine(PQresultErrorMessage(complete.get()));
       return;
     case Expected::Kind::kRead:
-      return CompleteRead(std::move(of.read), std::move(const_cast<Answer&>(complete)));
+      return CompleteRead(std::move(of.read), std::move(complete));
     case Expected::Kind::kSync:
       if (!std::exchange(ready, true)) return events.ready();
       if (!not_run.empty()) events.not_run(std::exchange(not_run, {}));

@@ -78,32 +78,33 @@ TEST_F(ResumeTest, RecognisesRepeatsOfWhatWasAcknowledgedElsewhere) {
   EXPECT_FALSE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
 }
 
-TEST_F(ResumeTest, ARequestWhoseAnswerIsInTheQueueIsNotAskedAgain) {
-  auto answer = Queued("x");
-  answer.set_kind(link::v1::KIND_IQ);
-  answer.set_id("q");
-  answer.set_answers(1);
-  answer.set_stanza("<iq type='result' id='q'/>");
-  Leave([](session::v1::QueueHeader&) {}, {answer});
+// A request "q" was the client's first stanza, and its answer is in the queue that another edge left.
+class AnsweredTest : public ResumeTest {
+ protected:
+  void ResumeWithTheAnswerToQ(Client& client) {
+    auto answer = Queued("x");
+    answer.set_kind(link::v1::KIND_IQ);
+    answer.set_id("q");
+    answer.set_answers(1);
+    answer.set_stanza("<iq type='result' id='q'/>");
+    Leave([](session::v1::QueueHeader&) {}, {answer});
+    Resume(client, "left", 0);
+    client.Until("<iq type='result' id='q'/>");
+  }
+};
+
+TEST_F(AnsweredTest, ARequestWhoseAnswerIsInTheQueueIsNotAskedAgain) {
   Client client(edge_.port());
-  Resume(client, "left", 0);
-  client.Until("<iq type='result' id='q'/>");
+  ResumeWithTheAnswerToQ(client);
   client.Send("<iq type='get' id='q'><ping xmlns='urn:xmpp:ping'/></iq><message to='juliet@example.org'/>");
   client.Send(kAsk);
   EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='2'/>");
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 1u);
 }
 
-TEST_F(ResumeTest, APingOfTheServerThatAnotherEdgeAnsweredIsNotAnsweredAgain) {
-  auto answer = Queued("x");
-  answer.set_kind(link::v1::KIND_IQ);
-  answer.set_id("q");
-  answer.set_answers(1);
-  answer.set_stanza("<iq type='result' id='q'/>");
-  Leave([](session::v1::QueueHeader&) {}, {answer});
+TEST_F(AnsweredTest, APingOfTheServerThatAnotherEdgeAnsweredIsNotAnsweredAgain) {
   Client client(edge_.port());
-  Resume(client, "left", 0);
-  client.Until("<iq type='result' id='q'/>");
+  ResumeWithTheAnswerToQ(client);
   client.Send("<iq type='get' id='q' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>");
   client.Send(kAsk);
   EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='1'/>");
