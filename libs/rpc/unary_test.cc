@@ -209,6 +209,22 @@ TEST_F(UnaryTest, NobodyThereIsAnErrorInTime) {
   EXPECT_FALSE(Ask(*client, "romeo@home"));
 }
 
+TEST_F(UnaryTest, WhatAPeerSaysDoesNotMakeACallAgain) {
+  int asked = 0;
+  Methods methods;
+  methods.Listing<pb::CreateRequest, pb::CreateResponse>("/parley.accounts.v1.Accounts/Create",
+                                                         [&](const auto&, auto writer) {
+                                                           ++asked;
+                                                           writer.Fail("failed to connect: to its store");
+                                                         });
+  Server server(loop_, Self{"roster", "roster-1", "e"}, "127.0.0.1:0", LinkOptions(), std::move(methods), nullptr);
+  auto client = Client({Address(server)}, 300ms);
+  bool failed = false;
+  client->Create("romeo@home", "secret", [&](Result<AccountProblem> answer) { failed = !answer; });
+  RunUntil(loop_, [&] { return failed; });
+  EXPECT_EQ(asked, 1);
+}
+
 TEST_F(UnaryTest, ServerGoesWhileCallsAreOpen) {
   Accounts accounts(loop_);
   accounts.keep = true;
