@@ -1,0 +1,96 @@
+// What the routers have for a session, and what they are told of its end.
+#include <gtest/gtest.h>
+
+#include <utility>
+#include <vector>
+
+#include "services/c2s/testing/session_test.h"
+
+namespace parley::c2s::testing {
+namespace {
+
+using link::v1::Envelope;
+
+TEST_F(SessionTest, RefusesDeliveriesForSessionsThatAreNotHere) {
+  Deliver("nobody", "<message/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_NO_SESSION);
+}
+
+TEST_F(SessionTest, DropsRepeats) {
+  Client client(edge_.port());
+  client.Start();
+  const auto numbered = [](std::uint64_t seq, bool repeat) {
+    return [=](Envelope& envelope) {
+      envelope.set_origin("another");
+      envelope.set_origin_seq(seq);
+      envelope.set_repeat(repeat);
+    };
+  };
+  const std::string session = SessionId();
+  Deliver(session, "<message id='a'/>", numbered(1, false));
+  Deliver(session, "<message id='b'/>", numbered(2, false));
+  Deliver(session, "<message id='b-again'/>", numbered(2, true));
+  Deliver(session, "<message id='c-late'/>", numbered(3, true));
+  Deliver(session, "<message id='c-again'/>", numbered(3, true));
+  Deliver(session, "<message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"),
+            "<message id='a'/><message id='b'/><message id='c-late'/><message id='end'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 6; }));
+}
+
+TEST_F(SessionTest, TakesOneAnswerToEachStanza) {
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send("<iq id='1' type='get' to='example.org'><q xmlns='a:b'/></iq>");
+  ASSERT_TRUE(AwaitArrived(1));
+  const auto answers = [](Envelope& envelope) {
+    envelope.set_kind(link::v1::KIND_IQ);
+    envelope.set_answers(1);
+  };
+  const auto again = [&](Envelope& envelope) {
+    answers(envelope);
+    envelope.set_repeat(true);
+  };
+  const std::string session = SessionId();
+  Deliver(session, "<iq id='1' type='result'/>", answers);
+  Deliver(session, "<iq id='1' type='error'/>", again);
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  Deliver(session, "<iq id='1' type='late'/>", again);
+  Deliver(session, "<message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"), "<iq id='1' type='result'/><message id='end'/>");
+}
+
+TEST_F(SessionTest, ARouterMayEndTheStream) {
+  for (const std::string condition : {"conflict", "policy-violation", "not-authorized", "reset"}) {
+    Client client(edge_.port());
+    client.Start();
+    const std::string session = edge_.OnLoop([this] { return edge_.router().asks.back().bind().session(); });
+    edge_.OnLoop([&] { edge_.router().Disconnect(session, condition); });
+    EXPECT_EQ(StreamErrorIn(client.Rest()), condition);
+  }
+}
+
+TEST_F(SessionTest, TellsTheHomeRouterOfTheEnd) {
+  const std::vector<std::pair<std::string, std::string>> ends = {
+      {"</stream:stream>", "closed"}, {"<a xmlns='b:c'/>", "unsupported-stanza-type"}, {"", "lost"}};
+  for (const auto& [said, reason] : ends) {
+    const auto before = Arrived();
+    Client client(edge_.port());
+    client.Start();
+    said.empty() ? client.connection().Reset() : client.Send(said);
+    ASSERT_TRUE(AwaitArrived(before + 1));
+    const Envelope end = Arrival(before);
+    EXPECT_EQ(end.session_ended().reason(), reason);
+    EXPECT_EQ(end.from(), "romeo@example.org/orchard");
+    EXPECT_EQ(end.session(), edge_.OnLoop([this] { return edge_.router().asks.back().bind().session(); }));
+    EXPECT_FALSE(end.session_ended().node_epoch().empty());
+    Deliver(end.session(), "<message/>");
+    EXPECT_TRUE(edge_.Eventually([this] { return !edge_.router().refused.empty(); }));
+    edge_.OnLoop([this] { edge_.router().refused.clear(); });
+  }
+}
+
+}  // namespace
+}  // namespace parley::c2s::testing
