@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "libs/base/version.h"
 #include "services/ctl/failure.h"
 
 namespace parley::ctl {
@@ -88,6 +89,7 @@ Options ParseCommandLine(int argc, char** argv) {
   Options options;
   CLI::App app("Manages a Parley cluster", "parleyctl");
   app.require_subcommand(1)->footer(kFooter);
+  app.set_version_flag("--version", "parleyctl " + Version());
   app.add_option("--config", options.config_file, "the cluster's configuration (default: /etc/parley/parley.yaml)");
   app.add_option("--router", options.routers, "host:port of a router, instead of the configuration's")
       ->allow_extra_args(false);

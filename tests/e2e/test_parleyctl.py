@@ -33,6 +33,11 @@ async def test_user_is_added_logs_in_changes_password_and_goes(world):
     ctl(world, "user", "del", "ctl-ada@localhost", code=1)
 
 
+async def test_it_says_its_release(world):
+    release = world.cluster.http("c2s-1", "/metrics")[1].split('parley_build_info{version="')[1].split('"')[0]
+    assert ctl(world, "--version").stdout == f"parleyctl {release}\n"
+
+
 async def test_deleted_user_leaves_its_contacts(world):
     ctl(world, "user", "add", "ctl-bob@localhost", "--password", PASSWORD)
     bob = await world.login("ctl-bob@localhost", 1)
