@@ -8,7 +8,9 @@
 namespace parley::router {
 namespace {
 
-// From a client's request for its roster to its presence.
+// From a client's request for its roster to its presence: milliseconds, or a round trip. Then the roster service is
+// asked whether messages wait. Not a setting: whatever stores a message for the account here says so at once, and what
+// another router stores while it believes that it is the home, too, waits for the next login at worst.
 constexpr std::chrono::seconds kBelieved{2};
 
 }  // namespace

@@ -8,7 +8,9 @@ namespace parley::router {
 namespace {
 
 constexpr std::chrono::milliseconds kSweep{200};
-constexpr std::chrono::milliseconds kSettling{1};  // between looks at a link
+// Between looks at a link, while a session ends that has deliveries on their way: an edge settles them in about that
+// time, most often. Not a setting: how long it may take in all is one (router.handover_timeout).
+constexpr std::chrono::milliseconds kSettling{1};
 
 }  // namespace
 

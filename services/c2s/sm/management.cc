@@ -8,6 +8,8 @@
 namespace parley::c2s {
 namespace {
 
+// A session whose time is over while Redis is away ends so long after Redis is back, at most. Not a setting: nobody
+// sees the difference, and a look costs nothing.
 constexpr std::chrono::milliseconds kLookForRedis{500};
 
 }  // namespace
