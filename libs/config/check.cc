@@ -90,6 +90,10 @@ void CheckC2s(const Parsed& parsed) {
           "must have room for one stanza of c2s.max_stanza_bytes");
   Require(parsed, c2s.max_unauthenticated <= c2s.max_connections, "c2s.max_unauthenticated",
           "must not be larger than c2s.max_connections");
+  Require(parsed, c2s.sm_request_stanzas < c2s.sm_max_stanzas, "c2s.sm_request_stanzas",
+          "must be below c2s.sm_max_stanzas, so that a client is asked before its session ends");
+  Require(parsed, c2s.sm_request_bytes < c2s.sm_max_bytes, "c2s.sm_request_bytes",
+          "must be below c2s.sm_max_bytes, so that a client is asked before its session ends");
 }
 
 }  // namespace

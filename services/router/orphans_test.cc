@@ -354,7 +354,7 @@ TEST_F(OrphansTest, AnotherRouterEndsIt) {
 }
 
 TEST_F(OrphansTest, AFullQueueEndsIt) {
-  Configure(1, {"c2s.sm_max_stanzas=10"});
+  Configure(1, {"c2s.sm_max_stanzas=10", "c2s.sm_request_stanzas=5"});
   Begin();
   Client& romeo = Managed(first(), kOrchard);
   Kill(first(), romeo);
@@ -442,7 +442,7 @@ TEST_F(OrphansTest, WhatIsSaidOfAnEarlierClaimIsStale) {
 }
 
 TEST_F(OrphansTest, TooManyBytesEndIt) {
-  Configure(1, {"c2s.sm_max_bytes=65536"});
+  Configure(1, {"c2s.sm_max_bytes=65536", "c2s.sm_request_bytes=32768"});
   Begin();
   Client& romeo = Managed(first(), kOrchard);
   Chat(1);

@@ -122,7 +122,7 @@ async def test_absent_session_survives_the_death_of(own_cluster, service):
 
 
 async def test_queue_that_is_too_long_ends_the_session_and_keeps_the_messages(own_cluster):
-    world = own_cluster(settings=["c2s.sm_max_stanzas=20"])
+    world = own_cluster(settings=["c2s.sm_max_stanzas=20", "c2s.sm_request_stanzas=10"])
     romeo, juliet = await friends(world)
     romeo.abort()
     await send_numbered(juliet, romeo.jid, range(40))
