@@ -14,6 +14,8 @@ using link::v1::Frame;
 using link::v1::Hello;
 
 constexpr std::chrono::milliseconds kCloseTimeout{1000};
+// Each thing that a peer says of itself stands in the log.
+constexpr std::size_t kMaxNameBytes = 256;
 
 }  // namespace
 
@@ -67,6 +69,9 @@ void Endpoint::Greet() {
 }
 
 std::string Endpoint::CheckHello(const Hello& hello) const {
+  for (const auto* name : {&hello.service(), &hello.instance(), &hello.epoch(), &hello.version()}) {
+    if (name->size() > kMaxNameBytes) return "what it says of itself is too long";
+  }
   if (!Common(kProtocols, ProtocolsOf(hello))) return WhyNone(hello);
   if (hello.service().empty() || hello.instance().empty() || hello.epoch().empty()) return "it does not say who it is";
   if (!role_->expected_service.empty() && hello.service() != role_->expected_service) {

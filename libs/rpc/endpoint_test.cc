@@ -174,6 +174,14 @@ TEST_F(EndpointTest, HelloWithoutANameIsHungUpOn) {
   EXPECT_TRUE(transport_.aborted);
 }
 
+TEST_F(EndpointTest, HelloWithAnEndlessNameIsHungUpOn) {
+  Open();
+  Frame hello = Hello();
+  hello.mutable_hello()->set_instance(std::string(100'000, 'x'));
+  Receive(hello);
+  EXPECT_TRUE(transport_.aborted);
+}
+
 TEST_F(EndpointTest, WrongServiceIsHungUpOn) {
   Open({}, "roster");
   Receive(Hello());
