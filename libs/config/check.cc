@@ -96,6 +96,20 @@ void CheckC2s(const Parsed& parsed) {
           "must be below c2s.sm_max_bytes, so that a client is asked before its session ends");
 }
 
+// What services say to each other must have room in a message: it would be sent again and again.
+void CheckMessages(const Parsed& parsed) {
+  const Config& config = parsed.config;
+  const std::uint64_t largest = config.link.max_message_bytes;
+  // Beside the stanza: its routing fields, and acknowledgements.
+  constexpr std::uint64_t kBeside = 512 << 10;
+  Require(parsed, config.c2s.max_stanza_bytes + std::uint64_t{config.link.batch_bytes} + kBeside <= largest,
+          "link.max_message_bytes", "must have room for link.batch_bytes, a stanza of c2s.max_stanza_bytes and 512KiB");
+  Require(parsed, config.roster.max_roster_bytes <= largest / 4, "roster.max_roster_bytes",
+          "must be at most a quarter of link.max_message_bytes, in which a whole roster goes");
+  Require(parsed, config.link.max_unread_bytes >= largest, "link.max_unread_bytes",
+          "must have room for one message of link.max_message_bytes");
+}
+
 }  // namespace
 
 void CheckConsistency(const Parsed& parsed) {
@@ -113,6 +127,7 @@ void CheckConsistency(const Parsed& parsed) {
           "must not be larger than link.window_bytes");
   Require(parsed, config.c2s.max_stanza_bytes <= config.link.window_bytes, "link.window_bytes",
           "must have room for one stanza of c2s.max_stanza_bytes");
+  CheckMessages(parsed);
   Require(parsed, config.router.lease_poll * 2 <= config.c2s.lease_ttl, "router.lease_poll",
           "must be at most half of c2s.lease_ttl");
 }

@@ -32,7 +32,7 @@ const std::vector<Section>& Sections() {
       {"cluster", "Who this process is and where its peers are."},
       {"redis", "Where sessions and leases are kept."},
       {"postgres", "Where accounts, rosters and offline messages are kept. Used by the roster service only."},
-      {"link", "The streams between services."},
+      {"link", "The connections between services: streams of stanzas, and calls. With those of operators."},
       {"mtls", "Mutual TLS between services, and with operators (parleyctl)."},
       {"access", "Who may call without it: tokens. Of no meaning with mutual TLS."},
       {"tracing", "Following stanzas through all services (OpenTelemetry)."},
@@ -124,7 +124,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(link.ack_delay, Duration(milliseconds(0), seconds(1)),
           "How long an acknowledgement may wait for company when nothing else is to be sent."),
       ROW(link.max_asks, Number(1, kMany), "Requests that may await their replies on one stream; more fail at once."),
-      ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)), "Longest wait for a peer to introduce itself."),
+      ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)),
+          "Longest wait for a peer to introduce itself: to be connected, for TLS, HTTP/2 and, on a stream, its hello."),
       ROW(link.keepalive, Duration(milliseconds(100), hours(1)), "Silence after which a peer is pinged."),
       ROW(link.keepalive_timeout, Duration(milliseconds(100), hours(1)),
           "Wait for the answer, after which the peer counts as dead. With link.keepalive: how long clients of an edge "
@@ -133,6 +134,25 @@ const std::vector<Row<Config>>& Rows() {
       ROW(link.reconnect_max, Duration(milliseconds(1), minutes(10)), "Longest wait before dialling again."),
       ROW(link.patience, Duration(milliseconds(10), minutes(10)),
           "A replica that has not answered for so long what a login needs is not waited for: another is asked, too."),
+      ROW(link.max_connections, Number(1, 1'000'000),
+          "Connections of services and operators that this process accepts; more are refused. Each edge has one to "
+          "each "
+          "router and one or two to each roster service. Must be below the limit of open files."),
+      ROW(link.max_calls, Number(1, 1'000'000),
+          "Calls at a time on one connection that was accepted; who calls waits with more. A stream of stanzas is "
+          "one."),
+      ROW(link.max_pending_calls, Number(1, 1'000'000),
+          "Calls of one service that this process has under way, or that wait for it; more fail at once."),
+      ROW(link.max_header_bytes, Bytes(4 * kKiB, 64 * kKiB),
+          "Header fields of a call or of an answer; a call with more fails."),
+      ROW(link.max_message_bytes, Bytes(kMiB, kGiB),
+          "Largest message of a call, or batch of a stream; the call or stream of a larger one ends. Room for a whole "
+          "roster and for the largest stanza. The same everywhere."),
+      ROW(link.max_unread_bytes, Bytes(kMiB, 64 * kGiB),
+          "What came on one connection, and is no whole message yet or waits to be handled; and what waits for one "
+          "caller to read it. The call that exceeds it fails."),
+      ROW(link.receive_window, Bytes(64 * kKiB, kGiB),
+          "Bytes of one call that may be on their way to us (HTTP/2's window): more helps only where much goes far."),
 
       ROW(mtls.directory, File(),
           "Directory with tls.crt, tls.key and ca.crt, as cert-manager mounts them; empty: no TLS between services."),

@@ -39,10 +39,7 @@ AccountsClient::Credential FromProto(pb::GetCredentialResponse& response) {
 }  // namespace
 
 AccountsClient::AccountsClient(Loop& loop, Options options)
-    : client_(loop, {.discovery = std::move(options.rosters),
-                     .service = "roster",
-                     .link = std::move(options.link),
-                     .max_pending = options.max_pending}),
+    : client_(loop, {.discovery = std::move(options.rosters), .service = "roster", .link = std::move(options.link)}),
       timeout_(options.timeout) {}
 
 void AccountsClient::GetCredential(const std::string& jid, std::function<void(Result<Credential>)> done) {

@@ -40,7 +40,6 @@ class AccountsClient {
     DiscoveryOptions rosters;
     LinkOptions link;
     std::chrono::milliseconds timeout{5000};
-    std::uint32_t max_pending = 10000;
   };
   AccountsClient(Loop& loop, Options options);
 

@@ -14,6 +14,7 @@ struct CallStatus {
     kInvalidArgument = 3,
     kDeadlineExceeded = 4,
     kPermissionDenied = 7,
+    kResourceExhausted = 8,
     kFailedPrecondition = 9,
     kUnimplemented = 12,
     kInternal = 13,

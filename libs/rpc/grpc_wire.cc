@@ -28,6 +28,14 @@ bool EncodedAt(std::string_view text, std::size_t i) {
   return text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 && HexDigit(text[i + 2]) >= 0;
 }
 
+// Not within a character (UTF-8).
+std::string_view Cut(std::string_view text) {
+  if (text.size() <= kMaxStatusText) return text;
+  std::size_t end = kMaxStatusText;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 }  // namespace
 
 void AppendMessagePrefix(std::size_t length, std::string& to) {
@@ -35,10 +43,10 @@ void AppendMessagePrefix(std::size_t length, std::string& to) {
   for (std::size_t i = kLengthBytes; i-- > 0;) to += static_cast<char>(length >> (8 * i) & 0xFF);
 }
 
-bool MessageBuffer::broken() const {
-  const auto bytes = left();
-  return bytes.size() >= kMessagePrefix && (bytes[0] != '\0' || LengthIn(bytes) > kMaxMessageBytes);
-}
+// We never say that we understand compressed ones.
+bool MessageBuffer::garbled() const { return size() >= kMessagePrefix && left()[0] != '\0'; }
+
+bool MessageBuffer::too_large() const { return size() >= kMessagePrefix && LengthIn(left()) > max_message_; }
 
 bool MessageBuffer::HasNext() const {
   const auto bytes = left();
@@ -63,7 +71,7 @@ std::optional<std::string_view> MessageBuffer::Next() {
 
 std::string EncodeStatusMessage(std::string_view text) {
   std::string encoded;
-  for (const char c : text) {
+  for (const char c : Cut(text)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte <= 0x7E && c != '%') {
       encoded += c;
@@ -77,7 +85,7 @@ std::string EncodeStatusMessage(std::string_view text) {
 // What is not well encoded stays as it is.
 std::string DecodeStatusMessage(std::string_view text) {
   std::string plain;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i < text.size() && plain.size() <= kMaxStatusText; ++i) {
     if (EncodedAt(text, i)) {
       plain += static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2]));
       i += 2;
@@ -85,7 +93,7 @@ std::string DecodeStatusMessage(std::string_view text) {
       plain += text[i];
     }
   }
-  return plain;
+  return std::string(Cut(plain));
 }
 
 void StatusFields::Take(std::string_view name, std::string_view value) {

@@ -5,6 +5,8 @@
 namespace parley::rpc {
 namespace {
 
+constexpr std::size_t kMaxMessage = 64 << 20;
+
 std::string Prefixed(const std::string& message) {
   std::string bytes;
   AppendMessagePrefix(message.size(), bytes);
@@ -14,7 +16,7 @@ std::string Prefixed(const std::string& message) {
 TEST(MessageBufferTest, CutsWhereverTheBytesAreDivided) {
   const std::string all = Prefixed("one") + Prefixed("") + Prefixed(std::string(70000, 'x'));
   for (const std::size_t step : {1u, 3u, 7u, 65536u, 100000u}) {
-    MessageBuffer buffer;
+    MessageBuffer buffer(kMaxMessage);
     std::vector<std::string> messages;
     for (std::size_t at = 0; at < all.size(); at += step) {
       buffer.Add(std::string_view(all).substr(at, step));
@@ -30,7 +32,7 @@ TEST(MessageBufferTest, CutsWhereverTheBytesAreDivided) {
 }
 
 TEST(MessageBufferTest, KnowsWhatIsNoMessage) {
-  MessageBuffer compressed, huge, largest, partial;
+  MessageBuffer compressed(kMaxMessage), huge(kMaxMessage), largest(kMaxMessage), partial(kMaxMessage);
   compressed.Add(std::string("\1\0\0\0\1x", 6));
   EXPECT_TRUE(compressed.broken());
   EXPECT_FALSE(compressed.Next());
@@ -44,7 +46,7 @@ TEST(MessageBufferTest, KnowsWhatIsNoMessage) {
 }
 
 TEST(MessageBufferTest, WhatIsBrokenShowsOnceItIsNext) {
-  MessageBuffer buffer;
+  MessageBuffer buffer(kMaxMessage);
   buffer.Add(Prefixed("well") + std::string("\1\0\0\0\0", 5));
   EXPECT_FALSE(buffer.broken());
   EXPECT_EQ(buffer.Next(), "well");
@@ -58,6 +60,16 @@ TEST(StatusMessageTest, IsPercentEncoded) {
   EXPECT_EQ(DecodeStatusMessage("50%25%0a%C3%BC"), "50%\n\xC3\xBC");
   // What is not well encoded stays.
   for (const std::string text : {"%", "%4", "%zz", "100%"}) EXPECT_EQ(DecodeStatusMessage(text), text);
+}
+
+TEST(StatusMessageTest, IsCutBetweenCharacters) {
+  const std::string ascii(100000, 'x');
+  EXPECT_EQ(DecodeStatusMessage(EncodeStatusMessage(ascii)), ascii.substr(0, kMaxStatusText));
+  EXPECT_EQ(DecodeStatusMessage(ascii), ascii.substr(0, kMaxStatusText));
+  std::string umlauts = "x";
+  while (umlauts.size() < 2 * kMaxStatusText) umlauts += "\xC3\xBC";
+  EXPECT_EQ(DecodeStatusMessage(EncodeStatusMessage(umlauts)), umlauts.substr(0, kMaxStatusText - 1));
+  EXPECT_EQ(DecodeStatusMessage(umlauts), umlauts.substr(0, kMaxStatusText - 1));
 }
 
 TEST(StatusFieldsTest, SayHowItEnded) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include "libs/base/loop.h"
 #include "libs/rpc/byte_stream.h"
 #include "libs/rpc/dial_identity.h"
+#include "libs/rpc/http2_metrics.h"
 #include "libs/rpc/link.h"
 #include "libs/rpc/pipe.h"
 
@@ -19,13 +21,26 @@ namespace parley::rpc {
 class Http2 {
  public:
   struct Options {
+    // Made once for many connections: it looks up its metrics.
     explicit Options(const LinkOptions& options)
-        : connect_timeout(options.hello_timeout),
+        : hello_timeout(options.hello_timeout),
           keepalive(options.keepalive),
-          keepalive_timeout(options.keepalive_timeout) {}
-    std::chrono::milliseconds connect_timeout;
-    std::chrono::milliseconds keepalive;  // a peer that is silent for so long is pinged
+          keepalive_timeout(options.keepalive_timeout),
+          max_calls(options.max_calls),
+          max_header_bytes(options.max_header_bytes),
+          max_message_bytes(options.max_message_bytes),
+          max_unread_bytes(options.max_unread_bytes),
+          receive_window(options.receive_window),
+          metrics(std::make_shared<const Http2Metrics>(options.metrics)) {}
+    std::chrono::milliseconds hello_timeout;  // TCP, TLS and the peer's settings
+    std::chrono::milliseconds keepalive;      // a peer that is silent for so long is pinged
     std::chrono::milliseconds keepalive_timeout;
+    std::uint32_t max_calls;
+    std::uint32_t max_header_bytes;
+    std::uint32_t max_message_bytes;
+    std::uint64_t max_unread_bytes;
+    std::uint32_t receive_window;
+    std::shared_ptr<const Http2Metrics> metrics;
   };
   // A call that came.
   struct Request {

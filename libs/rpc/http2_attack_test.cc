@@ -60,6 +60,7 @@ TEST_F(Http2AttackTest, TooManyHeaderFieldsCostTheCallAlone) {
   peer.Say(Frame(kHeaders, 0, 1, many) + Frame(kContinuation, kEndHeaders, 1, more) + RawRequest(3));
   Until([&] { return peer.Got(kRst, 1) && calls_.size() == 1; });
   EXPECT_FALSE(peer.gone());
+  EXPECT_EQ(Reached("header_bytes"), 1);
 }
 
 TEST_F(Http2AttackTest, CallsThatAreTakenBackAtOnceAreLimited) {
@@ -71,6 +72,7 @@ TEST_F(Http2AttackTest, CallsThatAreTakenBackAtOnceAreLimited) {
     return peer.gone();
   });
   for (const auto& call : calls_) EXPECT_TRUE(call->ended);
+  EXPECT_GT(Reached("flood"), 0);
   ExpectOthersServed();
 }
 
@@ -191,6 +193,27 @@ TEST_F(Http2AttackTest, WhatAPeerSaidToItsEndCounts) {
   Until([&] { return closed_ == 1; });
   ASSERT_EQ(calls_.size(), 1u);
   EXPECT_EQ(calls_[0]->messages, std::vector<std::string>{"last"});
+}
+
+// What nghttp2 has to say to it cannot leave, as it takes nothing.
+TEST_F(Http2AttackTest, WhoGoesOnWhereTheConnectionHadToEndIsNotHeard) {
+  options_.keepalive = options_.keepalive_timeout = std::chrono::milliseconds(100);
+  constexpr int kSmall = 4096;
+  constexpr std::uint32_t kNoLimit = 0x7FFFFFFF;
+  prepare_ = [](Talk& talk) {
+    talk.on_open = [](ByteStream& stream) { stream.WriteBytes(std::string(16 << 20, 'x')); };
+  };
+  RawPeer peer(address(), kSmall);
+  constexpr int kInitialWindow = 4;
+  peer.Greet(Setting(kInitialWindow, kNoLimit));
+  peer.Say(Frame(kWindowUpdate, 0, 0, Big(kNoLimit - 65535, 4)) + RawRequest(1));
+  Until([&] { return peer.Send() && calls_.size() == 1; });
+  peer.Say(Frame(kData, 0, 0, "of no stream"));
+  Until([&] {
+    if (peer.sent()) peer.Say(Frame(kPing, 0, 0, "12345678"));
+    return !peer.Send() || closed_ == 1;
+  });
+  Until([&] { return closed_ == 1; });
 }
 
 TEST_F(Http2AttackTest, OtherThanGrpcIsToldSo) {

@@ -30,7 +30,10 @@ struct Http2Connection::Callbacks {
     const auto value = View(value_bytes, value_size);
     // That we told our limit does not keep anybody to it (RFC 9113 section 10.5.1).
     self.header_bytes_ += name.size() + value.size() + kHeaderOverhead;
-    if (self.header_bytes_ > kMaxHeaderListBytes) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (self.header_bytes_ > self.options_.max_header_bytes) {
+      self.options_.metrics->Reached(Http2Limit::kHeaderBytes);
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     if (!self.accepts()) {
       if (const auto stream = self.Find(frame->hd.stream_id)) stream->OnField(name, value);
     } else if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
@@ -46,6 +49,7 @@ struct Http2Connection::Callbacks {
     auto& self = Of(user);
     if (self.broken_) return NGHTTP2_ERR_CALLBACK_FAILURE;  // closed by what one of our users did
     if (frame->hd.type == NGHTTP2_GOAWAY) self.refusing_ = true;
+    if (frame->hd.type == NGHTTP2_SETTINGS && !self.greeted_) self.OnGreeted();
     const bool headers = frame->hd.type == NGHTTP2_HEADERS;
     if (headers && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       const auto stream = std::make_shared<Http2Stream>(self, self.fields_.path);
@@ -76,8 +80,20 @@ struct Http2Connection::Callbacks {
     return 0;
   }
 
+  // A frame that nghttp2 does not take.
+  static int OnInvalid(nghttp2_session*, const nghttp2_frame* frame, int, void* user) {
+    auto& self = Of(user);
+    const bool call = frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST;
+    if (call && self.streams_.size() >= self.options_.max_calls) self.options_.metrics->Reached(Http2Limit::kCalls);
+    return 0;
+  }
+
   // RFC 9113 section 8.1: whoever has answered before it has heard all says that it does not want the rest.
   static int OnSent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    // nghttp2's word for who takes back too many calls.
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code == NGHTTP2_INTERNAL_ERROR) {
+      Of(user).options_.metrics->Reached(Http2Limit::kFlood);
+    }
     const bool ends = frame->hd.type == NGHTTP2_HEADERS && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
     if (!ends || !Of(user).accepts()) return 0;
     if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
@@ -110,6 +126,7 @@ void Http2Connection::MakeSession() {
   nghttp2_session_callbacks_set_on_header_callback(callbacks, &Callbacks::OnHeader);
   nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, &Callbacks::OnFrame);
   nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, &Callbacks::OnData);
+  nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, &Callbacks::OnInvalid);
   nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, &Callbacks::OnSent);
   nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, &Callbacks::OnStreamClosed);
   nghttp2_option* option = nullptr;

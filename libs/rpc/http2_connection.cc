@@ -8,11 +8,11 @@
 namespace parley::rpc {
 namespace {
 
-// The windows of a link bound what is under way on it; HTTP/2's should not interfere.
-constexpr std::uint32_t kWindowBytes = 4 << 20;
-constexpr std::uint32_t kMaxCalls = 10000;         // on one connection; the caller waits with more
-constexpr std::size_t kMaxWriteBytes = 128 << 10;  // at once
-// A timer that is late by so much says that this process did not run; what came meanwhile is read first.
+// At once: what is not said yet stays in nghttp2, where flow control and its limits still see it. Several batches of a
+// link; more saves nothing.
+constexpr std::size_t kMaxWriteBytes = 128 << 10;
+// A timer that is late by so much says that this process did not run; what came meanwhile is read first. No setting:
+// it is far above what a turn of the loop takes, and not long compared to a time-out that it prolongs.
 constexpr std::chrono::milliseconds kLate{500};
 
 // Of fields that live until they are submitted.
@@ -35,13 +35,29 @@ bool IsGrpc(std::string_view content_type) {
 void Http2Connection::Dial(const std::string& address, const DialIdentity& identity) {
   identity_ = identity;
   authority_ = identity.tls ? identity.peer_name : address;
-  pipe_ = std::make_unique<Pipe>(loop_, *this, address, identity.tls, identity.peer_name, options_.connect_timeout);
+  AwaitGreeting();
+  pipe_ = std::make_unique<Pipe>(loop_, *this, address, identity.tls, identity.peer_name);
 }
 
 void Http2Connection::Accept(int fd, std::shared_ptr<const PipeTls> tls, OnCall on_call, Closed closed) {
   on_call_ = std::move(on_call);
   closed_ = std::move(closed);
-  pipe_ = std::make_unique<Pipe>(loop_, *this, fd, std::move(tls), options_.connect_timeout);
+  AwaitGreeting();
+  pipe_ = std::make_unique<Pipe>(loop_, *this, fd, std::move(tls));
+}
+
+void Http2Connection::AwaitGreeting() {
+  greeting_ = loop_.After(options_.hello_timeout, [this] {
+    options_.metrics->Reached(Http2Limit::kHelloTime);
+    Break(session_    ? "no greeting of HTTP/2 in time"
+          : accepts() ? "no TLS handshake in time"
+                      : "no connection in time");
+  });
+}
+
+void Http2Connection::OnGreeted() {
+  greeted_ = true;
+  greeting_.Cancel();
 }
 
 void Http2Connection::OnConnected() {
@@ -56,13 +72,14 @@ void Http2Connection::OnConnected() {
 
 void Http2Connection::Greet() {
   std::vector<nghttp2_settings_entry> settings{
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kWindowBytes},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, kMaxHeaderListBytes},
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options_.receive_window},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options_.max_header_bytes},
   };
-  settings.push_back(accepts() ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, kMaxCalls}
+  settings.push_back(accepts() ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options_.max_calls}
                                : nghttp2_settings_entry{NGHTTP2_SETTINGS_ENABLE_PUSH, 0});
   nghttp2_submit_settings(session_.get(), NGHTTP2_FLAG_NONE, settings.data(), settings.size());
-  nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0, kWindowBytes);
+  nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0,
+                                        static_cast<std::int32_t>(options_.receive_window));
 }
 
 // ---- calls that we make
@@ -194,7 +211,7 @@ void Http2Connection::Say() {
   ssize_t size = 0;
   for (std::size_t said = 0; pipe_ && session_ && !pipe_->busy() && said < kMaxWriteBytes; said += size) {
     size = nghttp2_session_mem_send(session_.get(), &bytes);
-    if (size < 0) return Break(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(size)));
+    if (size < 0) return Fail(static_cast<int>(size));
     if (size == 0) return;
     if (pipe_) pipe_->Write({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)});
   }
@@ -212,6 +229,12 @@ bool Http2Connection::over() const {
   return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0;
 }
 
+void Http2Connection::Fail(int nghttp2_error) {
+  const bool flood = nghttp2_error == NGHTTP2_ERR_FLOODED || nghttp2_error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
+  if (flood) options_.metrics->Reached(Http2Limit::kFlood);
+  Break(std::string("HTTP/2: ") + nghttp2_strerror(nghttp2_error));
+}
+
 // A process that stood still must not act on what a peer said that has given it up since, and told others.
 void Http2Connection::OnPause() {
   const auto self = shared_from_this();
@@ -220,14 +243,19 @@ void Http2Connection::OnPause() {
 
 void Http2Connection::OnBytes(std::string_view bytes) {
   const auto self = shared_from_this();
+  // If not, nghttp2 has ended it; a peer that goes on all the same is not heard.
+  if (nghttp2_session_want_read(session_.get()) != 0) Hear(bytes);
+  if (!broken_ && over() && !pipe_->busy()) Break("the peer ended the connection");
+}
+
+void Http2Connection::Hear(std::string_view bytes) {
   last_heard_ = Clock::now();
   pinged_ = false;
   const ssize_t taken =
       nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   if (broken_) return;
-  if (taken < 0) return Break(std::string("HTTP/2: ") + nghttp2_strerror(static_cast<int>(taken)));
+  if (taken < 0) return Fail(static_cast<int>(taken));
   PlanSaying();
-  if (over() && !pipe_->busy()) Break("the peer ended the connection");
 }
 
 // A peer that is silent is asked; one that is silent then is dead.
@@ -251,6 +279,7 @@ void Http2Connection::CheckPeer() {
 void Http2Connection::Break(const std::string& reason) {
   const auto self = shared_from_this();
   if (std::exchange(broken_, true)) return;
+  greeting_.Cancel();
   watch_.Cancel();
   pipe_.reset();
   for (const auto& stream : std::exchange(arrived_, {})) stream->DeliverIfEnded();
@@ -259,12 +288,13 @@ void Http2Connection::Break(const std::string& reason) {
   draining_.clear();
   for (const auto& stream : unsent) stream->Broken(CallStatus::NeverSent(reason));
   for (const auto& [id, stream] : streams) stream->Broken({CallStatus::kUnavailable, reason});
-  if (closed_) std::exchange(closed_, nullptr)(session_ ? std::string() : reason);
+  if (closed_) std::exchange(closed_, nullptr)(greeted_ ? std::string() : reason);
 }
 
 void Http2Connection::Close() {
   broken_ = true;
   closed_ = nullptr;
+  greeting_.Cancel();
   watch_.Cancel();
   pipe_.reset();
   for (const auto& stream : std::exchange(unsent_, {})) stream->Sever();

@@ -31,6 +31,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
 
   // ---- for its streams
   Loop& loop() { return loop_; }
+  const Options& options() const { return options_; }
   bool accepts() const { return side_ == Side::kServer; }
   void Resume(std::int32_t id);
   void Answer(std::int32_t id);
@@ -43,11 +44,12 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   void TellWhenDrained(std::shared_ptr<Http2Stream> stream) { draining_.push_back(std::move(stream)); }
   // Something came for it, to be delivered when the peer is known to be there behind it.
   void Arrived(std::shared_ptr<Http2Stream> stream) { arrived_.push_back(std::move(stream)); }
+  // What its streams keep of what came.
+  std::uint64_t& unread_bytes() { return unread_bytes_; }
   void Forget(const Http2Stream& stream);
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::size_t kMaxHeaderListBytes = 16384;
   static constexpr std::size_t kHeaderOverhead = 32;  // of each field (RFC 9113 section 6.5.2)
   struct FreeSession {
     void operator()(nghttp2_session* session) const { nghttp2_session_del(session); }
@@ -65,6 +67,9 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   // What a stream says, of the stream.
   nghttp2_data_provider Body();
   void Greet();
+  // It has to be done with the greetings in time.
+  void AwaitGreeting();
+  void OnGreeted();
   void Submit(const std::shared_ptr<Http2Stream>& stream);
   void OnRequest(const std::shared_ptr<Http2Stream>& stream);
   // What is no call of gRPC.
@@ -75,6 +80,8 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   // At the end of the turn: never from inside nghttp2, nor of a stream's method.
   void PlanSaying();
   void Say();
+  void Hear(std::string_view bytes);
+  void Fail(int nghttp2_error);
   void Watch(std::chrono::milliseconds delay);
   void CheckPeer();
   void Break(const std::string& reason);
@@ -92,11 +99,13 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   bool broken_ = false;
   bool refusing_ = false;  // the peer goes away
   bool saying_planned_ = false;
+  bool greeted_ = false;  // the peer's settings have come
 
   std::vector<std::shared_ptr<Http2Stream>> unsent_;  // calls made before it was connected
   std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
   std::vector<std::shared_ptr<Http2Stream>> arrived_;
   std::vector<std::shared_ptr<Http2Stream>> draining_;
+  std::uint64_t unread_bytes_ = 0;
   std::size_t header_bytes_ = 0;  // of the header fields that are coming
   // Of the request whose header fields are coming.
   struct {
@@ -106,6 +115,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
     std::string authorization;
   } fields_;
 
+  Loop::Timer greeting_;
   Loop::Timer watch_;
   Clock::time_point watch_due_;
   Clock::time_point last_heard_;

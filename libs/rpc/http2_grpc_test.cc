@@ -20,6 +20,13 @@ namespace pb = accounts::v1;
 constexpr char kExists[] = "/parley.accounts.v1.Accounts/Exists";
 constexpr std::size_t kMoreThanTheWindow = 20 << 20;
 
+// The library has threads of its own, which may have to wait for a processor.
+LinkOptions Patient() {
+  LinkOptions options;
+  options.keepalive_timeout = 20s;
+  return options;
+}
+
 // Says whatever name it is asked for back, in its status.
 class Accounts final : public pb::Accounts::Service {
   grpc::Status Exists(grpc::ServerContext*, const pb::ExistsRequest* asked, pb::ExistsResponse*) override {
@@ -38,6 +45,7 @@ class GrpcServerTest : public ::testing::Test {
     server_ = builder.BuildAndStart();
     UnaryClient::Options options;
     options.discovery.targets = {"127.0.0.1:" + std::to_string(port_)};
+    options.link = Patient();
     client_.emplace(loop_, options);
   }
   // It says so, and waits until we have gone.
@@ -104,7 +112,7 @@ class GrpcClientTest : public ::testing::Test {
       bytes_ += asked.jid().size();
       asked.jid() == "keep" ? kept_.push_back(std::move(respond)) : respond({});
     });
-    server_.emplace(loop_, Self{"roster", "roster-1", "e"}, "127.0.0.1:0", LinkOptions(), std::move(methods), nullptr);
+    server_.emplace(loop_, Self{"roster", "roster-1", "e"}, "127.0.0.1:0", Patient(), std::move(methods), nullptr);
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials());
   }
   // The library waits, so it does on a thread of its own.

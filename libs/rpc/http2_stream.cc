@@ -16,6 +16,9 @@ constexpr char kCutOff[] = "what came ends within a message";
 
 }  // namespace
 
+Http2Stream::Http2Stream(Http2Connection& connection, std::string method)
+    : connection_(&connection), method_(std::move(method)), incoming_(connection.options().max_message_bytes) {}
+
 void Http2Stream::Open(std::int32_t id, const std::string& remote_address) {
   id_ = id;
   if (user_) user_->OnOpen(remote_address);
@@ -35,14 +38,29 @@ void Http2Stream::Read() {
 void Http2Stream::OnData(std::string_view bytes) {
   unconsumed_ += bytes.size();
   // Nobody wants it: the call was refused, or this follows what is no message.
-  if (!user_ || incoming_.broken()) return Consume(unconsumed_);
+  if (!user_ || deaf_ || incoming_.broken()) return Consume(unconsumed_);
   incoming_.Add(bytes);
-  connection_->Arrived(shared_from_this());
+  CountUnread(incoming_.size());
+  if (connection_->unread_bytes() > connection_->options().max_unread_bytes) {
+    connection_->options().metrics->Reached(Http2Limit::kUnreadBytes);
+    deaf_ = true;
+    return Fail({CallStatus::kResourceExhausted, "too much is unread on this connection"});
+  }
+  Arrived();
+}
+
+void Http2Stream::CountUnread(std::size_t bytes) {
+  connection_->unread_bytes() += bytes;
+  connection_->unread_bytes() -= std::exchange(unread_, bytes);
 }
 
 void Http2Stream::OnRemoteEnd() {
   remote_ended_ = true;
-  connection_->Arrived(shared_from_this());
+  Arrived();
+}
+
+void Http2Stream::Arrived() {
+  if (!std::exchange(arrived_, true)) connection_->Arrived(shared_from_this());
 }
 
 void Http2Stream::DeliverIfEnded() {
@@ -50,7 +68,9 @@ void Http2Stream::DeliverIfEnded() {
 }
 
 void Http2Stream::Deliver() {
-  if (connection_ == nullptr || std::exchange(delivering_, true)) return;
+  arrived_ = false;
+  if (connection_ == nullptr || delivering_) return;
+  delivering_ = true;
   const auto self = shared_from_this();
   while (reading_ && user_ && connection_ != nullptr) {
     const auto message = incoming_.Next();
@@ -61,10 +81,18 @@ void Http2Stream::Deliver() {
   }
   delivering_ = false;
   if (connection_ == nullptr) return;
+  CountUnread(incoming_.size());
   // A message may be larger than the window.
   if (!incoming_.HasNext()) Consume(unconsumed_);
-  if (incoming_.broken()) return Abort("what came is no message of gRPC, or too large");
+  if (incoming_.broken()) return RefuseNext();
   if (remote_ended_ && !incoming_.HasNext()) AfterTheLast();
+}
+
+void Http2Stream::RefuseNext() {
+  if (failure_) return;
+  if (incoming_.garbled()) return Fail({CallStatus::kInternal, "what came is no message of gRPC"});
+  connection_->options().metrics->Reached(Http2Limit::kMessageBytes);
+  Fail({CallStatus::kResourceExhausted, "a message is larger than link.max_message_bytes"});
 }
 
 void Http2Stream::AfterTheLast() {
@@ -146,35 +174,36 @@ void Http2Stream::End() {
   connection_->Resume(id_);
 }
 
-void Http2Stream::Abort(const std::string& reason) {
-  if (connection_ == nullptr || !reason_.empty()) return;
-  reason_ = reason;
+void Http2Stream::Abort(const std::string& reason) { Fail({CallStatus::kCancelled, reason}); }
+
+void Http2Stream::Fail(CallStatus why) {
+  if (connection_ == nullptr || failure_) return;
+  failure_ = std::move(why);
   const bool within_message = writing_ && taken_ < outgoing_.size();
   // Trailers follow data, and wait for the peer's window like it.
   const bool can_tell = !ending_ && !within_message && (!answered_ || connection_->HasWindow(id_));
-  if (connection_->accepts() && can_tell) return Finish({CallStatus::kFailedPrecondition, reason});
-  Later(&Http2Stream::Cancel);
+  if (!connection_->accepts() || !can_tell) return Later(&Http2Stream::Cancel);
+  const bool ours = failure_->code == CallStatus::kCancelled;
+  Finish({ours ? CallStatus::kFailedPrecondition : failure_->code, failure_->message});
 }
 
-void Http2Stream::Cancel() { Broken({CallStatus::kCancelled, reason_}); }
+void Http2Stream::Cancel() { Broken(*failure_); }
 
 void Http2Stream::Detach() {
   // It may be the user that asks.
-  if (user_ && connection_ != nullptr) {
-    connection_->loop().Post([user = std::shared_ptr<User>(std::move(user_))] {});
-  }
+  if (user_ && connection_ != nullptr) KeepUserForNow();
   Broken({});
 }
 
 void Http2Stream::OnClosed(std::uint32_t error_code) {
   if (connection_ == nullptr) return;
   const bool unread = remote_ended_ && user_ && incoming_.HasNext();
-  if (unread && !connection_->accepts() && reason_.empty()) return;  // AfterTheLast
+  if (unread && !connection_->accepts() && !failure_) return;  // AfterTheLast
   Release(Outcome(error_code));
 }
 
 CallStatus Http2Stream::Outcome(std::uint32_t error_code) const {
-  if (!reason_.empty()) return {CallStatus::kCancelled, reason_};
+  if (failure_) return *failure_;
   if (const auto status = fields_.status()) {
     return status->ok() && incoming_.partial() ? CallStatus(CallStatus::kInternal, kCutOff) : *status;
   }
@@ -191,6 +220,7 @@ void Http2Stream::Broken(const CallStatus& status) {
 
 void Http2Stream::Release(const CallStatus& status) {
   const auto self = shared_from_this();
+  CountUnread(0);
   auto* connection = std::exchange(connection_, nullptr);
   const auto user = std::move(user_);
   connection->Forget(*this);
@@ -198,11 +228,14 @@ void Http2Stream::Release(const CallStatus& status) {
 }
 
 void Http2Stream::Sever() {
-  auto* connection = std::exchange(connection_, nullptr);
-  if (delivering_ && connection != nullptr) {
-    connection->loop().Post([user = std::shared_ptr<User>(std::move(user_))] {});
-  }
+  if (delivering_ && connection_ != nullptr) KeepUserForNow();
+  connection_ = nullptr;
   user_.reset();
+}
+
+// Until it has returned. We stay as long, for it may yet say something to us.
+void Http2Stream::KeepUserForNow() {
+  connection_->loop().Post([self = shared_from_this(), user = std::shared_ptr<User>(std::move(user_))] {});
 }
 
 }  // namespace parley::rpc

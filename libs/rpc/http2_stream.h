@@ -17,7 +17,7 @@ class Http2Connection;
 // One call on a connection, which owns it.
 class Http2Stream final : public ByteStream, public std::enable_shared_from_this<Http2Stream> {
  public:
-  Http2Stream(Http2Connection& connection, std::string method) : connection_(&connection), method_(std::move(method)) {}
+  Http2Stream(Http2Connection& connection, std::string method);
 
   void Use(std::unique_ptr<User> user) override { user_ = std::move(user); }
   void Read() override;
@@ -50,11 +50,17 @@ class Http2Stream final : public ByteStream, public std::enable_shared_from_this
 
  private:
   void BeginWriting();
+  void RefuseNext();
   void AfterTheLast();
   void Later(void (Http2Stream::*what)());
+  void Arrived();
+  void CountUnread(std::size_t bytes);
+  // We end it. Who called is told the reason, if it can be.
+  void Fail(CallStatus why);
   void Consume(std::size_t bytes);
   void End();
   void Cancel();
+  void KeepUserForNow();
   void Release(const CallStatus& status);
   CallStatus Outcome(std::uint32_t error_code) const;
 
@@ -65,7 +71,10 @@ class Http2Stream final : public ByteStream, public std::enable_shared_from_this
   StatusFields fields_;
 
   MessageBuffer incoming_;
+  std::size_t unread_ = 0;      // bytes, as the connection counts them
   std::size_t unconsumed_ = 0;  // bytes that the peer's window lacks
+  bool arrived_ = false;        // is to be delivered
+  bool deaf_ = false;           // what comes is of no use any more
   bool reading_ = false;
   bool delivering_ = false;
   bool remote_ended_ = false;
@@ -75,7 +84,7 @@ class Http2Stream final : public ByteStream, public std::enable_shared_from_this
   bool writing_ = false;
   bool answered_ = false;  // the header fields of the answer are out
   std::optional<CallStatus> ending_;
-  std::string reason_;  // of ours to break it
+  std::optional<CallStatus> failure_;  // for which we end it
 };
 
 }  // namespace parley::rpc

@@ -20,6 +20,7 @@
 #include "libs/net/connection.h"
 #include "libs/rpc/http2.h"
 #include "libs/rpc/testing.h"
+#include "libs/telemetry/metrics.h"
 
 // For tests only: both ends of HTTP/2, and ends that do it wrong.
 namespace parley::rpc::testing {
@@ -72,7 +73,7 @@ class Talker final : public ByteStream::User {
 class Http2Test : public ::testing::Test {
  protected:
   Http2Test() {
-    options_.keepalive = std::chrono::hours(1);
+    options_.keepalive = options_.keepalive_timeout = std::chrono::hours(1);
     listener_.emplace(loop_, "127.0.0.1:0", [this](int fd, const std::string&) { Take(fd); });
   }
   ~Http2Test() override {
@@ -89,29 +90,45 @@ class Http2Test : public ::testing::Test {
     return talk;
   }
   void Until(const std::function<bool()>& done) { RunUntil(loop_, done); }
+  // How often the limit was.
+  double Reached(const std::string& limit) {
+    return metrics_.Counter("parley_rpc_limits_total", "A limit between services was reached", {{"limit", limit}})
+        .Value();
+  }
 
   Loop loop_;
-  Http2::Options options_{LinkOptions()};
+  telemetry::Metrics metrics_;
+  Http2::Options options_{Counted(metrics_)};
   bool serves_ = true;
+  std::shared_ptr<const PipeTls> tls_;                               // of who accepts
   std::function<void(Talk&)> prepare_;                               // a call that comes
   std::function<bool(const Http2::Request&, ByteStream&)> on_call_;  // true: it was seen to
   std::vector<std::shared_ptr<Talk>> calls_;                         // that came
   std::vector<std::shared_ptr<Http2>> accepted_, dialled_;
   std::vector<int> raw_;  // if it does not serve
   int closed_ = 0;
+  std::vector<std::string> problems_;  // of those that never were greeted
 
  private:
+  static LinkOptions Counted(telemetry::Metrics& metrics) {
+    LinkOptions options;
+    options.metrics = &metrics;
+    return options;
+  }
   void Take(int fd) {
     if (!serves_) return raw_.push_back(fd);
     accepted_.push_back(Http2::Accept(
-        loop_, fd, nullptr, options_,
+        loop_, fd, tls_, options_,
         [this](const Http2::Request& request, ByteStream& stream) {
           if (on_call_ && on_call_(request, stream)) return;
           auto talk = calls_.emplace_back(std::make_shared<Talk>());
           if (prepare_) prepare_(*talk);
           stream.Use(std::make_unique<Talker>(stream, talk));
         },
-        [this](const std::string&) { ++closed_; }));
+        [this](const std::string& problem) {
+          ++closed_;
+          if (!problem.empty()) problems_.push_back(problem);
+        }));
   }
 
   std::optional<net::Listener> listener_;
@@ -194,8 +211,7 @@ class RawPeer {
     });
   }
 
- private:
-  static int Connect(const std::string& address, int receive_buffer) {
+  static int Connect(const std::string& address, int receive_buffer = 0) {
     const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (receive_buffer > 0) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     sockaddr_in to{};
@@ -205,6 +221,8 @@ class RawPeer {
     EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
     return fd;
   }
+
+ private:
   static std::uint32_t Number(std::string_view bytes) {
     std::uint32_t number = 0;
     for (const char byte : bytes) number = number << 8 | static_cast<unsigned char>(byte);

@@ -139,14 +139,23 @@ struct LinkOptions {
   std::uint32_t batch_bytes = 65536;
   // An acknowledgement waits so long for a frame that goes anyway.
   std::chrono::milliseconds ack_delay{3};
-  std::chrono::milliseconds hello_timeout{5000};  // from dialling to the peer's Hello
-  std::chrono::milliseconds keepalive{400};       // HTTP/2 ping when nothing comes
+  // From dialling to the peer's Hello; from accepting to the end of the greetings of TLS and HTTP/2.
+  std::chrono::milliseconds hello_timeout{5000};
+  std::chrono::milliseconds keepalive{400};  // HTTP/2 ping when nothing comes
   std::chrono::milliseconds keepalive_timeout{1500};
   std::chrono::milliseconds reconnect_min{50};
   std::chrono::milliseconds reconnect_max{1000};
   // A unary call that may be repeated and is not answered for so long is made to another replica, too.
   std::chrono::milliseconds patience{500};
   std::uint32_t max_asks = 65536;  // requests waiting for a reply on one link; more fail at once
+  // Connections (HTTP/2), which links and calls go over.
+  std::uint32_t max_connections = 5000;        // that a process accepts; more are refused
+  std::uint32_t max_calls = 10000;             // at a time on one that was accepted
+  std::uint32_t max_pending_calls = 10000;     // that a process makes of one service; more fail at once
+  std::uint32_t max_header_bytes = 16384;      // of a call, or of its answer
+  std::uint32_t max_message_bytes = 64 << 20;  // a whole roster, a page of offline messages
+  std::uint64_t max_unread_bytes = 256 << 20;  // came on one connection, and are no whole message or not taken yet
+  std::uint32_t receive_window = 4 << 20;      // bytes of a call that may be on their way
   // How both ends prove who they are, if they have to.
   std::shared_ptr<const Security> security;
   // Where the counters go (parley_link_*), if anywhere.

@@ -14,15 +14,16 @@ namespace parley::rpc {
 
 struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
   State(Loop& loop_, std::string address_, std::shared_ptr<Endpoint::Role> role_, LinkHandler& handler_)
-      : loop(loop_), address(std::move(address_)), role(std::move(role_)), handler(handler_) {}
+      : loop(loop_), address(std::move(address_)), role(std::move(role_)), http2(role->options), handler(handler_) {}
 
   void Dial();
   void OnEnded(const std::string& reason);
-  LinkOptions OptionsNow() const;
+  const Security* SecurityNow() const;
 
   Loop& loop;
   const std::string address;
   std::shared_ptr<Endpoint::Role> role;
+  const Http2::Options http2;
   LinkHandler& handler;
   std::shared_ptr<Endpoint> endpoint;
   Loop::Timer retry;
@@ -34,10 +35,9 @@ struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
 };
 
 // A peer that does not speak TLS yet (mtls.mode) is dialled in the clear, every second time.
-LinkOptions LinkClient::State::OptionsNow() const {
-  LinkOptions options = role->options;
-  if (in_the_clear) options.security = options.security->in_the_clear();
-  return options;
+const Security* LinkClient::State::SecurityNow() const {
+  const auto* security = role->options.security.get();
+  return in_the_clear ? security->in_the_clear().get() : security;
 }
 
 void LinkClient::State::Dial() {
@@ -45,9 +45,7 @@ void LinkClient::State::Dial() {
     if (const auto self = weak.lock()) self->OnEnded(reason);
   });
   dialled = std::chrono::steady_clock::now();
-  const auto options = OptionsNow();
-  const auto connection = Http2::Dial(loop, address, IdentityToDial(options.security.get(), role->expected_service),
-                                      Http2::Options(options));
+  const auto connection = Http2::Dial(loop, address, IdentityToDial(SecurityNow(), role->expected_service), http2);
   auto& stream = connection->Call(kExchangeMethod);
   auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
   endpoint->Attach(*transport);

@@ -1,6 +1,7 @@
 #include "libs/rpc/pipe.h"
 
 #include <openssl/x509_vfy.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/io_context.hpp>
@@ -23,7 +24,10 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::size_t kReadBytes = 65536;
-constexpr int kMaxReads = 64;  // then others get their turn
+// Then others get their turn: at most a MiB, or a quarter of it by TLS, whose records are smaller; more at once would
+// save nothing.
+constexpr int kMaxReads = 16;
+constexpr char kPeerClosed[] = "the peer closed the connection";
 
 // "192.0.2.1:50051" or "[2001:db8::1]:50051".
 std::optional<tcp::endpoint> Parse(std::string_view address) {
@@ -46,6 +50,12 @@ std::string ToString(const tcp::endpoint& endpoint) {
   return (endpoint.address().is_v6() ? "[" + ip + "]" : ip) + ":" + std::to_string(endpoint.port());
 }
 
+// Who ends TLS without a word ends it like TCP: HTTP/2 knows what it has not said.
+std::string WhyOver(const error_code& error) {
+  const bool ended = error == asio::error::eof || error == ssl::error::stream_truncated;
+  return ended ? kPeerClosed : error.message();
+}
+
 }  // namespace
 
 // Shared with the handlers that wait.
@@ -54,8 +64,8 @@ class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
   State(Loop& loop, Owner& owner, std::shared_ptr<const PipeTls> tls, ssl::stream_base::handshake_type side)
       : loop_(loop), owner_(&owner), tls_context_(std::move(tls)), side_(side), socket_(loop.io()) {}
 
-  void Dial(const std::string& address, const std::string& peer_name, std::chrono::milliseconds timeout);
-  void Take(int fd, std::chrono::milliseconds timeout);
+  void Dial(const std::string& address, const std::string& peer_name);
+  void Take(int fd);
   void Write(std::string_view bytes);
   bool busy() const { return !writing_.empty(); }
   const std::string& address() const { return address_; }
@@ -90,17 +100,15 @@ class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
   std::optional<PeerNames> peer_;
   tcp::socket socket_;
   std::optional<ssl::stream<tcp::socket&>> tls_;
-  Loop::Timer deadline_;
   std::array<char, kReadBytes> buffer_;
   std::string gathered_;
   std::string writing_;
   bool flush_planned_ = false;
 };
 
-void Pipe::State::Dial(const std::string& address, const std::string& peer_name, std::chrono::milliseconds timeout) {
+void Pipe::State::Dial(const std::string& address, const std::string& peer_name) {
   address_ = address;
   expected_name_ = peer_name;
-  deadline_ = loop_.After(timeout, [this] { Close("timeout"); });
   const auto endpoint = Parse(address);
   if (!endpoint) {
     return loop_.Post([self = shared_from_this()] { self->Close(self->address_ + " is no address with a port"); });
@@ -111,11 +119,14 @@ void Pipe::State::Dial(const std::string& address, const std::string& peer_name,
   });
 }
 
-void Pipe::State::Take(int fd, std::chrono::milliseconds timeout) {
-  deadline_ = loop_.After(timeout, [this] { Close("no TLS handshake in time"); });
+void Pipe::State::Take(int fd) {
   error_code error;
   socket_.assign(net::LocalOf(fd).get()->sa_family == AF_INET6 ? tcp::v6() : tcp::v4(), fd, error);
-  if (!error) address_ = ToString(socket_.remote_endpoint(error));
+  if (error) {
+    ::close(fd);
+  } else {
+    address_ = ToString(socket_.remote_endpoint(error));
+  }
   loop_.Post([self = shared_from_this(), error] {
     if (self->owner_ == nullptr) return;
     error ? self->Close(error.message()) : self->Begin();
@@ -153,7 +164,6 @@ std::string Pipe::State::Explain(const error_code& error) {
 }
 
 void Pipe::State::Connected() {
-  deadline_.Cancel();
   Read();
   owner_->OnConnected();
 }
@@ -161,21 +171,21 @@ void Pipe::State::Connected() {
 void Pipe::State::Read() {
   const auto on_read = [self = shared_from_this()](const error_code& error, std::size_t bytes) {
     if (self->owner_ == nullptr) return;
-    if (error) return self->Close(error == asio::error::eof ? "the peer closed the connection" : error.message());
+    if (error) return self->Close(WhyOver(error));
     self->owner_->OnBytes(std::string_view(self->buffer_.data(), bytes));
     self->ReadRest();
   };
   OnStream([&](auto& stream) { stream.async_read_some(asio::buffer(buffer_), on_read); });
 }
 
-// All that is there now, and whether the peer has gone behind it.
+// All that is there now, unless it is too much, and whether the peer has gone behind it.
 void Pipe::State::ReadRest() {
   error_code error;
   for (int reads = 0; reads < kMaxReads && owner_ != nullptr; ++reads) {
     std::size_t bytes = 0;
     OnStream([&](auto& stream) { bytes = stream.read_some(asio::buffer(buffer_), error); });
     if (error == asio::error::would_block || error == asio::error::try_again) break;
-    if (error) return Close(error == asio::error::eof ? "the peer closed the connection" : error.message());
+    if (error) return Close(WhyOver(error));
     owner_->OnBytes(std::string_view(buffer_.data(), bytes));
   }
   if (owner_ != nullptr) owner_->OnPause();
@@ -217,20 +227,19 @@ void Pipe::State::Disown() {
 }
 
 void Pipe::State::CloseSocket() {
-  deadline_.Cancel();
   error_code ignored;
   socket_.close(ignored);
 }
 
 Pipe::Pipe(Loop& loop, Owner& owner, const std::string& address, std::shared_ptr<const PipeTls> tls,
-           const std::string& peer_name, std::chrono::milliseconds timeout)
+           const std::string& peer_name)
     : state_(std::make_shared<State>(loop, owner, std::move(tls), ssl::stream_base::client)) {
-  state_->Dial(address, peer_name, timeout);
+  state_->Dial(address, peer_name);
 }
 
-Pipe::Pipe(Loop& loop, Owner& owner, int fd, std::shared_ptr<const PipeTls> tls, std::chrono::milliseconds timeout)
+Pipe::Pipe(Loop& loop, Owner& owner, int fd, std::shared_ptr<const PipeTls> tls)
     : state_(std::make_shared<State>(loop, owner, std::move(tls), ssl::stream_base::server)) {
-  state_->Take(fd, timeout);
+  state_->Take(fd);
 }
 
 Pipe::~Pipe() { state_->Disown(); }

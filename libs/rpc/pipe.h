@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -47,11 +46,11 @@ class Pipe {
     ~Owner() = default;
   };
 
-  // Dials "ip:port" within `timeout`. `tls`: nullptr for none.
+  // Dials "ip:port". `tls`: nullptr for none. How long that may take, and TLS, is the owner's business.
   Pipe(Loop& loop, Owner& owner, const std::string& address, std::shared_ptr<const PipeTls> tls,
-       const std::string& peer_name, std::chrono::milliseconds timeout);
-  // Takes a socket that was accepted; TLS within `timeout`.
-  Pipe(Loop& loop, Owner& owner, int fd, std::shared_ptr<const PipeTls> tls, std::chrono::milliseconds timeout);
+       const std::string& peer_name);
+  // Takes a socket that was accepted.
+  Pipe(Loop& loop, Owner& owner, int fd, std::shared_ptr<const PipeTls> tls);
   ~Pipe();
   Pipe(const Pipe&) = delete;
   Pipe& operator=(const Pipe&) = delete;

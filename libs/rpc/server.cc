@@ -1,5 +1,7 @@
 #include "libs/rpc/server.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <unordered_map>
 #include <utility>
@@ -17,12 +19,20 @@
 namespace parley::rpc {
 namespace {
 
+// Whoever scans ports, or dials again and again, should not fill the log.
 constexpr std::chrono::seconds kWarnEvery{1};
 
 // gRPC writes "both families" so.
 std::string ForBothFamilies(const std::string& listen) {
   constexpr std::string_view kAny = "[::]:";
   return listen.starts_with(kAny) ? "*:" + listen.substr(kAny.size()) : listen;
+}
+
+bool MayWarn(std::chrono::steady_clock::time_point& last) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - last < kWarnEvery) return false;
+  last = now;
+  return true;
 }
 
 }  // namespace
@@ -32,7 +42,8 @@ struct Server::State {
   ~State();
   void Start(const std::string& listen);
   void Take(int fd);
-  void OnHandshakeFailed(const std::string& problem);
+  void Refuse(int fd, const std::string& address);
+  void OnClosed(std::uint64_t number, const std::string& problem);
   void Accept(const Http2::Request& call, ByteStream& stream);
   void AcceptLink(const Caller& caller, ByteStream& stream);
   void AcceptCall(const std::string& method, const Caller& caller, ByteStream& stream);
@@ -45,42 +56,61 @@ struct Server::State {
   std::shared_ptr<Endpoint::Role> role = std::make_shared<Endpoint::Role>();
   bool draining = false;
   std::unordered_map<Endpoint*, std::shared_ptr<Endpoint>> endpoints;
+  const Http2::Options http2;
+  prometheus::Gauge* open = nullptr;
+  prometheus::Counter* failed_handshakes = nullptr;
   std::uint64_t accepted = 0;
-  std::chrono::steady_clock::time_point handshakes_warned;
+  std::uint64_t refused = 0;
+  std::chrono::steady_clock::time_point handshakes_warned, refusals_warned;
   std::unordered_map<std::uint64_t, std::shared_ptr<Http2>> connections;
   std::unique_ptr<net::Listener> listener;
 };
 
 Server::State::State(Loop& loop_, Self self, LinkOptions options, LinkHandler* handler_, Methods methods_)
-    : loop(loop_), handler(handler_), methods(std::move(methods_)) {
+    : loop(loop_), handler(handler_), methods(std::move(methods_)), http2(options) {
   role->metrics = LinkMetrics::Make(options.metrics, "accepted");
   role->self = std::move(self);
   role->options = options;
   calls = std::make_shared<CallMeter>(options.metrics);
+  if (options.metrics == nullptr) return;
+  open = &options.metrics->Gauge("parley_rpc_connections", "Accepted connections of services and operators");
+  failed_handshakes = &options.metrics->Counter("parley_rpc_handshakes_failed_total",
+                                                "Accepted connections that ended before TLS and HTTP/2 stood");
 }
 
 void Server::State::Start(const std::string& listen) {
-  listener =
-      std::make_unique<net::Listener>(loop, ForBothFamilies(listen), [this](int fd, const std::string&) { Take(fd); });
+  listener = std::make_unique<net::Listener>(loop, ForBothFamilies(listen), [this](int fd, const std::string& address) {
+    connections.size() < role->options.max_connections ? Take(fd) : Refuse(fd, address);
+  });
 }
 
 void Server::State::Take(int fd) {
   const auto number = ++accepted;
   connections[number] = Http2::Accept(
-      loop, fd, TlsToAccept(role->options.security.get()), Http2::Options(role->options),
+      loop, fd, TlsToAccept(role->options.security.get()), http2,
       [this](const Http2::Request& call, ByteStream& stream) { Accept(call, stream); },
-      [this, number](const std::string& problem) {
-        if (!problem.empty()) OnHandshakeFailed(problem);
-        connections.erase(number);
-      });
+      [this, number](const std::string& problem) { OnClosed(number, problem); });
+  if (open != nullptr) open->Increment();
 }
 
-// Whoever scans ports should not fill the log.
-void Server::State::OnHandshakeFailed(const std::string& problem) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now - handshakes_warned < kWarnEvery) return;
-  handshakes_warned = now;
-  log::Warn("link_handshake_failed", {{"reason", problem}});
+// At once, so that it tries elsewhere.
+void Server::State::Refuse(int fd, const std::string& address) {
+  ::close(fd);
+  ++refused;
+  http2.metrics->Reached(Http2Limit::kConnections);
+  if (!MayWarn(refusals_warned)) return;
+  log::Warn("rpc_connections_full", {{"address", address},
+                                     {"open", connections.size()},
+                                     {"refused", refused},
+                                     {"remedy", "raise link.max_connections, or look who connects"}});
+}
+
+void Server::State::OnClosed(std::uint64_t number, const std::string& problem) {
+  if (open != nullptr) open->Decrement();
+  connections.erase(number);
+  if (problem.empty()) return;
+  if (failed_handshakes != nullptr) failed_handshakes->Increment();
+  if (MayWarn(handshakes_warned)) log::Warn("link_handshake_failed", {{"reason", problem}});
 }
 
 void Server::State::Accept(const Http2::Request& call, ByteStream& stream) {
@@ -131,6 +161,7 @@ Server::State::~State() {
   calls->Close();
   for (auto& [key, endpoint] : endpoints) endpoint->Disown();
   for (auto& [number, connection] : connections) connection->Close();
+  if (open != nullptr) open->Decrement(static_cast<double>(connections.size()));
 }
 
 Server::Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods,

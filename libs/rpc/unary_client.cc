@@ -114,6 +114,7 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
 
   Loop& loop;
   const Options options;
+  const Http2::Options http2{options.link};
   prometheus::Counter* const kept = KeptOf(options);
   Ways ways;
   std::size_t turn = 0;
@@ -205,8 +206,7 @@ void UnaryClient::State::Hurry(const Asked& question) {
 // Dials when it is needed, and again when it has gone.
 Http2& UnaryClient::State::ConnectionTo(const std::string& address, Way& way) {
   if (!way.connection || way.connection->closing()) {
-    way.connection =
-        Http2::Dial(loop, address, IdentityToDial(way.security.get(), options.service), Http2::Options(options.link));
+    way.connection = Http2::Dial(loop, address, IdentityToDial(way.security.get(), options.service), http2);
   }
   return *way.connection;
 }
@@ -253,7 +253,8 @@ UnaryClient::~UnaryClient() {
 
 void UnaryClient::CallRaw(const std::string& method, std::string body, std::chrono::milliseconds timeout,
                           InDoubt in_doubt, Done done) {
-  if (state_->pending >= state_->options.max_pending) {
+  if (state_->pending >= state_->options.link.max_pending_calls) {
+    state_->http2.metrics->Reached(Http2Limit::kPendingCalls);
     state_->loop.Post([done = std::move(done)] { done(Error("too many calls are under way")); });
     return;
   }

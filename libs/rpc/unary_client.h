@@ -23,8 +23,6 @@ class UnaryClient {
     // What the replicas have to be, and how both ends prove who they are.
     std::string service;
     LinkOptions link;
-    // Calls under way or waiting for a replica; more fail at once.
-    std::uint32_t max_pending = 10000;
   };
   UnaryClient(Loop& loop, Options options);
   // Calls under way are cancelled, without a call of `done`.

@@ -53,6 +53,16 @@ def process_rows():
     ]
 
 
+CALL_LIMITS = ("Limits between services", PER_SECOND, rates("parley_rpc_limits_total", "limit"),
+               "Each is a key: link.max_..., link.hello_timeout; flood: a peer that takes calls back, or does not read.")
+ACCEPTED_ROWS = [
+    ("Connections of services and operators", COUNT, gauge("parley_rpc_connections"), "Limit: link.max_connections."),
+    ("Connections that came to nothing", PER_SECOND, rates("parley_rpc_handshakes_failed_total"),
+     "No TLS, or no HTTP/2; log link_handshake_failed says why."),
+    CALL_LIMITS,
+]
+
+
 def link_rows(link, to):
     chosen = f'link="{link}"'
     return [
@@ -206,6 +216,7 @@ C2S = {
         ("Limits of stream management", PER_SECOND, rates("parley_c2s_limits_total", "limit", 'limit=~"sm_.*"'),
          "sm_queue: a session ended for its queue; sm_ack_timeout: a stream, for its silence."),
         *link_rows("router", "to routers"),
+        CALL_LIMITS,
         *process_rows(),
     ],
 }
@@ -254,6 +265,7 @@ ROUTER = {
         ("Time of session commands in Redis", SECONDS, quantiles("parley_router_redis_seconds"), ""),
         ("Calls of parleyctl and others", PER_SECOND, rates("parley_rpc_calls_total", "method, outcome"), ""),
         *link_rows("accepted", "from edges and routers"),
+        *ACCEPTED_ROWS,
         *process_rows(),
     ],
 }
@@ -280,6 +292,7 @@ ROSTER = {
          [(rate("parley_roster_exports_total"), "exported"), (rate("parley_roster_imports_total"), "imported")], ""),
         ("Transactions that failed", PER_SECOND, rates("parley_roster_store_failures_total"), ""),
         *POSTGRES[1:7],
+        *ACCEPTED_ROWS,
         *process_rows(),
     ],
 }

@@ -1,0 +1,201 @@
+#include <gtest/gtest.h>
+
+#include "libs/rpc/grpc_wire.h"
+#include "libs/rpc/http2_testing.h"
+#include "libs/rpc/server.h"
+#include "libs/rpc/unary_client.h"
+
+// The limits of `link` that a peer can run into: what it costs whom, and that it is counted.
+namespace parley::rpc {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace testing;
+
+using Http2LimitsTest = Http2Test;
+
+TEST_F(Http2LimitsTest, WhoeverDoesNotGreetInTimeIsDropped) {
+  options_.hello_timeout = 50ms;
+  RawPeer silent(address()), slow(address());
+  const std::string preface = kPreface + Frame(kSettings, 0, 0);
+  std::size_t said = 0;
+  // A byte now and then is no silence.
+  const auto drip = loop_.Every(10ms, [&] {
+    if (said + 1 < preface.size()) slow.Say(preface.substr(said++, 1));
+    slow.Turn();
+  });
+  Until([&] { return closed_ == 2; });
+  EXPECT_EQ(problems_, std::vector<std::string>(2, "no greeting of HTTP/2 in time"));
+  EXPECT_EQ(Reached("hello_time"), 2);
+}
+
+TEST_F(Http2LimitsTest, WhoeverHasGreetedMayBeSilent) {
+  options_.hello_timeout = 50ms;
+  RawPeer peer(address());
+  peer.Greet();
+  Until([&] { return peer.Got(kSettings); });
+  RunFor(loop_, 100ms);
+  EXPECT_EQ(closed_, 0);
+  const auto talk = Call(*Dial());
+  RunFor(loop_, 100ms);
+  EXPECT_FALSE(talk->ended);
+}
+
+TEST_F(Http2LimitsTest, WhatIsNoHttp2IsAProblem) {
+  RawPeer browser(address());
+  browser.Say("GET / HTTP/1.1\r\nHost: parley\r\n\r\n");
+  Until([&] {
+    browser.Turn();
+    return closed_ == 1;
+  });
+  EXPECT_EQ(problems_.size(), 1u);
+}
+
+TEST_F(Http2LimitsTest, MessageThatIsTooLargeCostsItsCallAlone) {
+  const auto generous = options_;
+  options_.max_message_bytes = 1000;
+  const auto connection = dialled_.emplace_back(Http2::Dial(loop_, address(), {}, generous));
+  auto huge = std::make_shared<Talk>();
+  huge->on_open = [](ByteStream& stream) { stream.WriteBytes(std::string(1001, 'x')); };
+  Call(*connection, huge);
+  Until([&] { return huge->ended.has_value(); });
+  EXPECT_EQ(huge->ended->code, CallStatus::kResourceExhausted);
+  EXPECT_TRUE(calls_[0]->messages.empty());
+  EXPECT_EQ(Reached("message_bytes"), 1);
+
+  auto large = std::make_shared<Talk>();
+  large->on_open = [](ByteStream& stream) { stream.WriteBytes(std::string(1000, 'x')); };
+  Call(*connection, large);
+  Until([&] { return calls_.size() == 2 && calls_[1]->messages.size() == 1; });
+  EXPECT_EQ(accepted_.size(), 1u);
+}
+
+TEST_F(Http2LimitsTest, AnswerThatIsTooLargeIsNotAskedForAgain) {
+  prepare_ = [](Talk& talk) {
+    talk.on_message = [](ByteStream& stream) { stream.WriteBytes(std::string(1001, 'x')); };
+  };
+  UnaryClient::Options options;
+  options.discovery.targets = {address()};
+  options.link.max_message_bytes = 1000;
+  UnaryClient client(loop_, options);
+  std::optional<Result<std::string>> answer;
+  client.CallRaw("/test/Method", "well?", 5s, UnaryClient::InDoubt::kRepeat,
+                 [&](Result<std::string> got) { answer = std::move(got); });
+  Until([&] { return answer.has_value(); });
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().message(), "a message is larger than link.max_message_bytes");
+  EXPECT_EQ(calls_.size(), 1u);
+}
+
+TEST_F(Http2LimitsTest, WhatIsUnreadIsLimited) {
+  options_.max_unread_bytes = 100'000;
+  prepare_ = [](Talk& talk) { talk.reads = false; };
+  RawPeer peer(address());
+  peer.Greet();
+  const std::string large = Message(std::string(1'000'000, 'x'));
+  const std::string part = large.substr(0, 16384);
+  for (const std::uint32_t id : {1, 3, 5}) {
+    peer.Say(RawRequest(id) + Frame(kData, 0, id, part) + Frame(kData, 0, id, part));
+  }
+  peer.Say(Frame(kPing, 0, 0, "12345678"));
+  Until([&] { return peer.Got(kPing, 0, kAck); });
+  EXPECT_EQ(Reached("unread_bytes"), 0);
+  peer.Say(Frame(kData, 0, 3, part));
+  Until([&] { return peer.Got(kHeaders, 3, kEndStream) && calls_[1]->ended; });
+  EXPECT_EQ(Reached("unread_bytes"), 1);
+  EXPECT_FALSE(calls_[0]->ended || calls_[2]->ended);
+  // There is room again.
+  peer.Say(Frame(kData, 0, 5, part) + Frame(kPing, 0, 0, "87654321"));
+  Until([&] { return peer.Got(kPing, 0, kAck) && peer.frames.back().payload == "87654321"; });
+  EXPECT_EQ(Reached("unread_bytes"), 1);
+}
+
+TEST_F(Http2LimitsTest, CallsThatWereHandledLeaveRoom) {
+  options_.max_unread_bytes = 100'000;
+  prepare_ = [](Talk& talk) { talk.lingers = false; };
+  const auto connection = Dial();
+  for (int i = 0; i < 5; ++i) {
+    auto talk = std::make_shared<Talk>();
+    talk->on_open = [](ByteStream& stream) {
+      stream.WriteBytes(std::string(90'000, 'x'));
+      stream.Finish();
+    };
+    Call(*connection, talk);
+    Until([&] { return talk->ended.has_value(); });
+    EXPECT_TRUE(talk->ended->ok()) << talk->ended->message;
+  }
+}
+
+TEST_F(Http2LimitsTest, MoreCallsThanAreAllowedAreCounted) {
+  options_.max_calls = 2;
+  RawPeer peer(address());
+  peer.Greet();
+  peer.Say(RawRequest(1) + RawRequest(3) + RawRequest(5));
+  Until([&] {
+    peer.Turn();
+    return Reached("calls") > 0;
+  });
+  EXPECT_LE(calls_.size(), 2u);
+}
+
+TEST_F(Http2LimitsTest, WhatIsSaidOfTheEndIsCut) {
+  on_call_ = [&](const Http2::Request&, ByteStream& stream) {
+    stream.Finish({CallStatus::kPermissionDenied, std::string(100'000, 'x')});
+    return true;
+  };
+  const auto talk = Call(*Dial());
+  Until([&] { return talk->ended.has_value(); });
+  EXPECT_EQ(talk->ended->code, CallStatus::kPermissionDenied);
+  EXPECT_EQ(talk->ended->message, std::string(kMaxStatusText, 'x'));
+}
+
+class ServerLimitsTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Server> Serve(std::uint32_t max_connections) {
+    LinkOptions options;
+    options.max_connections = max_connections;
+    options.metrics = &metrics_;
+    return std::make_unique<Server>(loop_, Self{"router", "router-1", "e"}, "127.0.0.1:0", options, Methods(), nullptr);
+  }
+  double Metric(const std::string& line) {
+    const std::string text = metrics_.Text();
+    const auto at = text.find("\n" + line + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + line.size() + 2));
+  }
+
+  Loop loop_;
+  telemetry::Metrics metrics_;
+};
+
+TEST_F(ServerLimitsTest, ConnectionsBeyondTheLimitAreRefused) {
+  constexpr char kRefused[] = "parley_rpc_limits_total{limit=\"connections\"}";
+  const auto server = Serve(2);
+  const std::string address = "127.0.0.1:" + std::to_string(server->port());
+  RawPeer first(address);
+  first.Greet();
+  RunUntil(loop_, [&] { return first.Got(kSettings, 0, kAck); });
+  {
+    RawPeer second(address);
+    second.Greet();
+    RunUntil(loop_, [&] { return second.Got(kSettings, 0, kAck); });
+    EXPECT_EQ(Metric("parley_rpc_connections"), 2);
+    RawPeer third(address);
+    RunUntil(loop_, [&] {
+      third.Turn();
+      return third.gone();
+    });
+    EXPECT_EQ(Metric(kRefused), 1);
+    EXPECT_EQ(Metric("parley_rpc_connections"), 2);
+  }
+  // Who leaves makes room.
+  RunUntil(loop_, [&] { return Metric("parley_rpc_connections") == 1; });
+  RawPeer fourth(address);
+  fourth.Greet();
+  RunUntil(loop_, [&] { return fourth.Got(kSettings, 0, kAck); });
+  EXPECT_FALSE(first.gone());
+  EXPECT_EQ(Metric(kRefused), 1);
+  EXPECT_EQ(Metric("parley_rpc_handshakes_failed_total"), 0);
+}
+
+}  // namespace
+}  // namespace parley::rpc
