@@ -197,5 +197,30 @@ TEST_F(ServerLimitsTest, ConnectionsBeyondTheLimitAreRefused) {
   EXPECT_EQ(Metric("parley_rpc_handshakes_failed_total"), 0);
 }
 
+TEST_F(ServerLimitsTest, WhoDoesNotReadWhatItAskedForIsNotAnsweredFurther) {
+  constexpr char kReached[] = "parley_rpc_limits_total{limit=\"unsent_bytes\"}";
+  LinkOptions options;
+  options.metrics = &metrics_;
+  options.max_unread_bytes = 64 << 20;
+  int rows = 0;
+  bool stopped = false;
+  Methods methods;
+  methods.Listing<link::v1::Request, link::v1::Reply>("/test/Method", [&](const auto&, auto writer) {
+    link::v1::Reply row;
+    row.set_body(std::string(1 << 20, 'x'));
+    while (rows < 1000 && writer.Write(row)) ++rows;
+    stopped = !writer.Write(row);
+  });
+  Server server(loop_, Self{"router", "router-1", "e"}, "127.0.0.1:0", options, std::move(methods), nullptr);
+  RawPeer peer("127.0.0.1:" + std::to_string(server.port()));
+  peer.Greet();
+  peer.Say(RawRequest(1) + Frame(kData, kEndStream, 1, Message("")));
+  RunUntil(loop_, [&] { return peer.Got(kRst, 1); });
+  EXPECT_TRUE(stopped);
+  EXPECT_LT(rows, 100);
+  EXPECT_EQ(Metric(kReached), 1);
+  EXPECT_EQ(Metric("parley_rpc_calls_total{method=\"Method\",outcome=\"failed\"}"), 1);
+}
+
 }  // namespace
 }  // namespace parley::rpc

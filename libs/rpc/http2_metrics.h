@@ -18,6 +18,7 @@ enum class Http2Limit {
   kHeaderBytes,
   kMessageBytes,
   kUnreadBytes,
+  kUnsentBytes,
   kFlood,
 };
 

@@ -15,8 +15,7 @@ class MethodCall::Answers final : public Responder {
 
   bool Send(std::string message) override {
     if (call_ == nullptr || settled_) return false;
-    call_->Send(std::move(message));
-    return true;
+    return call_->Send(std::move(message));
   }
   void Finish() override {
     Settle([](MethodCall& call) { call.End(CallStatus()); });
@@ -47,8 +46,13 @@ class MethodCall::Answers final : public Responder {
   bool settled_ = false;
 };
 
-MethodCall::MethodCall(ByteStream& stream, Methods::OnMessage on_message, Ended ended, std::unique_ptr<Audit> audit)
-    : stream_(stream), on_message_(std::move(on_message)), tell_(std::move(ended)), audit_(std::move(audit)) {}
+MethodCall::MethodCall(ByteStream& stream, Methods::OnMessage on_message, Limit limit, Ended ended,
+                       std::unique_ptr<Audit> audit)
+    : stream_(stream),
+      on_message_(std::move(on_message)),
+      limit_(std::move(limit)),
+      tell_(std::move(ended)),
+      audit_(std::move(audit)) {}
 
 MethodCall::~MethodCall() {
   if (const auto answers = answers_.lock()) answers->Forget();
@@ -68,9 +72,19 @@ void MethodCall::OnReadsDone() {
   End(asked_ ? CallStatus() : CallStatus(CallStatus::kInvalidArgument, "there is no request"));
 }
 
-void MethodCall::Send(std::string message) {
+bool MethodCall::Send(std::string message) {
+  if (ended_) return false;
+  if (unsent_bytes_ + message.size() > limit_.unsent_bytes) {
+    limit_.metrics->Reached(Http2Limit::kUnsentBytes);
+    const std::string reason = "the answer is not read";
+    End({CallStatus::kResourceExhausted, reason});
+    stream_.Abort(reason);  // it would not read that either
+    return false;
+  }
+  unsent_bytes_ += message.size();
   unsent_.push_back(std::move(message));
   if (!stream_.writing()) WriteNext();
+  return true;
 }
 
 void MethodCall::End(const CallStatus& status) {
@@ -88,6 +102,7 @@ void MethodCall::WriteNext() {
   }
   const std::string message = std::move(unsent_.front());
   unsent_.pop_front();
+  unsent_bytes_ -= message.size();
   stream_.WriteBytes(message);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -8,6 +9,7 @@
 #include "libs/rpc/audit.h"
 #include "libs/rpc/byte_stream.h"
 #include "libs/rpc/call_meter.h"
+#include "libs/rpc/http2_metrics.h"
 #include "libs/rpc/methods.h"
 
 namespace parley::rpc {
@@ -17,8 +19,13 @@ class MethodCall final : public ByteStream::User {
  public:
   // `ended` is told what became of it.
   using Ended = std::function<void(CallMeter::Outcome)>;
+  // What may wait for the caller to read it; one who does not read is not answered further.
+  struct Limit {
+    std::uint64_t unsent_bytes;
+    std::shared_ptr<const Http2Metrics> metrics;
+  };
   // `audit`: nothing, for a call that is not worth a line.
-  MethodCall(ByteStream& stream, Methods::OnMessage on_message, Ended ended, std::unique_ptr<Audit> audit);
+  MethodCall(ByteStream& stream, Methods::OnMessage on_message, Limit limit, Ended ended, std::unique_ptr<Audit> audit);
   ~MethodCall() override;
 
  private:
@@ -32,7 +39,7 @@ class MethodCall final : public ByteStream::User {
   bool Lingers() const override { return true; }
   void OnBroken(const CallStatus&) override {}
 
-  void Send(std::string message);
+  bool Send(std::string message);
   void End(const CallStatus& status);
   void WriteNext();
 
@@ -41,6 +48,8 @@ class MethodCall final : public ByteStream::User {
   // Of the message that is being answered.
   std::weak_ptr<Answers> answers_;
   std::deque<std::string> unsent_;
+  std::uint64_t unsent_bytes_ = 0;
+  const Limit limit_;
   Ended tell_;
   std::unique_ptr<Audit> audit_;
   bool asked_ = false;

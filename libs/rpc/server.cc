@@ -138,7 +138,9 @@ void Server::State::AcceptCall(const std::string& method, const Caller& caller, 
   std::unique_ptr<Audit> audit;
   const bool change = methods.PermissionFor(method).use == Permission::Use::kChange;
   if (change && caller.is_operator()) audit = std::make_unique<Audit>(caller, method);
-  stream.Use(std::make_unique<MethodCall>(stream, methods.Begin(method), std::move(ended), std::move(audit)));
+  MethodCall::Limit limit{role->options.max_unread_bytes, http2.metrics};
+  stream.Use(std::make_unique<MethodCall>(stream, methods.Begin(method), std::move(limit), std::move(ended),
+                                          std::move(audit)));
 }
 
 void Server::State::AcceptLink(const Caller& caller, ByteStream& stream) {
