@@ -195,6 +195,66 @@ TEST_F(Http2AttackTest, WhatAPeerSaidToItsEndCounts) {
   EXPECT_EQ(calls_[0]->messages, std::vector<std::string>{"last"});
 }
 
+// So long that it may have given us up, if it was we who were silent, before it said what comes now. Its answer to a
+// ping would come behind it.
+class Http2SilenceTest : public Http2Test {
+ protected:
+  static constexpr std::chrono::milliseconds kSilence{50};
+  Http2SilenceTest() { options_.keepalive_timeout = kSilence; }
+
+  // A call, and silence; then a message comes.
+  void SaySomethingLate(RawPeer& peer) {
+    peer.Greet();
+    peer.Say(RawRequest(1));
+    Until([&] {
+      peer.Turn();
+      return calls_.size() == 1;
+    });
+    RunFor(loop_, 2 * kSilence);
+    peer.Say(Frame(kData, 0, 1, Message("late")));
+    Until([&] { return peer.Got(kPing); });
+    RunFor(loop_, std::chrono::milliseconds(10));
+    EXPECT_TRUE(calls_[0]->messages.empty());
+  }
+  static void AnswerPings(RawPeer& peer, const std::vector<RawFrame>& frames) {
+    for (const auto& frame : frames) {
+      if (frame.type == kPing) peer.Say(Frame(kPing, kAck, 0, frame.payload));
+    }
+  }
+};
+
+TEST_F(Http2SilenceTest, WhatComesAfterItCountsOnceThePeerAnswers) {
+  RawPeer peer(address());
+  SaySomethingLate(peer);
+  Until([&] {
+    AnswerPings(peer, std::exchange(peer.frames, {}));
+    peer.Turn();
+    return !calls_[0]->messages.empty();
+  });
+  EXPECT_EQ(calls_[0]->messages, std::vector<std::string>{"late"});
+}
+
+TEST_F(Http2SilenceTest, AnAnswerFromBeforeDoesNotCount) {
+  RawPeer peer(address());
+  SaySomethingLate(peer);
+  const auto earlier = std::exchange(peer.frames, {});
+  RunFor(loop_, 2 * kSilence);
+  AnswerPings(peer, earlier);
+  peer.Say(Frame(kData, 0, 1, Message("later")));
+  Until([&] { return peer.Got(kPing); });
+  RunFor(loop_, std::chrono::milliseconds(10));
+  EXPECT_TRUE(calls_[0]->messages.empty());
+}
+
+TEST_F(Http2SilenceTest, WhatComesAfterItFromWhoHasGoneCountsNot) {
+  {
+    RawPeer peer(address());
+    SaySomethingLate(peer);
+  }
+  Until([&] { return calls_[0]->ended.has_value(); });
+  EXPECT_TRUE(calls_[0]->messages.empty());
+}
+
 // What nghttp2 has to say to it cannot leave, as it takes nothing.
 TEST_F(Http2AttackTest, WhoGoesOnWhereTheConnectionHadToEndIsNotHeard) {
   options_.keepalive = options_.keepalive_timeout = std::chrono::milliseconds(100);

@@ -50,6 +50,9 @@ struct Http2Connection::Callbacks {
     if (self.broken_) return NGHTTP2_ERR_CALLBACK_FAILURE;  // closed by what one of our users did
     if (frame->hd.type == NGHTTP2_GOAWAY) self.refusing_ = true;
     if (frame->hd.type == NGHTTP2_SETTINGS && !self.greeted_) self.OnGreeted();
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) {
+      self.OnPingAnswered(frame->ping.opaque_data);
+    }
     const bool headers = frame->hd.type == NGHTTP2_HEADERS;
     if (headers && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       const auto stream = std::make_shared<Http2Stream>(self, self.fields_.path);

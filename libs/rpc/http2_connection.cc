@@ -1,6 +1,7 @@
 #include "libs/rpc/http2_connection.h"
 
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "libs/base/version.h"
@@ -235,7 +236,21 @@ void Http2Connection::Fail(int nghttp2_error) {
   Break(std::string("HTTP/2: ") + nghttp2_strerror(nghttp2_error));
 }
 
-// A process that stood still must not act on what a peer said that has given it up since, and told others.
+// A process that stood still must not act on what a peer said that has given it up since, and told others. It may have
+// done so if we have not heard of it for that long. Its answer to a ping comes behind all that, and not at all if it
+// has; until then nothing counts. (What can be seen at once, that it has gone, Pipe tells before OnPause.)
+void Http2Connection::Doubt() {
+  doubts_ = true;
+  ++doubt_;
+  std::array<std::uint8_t, sizeof doubt_> number{};
+  std::memcpy(number.data(), &doubt_, number.size());
+  nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, number.data());
+}
+
+void Http2Connection::OnPingAnswered(const std::uint8_t* number) {
+  if (std::memcmp(number, &doubt_, sizeof doubt_) == 0) doubts_ = false;
+}
+
 void Http2Connection::OnPause() {
   const auto self = shared_from_this();
   for (const auto& stream : std::exchange(arrived_, {})) stream->Deliver();
@@ -249,7 +264,8 @@ void Http2Connection::OnBytes(std::string_view bytes) {
 }
 
 void Http2Connection::Hear(std::string_view bytes) {
-  last_heard_ = Clock::now();
+  const auto now = Clock::now();
+  if (now - std::exchange(last_heard_, now) > options_.keepalive_timeout) Doubt();
   pinged_ = false;
   const ssize_t taken =
       nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());

@@ -44,6 +44,8 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   void TellWhenDrained(std::shared_ptr<Http2Stream> stream) { draining_.push_back(std::move(stream)); }
   // Something came for it, to be delivered when the peer is known to be there behind it.
   void Arrived(std::shared_ptr<Http2Stream> stream) { arrived_.push_back(std::move(stream)); }
+  // The peer may have given us up before it said what came: see Doubt().
+  bool doubts() const { return doubts_ && !broken_; }
   // What its streams keep of what came.
   std::uint64_t& unread_bytes() { return unread_bytes_; }
   void Forget(const Http2Stream& stream);
@@ -81,6 +83,8 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   void PlanSaying();
   void Say();
   void Hear(std::string_view bytes);
+  void Doubt();
+  void OnPingAnswered(const std::uint8_t* number);
   void Fail(int nghttp2_error);
   void Watch(std::chrono::milliseconds delay);
   void CheckPeer();
@@ -120,6 +124,8 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   Clock::time_point watch_due_;
   Clock::time_point last_heard_;
   bool pinged_ = false;
+  bool doubts_ = false;
+  std::uint64_t doubt_ = 0;  // number of the last one, which its ping carries
 };
 
 }  // namespace parley::rpc

@@ -70,6 +70,7 @@ void Http2Stream::DeliverIfEnded() {
 void Http2Stream::Deliver() {
   arrived_ = false;
   if (connection_ == nullptr || delivering_) return;
+  if (connection_->doubts()) return Arrived();
   delivering_ = true;
   const auto self = shared_from_this();
   while (reading_ && user_ && connection_ != nullptr) {
