@@ -149,6 +149,7 @@ void Pipe::State::Handshake() {
   tls_->async_handshake(side_, [self = shared_from_this()](const error_code& error) {
     if (self->owner_ == nullptr) return;
     if (error) return self->Close(self->Explain(error));
+    if (!SpeaksHttp2(self->tls_->native_handle())) return self->Close("TLS: the peer does not name h2 (ALPN)");
     const std::unique_ptr<X509, void (*)(X509*)> certificate(SSL_get1_peer_certificate(self->tls_->native_handle()),
                                                              X509_free);
     self->peer_ = certificate ? NamesIn(certificate.get()) : PeerNames();

@@ -60,6 +60,13 @@ std::shared_ptr<const PipeTls> PipeTls::ToAccept(const IdentityFiles::Pem& files
   return std::make_shared<PipeTlsContext>(std::move(context));
 }
 
+bool SpeaksHttp2(const SSL* tls) {
+  const unsigned char* chosen = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(tls, &chosen, &size);
+  return std::equal(chosen, chosen + size, kAlpn.begin() + 1, kAlpn.end());
+}
+
 PeerNames NamesIn(X509* certificate) {
   PeerNames names;
   const auto free_names = [](GENERAL_NAMES* found) { GENERAL_NAMES_free(found); };

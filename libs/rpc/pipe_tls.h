@@ -17,6 +17,9 @@ class PipeTlsContext final : public PipeTls {
   mutable boost::asio::ssl::context context_;
 };
 
+// Whether the handshake agreed on HTTP/2. It is TLS's only sign of what is spoken: RFC 9113 section 3.2 demands it, and
+// gRPC's own library refuses a peer without.
+bool SpeaksHttp2(const SSL* tls);
 // Of the certificate that the peer showed.
 PeerNames NamesIn(X509* certificate);
 
