@@ -255,27 +255,6 @@ TEST_F(Http2SilenceTest, WhatComesAfterItFromWhoHasGoneCountsNot) {
   EXPECT_TRUE(calls_[0]->messages.empty());
 }
 
-// What nghttp2 has to say to it cannot leave, as it takes nothing.
-TEST_F(Http2AttackTest, WhoGoesOnWhereTheConnectionHadToEndIsNotHeard) {
-  options_.keepalive = options_.keepalive_timeout = std::chrono::milliseconds(100);
-  constexpr int kSmall = 4096;
-  constexpr std::uint32_t kNoLimit = 0x7FFFFFFF;
-  prepare_ = [](Talk& talk) {
-    talk.on_open = [](ByteStream& stream) { stream.WriteBytes(std::string(16 << 20, 'x')); };
-  };
-  RawPeer peer(address(), kSmall);
-  constexpr int kInitialWindow = 4;
-  peer.Greet(Setting(kInitialWindow, kNoLimit));
-  peer.Say(Frame(kWindowUpdate, 0, 0, Big(kNoLimit - 65535, 4)) + RawRequest(1));
-  Until([&] { return peer.Send() && calls_.size() == 1; });
-  peer.Say(Frame(kData, 0, 0, "of no stream"));
-  Until([&] {
-    if (peer.sent()) peer.Say(Frame(kPing, 0, 0, "12345678"));
-    return !peer.Send() || closed_ == 1;
-  });
-  Until([&] { return closed_ == 1; });
-}
-
 TEST_F(Http2AttackTest, OtherThanGrpcIsToldSo) {
   RawPeer peer(address());
   peer.Greet();

@@ -258,12 +258,6 @@ void Http2Connection::OnPause() {
 
 void Http2Connection::OnBytes(std::string_view bytes) {
   const auto self = shared_from_this();
-  // If not, nghttp2 has ended it; a peer that goes on all the same is not heard.
-  if (nghttp2_session_want_read(session_.get()) != 0) Hear(bytes);
-  if (!broken_ && over() && !pipe_->busy()) Break("the peer ended the connection");
-}
-
-void Http2Connection::Hear(std::string_view bytes) {
   const auto now = Clock::now();
   if (now - std::exchange(last_heard_, now) > options_.keepalive_timeout) Doubt();
   pinged_ = false;
@@ -272,6 +266,7 @@ void Http2Connection::Hear(std::string_view bytes) {
   if (broken_) return;
   if (taken < 0) return Fail(static_cast<int>(taken));
   PlanSaying();
+  if (over() && !pipe_->busy()) Break("the peer ended the connection");
 }
 
 // A peer that is silent is asked; one that is silent then is dead.

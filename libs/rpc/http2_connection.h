@@ -82,7 +82,6 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   // At the end of the turn: never from inside nghttp2, nor of a stream's method.
   void PlanSaying();
   void Say();
-  void Hear(std::string_view bytes);
   void Doubt();
   void OnPingAnswered(const std::uint8_t* number);
   void Fail(int nghttp2_error);
