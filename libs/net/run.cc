@@ -6,7 +6,6 @@
 #include <csignal>
 #include <utility>
 
-#include "libs/base/heap.h"
 #include "libs/base/log.h"
 
 namespace parley::net {
@@ -84,7 +83,6 @@ int RunUntilSignal(Loop& loop, std::function<void(std::function<void()> done)> d
                    std::function<void()> hangup) {
   std::signal(SIGPIPE, SIG_IGN);
   const Signals signals(loop, std::move(drain), limit, std::move(hangup));
-  const HeapTrimmer trimmer(loop);
   loop.Run();
   return signals.status();
 }

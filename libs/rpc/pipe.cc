@@ -70,6 +70,7 @@ class Pipe::State : public std::enable_shared_from_this<Pipe::State> {
   void Read();
   void ReadRest();
   void Flush();
+  bool WriteAtOnce();
   void OnWritten();
   void Close(const std::string& reason);
   void CloseSocket();
@@ -192,11 +193,19 @@ void Pipe::State::Flush() {
   flush_planned_ = false;
   if (owner_ == nullptr || !writing_.empty() || gathered_.empty()) return;
   writing_.swap(gathered_);
+  if (!tls_ && WriteAtOnce()) return OnWritten();
   const auto on_written = [self = shared_from_this()](const error_code& error, std::size_t) {
     if (self->owner_ == nullptr) return;
     error ? self->Close(error.message()) : self->OnWritten();
   };
   OnStream([&](auto& stream) { asio::async_write(stream, asio::buffer(writing_), on_written); });
+}
+
+// True: all of it went. Most often the kernel has room, and there is nothing to wait for.
+bool Pipe::State::WriteAtOnce() {
+  error_code error;
+  writing_.erase(0, socket_.write_some(asio::buffer(writing_), error));
+  return writing_.empty();
 }
 
 void Pipe::State::OnWritten() {

@@ -1,10 +1,10 @@
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <unordered_map>
 
 namespace parley::c2s {
 
@@ -43,7 +43,7 @@ class Repeats {
     std::uint64_t highest = 0;
     std::uint64_t latest = 0;  // bit n: highest - n
   };
-  using Generation = std::unordered_map<Key, Numbers, Hash>;
+  using Generation = boost::unordered_flat_map<Key, Numbers, Hash>;
   static Key KeyFor(std::uint64_t origin, std::string_view session);
   Kept Age(Clock::time_point now);
 
