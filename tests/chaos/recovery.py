@@ -80,7 +80,9 @@ def noticed(fault, faults, told):
 
 def gone_for_long(fault):
     """Whether the edge that this was done to could be reached by nobody until it had to be noticed."""
-    held = fault.kind == "stop" or (fault.kind == "partition" and len(fault.links) > 1)
+    if fault.kind == "partition" and len(fault.links) == 1:
+        return False
+    held = fault.kind in ("stop", "partition")
     return not held or fault.healed - fault.began > NOTICED_SECONDS
 
 
