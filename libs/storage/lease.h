@@ -64,6 +64,8 @@ class NodeTable {
 
 // The process whose lease has this epoch.
 std::string_view ProcessOf(std::string_view epoch);
+// Whether this is a later lease of the same process.
+bool IsLater(std::string_view epoch, std::string_view than);
 
 // Names of keys.
 inline constexpr char kNodesKey[] = "parley:nodes";

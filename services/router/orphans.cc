@@ -7,6 +7,7 @@
 #include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
 #include "libs/session/queue.h"
+#include "libs/storage/lease.h"
 
 namespace parley::router {
 namespace {
@@ -30,9 +31,11 @@ Orphans::Orphans(const Parts& parts, const Options& options)
 
 bool Orphans::IsOf(const Record& record, const link::v1::SessionEnded& ended) {
   if (ended.node() == kNowhere) return record.away_since() != 0;
-  // Put back under a new epoch meanwhile, or resumed elsewhere: that binding lives.
+  // Put back under a new epoch meanwhile, or resumed elsewhere: that binding lives. Not if a later lease of the same
+  // process is said to have ended it: what is written is only what its edge could not write again.
   const bool other_node = !ended.node().empty() && ended.node() != record.node();
-  const bool other_epoch = !ended.node_epoch().empty() && ended.node_epoch() != record.node_epoch();
+  const bool other_epoch = !ended.node_epoch().empty() && ended.node_epoch() != record.node_epoch() &&
+                           !storage::IsLater(ended.node_epoch(), record.node_epoch());
   const bool other_claim = !ended.queue().empty() && !record.queue().empty() && ended.queue() != record.queue();
   return !other_node && !other_epoch && !other_claim;
 }

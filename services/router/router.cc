@@ -101,7 +101,10 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       delivery_(sender_, offline_),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, sender_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
-                                metrics_},
+                                metrics_,
+                                [this](Account& account, std::string session) {
+                                  return presence_.Resume(account, session, Presence::Absence::kNoticed);
+                                }},
                 options_),
       orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, unacknowledged_,
                               metrics_},

@@ -57,15 +57,18 @@ const storage::Script& RetireScript() {
   return script;
 }
 
-// Whatever its revision: a session that is over is over. Of one with a queue only what was retired goes.
+// ARGV: resource, session, field of the retired, the revision or ''. Of one with a queue only what was retired goes.
 const storage::Script& EraseScript() {
   static const storage::Script script(R"(
     if KEYS[2] then
       redis.call('HDEL', KEYS[1], ARGV[3])
       redis.call('DEL', KEYS[2])
     else
-      local current = redis.call('HGET', KEYS[1], ARGV[1])
-      if current and string.match(current, '^[^ ]*') == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+      local session, revision = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^([^ ]*) (%d*)')
+      if session == ARGV[2] then
+        if ARGV[4] ~= '' and revision ~= ARGV[4] then return 0 end
+        redis.call('HDEL', KEYS[1], ARGV[1])
+      end
     end
     redis.call('HLEN', KEYS[1])
     return 1)");
@@ -268,31 +271,34 @@ void SessionStore::Unindex(const std::string& bare, const Record& record) {
   redis_.Command({"SREM", key, IndexMember(bare, record)}, Ignore);
 }
 
-rpc::Receipt SessionStore::EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt) {
+rpc::Receipt SessionStore::EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt,
+                                            PutBack put_back) {
   ending_.insert(record.session());
-  auto settled = [alive = std::weak_ptr(alive_), bare, record, receipt = std::move(receipt)](rpc::RefusalReason) {
-    if (const auto store = alive.lock()) (*store)->Erase(bare, record, receipt);
+  auto settled = [alive = std::weak_ptr(alive_), bare, record, receipt = std::move(receipt),
+                  put_back = std::move(put_back)](rpc::RefusalReason) {
+    const auto store = alive.lock();
+    if (store) (*store)->tasks_.Spawn("erase_session", (*store)->EraseUntilDone(bare, record, receipt, put_back));
   };
   return rpc::Receipt(std::function<void(rpc::RefusalReason)>(std::move(settled)));
 }
 
-void SessionStore::Erase(std::string bare, Record record, rpc::Receipt receipt) {
-  tasks_.Spawn("erase_session", EraseUntilDone(std::move(bare), std::move(record), std::move(receipt)));
-}
-
 // `receipt` goes when this is done.
-Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, [[maybe_unused]] rpc::Receipt receipt) {
+Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, [[maybe_unused]] rpc::Receipt receipt,
+                                        PutBack put_back) {
+  bool gone = false;
   while (true) {
     std::vector<std::string> keys{storage::SessionsKey(bare)};
     if (!record.queue().empty()) keys.push_back(session::QueueKey(bare, record.queue()));
     std::vector<std::string> arguments{record.resource(), record.session(), RetiredField(record.session())};
+    arguments.push_back(put_back ? std::to_string(record.revision()) : std::string());
     const auto erased = co_await storage::AwaitEval(redis_, EraseScript(), std::move(keys), std::move(arguments));
+    if (erased) gone = erased->integer == 1;
     if (erased) break;
     co_await SleepFor(std::chrono::milliseconds(500));
   }
-  // The index is only a help: what stays in it is found ended by the reaper.
-  Unindex(bare, record);
   ending_.erase(record.session());
+  // The index is only a help: what stays in it is found ended by the reaper.
+  gone ? Unindex(bare, record) : put_back();
 }
 
 void SessionStore::Touch(const std::string& bare) {

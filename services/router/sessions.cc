@@ -6,6 +6,7 @@
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
+#include "libs/storage/lease.h"
 #include "libs/xmpp/jid.h"
 
 namespace parley::router {
@@ -150,10 +151,13 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
   const auto claimed = [&](const Record& r) {
     return !r.queue().empty() && !record.queue().empty() && r.queue() != record.queue();
   };
+  // The edge has said so under a later lease since: its questions may come by different routers.
+  const auto outdated = [&](const Record& r) { return storage::IsLater(r.node_epoch(), record.node_epoch()); };
   if (claimed(before)) co_return Restored::kRefused;
+  if (outdated(before)) co_return Restored::kUnnoticed;
   parts_.store.Index(account.bare(), record);
   Change move = [&](Record& r) {
-    if (claimed(r)) return;
+    if (claimed(r) || outdated(r)) return;
     r.set_node(record.node());
     r.set_node_epoch(record.node_epoch());
     r.clear_away_since();

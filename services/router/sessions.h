@@ -31,6 +31,8 @@ class Sessions {
     Fanout& fanout;
     Unacknowledged& unacknowledged;
     Metrics& metrics;
+    // Everybody who may see this session is told that it is there.
+    std::function<Task<void>(Account& account, std::string session)> show;
   };
   Sessions(const Parts& parts, const Options& options);
 
@@ -81,6 +83,7 @@ class Sessions {
   Task<Retired> Retire(Account& account, std::string session);
   Gone Take(Account& account, const std::string& session, std::string reason);
   Task<Receipt> Bury(Account& account, Gone gone, Receipt receipt);
+  SessionStore::PutBack ShowAgain(const Account& account, const Gone& gone);
   Task<void> Displace(Account& account, std::string session);
   Task<void> SayGoneLater(std::string bare, Record gone, std::string stanza, Origin origin, Receipt receipt);
   Task<void> Farewell(Account& account, Record gone, Receipt told);

@@ -2,6 +2,7 @@
 #include <chrono>
 
 #include "libs/base/log.h"
+#include "libs/storage/lease.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/sessions.h"
 
@@ -35,6 +36,20 @@ Task<Sessions::Retired> Sessions::Retire(Account& account, std::string session_i
   co_return Retired::kLater;
 }
 
+// What we took for lost may be put back by its edge, by way of a router that does not know of that (one that has a queue
+// is retired, which all can see). Those who were told that it is gone are told that it is there.
+SessionStore::PutBack Sessions::ShowAgain(const Account& account, const Gone& gone) {
+  if (!IsOurs(gone.reason)) return nullptr;
+  return [this, bare = account.bare(), id = gone.record.session()] {
+    log::Info("session_put_back_elsewhere", {{"session", id}});
+    const std::string key = storage::SessionsKey(bare);
+    parts_.accounts.Invalidate(&key);  // what was read meanwhile is without it
+    AccountTable::Job job;
+    job.run = [this, id](Account& a) { return parts_.show(a, id); };
+    parts_.accounts.Post(bare, std::move(job));
+  };
+}
+
 // Nobody in this router sees it any more.
 Sessions::Gone Sessions::Take(Account& account, const std::string& session_id, std::string reason) {
   auto& all = account.WithId(session_id) != nullptr ? account.sessions() : account.vanished();
@@ -56,7 +71,8 @@ Task<Receipt> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
   co_await parts_.edges.Settled(gone.record);  // else what its edge refuses would come behind what is new
   const bool queue = !gone.record.queue().empty();
   const Record stored = queue ? SessionStore::Retired(gone.record) : gone.record;
-  Receipt told = parts_.store.EraseWhenSettled(account.bare(), stored, std::move(receipt));
+  auto put_back = ShowAgain(account, gone);
+  Receipt told = parts_.store.EraseWhenSettled(account.bare(), stored, std::move(receipt), std::move(put_back));
   if (!queue && gone.word == Gone::Word::kOurs) {
     co_await parts_.unacknowledged.AnswerFor(account, gone.record, told);
   }

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "libs/session/asked.h"
 #include "services/router/testing/cluster.h"
 
@@ -26,6 +28,27 @@ class SessionsTest : public testing::ClusterTest {
   }
   void Chat(Client& from, const std::string& to, const std::string& id) {
     from.Send("<message type='chat' to='" + to + "' id='" + id + "'><body>x</body></message>");
+  }
+  // Of romeo's orchard.
+  session::v1::Record RecordInRedis() {
+    const std::string value = Redis({"HGET", kRomeoKey, "orchard"});
+    session::v1::Record record;
+    EXPECT_TRUE(record.ParseFromString(value.substr(value.find('\n') + 1)));
+    return record;
+  }
+  void WriteAsAnotherRouter(session::v1::Record record) {
+    record.set_revision(record.revision() + 1);
+    const std::string stamp = record.session() + " " + std::to_string(record.revision());
+    Redis({"HSET", kRomeoKey, "orchard", stamp + "\n" + record.SerializeAsString()});
+  }
+  // Under the lease that the edge has.
+  bool Restore(Client& client) {
+    session::v1::Record record;
+    record.set_resource("orchard");
+    std::optional<bool> ok;
+    edge().Restore(client, record, [&](bool restored) { ok = restored; });
+    RunUntil([&] { return ok.has_value(); });
+    return *ok;
   }
 };
 
@@ -335,12 +358,10 @@ TEST_F(SessionsTest, OwnWritesKeepUsInformed) {
 TEST_F(SessionsTest, AWriteLostToAnotherRouterIsDoneAgain) {
   Client& romeo = Login("romeo@home.example/orchard");
   // Another router raised the revision, and we have not heard of it yet.
-  const std::string value = Redis({"HGET", kRomeoKey, "orchard"});
-  session::v1::Record record;
-  ASSERT_TRUE(record.ParseFromString(value.substr(value.find('\n') + 1)));
-  record.set_revision(7);
+  session::v1::Record record = RecordInRedis();
+  record.set_revision(6);
   record.set_interested(true);
-  Redis({"HSET", kRomeoKey, "orchard", record.session() + " 7\n" + record.SerializeAsString()});
+  WriteAsAnotherRouter(record);
   romeo.Send("<presence/>");
   EXPECT_THAT(Received(romeo), SizeIs(1));
   EXPECT_THAT(Redis({"HGET", kRomeoKey, "orchard"}), ::testing::StartsWith(record.session() + " 8\n"));
@@ -389,6 +410,70 @@ TEST_F(SessionsTest, RestoreIsRefusedIfAnotherHasTheResource) {
   });
   RunUntil([&] { return answered; });
   EXPECT_FALSE(ok);
+}
+
+// An edge that comes back asks by the routers that it reaches, under the lease that it had and under the one that it
+// takes: the first question may come last.
+TEST_F(SessionsTest, WhatIsPutBackKeepsTheLatestLease) {
+  Client& romeo = Login("romeo@home.example/orchard");
+  const std::string process = edge().epoch().substr(0, edge().epoch().rfind('.'));
+  for (const std::string number : {".2", ".10"}) {
+    session::v1::Record record = RecordInRedis();
+    record.set_node_epoch(process + number);
+    WriteAsAnotherRouter(record);
+    EXPECT_TRUE(Restore(romeo));
+    EXPECT_EQ(RecordInRedis().node_epoch(), process + number);
+  }
+}
+
+TEST_F(SessionsTest, WhatItsEdgeEndsIsOverUnderWhateverFormerLeaseItIsKnown) {
+  Client& romeo = Login("romeo@home.example/orchard");
+  session::v1::Record record = RecordInRedis();
+  record.set_node_epoch(edge().epoch().substr(0, edge().epoch().rfind('.')) + ".0");
+  WriteAsAnotherRouter(record);
+  romeo.Close();
+  RunUntil([&] { return Redis({"EXISTS", kRomeoKey}) == "0"; });
+}
+
+// Its home has begun to tell its contacts that it is gone; another router, which does not know that, puts it back.
+TEST_F(SessionsTest, PutBackByAnotherRouterWhileItsEndIsToldItStaysAndIsSeen) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
+  Client& benvolio = Online("benvolio@home.example/street");
+  Edge& slow = AddEdge("c2s-2");
+  Client& juliet = Online(slow, "juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  slow.ForgetReceived();
+  slow.SetHolding(true);
+  edge().Lose(romeo);
+  Chat(benvolio, "romeo@home.example/orchard", "1");
+  RunUntil([&] { return !juliet.received().empty(); });
+  edge().Regain(romeo);
+  WriteAsAnotherRouter(RecordInRedis());
+  Chat(benvolio, "romeo@home.example", "2");
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 2; });
+  slow.SetHolding(false);
+  RunUntil([&] { return juliet.received().size() == 2; });
+  EXPECT_THAT(juliet.received(), ElementsAre(HasSubstr("type='unavailable'"), HasSubstr("<presence")));
+  Chat(benvolio, "romeo@home.example/orchard", "3");
+  EXPECT_THAT(Received(romeo), ::testing::Contains(HasSubstr("id='3'")));
+  EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "1");
+}
+
+TEST_F(SessionsTest, WhatItsEdgeHasEndedGoesWhoeverWroteItMeanwhile) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
+  Start();
+  Edge& slow = AddEdge("c2s-2");
+  Client& juliet = Online(slow, "juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  slow.ForgetReceived();
+  slow.SetHolding(true);
+  romeo.Close();
+  RunUntil([&] { return !juliet.received().empty(); });
+  WriteAsAnotherRouter(RecordInRedis());
+  slow.SetHolding(false);
+  RunUntil([&] { return Redis({"EXISTS", kRomeoKey}) == "0"; });
+  Settle();
+  EXPECT_THAT(juliet.received(), SizeIs(1));
 }
 
 TEST_F(SessionsTest, AnEdgeThatComesBackGetsWhatWaited) {

@@ -17,8 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "e2e"), str(Path(__file__).resolve().parent)]
 
-from faults import FAULTS, SERVICES, Saboteur  # noqa: E402
+from faults import FAULTS, MACHINE, SERVICES, Saboteur  # noqa: E402
 from proxied import ProxiedCluster  # noqa: E402
+from recovery import noticed  # noqa: E402
 from report import print_report, redis_garbage  # noqa: E402
 from world import DOMAIN, PASSWORD, World, place_of  # noqa: E402
 
@@ -95,7 +96,8 @@ class Run:
         await self.world.finish(self.stored)
         for fault in self.saboteur.done:
             if fault.service == "c2s":
-                fault.noticed = self.world.watch.noticed(int(fault.victim.rsplit("-", 1)[1]) - 1, fault.began)
+                told = self.world.watch.told(int(fault.victim.rsplit("-", 1)[1]) - 1)
+                fault.noticed = noticed(fault, self.saboteur.done, told)
         self.garbage = await redis_garbage(self.cluster)
 
     def stored(self):
@@ -134,6 +136,7 @@ async def schedule(run):
     options = run.options
     kinds, services = options.faults.split(","), options.services.split(",")
     pairs = [pair for pair in itertools.product(kinds, services) if pair[0] != ROLLING]
+    pairs = [(kind, service) for kind, service in pairs if service != MACHINE or kind == "stop"]
     ends = run.world.now() + options.seconds
     while run.world.now() < ends:
         run.random.shuffle(pairs)

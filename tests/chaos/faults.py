@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from parley_dev.processes import Process
 
 FAULTS = ["kill", "stop", "drain", "restart", "partition"]
-SERVICES = ["c2s", "router", "roster", "redis", "postgres"]
+MACHINE = "machine"  # everything at once, as if what it runs on stood still; it can only be stopped
+SERVICES = ["c2s", "router", "roster", "redis", "postgres", MACHINE]
 
 
 @dataclass
@@ -45,9 +46,13 @@ class Saboteur:
         fault = Fault(kind, service, victim, f"{kind} {victim}", self.now())
         self.done.append(fault)
         await getattr(self, f"_{kind}")(fault)
-        await asyncio.to_thread(self.cluster.wait_ready, victim)
+        for name in self._names(victim):
+            await asyncio.to_thread(self.cluster.wait_ready, name)
         fault.healed = self.now()
         return fault
+
+    def _names(self, victim):
+        return [*self.cluster.instances(), "redis", "postgres"] if victim == MACHINE else [victim]
 
     async def _pause(self, span, fault):
         seconds = self._seconds or self.random.uniform(*self.spans[span])
@@ -60,8 +65,10 @@ class Saboteur:
         await asyncio.to_thread(self.cluster.start, fault.victim)
 
     async def _stop(self, fault):
-        process = Process(self.cluster.directory, fault.victim)
-        pids = [process.pid(), *_children(process.pid())]
+        names = self._names(fault.victim)
+        self.random.shuffle(names)
+        pids = [Process(self.cluster.directory, name).pid() for name in names]
+        pids += [child for pid in pids for child in _children(pid)]
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
         try:

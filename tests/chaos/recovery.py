@@ -5,11 +5,15 @@ before a store that all need is back. What it wastes at a dead edge, or what a s
 its back-off after that is its own, too.
 """
 
+import math
 from dataclasses import dataclass
+
+from faults import MACHINE
 
 BACK_SECONDS, BACK_SHARE = 2, 0.99
 NOTICED_SECONDS = 5
-STORES = ("redis", "postgres")
+NOTICE_SECONDS = 20  # what is noticed later has another cause
+ALL_NEED = ("redis", "postgres", MACHINE)
 
 
 @dataclass(slots=True)
@@ -58,9 +62,28 @@ def disables(fault, edge):
     """Whether no client can attach to this edge (a number from 0) while the fault lasts."""
     whole = fault.kind != "partition" or len(fault.links) > 1
     name = f"c2s-{edge + 1}"
-    if fault.service in STORES:
+    if fault.service in ALL_NEED:
         return whole or fault.links[0].startswith(f"{name}>")
     return fault.victim == name and (whole or fault.links[0] == f"{name}>redis")
+
+
+def noticed(fault, faults, told):
+    """Seconds until a contact was `told` that the witness on this edge is gone. None: nobody was, nor had to be, since
+    the edge was back in time. Infinite: nobody was until the edge's next fault."""
+    later = [other.began for other in faults if other.victim == fault.victim and other.began > fault.began]
+    until = min([*later, fault.began + NOTICE_SECONDS])
+    times = [at - fault.began for at in told if fault.began <= at < until]
+    if times:
+        return min(times)
+    return math.inf if gone_for_long(fault) else None
+
+
+def gone_for_long(fault):
+    """Whether the edge that this was done to could be reached by nobody until it had to be noticed."""
+    if fault.kind == "partition" and len(fault.links) == 1:
+        return False
+    held = fault.kind in ("stop", "partition")
+    return not held or fault.healed - fault.began > NOTICED_SECONDS
 
 
 def within(values, limit):

@@ -1,9 +1,11 @@
-"""From when on a client's time counts."""
+"""From when on a client's time counts, and which edges had to be missed."""
+
+import math
 
 import pytest
 from faults import Fault
 from ledger import Attached
-from recovery import Try, recoveries, verdict
+from recovery import Try, noticed, recoveries, verdict
 
 LONG = ["c2s-1>redis", "c2s-1>router-1", "c2s-1>router-2"]
 
@@ -62,6 +64,35 @@ def test_only_resumptions_until_everybody_recovered_count():
     rows = [Attached(9, None, "resumed", [Try(8, 0)]), Attached(23, None, "resumed", [Try(22.5, 0)])]
     rows += [Attached(15, None, "new", [Try(14, 1)])]
     assert not recoveries(fault(), rows)
+
+
+def at(began, healed, kind="stop", links=()):
+    return Fault(kind, "c2s", "c2s-1", "", began=began, healed=healed, links=list(links))
+
+
+def test_dead_edge_is_noticed_when_the_first_contact_is_told():
+    struck = at(10, 20)
+    assert noticed(struck, [struck], told=[9, 14, 14.5]) == 4
+
+
+def test_edge_that_wakes_in_time_need_not_be_missed():
+    awake, dead = at(10, 13), at(17, 30)
+    assert noticed(awake, [awake, dead], told=[21]) is None
+    assert noticed(dead, [awake, dead], told=[21]) == 4
+
+
+@pytest.mark.parametrize("struck", [at(10, 16), at(10, 16, "partition", LONG), at(10, 10.5, "kill")])
+def test_edge_whose_end_nobody_was_told_of_counts(struck):
+    assert noticed(struck, [struck], told=[]) == math.inf
+
+
+def test_edge_that_one_link_was_taken_from_is_not_dead():
+    struck = at(10, 20, "partition", LONG[:1])
+    assert noticed(struck, [struck], told=[]) is None
+
+
+def test_no_try_counts_before_the_machine_goes_on():
+    assert seconds(fault("stop", "machine"), 21, (11, 1, 15), (16, 1)) == 1
 
 
 def test_verdict_names_the_share():

@@ -1,21 +1,16 @@
-"""The sessions of a run and what they do: numbered messages, pings, absences. And the witnesses of an edge's death."""
+"""The sessions of a run and what they do: numbered messages, pings, absences."""
 
 import asyncio
-import time
 from types import SimpleNamespace
 
-from rawxmpp import CLIENT
-
-from connection import Connection, Gone, Refused
 from ledger import Ledger
-from session import Observer, Session
+from session import Session
+from watch import Watch
 
 DOMAIN = "localhost"
 PASSWORD = "chaos is found"
-NOTICE_SECONDS = 20  # what is noticed later has another cause
 TICK_SECONDS = 0.25
 STALL_SECONDS = 1
-PRESENCE = f"{{{CLIENT}}}presence"
 
 
 class World:
@@ -26,7 +21,7 @@ class World:
         self.now = asyncio.get_running_loop().time
         self.ledger = Ledger(self.now)
         self.sessions = []
-        self.watch = Watch(self, len(place.edges))
+        self.watch = Watch(self, DOMAIN, len(place.edges))
         self.stopping = False
         self.stalls = 0.0  # seconds that we ourselves stood still
         self._tasks = []
@@ -163,95 +158,6 @@ class World:
             self.spawn(session.run())
         await self.until(lambda: self.settled() and not stored(), "offline messages fetched")
         await asyncio.gather(*(session.close() for session in collectors))
-
-
-class Watch(Observer):
-    """On each edge a watcher, and a witness without stream management: when the edge dies, its contacts are told.
-    Neither goes to another edge, so that there is always a watcher elsewhere."""
-
-    def __init__(self, world, edges):
-        self.world = world
-        self.watchers = []
-        self.ends = []  # (time, edge)
-        self._edges = edges
-        self._available = set()
-        self._tasks = []
-
-    def accounts(self):
-        return [f"{who}{n}@{DOMAIN}" for who in ("watcher", "witness") for n in range(self._edges)]
-
-    async def begin(self):
-        self.watchers = [self._watcher(edge) for edge in range(self._edges)]
-        for watcher in self.watchers:
-            self.world.spawn(watcher.run())
-        await self.world.until(lambda: all(w.settled for w in self.watchers), "watchers bound")
-        for edge in range(self._edges):
-            self._tasks.append(asyncio.create_task(self._witness(edge)))
-        for watcher in self.watchers:
-            for edge in range(self._edges):
-                watcher.send(f"<presence type='subscribe' to='witness{edge}@{DOMAIN}'/>")
-        await self.world.until(lambda: len(self._available) == self._edges**2, "witnesses seen")
-
-    def _watcher(self, edge):
-        place = SimpleNamespace(**{**vars(self.world.place), "edges": [self.world.place.edges[edge]]})
-        return Session(place, f"watcher{edge}@{DOMAIN}", "tower", self.world.random, self)
-
-    async def end(self):
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for watcher in self.watchers:
-            if watcher.attached:
-                watcher.request()  # it may not have noticed yet that its edge was stopped
-        await self.world.until(lambda: all(w.settled and w.answered for w in self.watchers), "watchers attached")
-        await asyncio.gather(*(watcher.close() for watcher in self.watchers))
-
-    def noticed(self, edge, since):
-        """Seconds until the first contact was told that the witness on this edge is gone; None: nobody was."""
-        told = (at - since for at, where in self.ends if where == edge and since <= at < since + NOTICE_SECONDS)
-        return min(told, default=None)
-
-    def on_stanza(self, session, element):
-        who = (element.get("from") or "").split("@")[0]
-        if element.tag != PRESENCE or not who.startswith("witness"):
-            return
-        edge = int(who.removeprefix("witness"))
-        if element.get("type") == "unavailable":
-            self.ends.append((self.world.now(), edge))
-        elif element.get("type") is None:
-            self._available.add((session, edge))
-
-    async def _witness(self, edge):
-        """Always on its edge, when that lives."""
-        place = self.world.place
-        while True:
-            connection = None
-            try:
-                connection = await asyncio.wait_for(
-                    Connection.open(place.edges[edge][0], DOMAIN, place.context, direct_tls=False), 5
-                )
-                await asyncio.wait_for(self._testify(connection, f"witness{edge}"), 10)
-                await connection.gone
-            except (OSError, Gone, Refused, TimeoutError):
-                pass
-            finally:
-                if connection is not None:
-                    connection.abort()
-            await asyncio.sleep(0.2)
-
-    @staticmethod
-    async def _testify(connection, user):
-        await connection.authenticate(user, PASSWORD, "PLAIN")
-        await connection.bind(f"grove{time.monotonic_ns()}")  # a new one: the old one's end is to be seen
-
-        def approve(element):
-            if element.get("type") == "subscribe":
-                connection.send(f"<presence type='subscribed' to='{element.get('from')}'/>")
-            elif element.get("type") == "get":
-                connection.send(f"<iq type='result' id='{element.get('id')}'/>")
-
-        connection.on_element = approve
-        connection.send("<presence/>")
 
 
 def place_of(cluster, context):

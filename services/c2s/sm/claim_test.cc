@@ -187,6 +187,20 @@ TEST_F(ResumeTest, HandsOverWhatItHas) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
 }
 
+// The edge before may have passed on more than it noted, and the client has said nothing here.
+TEST_F(ResumeTest, WhatIsHandedOnAtOnceIsAsSettledAsItCame) {
+  for (const bool settled : {false, true}) {
+    Leave([settled](session::v1::QueueHeader& header) { header.set_settled(settled); }, {});
+    Client client(edge_.port());
+    Resume(client, "left", 0);
+    const auto before = edge_.OnLoop([this] { return edge_.router().settled; });
+    HandOver("left");
+    EXPECT_EQ(StreamErrorIn(client.Rest()), "conflict");
+    EXPECT_TRUE(AwaitSettled(before + 1));
+    EXPECT_EQ(Contents().header.settled(), settled);
+  }
+}
+
 TEST_F(ResumeTest, WhatOnlyWeKnowIsNotHandedOver) {
   Client client(edge_.port());
   const std::string id = Enable(client);

@@ -152,7 +152,9 @@ session::v1::QueueHeader StoredQueue::Header(Close close) {
   header.set_acked(trimmed_);
   header.set_handled(session_.uplink().handled());
   header.set_base(session_.management()->base());
-  header.set_settled(close == Close::kSettled && session_.uplink().idle());
+  // What an edge before us passed on beyond what it noted is in doubt until the client has said it again.
+  const bool doubtful = session_.management()->MayBeRepeat(header.handled() + 1);
+  header.set_settled(close == Close::kSettled && session_.uplink().idle() && !doubtful);
   outbound_.remembered().Fill(header, UnixMilliseconds() - context_.config.c2s.sm_repeat_window.count());
   unacked_.FillReplied(header);
   session_.unanswered().Fill(header);
