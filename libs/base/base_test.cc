@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "libs/base/coarse_clock.h"
 #include "libs/base/ids.h"
 #include "libs/base/loop.h"
 #include "libs/base/task.h"
@@ -14,6 +15,13 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::ElementsAre;
+
+TEST(CoarseClockTest, IsTheSteadyClockALittleBehind) {
+  const auto before = std::chrono::steady_clock::now();
+  const auto coarse = CoarseNow();
+  EXPECT_LE(coarse, std::chrono::steady_clock::now());
+  EXPECT_GT(coarse, before - 1s);
+}
 
 TEST(LoopTest, EndOfTurnRunsAfterWhatIsReady) {
   Loop loop;

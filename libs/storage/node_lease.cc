@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "libs/base/coarse_clock.h"
 #include "libs/base/log.h"
 #include "libs/storage/lease.h"
 
@@ -55,7 +56,7 @@ struct NodeLease::State : std::enable_shared_from_this<State> {
   bool stopped = false;
   Loop::Timer timer;
 
-  bool Held() const { return Clock::now() < held_until; }
+  bool Held() const { return CoarseNow() + kCoarseTick < held_until; }
   std::string NextEpoch() const { return process + "." + std::to_string(taken + 1); }
   void Hold();
   void Send(const std::string& wanted);

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "libs/base/coarse_clock.h"
 #include "libs/storage/lease.h"
 #include "services/c2s/metrics.h"
 
@@ -41,7 +42,7 @@ class Node {
   // and theirs are behind. If it may have changed unnoticed, by a stop (SIGSTOP) for as long as breaks a link or
   // because no router was linked, they may not act meanwhile (`out`); a lease that lapsed for want of Redis alone does
   // not stop them.
-  bool stopped() const { return std::chrono::steady_clock::now() - beat_ > options_.silence; }
+  bool stopped() const { return CoarseNow() + kCoarseTick - beat_ > options_.silence; }
   bool out() const { return out_ || stopped(); }
   void OnRouters(bool available);
   // Raised each time that the lease was lost and taken again, or that others may have had its sessions.

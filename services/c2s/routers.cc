@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "libs/base/coarse_clock.h"
 #include "libs/base/log.h"
 #include "libs/rpc/trace.h"
 #include "libs/xmpp/errors.h"
@@ -193,7 +194,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   }
   // What it had at another edge is not known yet.
   if (session->state() == Session::State::kBinding) return session->Keep(std::move(envelope), std::move(receipt));
-  const auto now = Repeats::Clock::now();
+  const auto now = CoarseNow();
   const session::Mark mark = session::MarkOf(*envelope);
   // A router may have answered in place of a client whose answer was on its way.
   const bool doubtful = envelope->repeat() || (IsAnswer(*envelope) && envelope->answers() == 0);
@@ -214,7 +215,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {
   for (const auto& seen : contents.header.seen()) {
-    const auto kept = repeats_.NoteUpTo(seen.origin(), session.id(), seen.seq(), Repeats::Clock::now());
+    const auto kept = repeats_.NoteUpTo(seen.origin(), session.id(), seen.seq(), CoarseNow());
     if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
   }
   for (const auto& queued : contents.stanzas) Remember(session, session::MarkOf(queued.envelope()));
@@ -222,7 +223,7 @@ void Routers::Remember(const Session& session, const session::QueueContents& con
 
 void Routers::Remember(const Session& session, session::Mark mark) {
   if (mark.origin == 0) return;
-  const auto kept = repeats_.Note(mark.origin, session.id(), mark.seq, Repeats::Clock::now());
+  const auto kept = repeats_.Note(mark.origin, session.id(), mark.seq, CoarseNow());
   if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
 }
 
