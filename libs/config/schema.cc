@@ -194,7 +194,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.starttls_required, Flag(), "Whether nothing but STARTTLS is possible before TLS."),
       ROW(c2s.tls_min_version, Choice({"1.2", "1.3"}), "The oldest version of TLS that is accepted."),
       ROW(c2s.tls_ciphers, Text(), "TLS 1.2 ciphers as an OpenSSL list; empty: a sensible default."),
-      ROW(c2s.tls_cipher_suites, Text(), "TLS 1.3 cipher suites as an OpenSSL list; empty: OpenSSL's default."),
+      ROW(c2s.tls_cipher_suites, Text(),
+          "TLS 1.3 cipher suites as an OpenSSL list, in the order of preference; empty: AES-128, AES-256, ChaCha20."),
       ROW(c2s.tls_ticket_key_file, File(),
           "Keys for TLS session tickets, the same file on all edges, so that a client resumes its TLS session on any "
           "of "

@@ -27,6 +27,9 @@ void Connection::Abort() { state_->Abort(); }
 bool Connection::secure() const { return state_->secure(); }
 std::string Connection::address() const { return state_->address(); }
 const TlsInfo* Connection::tls() const { return state_->tls() != nullptr ? state_->tls()->info() : nullptr; }
+std::string Connection::TlsExporter() const {
+  return state_->tls() != nullptr ? state_->tls()->Exporter() : std::string();
+}
 void Connection::ForgetTlsInfo() {
   if (state_->tls() != nullptr) state_->tls()->ForgetInfo();
 }

@@ -66,8 +66,9 @@ class Connection {
   void Abort();
 
   bool secure() const;
-  std::string address() const;  // "192.0.2.1" or "2001:db8::1"
-  const TlsInfo* tls() const;   // nullptr while plain
+  std::string address() const;      // "192.0.2.1" or "2001:db8::1"
+  const TlsInfo* tls() const;       // nullptr while plain
+  std::string TlsExporter() const;  // RFC 9266; empty: there is none
   // Frees what tls() tells, half a KiB, once authentication is over.
   void ForgetTlsInfo();
   // On the wire, with TLS framing.

@@ -36,6 +36,7 @@ class ServerEnd : public Connection::Reader {
   void OnSecured() override {
     ++secured;
     if (connection->tls() != nullptr) tls = *connection->tls();
+    exporter = connection->TlsExporter();
     if (on_secured) on_secured();
   }
   void OnDrained() override {
@@ -52,6 +53,7 @@ class ServerEnd : public Connection::Reader {
   std::string received;
   std::string close_reason;
   TlsInfo tls;
+  std::string exporter;
   int secured = 0;
   int drained = 0;
   int closed = 0;

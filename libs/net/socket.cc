@@ -33,13 +33,14 @@ Socket::Status Socket::Receive(char* to, std::size_t size, std::size_t& moved) {
   return Status::kFailed;
 }
 
-Socket::Status Socket::Send(const char* from, std::size_t size, std::size_t& moved) {
+Socket::Status Socket::Send(const char* from, std::size_t size, std::size_t& moved, Push push) {
   moved = 0;
   if (error_ != 0) return Status::kFailed;
   if (full_) return Status::kBlocked;
+  const int flags = MSG_NOSIGNAL | (push == Push::kWithNext ? MSG_MORE : 0);
   ssize_t result;
   do {
-    result = ::send(fd_, from, size, MSG_NOSIGNAL);
+    result = ::send(fd_, from, size, flags);
   } while (result < 0 && errno == EINTR);
   if (result >= 0) {
     moved = static_cast<std::size_t>(result);

@@ -13,12 +13,14 @@ namespace parley::net {
 class Socket {
  public:
   enum class Status { kDone, kBlocked, kEnd, kFailed };
+  // kWithNext: may wait for what is sent next, 200 ms at most (tcp(7), TCP_CORK).
+  enum class Push { kNow, kWithNext };
 
   explicit Socket(int fd) : fd_(fd) {}
 
   // kDone: `moved` bytes, at least one.
   Status Receive(char* to, std::size_t size, std::size_t& moved);
-  Status Send(const char* from, std::size_t size, std::size_t& moved);
+  Status Send(const char* from, std::size_t size, std::size_t& moved, Push push = Push::kNow);
   void SendEnd();
   // Reset or timed out, though nothing was read or written; failure() tells why.
   bool Lost();

@@ -22,7 +22,7 @@ struct TlsHost {
 struct TlsOptions {
   std::string min_version = "1.2";  // "1.2" or "1.3"
   std::string ciphers;              // TLS 1.2 list; empty: a sensible default
-  std::string cipher_suites;        // TLS 1.3; empty: OpenSSL's
+  std::string cipher_suites;        // TLS 1.3; empty: a sensible default
   std::uint32_t tickets = 1;        // session tickets sent after a handshake
   std::string ticket_key_file;      // shared by nodes, see tls_tickets.h; empty: a random key
   std::string alpn = "xmpp-client";
@@ -33,7 +33,7 @@ struct TlsInfo {
   std::string version;  // "TLSv1.3"
   std::string cipher;
   std::string sni;
-  std::string exporter;   // tls-exporter channel binding (RFC 9266)
+  bool exports = false;   // tls-exporter channel binding can be had (RFC 9266): Connection::TlsExporter()
   std::string end_point;  // tls-server-end-point (RFC 5929)
   // tls-unique (RFC 5929). COMPAT(slixmpp before 1.8.4, others on Python's ssl): they use it over TLS 1.3 too, where no
   // RFC defines it; it then is the client's Finished message, as with TLS 1.2, and just as bound to this handshake.

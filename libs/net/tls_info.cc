@@ -25,23 +25,16 @@ std::string ToDer(X509* certificate) {
   return text;
 }
 
-std::string Exporter(SSL* ssl) {
-  // RFC 9266 4.2: before TLS 1.3 only with the extended master secret.
-  if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1) return {};
-  constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
-  std::string binding(32, '\0');
-  // A context of no bytes, which is not the same as no context before TLS 1.3 (RFC 9266 2).
-  const unsigned char context = 0;
-  const int done = SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(binding.data()), binding.size(),
-                                              kLabel.data(), kLabel.size(), &context, 0, 1);
-  return done == 1 ? binding : std::string();
+// RFC 9266 4.2, RFC 7627: before TLS 1.3 only with the extended master secret. Without it a man in the middle could
+// make two handshakes look the same.
+bool BindsChannels(const SSL* ssl) {
+  return SSL_version(ssl) >= TLS1_3_VERSION || SSL_get_extms_support(const_cast<SSL*>(ssl)) == 1;
 }
 
 // RFC 5929 3.1: the first Finished message of the handshake, which is the client's in a full one and ours in a resumed
 // one.
 std::string Unique(const SSL* ssl) {
-  // Without it a man in the middle could make two handshakes look the same (RFC 7627).
-  if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(const_cast<SSL*>(ssl)) != 1) return {};
+  if (!BindsChannels(ssl)) return {};
   unsigned char finished[EVP_MAX_MD_SIZE];
   const std::size_t size = SSL_session_reused(ssl) == 1 ? SSL_get_finished(ssl, finished, sizeof finished)
                                                         : SSL_get_peer_finished(ssl, finished, sizeof finished);
@@ -85,7 +78,7 @@ TlsInfo DescribeTls(SSL* ssl, std::string sni) {
   info.version = SSL_get_version(ssl);
   info.cipher = SSL_get_cipher_name(ssl);
   info.sni = std::move(sni);
-  info.exporter = Exporter(ssl);
+  info.exports = BindsChannels(ssl);
   info.unique = Unique(ssl);
   info.resumed = SSL_session_reused(ssl) == 1;
   info.end_point = info.resumed ? EndPointOfTicket(ssl) : std::string();
@@ -96,6 +89,17 @@ TlsInfo DescribeTls(SSL* ssl, std::string sni) {
     info.peer_xmpp_addrs = XmppAddresses(peer);
   }
   return info;
+}
+
+std::string ExporterBinding(SSL* ssl) {
+  if (!BindsChannels(ssl)) return {};
+  constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";
+  std::string binding(32, '\0');
+  // A context of no bytes, which is not the same as no context before TLS 1.3 (RFC 9266 2).
+  const unsigned char context = 0;
+  const int done = SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(binding.data()), binding.size(),
+                                              kLabel.data(), kLabel.size(), &context, 0, 1);
+  return done == 1 ? binding : std::string();
 }
 
 std::string EndPointBinding(const X509* certificate) {

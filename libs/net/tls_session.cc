@@ -18,7 +18,8 @@ int ToBioResult(Socket::Status status) {
   return status == Socket::Status::kEnd ? 0 : -1;
 }
 
-Socket& SocketOf(BIO* bio) { return *static_cast<Socket*>(BIO_get_data(bio)); }
+TlsSession& SessionOf(BIO* bio) { return *static_cast<TlsSession*>(BIO_get_data(bio)); }
+Socket& SocketOf(BIO* bio) { return SessionOf(bio).socket(); }
 
 int BioRead(BIO* bio, char* to, std::size_t size, std::size_t* moved) {
   BIO_clear_retry_flags(bio);
@@ -29,7 +30,7 @@ int BioRead(BIO* bio, char* to, std::size_t size, std::size_t* moved) {
 
 int BioWrite(BIO* bio, const char* from, std::size_t size, std::size_t* moved) {
   BIO_clear_retry_flags(bio);
-  const auto status = SocketOf(bio).Send(from, size, *moved);
+  const auto status = SocketOf(bio).Send(from, size, *moved, SessionOf(bio).push());
   if (status == Socket::Status::kBlocked) BIO_set_retry_write(bio);
   return ToBioResult(status);
 }
@@ -69,7 +70,7 @@ TlsSession::TlsSession(Socket& socket, const TlsContexts& contexts, std::string_
       hello_(std::make_unique<ClientHello>(ClientHello{contexts, alpn, {}})) {
   BIO* bio = BIO_new(SocketMethod());
   if (ssl_ == nullptr || bio == nullptr) throw std::bad_alloc();
-  BIO_set_data(bio, &socket_);
+  BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_app_data(ssl_, hello_.get());
@@ -111,6 +112,14 @@ TlsSession::Status TlsSession::SendCloseNotify() {
   const int result = SSL_shutdown(ssl_);
   return result >= 0 ? Status::kDone : Failed(result);
 }
+
+// Nobody waits for a ticket of TLS 1.3, which comes behind the handshake (RFC 8446 4.6.1). The client speaks first.
+Socket::Push TlsSession::push() const {
+  const bool ticket = SSL_get_state(ssl_) == TLS_ST_SW_SESSION_TICKET && SSL_version(ssl_) >= TLS1_3_VERSION;
+  return ticket ? Socket::Push::kWithNext : Socket::Push::kNow;
+}
+
+std::string TlsSession::Exporter() const { return ExporterBinding(ssl_); }
 
 bool TlsSession::pending() const { return SSL_has_pending(ssl_) == 1; }
 

@@ -35,6 +35,12 @@ class TlsSession {
   // nullptr before the handshake is done, and after ForgetInfo().
   const TlsInfo* info() const { return info_.get(); }
   void ForgetInfo() { info_.reset(); }
+  // tls-exporter channel binding (RFC 9266), where info() says that there is one. Computed anew: few ask for it.
+  std::string Exporter() const;
+
+  // For its BIO.
+  Socket& socket() { return socket_; }
+  Socket::Push push() const;
 
  private:
   Status Failed(int result);

@@ -69,6 +69,7 @@ struct RedisConnection::State : std::enable_shared_from_this<State> {
   void Introduce();
   void Send(std::span<const std::string_view> words, Redis::Done done, milliseconds timeout);
   void Flush();
+  bool WriteAtOnce();
   void Read();
   void OnRead(std::size_t bytes);
   void Take(Result<Reply> reply);
@@ -127,8 +128,9 @@ void RedisConnection::State::Handshake() {
 
 void RedisConnection::State::Introduce() {
   connected = true;
-  error_code ignored;  // not TCP
-  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  error_code ignored;
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);  // it may not be TCP
+  socket.non_blocking(true, ignored);
   last_heard = Clock::now();
   for (std::size_t i = 0; i < setup.size(); ++i) {
     const std::vector<std::string_view> words(setup[i].begin(), setup[i].end());
@@ -163,6 +165,7 @@ void RedisConnection::State::Flush() {
   flush_planned = false;
   if (closed || gathered.empty() || !writing.empty()) return;
   writing.swap(gathered);
+  if (!tls && WriteAtOnce()) return;
   auto written = [self = shared_from_this()](const error_code& error, std::size_t /*bytes*/) {
     if (self->closed) return;
     if (error) return self->Close(error.message());
@@ -172,6 +175,13 @@ void RedisConnection::State::Flush() {
   const auto bytes = asio::buffer(writing);
   tls ? asio::async_write(tls->stream(), bytes, std::move(written))
       : asio::async_write(socket, bytes, std::move(written));
+}
+
+// True: all of it went. Most often the kernel has room, and there is nothing to wait for.
+bool RedisConnection::State::WriteAtOnce() {
+  error_code error;
+  writing.erase(0, socket.write_some(asio::buffer(writing), error));
+  return writing.empty();
 }
 
 void RedisConnection::State::Read() {

@@ -125,7 +125,7 @@ void AccountTable::Start(Slot& slot) {
 Task<void> AccountTable::Pump(Slot& slot) {
   while (!slot.idle()) {
     const auto& next = slot.returned.empty() ? slot.mailbox.front() : slot.returned.front();
-    const bool usable = co_await MakeFresh(slot, next.deadline);
+    const bool usable = co_await MakeFresh(slot, next);
     // What was waited for may have brought something that comes before it.
     auto& lane = slot.returned.empty() ? slot.mailbox : slot.returned;
     Work work = std::move(lane.front());
@@ -158,20 +158,20 @@ Task<void> AccountTable::DoWork(Slot& slot, Work work) {
   if (!slot.account.retired().empty()) co_await handler_->AfterLoad(slot.account);
 }
 
-Task<bool> AccountTable::MakeFresh(Slot& slot, Clock::time_point deadline) {
+Task<bool> AccountTable::MakeFresh(Slot& slot, const Work& work) {
   while (!Fresh(slot)) {
-    const bool loaded = co_await Load(slot);
+    const bool loaded = co_await Load(slot, work.job);
     if (loaded) {
       co_await handler_->AfterLoad(slot.account);
       continue;
     }
-    if (Clock::now() >= deadline) co_return false;
+    if (Clock::now() >= work.deadline) co_return false;
     co_await SleepFor(kRetry);
   }
   co_return true;
 }
 
-Task<bool> AccountTable::Load(Slot& slot) {
+Task<bool> AccountTable::Load(Slot& slot, const Job& job) {
   const std::uint64_t generation = generation_;
   if (slot.stale) forget_(&slot.account.bare());  // it may have been read again before it was known to be stale
   slot.stale = false;                             // an invalidation that comes while we read counts
@@ -179,7 +179,8 @@ Task<bool> AccountTable::Load(Slot& slot) {
     slot.generation = generation;
     co_return true;
   }
-  auto loaded = co_await store_.Load(slot.account.bare());
+  auto loading = job.load && slot.generation == 0 && store_.up() ? job.load() : store_.Load(slot.account.bare());
+  auto loaded = co_await std::move(loading);
   if (!loaded) {
     slot.stale = slot.generation != 0;
     co_return false;
@@ -238,7 +239,8 @@ Task<void> AccountTable::SaveUnsaved(Account& account) {
 Task<bool> AccountTable::Reload(Account& account) {
   const auto found = slots_.find(account.bare());
   if (found == slots_.end()) co_return false;
-  co_return co_await Load(*found->second);
+  const Job none;
+  co_return co_await Load(*found->second, none);
 }
 
 void AccountTable::Fail(Work work) {

@@ -39,10 +39,13 @@ class StanzaHandler {
 // Redis is the authority; an account that is not in memory, or was changed by another router, is read before its turn.
 class AccountTable {
  public:
-  // Something else than a stanza. `failed` (may be null) is called instead if the account cannot be read.
+  // Something else than a stanza.
   struct Job {
     std::function<Task<void>(Account&)> run;
+    // May be null: called instead if the account cannot be read.
     std::function<void()> failed;
+    // May be null: how to read an account that is not known at all, instead of SessionStore::Load.
+    std::function<Task<Result<SessionStore::Loaded>>()> load;
   };
   // The roster cache and the like: forgets what it knows of an account (nullptr: of all).
   using Forget = std::function<void(const std::string* bare)>;
@@ -101,8 +104,8 @@ class AccountTable {
   void Stop(Slot& slot);
   Task<void> Pump(Slot& slot);
   Task<void> DoWork(Slot& slot, Work work);
-  Task<bool> MakeFresh(Slot& slot, Clock::time_point deadline);
-  Task<bool> Load(Slot& slot);
+  Task<bool> MakeFresh(Slot& slot, const Work& work);
+  Task<bool> Load(Slot& slot, const Job& job);
   void Replace(Slot& slot, SessionStore::Loaded loaded);
   Task<void> SaveUnsaved(Account& account);
   void Fail(Work work);

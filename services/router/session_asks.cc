@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "libs/base/ids.h"
+
 namespace parley::router {
 namespace {
 
@@ -32,8 +34,13 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
     case session::v1::Ask::kBind: {
       const auto refuse = [respond] { RespondBound(respond, NoRedis()); };
       const Patience patience{Clock::now() + options_.bind_timeout, options_.bind_retry_min};
-      auto run = [this, bind = ask.bind(), patience, respond](Account& a) { return Bind(a, bind, patience, respond); };
-      return Post(ask.bind().account(), run, refuse);
+      auto& bind = *ask.mutable_bind();
+      if (bind.resource().empty()) bind.set_resource(RandomId());
+      AccountTable::Job job;
+      job.run = [this, bind, patience, respond](Account& a) { return Bind(a, bind, patience, respond); };
+      job.failed = refuse;
+      job.load = [this, bind] { return parts_.sessions.LoadOrBind(bind); };
+      return parts_.accounts.Post(bind.account(), std::move(job));
     }
     case session::v1::Ask::kRestore: {
       auto run = [this, record = ask.restore().record(), respond](Account& a) { return Restore(a, record, respond); };

@@ -27,6 +27,17 @@ const storage::Script& PutScript() {
   return script;
 }
 
+// Of an account that has something: all of it, as HGETALL says it. Of another one: nothing, and now it has.
+const storage::Script& LoadOrPutScript() {
+  static const storage::Script script(R"(
+    local all = redis.call('HGETALL', KEYS[1])
+    if #all > 0 then return all end
+    redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+    redis.call('HLEN', KEYS[1])
+    return all)");
+  return script;
+}
+
 const storage::Script& ClaimScript() {
   static const storage::Script script(R"(
     local current = redis.call('HGET', KEYS[1], ARGV[1])
@@ -142,17 +153,39 @@ Task<Result<SessionStore::Loaded>> SessionStore::Load(std::string bare) {
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   Measure(start);
   if (!reply) co_return reply.error();
+  co_return LoadedFrom(bare, *reply);
+}
+
+SessionStore::Loaded SessionStore::LoadedFrom(const std::string& bare, const storage::Reply& fields) const {
   Loaded loaded;
-  for (std::size_t i = 1; i < reply->items.size(); i += 2) {
-    const std::string& field = reply->items[i - 1].text;
+  for (std::size_t i = 1; i < fields.items.size(); i += 2) {
+    const std::string& field = fields.items[i - 1].text;
     Record record;
-    if (!ParseValue(reply->items[i].text, record)) {
+    if (!ParseValue(fields.items[i].text, record)) {
       log::Error("session_record_unreadable", {{"account", bare}, {"resource", field}});
       continue;
     }
     if (ending_.contains(record.session())) continue;
     auto& place = field.starts_with('\n') ? loaded.retired : loaded.sessions;
     place.push_back(std::move(record));
+  }
+  return loaded;
+}
+
+Task<Result<SessionStore::Loaded>> SessionStore::LoadOrPut(std::string bare, Record first) {
+  const auto start = Clock::now();
+  metrics_.account_loads.Increment();
+  Index(bare, first);
+  std::vector<std::string> keys{storage::SessionsKey(bare)};
+  std::vector<std::string> arguments{first.resource(), Value(first)};
+  const auto reply = co_await storage::AwaitEval(redis_, LoadOrPutScript(), std::move(keys), std::move(arguments));
+  Measure(start);
+  if (!reply) co_return reply.error();
+  Loaded loaded = LoadedFrom(bare, *reply);
+  if (reply->items.empty()) {
+    loaded.sessions.push_back(std::move(first));
+  } else {
+    Unindex(bare, first);  // whoever binds it then says so again
   }
   co_return loaded;
 }

@@ -53,6 +53,8 @@ class SessionStore {
 
   bool up() const { return redis_.up(); }
   Task<Result<Loaded>> Load(std::string bare);
+  // The same; an account that has nothing gets `first` in the same step, which then is what was loaded. Indexed, too.
+  Task<Result<Loaded>> LoadOrPut(std::string bare, Record first);
   Task<Result<Write>> Put(std::string bare, Record next, Expected expected);
   // Put, and the queue that `next` names begins with `header` alone, unless it is there already.
   Task<Result<Write>> PutWithQueue(std::string bare, Record next, Expected expected, session::v1::QueueHeader header);
@@ -94,6 +96,7 @@ class SessionStore {
   void Touch(const std::string& bare);
 
  private:
+  Loaded LoadedFrom(const std::string& bare, const storage::Reply& fields) const;
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt, PutBack put_back);
   Task<Result<Write>> RunWrite(const storage::Script& script, std::vector<std::string> keys,
                                std::vector<std::string> arguments);

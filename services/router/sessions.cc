@@ -56,7 +56,7 @@ Sessions::Verdict Sessions::Judge(Account& account, session::v1::Conflict policy
 
 Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind) {
   session::v1::Bound bound;
-  std::string resource = bind.resource().empty() ? RandomId() : bind.resource();
+  std::string resource = bind.resource();
   for (int i = 0; i < kTries; ++i) {
     if (const Session* mine = account.WithId(bind.session())) {  // asked again after a fault
       bound.set_jid(account.FullJid(*mine));
@@ -90,6 +90,13 @@ Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind
     co_return bound;
   }
   co_return bound;
+}
+
+Task<Result<SessionStore::Loaded>> Sessions::LoadOrBind(session::v1::Bind bind) {
+  auto loaded = co_await parts_.store.LoadOrPut(bind.account(), NewRecord(bind, bind.resource()));
+  const bool bound = loaded && loaded->sessions.size() == 1 && loaded->sessions.front().session() == bind.session();
+  if (bound) parts_.metrics.sessions_bound.Increment();
+  co_return loaded;
 }
 
 // What the session was before Redis lost it, rather than what its edge knows of it.

@@ -39,6 +39,8 @@ class Sessions {
   // RFC 6120 section 7. Neither a JID nor a condition: the resource's last session is just being ended, and its record
   // stays until all contacts were told; to be asked again soon, in another turn of the account.
   Task<session::v1::Bound> Bind(Account& account, session::v1::Bind bind);
+  // Reads an account that is not in memory; if it has no session, this is its first. Bind finds it bound then.
+  Task<Result<SessionStore::Loaded>> LoadOrBind(session::v1::Bind bind);
   enum class Restored {
     kRefused,     // another session has the resource
     kFailed,      // Redis is away

@@ -10,7 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -79,8 +79,10 @@ void BecomeUser(const ChildProcess::Options& options) {
 }
 
 std::string ReadAll(const std::string& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const std::ifstream in(file);
+  std::ostringstream text;
+  text << in.rdbuf();  // iterators would throw if it is of a process that has ended since
+  return text.str();
 }
 
 std::vector<pid_t> ChildrenOf(pid_t parent) {

@@ -22,9 +22,9 @@ bool Closed(const Stream& stream) { return !stream.secure() && stream.context().
 
 // XEP-0440: which kinds of channel binding the -PLUS mechanisms can use.
 void AdvertiseBindings(const net::TlsInfo& tls, std::string& features) {
-  if (tls.exporter.empty() && tls.end_point.empty()) return;
+  if (!tls.exports && tls.end_point.empty()) return;
   features += "<sasl-channel-binding xmlns='urn:xmpp:sasl-cb:0'>";
-  if (!tls.exporter.empty()) features += "<channel-binding type='tls-exporter'/>";
+  if (tls.exports) features += "<channel-binding type='tls-exporter'/>";
   // Over TLS 1.3 no RFC defines it: accepted from those who cannot do better, advertised to nobody.
   const bool unique = !tls.unique.empty() && tls.version != "TLSv1.3";
   if (unique) features += "<channel-binding type='tls-unique'/>";

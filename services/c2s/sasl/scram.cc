@@ -17,7 +17,7 @@ using xmpp::scram::Problem;
 ChannelBinding BindingOf(const Stream& stream) {
   ChannelBinding binding;
   if (const auto* tls = stream.tls()) {
-    binding.exporter = tls->exporter;
+    binding.exporter = stream.TlsExporter();
     binding.unique = tls->unique;
     binding.end_point = tls->end_point;
   }
@@ -26,7 +26,7 @@ ChannelBinding BindingOf(const Stream& stream) {
 
 bool PlusOffered(const Stream& stream) {
   const auto* tls = stream.tls();
-  return tls && (!tls->exporter.empty() || !tls->end_point.empty());
+  return tls && (tls->exports || !tls->end_point.empty());
 }
 
 const SaslFailure& FailureOf(Problem problem) {
@@ -50,7 +50,7 @@ class ScramMechanism final : public Mechanism, public std::enable_shared_from_th
         exchange_(exchange),
         name_(row.name),
         hash_(hash),
-        server_(hash, plus, PlusOffered(stream), BindingOf(stream)) {}
+        server_(hash, plus, PlusOffered(stream), plus ? BindingOf(stream) : ChannelBinding()) {}
 
   void OnMessage(std::string message) override { account_.empty() ? First(message) : Final(message); }
 

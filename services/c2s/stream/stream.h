@@ -43,6 +43,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   const config::Host& host() const { return *host_; }
   bool secure() const { return connection_.secure(); }
   const net::TlsInfo* tls() const { return connection_.tls(); }
+  std::string TlsExporter() const { return connection_.TlsExporter(); }
   // The host whose certificate, and whose trust in client certificates, the TLS session has.
   const config::Host* tls_host() const { return tls_host_; }
   const xmpp::Jid& claimed_from() const { return claimed_from_; }
