@@ -83,8 +83,8 @@ class SessionStore {
   // It has another node now.
   void Unindex(const std::string& bare, const Record& record);
   // After the end of a session: when the last copy of the receipt that is returned goes, the record goes too, however
-  // long it takes, and then `receipt`. Load does not see the session any more until then. `put_back`, if it is not null,
-  // is called if another router wrote the record meanwhile, which stays then. One with a queue cannot be written.
+  // long it takes, and then `receipt`. Load does not see the session any more until then. `put_back`, if it is not
+  // null, is called if another router wrote the record meanwhile, which stays then. One with a queue cannot be written.
   using PutBack = std::function<void()>;
   rpc::Receipt EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt, PutBack put_back);
   bool ending(const std::string& session) const { return ending_.contains(session); }

@@ -36,8 +36,8 @@ Task<Sessions::Retired> Sessions::Retire(Account& account, std::string session_i
   co_return Retired::kLater;
 }
 
-// What we took for lost may be put back by its edge, by way of a router that does not know of that (one that has a queue
-// is retired, which all can see). Those who were told that it is gone are told that it is there.
+// What we took for lost may be put back by its edge, by way of a router that does not know of that (one that has a
+// queue is retired, which all can see). Those who were told that it is gone are told that it is there.
 SessionStore::PutBack Sessions::ShowAgain(const Account& account, const Gone& gone) {
   if (!IsOurs(gone.reason)) return nullptr;
   return [this, bare = account.bare(), id = gone.record.session()] {
