@@ -123,7 +123,7 @@ struct C2s {
   std::string sm_location;                 // "host:port" that clients are to come back to; empty: anywhere
   std::uint32_t sm_max_stanzas = 1000;     // unacknowledged by the client; then the session ends
   std::uint32_t sm_max_bytes = 4194304;
-  std::uint32_t sm_request_stanzas = 100;  // an acknowledgement is asked for after so many,
+  std::uint32_t sm_request_stanzas = 200;  // an acknowledgement is asked for after so many,
   std::uint32_t sm_request_bytes = 65536;  // so many bytes,
   Milliseconds sm_request_delay{3000};     // or so long
   Milliseconds sm_ack_timeout{60000};      // a client that does not answer for so long is away

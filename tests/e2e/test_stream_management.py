@@ -124,9 +124,9 @@ async def test_request_with_the_last_stanza_is_answered_with_it(world):
 
 async def test_server_asks_and_takes_answers(world):
     romeo, juliet = await managed(world, world.account()), await world.login(world.account(), 1)
-    await send_numbered(juliet, romeo.jid, range(120))
-    await bodies(romeo, 120)
-    assert romeo.asked, "120 stanzas and nobody asked"
+    await send_numbered(juliet, romeo.jid, range(220))
+    await bodies(romeo, 220)
+    assert romeo.asked, "220 stanzas and nobody asked"
     await romeo.acknowledge()
     asked = romeo.asked
     await juliet.message(romeo.jid, "one more")
