@@ -1,6 +1,7 @@
 """Parley: ./parley up in its own directory, the limits that protect it from one address or user lifted, nothing else."""
 
 import json
+import shutil
 
 from harness.peer import DOMAIN, ITERATIONS, PASSWORD, PREFIX, SALT, Peer, finished, scram_keys
 from parley_dev import build
@@ -46,6 +47,8 @@ class Parley(Peer):
         self.cluster = Cluster(self.directory)
 
     def start(self, accounts):
+        # What a run that was cut off left is not to be cleared away in this one.
+        shutil.rmtree(self.cluster.directory / "redis", ignore_errors=True)
         self.cluster.up(self.counts, [DOMAIN], self.settings, quiet=True, fixed_ports=False)
         self.make_accounts(accounts)
 

@@ -8,7 +8,7 @@ namespace parley {
 
 // std::chrono::steady_clock as it was at the kernel's last tick: costs a tenth of reading it, and is at most
 // kCoarseTick behind. For what is asked per stanza and measured in seconds.
-inline constexpr std::chrono::milliseconds kCoarseTick{10};
+inline constexpr std::chrono::milliseconds kCoarseTick{50};
 
 inline std::chrono::steady_clock::time_point CoarseNow() {
   timespec now;

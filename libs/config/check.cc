@@ -90,10 +90,6 @@ void CheckC2s(const Parsed& parsed) {
           "must have room for one stanza of c2s.max_stanza_bytes");
   Require(parsed, c2s.max_unauthenticated <= c2s.max_connections, "c2s.max_unauthenticated",
           "must not be larger than c2s.max_connections");
-  Require(parsed, c2s.sm_request_stanzas < c2s.sm_max_stanzas, "c2s.sm_request_stanzas",
-          "must be below c2s.sm_max_stanzas, so that a client is asked before its session ends");
-  Require(parsed, c2s.sm_request_bytes < c2s.sm_max_bytes, "c2s.sm_request_bytes",
-          "must be below c2s.sm_max_bytes, so that a client is asked before its session ends");
 }
 
 // What services say to each other must have room in a message: it would be sent again and again.
@@ -106,8 +102,10 @@ void CheckMessages(const Parsed& parsed) {
           "link.max_message_bytes", "must have room for link.batch_bytes, a stanza of c2s.max_stanza_bytes and 512KiB");
   Require(parsed, config.roster.max_roster_bytes <= largest / 4, "roster.max_roster_bytes",
           "must be at most a quarter of link.max_message_bytes, in which a whole roster goes");
-  Require(parsed, config.link.max_unread_bytes >= largest, "link.max_unread_bytes",
-          "must have room for one message of link.max_message_bytes");
+  // The end of one comes with the beginning of the next.
+  Require(parsed, config.link.max_unread_bytes >= largest + std::uint64_t{config.link.receive_window} + kBeside,
+          "link.max_unread_bytes",
+          "must have room for one message of link.max_message_bytes, for link.receive_window and 512KiB");
 }
 
 }  // namespace

@@ -273,8 +273,10 @@ const std::vector<Row<Config>>& Rows() {
           "Stanzas that a client with stream management may leave unacknowledged; then its session ends, and they are "
           "stored or bounced."),
       ROW(c2s.sm_max_bytes, Bytes(64 * kKiB, kGiB), "Their bytes."),
-      ROW(c2s.sm_request_stanzas, Number(1, 1'000'000), "Stanzas after which an acknowledgement is asked for."),
-      ROW(c2s.sm_request_bytes, Bytes(kKiB, kGiB), "Bytes after which an acknowledgement is asked for."),
+      ROW(c2s.sm_request_stanzas, Number(1, 1'000'000),
+          "Stanzas after which an acknowledgement is asked for; at half of c2s.sm_max_stanzas at the latest."),
+      ROW(c2s.sm_request_bytes, Bytes(kKiB, kGiB),
+          "Bytes after which an acknowledgement is asked for; at half of c2s.sm_max_bytes at the latest."),
       ROW(c2s.sm_request_delay, Duration(milliseconds(100), hours(1)),
           "Longest time after a stanza until its acknowledgement is asked for."),
       ROW(c2s.sm_ack_timeout, Duration(seconds(1), hours(24)),

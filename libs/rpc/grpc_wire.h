@@ -19,6 +19,10 @@ class MessageBuffer {
  public:
   explicit MessageBuffer(std::size_t max_message) : max_message_(max_message) {}
   void Add(std::string_view bytes) { bytes_ += bytes; }
+  void Clear() {
+    bytes_ = {};
+    used_ = 0;
+  }
   // Takes the next one that is complete; it is valid until Add or Next.
   std::optional<std::string_view> Next();
   bool HasNext() const;

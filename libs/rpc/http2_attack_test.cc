@@ -203,7 +203,7 @@ class Http2SilenceTest : public Http2Test {
   Http2SilenceTest() { options_.keepalive_timeout = kSilence; }
 
   // A call, and silence; then a message comes.
-  void SaySomethingLate(RawPeer& peer) {
+  void SaySomethingLate(RawPeer& peer, std::uint8_t flags = 0) {
     peer.Greet();
     peer.Say(RawRequest(1));
     Until([&] {
@@ -211,7 +211,7 @@ class Http2SilenceTest : public Http2Test {
       return calls_.size() == 1;
     });
     RunFor(loop_, 2 * kSilence);
-    peer.Say(Frame(kData, 0, 1, Message("late")));
+    peer.Say(Frame(kData, flags, 1, Message("late")));
     Until([&] { return peer.Got(kPing); });
     RunFor(loop_, std::chrono::milliseconds(10));
     EXPECT_TRUE(calls_[0]->messages.empty());
@@ -250,6 +250,16 @@ TEST_F(Http2SilenceTest, WhatComesAfterItFromWhoHasGoneCountsNot) {
   {
     RawPeer peer(address());
     SaySomethingLate(peer);
+  }
+  Until([&] { return calls_[0]->ended.has_value(); });
+  EXPECT_TRUE(calls_[0]->messages.empty());
+}
+
+// Also if it had said all: it may have asked another since, and the user something else.
+TEST_F(Http2SilenceTest, AWholeRequestAfterItFromWhoHasGoneCountsNot) {
+  {
+    RawPeer peer(address());
+    SaySomethingLate(peer, kEndStream);
   }
   Until([&] { return calls_[0]->ended.has_value(); });
   EXPECT_TRUE(calls_[0]->messages.empty());

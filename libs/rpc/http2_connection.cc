@@ -297,6 +297,7 @@ void Http2Connection::Break(const std::string& reason) {
   auto streams = std::exchange(streams_, {});
   const auto unsent = std::exchange(unsent_, {});
   draining_.clear();
+  arrived_.clear();  // what is still doubted
   for (const auto& stream : unsent) stream->Broken(CallStatus::NeverSent(reason));
   for (const auto& [id, stream] : streams) stream->Broken({CallStatus::kUnavailable, reason});
   if (closed_) std::exchange(closed_, nullptr)(greeted_ ? std::string() : reason);

@@ -44,8 +44,8 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   void TellWhenDrained(std::shared_ptr<Http2Stream> stream) { draining_.push_back(std::move(stream)); }
   // Something came for it, to be delivered when the peer is known to be there behind it.
   void Arrived(std::shared_ptr<Http2Stream> stream) { arrived_.push_back(std::move(stream)); }
-  // The peer may have given us up before it said what came: see Doubt().
-  bool doubts() const { return doubts_ && !broken_; }
+  // The peer may have given us up before it said what came: see Doubt(). An answer counts even if it is the last word.
+  bool doubts() const { return doubts_ && (!broken_ || accepts()); }
   // What its streams keep of what came.
   std::uint64_t& unread_bytes() { return unread_bytes_; }
   void Forget(const Http2Stream& stream);

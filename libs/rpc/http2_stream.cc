@@ -44,6 +44,9 @@ void Http2Stream::OnData(std::string_view bytes) {
   if (connection_->unread_bytes() > connection_->options().max_unread_bytes) {
     connection_->options().metrics->Reached(Http2Limit::kUnreadBytes);
     deaf_ = true;
+    incoming_.Clear();  // there is room for the others again
+    CountUnread(0);
+    Consume(unconsumed_);
     return Fail({CallStatus::kResourceExhausted, "too much is unread on this connection"});
   }
   Arrived();
@@ -99,7 +102,7 @@ void Http2Stream::RefuseNext() {
 void Http2Stream::AfterTheLast() {
   // Who called is told how it ended, and has nothing more to say.
   if (!connection_->accepts()) return Release(Outcome(NGHTTP2_NO_ERROR));
-  if (!reading_ || !user_) return;
+  if (!reading_ || !user_ || failure_) return;
   reading_ = false;
   if (incoming_.partial()) return Abort(kCutOff);
   user_->OnReadsDone();

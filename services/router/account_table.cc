@@ -124,7 +124,7 @@ void AccountTable::Start(Slot& slot) {
 
 Task<void> AccountTable::Pump(Slot& slot) {
   while (!slot.idle()) {
-    const auto& next = slot.returned.empty() ? slot.mailbox.front() : slot.returned.front();
+    auto& next = slot.returned.empty() ? slot.mailbox.front() : slot.returned.front();
     const bool usable = co_await MakeFresh(slot, next);
     // What was waited for may have brought something that comes before it.
     auto& lane = slot.returned.empty() ? slot.mailbox : slot.returned;
@@ -158,7 +158,7 @@ Task<void> AccountTable::DoWork(Slot& slot, Work work) {
   if (!slot.account.retired().empty()) co_await handler_->AfterLoad(slot.account);
 }
 
-Task<bool> AccountTable::MakeFresh(Slot& slot, const Work& work) {
+Task<bool> AccountTable::MakeFresh(Slot& slot, Work& work) {
   while (!Fresh(slot)) {
     const bool loaded = co_await Load(slot, work.job);
     if (loaded) {
@@ -171,7 +171,7 @@ Task<bool> AccountTable::MakeFresh(Slot& slot, const Work& work) {
   co_return true;
 }
 
-Task<bool> AccountTable::Load(Slot& slot, const Job& job) {
+Task<bool> AccountTable::Load(Slot& slot, Job& job) {
   const std::uint64_t generation = generation_;
   if (slot.stale) forget_(&slot.account.bare());  // it may have been read again before it was known to be stale
   slot.stale = false;                             // an invalidation that comes while we read counts
@@ -179,7 +179,9 @@ Task<bool> AccountTable::Load(Slot& slot, const Job& job) {
     slot.generation = generation;
     co_return true;
   }
-  auto loading = job.load && slot.generation == 0 && store_.up() ? job.load() : store_.Load(slot.account.bare());
+  // Once: if it fails, the account may still be readable.
+  const auto first = std::exchange(job.load, nullptr);
+  auto loading = first && slot.generation == 0 && store_.up() ? first() : store_.Load(slot.account.bare());
   auto loaded = co_await std::move(loading);
   if (!loaded) {
     slot.stale = slot.generation != 0;
@@ -239,7 +241,7 @@ Task<void> AccountTable::SaveUnsaved(Account& account) {
 Task<bool> AccountTable::Reload(Account& account) {
   const auto found = slots_.find(account.bare());
   if (found == slots_.end()) co_return false;
-  const Job none;
+  Job none;
   co_return co_await Load(*found->second, none);
 }
 

@@ -104,8 +104,8 @@ class AccountTable {
   void Stop(Slot& slot);
   Task<void> Pump(Slot& slot);
   Task<void> DoWork(Slot& slot, Work work);
-  Task<bool> MakeFresh(Slot& slot, const Work& work);
-  Task<bool> Load(Slot& slot, const Job& job);
+  Task<bool> MakeFresh(Slot& slot, Work& work);
+  Task<bool> Load(Slot& slot, Job& job);
   void Replace(Slot& slot, SessionStore::Loaded loaded);
   Task<void> SaveUnsaved(Account& account);
   void Fail(Work work);

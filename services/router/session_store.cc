@@ -1,5 +1,6 @@
 #include "services/router/session_store.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "libs/base/log.h"
@@ -184,8 +185,9 @@ Task<Result<SessionStore::Loaded>> SessionStore::LoadOrPut(std::string bare, Rec
   Loaded loaded = LoadedFrom(bare, *reply);
   if (reply->items.empty()) {
     loaded.sessions.push_back(std::move(first));
-  } else {
-    Unindex(bare, first);  // whoever binds it then says so again
+  } else if (std::none_of(loaded.sessions.begin(), loaded.sessions.end(),
+                          [&](const Record& record) { return record.session() == first.session(); })) {
+    Unindex(bare, first);  // whoever binds it then says so again; not if it was bound before, by a router that died
   }
   co_return loaded;
 }

@@ -85,8 +85,7 @@ Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind
     if (!displaced.empty()) co_await Displace(account, displaced);
     account.sessions().emplace_back().record = std::move(record);
     bound.set_jid(account.FullJid(account.sessions().back()));
-    parts_.metrics.sessions_bound.Increment();
-    log::Debug("session_bound", {{"session", bind.session()}, {"node", bind.node()}});
+    NoteBound(bind);
     co_return bound;
   }
   co_return bound;
@@ -95,8 +94,13 @@ Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind
 Task<Result<SessionStore::Loaded>> Sessions::LoadOrBind(session::v1::Bind bind) {
   auto loaded = co_await parts_.store.LoadOrPut(bind.account(), NewRecord(bind, bind.resource()));
   const bool bound = loaded && loaded->sessions.size() == 1 && loaded->sessions.front().session() == bind.session();
-  if (bound) parts_.metrics.sessions_bound.Increment();
+  if (bound) NoteBound(bind);
   co_return loaded;
+}
+
+void Sessions::NoteBound(const session::v1::Bind& bind) {
+  parts_.metrics.sessions_bound.Increment();
+  log::Debug("session_bound", {{"session", bind.session()}, {"node", bind.node()}});
 }
 
 // What the session was before Redis lost it, rather than what its edge knows of it.

@@ -66,6 +66,7 @@ class Sessions {
   Task<void> SayGone(Account& account, Record gone, std::string stanza, Origin origin, Receipt receipt);
 
  private:
+  void NoteBound(const session::v1::Bind& bind);
   enum class Verdict { kBind, kRefuse, kFull };
   Verdict Judge(Account& account, session::v1::Conflict policy, std::string& resource) const;
   static bool Remember(Account& account, Record& record);

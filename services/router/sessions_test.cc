@@ -104,6 +104,28 @@ TEST_F(FirstBindTest, IsRefusedTheResourceOfAnother) {
   EXPECT_EQ(Redis({"SISMEMBER", Index(), romeo.id() + " romeo@home.example/orchard"}), "0");
 }
 
+TEST_F(FirstBindTest, IsKnownToBeTheSameWhenItIsAskedForAgain) {
+  Start();
+  Client& romeo = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
+  KillRouter(0);
+  StartRouter(0);
+  RunUntil([&] { return edge().ready(); });
+  edge().BindAgain(romeo);
+  RunUntil([&] { return edge().answered(romeo); });
+  EXPECT_EQ(romeo.jid(), "romeo@home.example/orchard");
+  EXPECT_EQ(Redis({"SISMEMBER", Index(), romeo.id() + " romeo@home.example/orchard"}), "1");
+}
+
+// As when its disk is full.
+TEST_F(FirstBindTest, IsRefusedAtOnceIfRedisTakesNothing) {
+  Start();
+  Redis({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  Client& romeo = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
+  EXPECT_EQ(romeo.bound().condition(), "resource-constraint");
+  EXPECT_EQ(Metric("parley_router_account_loads_total"), 2);
+  Redis({"CONFIG", "SET", "min-replicas-to-write", "0"});
+}
+
 TEST_F(FirstBindTest, IsSeenWhenAnotherRouterChangesIt) {
   Start();
   Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);

@@ -35,6 +35,7 @@ class Repeats {
     bool operator==(const Key&) const = default;
   };
   struct Hash {
+    using is_avalanching = void;  // both are hashes already
     std::size_t operator()(const Key& key) const { return key.origin ^ (key.session * 0x9e3779b97f4a7c15ull); }
   };
   struct Numbers {

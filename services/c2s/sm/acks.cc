@@ -27,7 +27,10 @@ void Acks::OnWritten(std::size_t bytes) {
   bytes_ += bytes;
   if (asked_) return;
   const auto& config = context_.config.c2s;
-  if (stanzas_ >= config.sm_request_stanzas || bytes_ >= config.sm_request_bytes) return Request();
+  // In time, before its session ends for what it has not acknowledged.
+  const bool many = stanzas_ >= std::min(config.sm_request_stanzas, config.sm_max_stanzas / 2);
+  const bool large = bytes_ >= std::min(config.sm_request_bytes, config.sm_max_bytes / 2);
+  if (many || large) return Request();
   if (!asking_.armed()) context_.wheel.Arm(asking_, config.sm_request_delay);
 }
 

@@ -198,6 +198,23 @@ TEST_F(ManagementTest, AsksAfterSomeStanzasAndAfterSomeTime) {
   EXPECT_THAT(client.Until(kAsk), HasSubstr(Message("4")));
 }
 
+class LateAskTest : public SmTest {
+ protected:
+  LateAskTest()
+      : SmTest([](config::Config& config) {
+          config.c2s.sm_max_stanzas = 4;
+          config.c2s.sm_request_stanzas = 1000;
+          config.c2s.sm_request_delay = std::chrono::hours(1);
+        }) {}
+};
+
+TEST_F(LateAskTest, AClientIsAskedBeforeItsSessionEndsForWhatItOwes) {
+  Client client(edge_.port());
+  Enable(client);
+  for (const char* id : {"1", "2"}) Deliver(SessionId(), Message(id));
+  EXPECT_THAT(client.Until(kAsk), HasSubstr(Message("2")));
+}
+
 TEST_F(ManagementTest, RefusesAcknowledgementsOfWhatWasNotSent) {
   Client client(edge_.port());
   Enable(client);

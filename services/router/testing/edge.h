@@ -47,6 +47,7 @@ class Client {
   friend class Edge;
   std::string account_;
   std::string id_;
+  std::string bind_;  // what was asked
   std::string jid_;
   session::v1::Bound bound_;
   bool answered_ = false;
@@ -72,6 +73,8 @@ class Edge final : private rpc::Ring::Owner {
   // Asks for a binding; bound() tells what came of it, once answered() is true.
   Client& Bind(const std::string& account, const std::string& resource,
                session::v1::Conflict conflict = session::v1::CONFLICT_REPLACE_OLD, bool anonymous = false);
+  // Asks the same once more, as after the death of the router that was asked.
+  void BindAgain(Client& client);
   bool answered(const Client& client) const { return client.answered_; }
   void Restore(Client& client, session::v1::Record record, std::function<void(bool)> done);
   // Forgets a session without a word, as if it had never been.

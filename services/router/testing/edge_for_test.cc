@@ -114,14 +114,20 @@ Client& Edge::Bind(const std::string& account, const std::string& resource, sess
   bind.set_node_epoch(lease_.epoch());
   bind.set_conflict(conflict);
   bind.set_anonymous(anonymous);
-  ring_->Ask(account, ask.SerializeAsString(), std::chrono::seconds(10), [&client](const Result<std::string>& body) {
+  client.bind_ = ask.SerializeAsString();
+  BindAgain(client);
+  return client;
+}
+
+void Edge::BindAgain(Client& client) {
+  client.answered_ = false;
+  ring_->Ask(client.account_, client.bind_, std::chrono::seconds(10), [&client](const Result<std::string>& body) {
     session::v1::Answer answer;
     if (body) answer.ParseFromString(*body);
     client.bound_ = answer.bound();
     client.jid_ = answer.bound().jid();
     client.answered_ = true;
   });
-  return client;
 }
 
 void Edge::Restore(Client& client, session::v1::Record record, std::function<void(bool)> done) {
