@@ -196,6 +196,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.tls_ciphers, Text(), "TLS 1.2 ciphers as an OpenSSL list; empty: a sensible default."),
       ROW(c2s.tls_cipher_suites, Text(),
           "TLS 1.3 cipher suites as an OpenSSL list, in the order of preference; empty: AES-128, AES-256, ChaCha20."),
+      ROW(c2s.tls_release, Flag(),
+          "Whether OpenSSL's part of a connection with TLS 1.3 (14 KiB) is freed once its client is authenticated. Its "
+          "records are then framed by Parley, and protected by OpenSSL's ciphers as before."),
       ROW(c2s.tls_ticket_key_file, File(),
           "Keys for TLS session tickets, the same file on all edges, so that a client resumes its TLS session on any "
           "of "

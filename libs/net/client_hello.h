@@ -6,6 +6,8 @@
 
 namespace parley::net {
 
+class TlsSecrets;
+
 enum class Alpn {
   kRequired,  // XEP-0368: a client that offers protocols, but not ours, is refused (RFC 7301 3.2)
   kOptional,  // STARTTLS
@@ -16,6 +18,7 @@ struct ClientHello {
   const TlsContexts& contexts;
   Alpn alpn;
   std::string sni;
+  TlsSecrets* secrets = nullptr;  // to be told of the keys
 };
 
 }  // namespace parley::net

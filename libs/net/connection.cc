@@ -30,8 +30,8 @@ const TlsInfo* Connection::tls() const { return state_->tls() != nullptr ? state
 std::string Connection::TlsExporter() const {
   return state_->tls() != nullptr ? state_->tls()->Exporter() : std::string();
 }
-void Connection::ForgetTlsInfo() {
-  if (state_->tls() != nullptr) state_->tls()->ForgetInfo();
+void Connection::ReleaseTls() {
+  if (state_->tls() != nullptr) state_->tls()->Release();
 }
 std::uint64_t Connection::bytes_in() const { return state_->socket().bytes_in(); }
 std::uint64_t Connection::bytes_out() const { return state_->socket().bytes_out(); }

@@ -26,6 +26,7 @@ struct TlsOptions {
   std::uint32_t tickets = 1;        // session tickets sent after a handshake
   std::string ticket_key_file;      // shared by nodes, see tls_tickets.h; empty: a random key
   std::string alpn = "xmpp-client";
+  bool release = true;  // TLS 1.3: OpenSSL's part of a connection may go, Connection::ReleaseTls()
 };
 
 // What a finished handshake tells.
@@ -57,6 +58,7 @@ class TlsContexts {
   // nullptr: no such host.
   SSL_CTX* Find(std::string_view host) const;
   const std::string& alpn() const;
+  bool releases() const;
   // Unix seconds; for a metric.
   std::int64_t ExpiresAt(std::string_view domain) const;
 

@@ -64,6 +64,8 @@ void ForgetOldErrors() {
 
 }  // namespace
 
+void TlsSession::FreeSsl::operator()(SSL* ssl) const { SSL_free(ssl); }
+
 TlsSession::TlsSession(Socket& socket, const TlsContexts& contexts, std::string_view expected_host, Alpn alpn)
     : socket_(socket),
       ssl_(SSL_new(contexts.For(expected_host))),
@@ -72,59 +74,89 @@ TlsSession::TlsSession(Socket& socket, const TlsContexts& contexts, std::string_
   if (ssl_ == nullptr || bio == nullptr) throw std::bad_alloc();
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
-  SSL_set_bio(ssl_, bio, bio);
-  SSL_set_app_data(ssl_, hello_.get());
-  SSL_set_accept_state(ssl_);
+  SSL_set_bio(ssl_.get(), bio, bio);
+  if (contexts.releases()) {
+    secrets_ = std::make_unique<TlsSecrets>(ssl_.get());
+    hello_->secrets = secrets_.get();
+  }
+  SSL_set_app_data(ssl_.get(), hello_.get());
+  SSL_set_accept_state(ssl_.get());
 }
 
-TlsSession::~TlsSession() { SSL_free(ssl_); }
+TlsSession::~TlsSession() = default;
 
 TlsSession::Status TlsSession::Handshake() {
   ForgetOldErrors();
-  const int result = SSL_do_handshake(ssl_);
+  const int result = SSL_do_handshake(ssl_.get());
   if (result != 1) return Failed(result);
-  info_ = std::make_unique<TlsInfo>(DescribeTls(ssl_, std::move(hello_->sni)));
-  SSL_set_app_data(ssl_, nullptr);
+  info_ = std::make_unique<TlsInfo>(DescribeTls(ssl_.get(), std::move(hello_->sni)));
+  SSL_set_app_data(ssl_.get(), nullptr);
   hello_.reset();
-  SSL_free_buffers(ssl_);
+  SSL_free_buffers(ssl_.get());
   return Status::kDone;
 }
 
+void TlsSession::Release() {
+  info_.reset();
+  releasing_ = true;
+  ReleaseBetweenRecords();
+}
+
+void TlsSession::ReleaseBetweenRecords() {
+  if (!releasing_ || ssl_ == nullptr || writing_ || pending()) return;
+  releasing_ = false;
+  const TlsSuite* suite = TlsSuite::Of(ssl_.get());
+  if (suite == nullptr || secrets_ == nullptr || !secrets_->complete()) return;
+  records_ = std::make_unique<TlsRecords>(socket_, *suite, *secrets_);
+  ssl_.reset();
+  secrets_.reset();
+}
+
 TlsSession::Status TlsSession::Read(char* to, std::size_t size, std::size_t& moved) {
+  if (released()) return records_->Read(to, size, moved);
   ForgetOldErrors();
-  const int result = SSL_read_ex(ssl_, to, size, &moved);
+  const int result = SSL_read_ex(ssl_.get(), to, size, &moved);
   if (result == 1) return Status::kDone;
   moved = 0;
-  return Failed(result);
+  const Status status = Failed(result);
+  if (status == Status::kBlockedOnRead) ReleaseBetweenRecords();
+  return status;
 }
 
 TlsSession::Status TlsSession::Write(std::string_view bytes, std::size_t& moved) {
+  if (released()) return records_->Write(bytes, moved);
   ForgetOldErrors();
-  const int result = SSL_write_ex(ssl_, bytes.data(), bytes.size(), &moved);
+  const int result = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &moved);
+  writing_ = result != 1;
   if (result == 1) return Status::kDone;
   moved = 0;
   return Failed(result);
 }
 
 TlsSession::Status TlsSession::SendCloseNotify() {
+  if (released()) return records_->SendCloseNotify();
   ForgetOldErrors();
   // Zero: ours is sent, the peer's has not come; nobody needs it.
-  const int result = SSL_shutdown(ssl_);
+  const int result = SSL_shutdown(ssl_.get());
   return result >= 0 ? Status::kDone : Failed(result);
 }
 
 // Nobody waits for a ticket of TLS 1.3, which comes behind the handshake (RFC 8446 4.6.1). The client speaks first.
 Socket::Push TlsSession::push() const {
-  const bool ticket = SSL_get_state(ssl_) == TLS_ST_SW_SESSION_TICKET && SSL_version(ssl_) >= TLS1_3_VERSION;
+  const bool ticket = SSL_get_state(ssl_.get()) == TLS_ST_SW_SESSION_TICKET && SSL_version(ssl_.get()) >= TLS1_3_VERSION;
   return ticket ? Socket::Push::kWithNext : Socket::Push::kNow;
 }
 
-std::string TlsSession::Exporter() const { return ExporterBinding(ssl_); }
+std::string TlsSession::Exporter() const {
+  return released() ? std::string() : ExporterBinding(ssl_.get());
+}
 
-bool TlsSession::pending() const { return SSL_has_pending(ssl_) == 1; }
+bool TlsSession::pending() const {
+  return released() ? records_->pending() : SSL_has_pending(ssl_.get()) == 1;
+}
 
 TlsSession::Status TlsSession::Failed(int result) {
-  switch (SSL_get_error(ssl_, result)) {
+  switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
       return Status::kBlockedOnRead;
     case SSL_ERROR_WANT_WRITE:
@@ -137,6 +169,7 @@ TlsSession::Status TlsSession::Failed(int result) {
 }
 
 std::string TlsSession::failure() const {
+  if (released()) return records_->failure();
   if (socket_.failed()) return socket_.failure();
   if (socket_.ended()) return "closed";
   const char* reason = ERR_reason_error_string(ERR_peek_error());

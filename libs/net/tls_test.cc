@@ -205,21 +205,46 @@ TEST_F(TlsTest, ATicketLeavesWithWhatIsSaidNext) {
   });
 }
 
-class TlsVersionTest : public TlsTest, public ::testing::WithParamInterface<int> {};
+// A version, and whether the server's connections are released as soon as they may be.
+struct Kind {
+  std::string name;
+  int version;
+  std::string suites;  // the server's
+  bool released;
+};
+
+class TlsVersionTest : public TlsTest, public ::testing::WithParamInterface<Kind> {
+ protected:
+  TlsOptions Options() const { return {.cipher_suites = GetParam().suites}; }
+  TlsClientOptions Client() const { return {.version = GetParam().version}; }
+
+  // Starts TLS at `end`, and releases it when it is secured.
+  void Secure(ServerEnd& end, const TlsContexts& contexts) {
+    if (GetParam().released) end.on_secured = [&end] { end.connection->ReleaseTls(); };
+    end.connection->Start();
+    end.connection->StartTls(contexts, "");
+  }
+  std::function<void(ServerEnd&)> Echoing(const TlsContexts& contexts) {
+    return [this, &contexts](ServerEnd& end) {
+      end.on_bytes = [&end](std::string_view bytes) { end.connection->Write(bytes); };
+      Secure(end, contexts);
+    };
+  }
+};
 
 TEST_P(TlsVersionTest, ServesAndBindsChannels) {
-  const TlsContexts contexts({hosts_.Add("example.org")}, {});
-  Server server(Direct(contexts));
+  const TlsContexts contexts({hosts_.Add("example.org")}, Options());
+  Server server(Echoing(contexts));
   std::string exporter;
   std::string end_point;
   server.Serve([&] {
     TlsClient client(server.port());
-    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    ASSERT_TRUE(client.StartTls(Client())) << client.error();
     exporter = client.exporter();
     end_point = client.end_point();
     EXPECT_EQ(Echo(client, "hello"), "hello");
   });
-  EXPECT_EQ(server.end().tls.version, GetParam() == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2");
+  EXPECT_EQ(server.end().tls.version, GetParam().version == TLS1_3_VERSION ? "TLSv1.3" : "TLSv1.2");
   EXPECT_TRUE(server.end().tls.exports);
   EXPECT_EQ(server.end().exporter.size(), 32u);
   EXPECT_EQ(server.end().exporter, exporter);
@@ -228,13 +253,13 @@ TEST_P(TlsVersionTest, ServesAndBindsChannels) {
 
 TEST_P(TlsVersionTest, ResumesByTicketAlsoAfterReload) {
   const TlsHost host = hosts_.Add("example.org");
-  TlsContexts contexts({hosts_.Add("first.example"), host}, {});
-  Server server(Direct(contexts));
+  TlsContexts contexts({hosts_.Add("first.example"), host}, Options());
+  Server server(Echoing(contexts));
   std::shared_ptr<SSL_SESSION> session;
   server.Serve([&] {
     {
       TlsClient client(server.port());
-      ASSERT_TRUE(client.StartTls({.sni = "example.org", .version = GetParam()})) << client.error();
+      ASSERT_TRUE(client.StartTls({.sni = "example.org", .version = GetParam().version})) << client.error();
       Echo(client, "x");
       session = client.session();
       client.SendEnd();  // OpenSSL forgets the sessions of connections that were cut off
@@ -243,7 +268,7 @@ TEST_P(TlsVersionTest, ResumesByTicketAlsoAfterReload) {
     hosts_.Renew("example.org", "renewed");
     EXPECT_THAT(server.OnLoop([&] { return contexts.Reload(); }), ElementsAre("example.org"));
     TlsClient again(server.port());
-    ASSERT_TRUE(again.StartTls({.sni = "example.org", .version = GetParam(), .resume = session.get()}))
+    ASSERT_TRUE(again.StartTls({.sni = "example.org", .version = GetParam().version, .resume = session.get()}))
         << again.error();
     EXPECT_TRUE(again.resumed());
     EXPECT_EQ(Echo(again, "y"), "y");
@@ -254,20 +279,20 @@ TEST_P(TlsVersionTest, ResumesByTicketAlsoAfterReload) {
 }
 
 TEST_P(TlsVersionTest, ATicketOfOneHostIsNotValidAtAnother) {
-  const TlsContexts contexts({hosts_.Add("one.example"), hosts_.Add("two.example")}, {});
-  Server server(Direct(contexts));
+  const TlsContexts contexts({hosts_.Add("one.example"), hosts_.Add("two.example")}, Options());
+  Server server(Echoing(contexts));
   server.Serve([&] {
     std::shared_ptr<SSL_SESSION> session;
     {
       TlsClient client(server.port());
-      ASSERT_TRUE(client.StartTls({.sni = "one.example", .version = GetParam()}));
+      ASSERT_TRUE(client.StartTls({.sni = "one.example", .version = GetParam().version}));
       Echo(client, "x");
       session = client.session();
       client.SendEnd();
       client.ReceiveAll();
     }
     TlsClient other(server.port());
-    ASSERT_TRUE(other.StartTls({.sni = "two.example", .version = GetParam(), .resume = session.get()}))
+    ASSERT_TRUE(other.StartTls({.sni = "two.example", .version = GetParam().version, .resume = session.get()}))
         << other.error();
     EXPECT_FALSE(other.resumed());
     EXPECT_EQ(other.common_name(), "two.example");
@@ -275,7 +300,7 @@ TEST_P(TlsVersionTest, ATicketOfOneHostIsNotValidAtAnother) {
 }
 
 TEST_P(TlsVersionTest, LargeWritesToASlowReader) {
-  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  const TlsContexts contexts({hosts_.Add("example.org")}, Options());
   std::string large(32 << 20, '\0');  // more than the kernel holds for a connection
   for (std::size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 31 + i / 255);
   Server server([&](ServerEnd& end) {
@@ -284,12 +309,11 @@ TEST_P(TlsVersionTest, LargeWritesToASlowReader) {
       // More while a record is half sent.
       end.on_bytes = [&](std::string_view bytes) { end.connection->Write(bytes); };
     };
-    end.connection->Start();
-    end.connection->StartTls(contexts, "");
+    Secure(end, contexts);
   });
   server.Serve([&] {
     TlsClient client(server.port());
-    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    ASSERT_TRUE(client.StartTls(Client())) << client.error();
     client.Send("?");
     ASSERT_TRUE(server.Eventually([&] { return server.end().connection->queued() > 0; }));
     client.Send("and more");
@@ -300,15 +324,14 @@ TEST_P(TlsVersionTest, LargeWritesToASlowReader) {
 }
 
 TEST_P(TlsVersionTest, LargeInputInManyRecords) {
-  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  const TlsContexts contexts({hosts_.Add("example.org")}, Options());
   Server server([&](ServerEnd& end) {
-    end.connection->Start();
-    end.connection->StartTls(contexts, "");
+    Secure(end, contexts);
   });
   const std::string large(3 << 20, 'x');
   server.Serve([&] {
     TlsClient client(server.port());
-    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    ASSERT_TRUE(client.StartTls(Client())) << client.error();
     client.Send(large);
     for (int i = 0; i < 1000; ++i) client.Send("small");
     EXPECT_TRUE(server.Eventually([&] { return server.end().received.size() == large.size() + 5000; }));
@@ -317,16 +340,15 @@ TEST_P(TlsVersionTest, LargeInputInManyRecords) {
 
 // The second record is inside OpenSSL, decrypted or not, when the reader pauses: no readiness will tell of it.
 TEST_P(TlsVersionTest, ResumedReadingGetsWhatOpenSslHolds) {
-  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  const TlsContexts contexts({hosts_.Add("example.org")}, Options());
   Server server([&](ServerEnd& end) {
     end.on_bytes = [&](std::string_view) { end.connection->PauseReading(); };
-    end.connection->Start();
-    end.connection->StartTls(contexts, "");
+    Secure(end, contexts);
   });
   const std::string large(200000, 'x');
   server.Serve([&] {
     TlsClient client(server.port());
-    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    ASSERT_TRUE(client.StartTls(Client())) << client.error();
     client.Send(large);
     std::size_t seen = 0;
     while (seen < large.size()) {
@@ -342,19 +364,18 @@ TEST_P(TlsVersionTest, ResumedReadingGetsWhatOpenSslHolds) {
 }
 
 TEST_P(TlsVersionTest, CloseSendsQueueCloseNotifyAndEnd) {
-  const TlsContexts contexts({hosts_.Add("example.org")}, {});
+  const TlsContexts contexts({hosts_.Add("example.org")}, Options());
   const std::string large(1 << 20, 'x');
   Server server([&](ServerEnd& end) {
     end.on_bytes = [&](std::string_view) {
       end.connection->Write(large);
       end.connection->Close(seconds(10));
     };
-    end.connection->Start();
-    end.connection->StartTls(contexts, "");
+    Secure(end, contexts);
   });
   server.Serve([&] {
     TlsClient client(server.port());
-    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    ASSERT_TRUE(client.StartTls(Client())) << client.error();
     client.Send("?");
     EXPECT_EQ(client.ReceiveAll().size(), large.size());
     EXPECT_TRUE(client.ended_cleanly());
@@ -365,11 +386,11 @@ TEST_P(TlsVersionTest, CloseSendsQueueCloseNotifyAndEnd) {
 }
 
 TEST_P(TlsVersionTest, AnEndWithoutCloseNotifyIsAnEnd) {
-  const TlsContexts contexts({hosts_.Add("example.org")}, {});
-  Server server(Direct(contexts));
+  const TlsContexts contexts({hosts_.Add("example.org")}, Options());
+  Server server(Echoing(contexts));
   server.Serve([&] {
     TlsClient client(server.port());
-    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    ASSERT_TRUE(client.StartTls(Client())) << client.error();
     Echo(client, "x");
     client.Close();
     EXPECT_TRUE(server.Eventually([&] { return server.end().closed == 1; }));
@@ -378,11 +399,11 @@ TEST_P(TlsVersionTest, AnEndWithoutCloseNotifyIsAnEnd) {
 }
 
 TEST_P(TlsVersionTest, CloseNotifyAloneIsAnsweredAndEnds) {
-  const TlsContexts contexts({hosts_.Add("example.org")}, {});
-  Server server(Direct(contexts));
+  const TlsContexts contexts({hosts_.Add("example.org")}, Options());
+  Server server(Echoing(contexts));
   server.Serve([&] {
     TlsClient client(server.port());
-    ASSERT_TRUE(client.StartTls({.version = GetParam()})) << client.error();
+    ASSERT_TRUE(client.StartTls(Client())) << client.error();
     EXPECT_EQ(Echo(client, "x"), "x");
     client.SendCloseNotify();
     EXPECT_EQ(client.ReceiveAll(), "");
@@ -392,8 +413,14 @@ TEST_P(TlsVersionTest, CloseNotifyAloneIsAnsweredAndEnds) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, TlsVersionTest, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
-                         [](const auto& version) { return version.param == TLS1_3_VERSION ? "Tls13" : "Tls12"; });
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, TlsVersionTest,
+    ::testing::Values(Kind{"Tls12", TLS1_2_VERSION, "", false}, Kind{"Tls13", TLS1_3_VERSION, "", false},
+                      Kind{"Tls12Released", TLS1_2_VERSION, "", true},
+                      Kind{"Aes128Released", TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", true},
+                      Kind{"Aes256Released", TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384", true},
+                      Kind{"ChachaReleased", TLS1_3_VERSION, "TLS_CHACHA20_POLY1305_SHA256", true}),
+    [](const auto& kind) { return kind.param.name; });
 
 TEST_F(TlsTest, MinimumVersionIsKept) {
   const TlsContexts contexts({hosts_.Add("example.org")}, {.min_version = "1.3"});
@@ -555,7 +582,7 @@ TEST_F(TlsTest, InfoCanBeForgotten) {
     ASSERT_TRUE(client.StartTls());
     server.Eventually([&] { return server.end().secured == 1; });
     EXPECT_NE(server.OnLoop([&] { return server.end().connection->tls(); }), nullptr);
-    server.OnLoop([&] { server.end().connection->ForgetTlsInfo(); });
+    server.OnLoop([&] { server.end().connection->ReleaseTls(); });
     EXPECT_EQ(server.OnLoop([&] { return server.end().connection->tls(); }), nullptr);
     EXPECT_EQ(Echo(client, "x"), "x");
   });

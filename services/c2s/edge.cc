@@ -29,6 +29,7 @@ net::TlsOptions TlsSettings(const config::C2s& config) {
   options.ciphers = config.tls_ciphers;
   options.cipher_suites = config.tls_cipher_suites;
   options.ticket_key_file = config.tls_ticket_key_file;
+  options.release = config.tls_release;
   return options;
 }
 

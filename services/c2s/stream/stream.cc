@@ -265,7 +265,7 @@ void Stream::Established(std::shared_ptr<Stage> stage) {
   context_.metrics.streams_negotiating.Decrement();
   watchdog_.Established();
   identity_.reset();
-  connection_.ForgetTlsInfo();
+  connection_.ReleaseTls();
   Enter(std::move(stage));
 }
 

@@ -1,0 +1,57 @@
+#include "libs/net/tls_secrets.h"
+
+#include <openssl/crypto.h>
+#include <openssl/ssl.h>
+
+#include <string_view>
+
+#include "libs/net/client_hello.h"
+
+namespace parley::net {
+namespace {
+
+// A line is "LABEL <client random> <secret>", in hexadecimal digits.
+std::string SecretOf(std::string_view line) {
+  const std::string hex(line.substr(line.rfind(' ') + 1));
+  std::string secret(hex.size() / 2, '\0');
+  std::size_t size = 0;
+  OPENSSL_hexstr2buf_ex(reinterpret_cast<unsigned char*>(secret.data()), secret.size(), &size, hex.c_str(), '\0');
+  return secret;
+}
+
+void Cleanse(std::string& secret) { OPENSSL_cleanse(secret.data(), secret.size()); }
+
+}  // namespace
+
+void TlsSecrets::InstallIn(SSL_CTX* context) { SSL_CTX_set_keylog_callback(context, OnKeyLog); }
+
+TlsSecrets::TlsSecrets(SSL* ssl) {
+  SSL_set_msg_callback(ssl, OnMessage);
+  SSL_set_msg_callback_arg(ssl, this);
+}
+
+TlsSecrets::~TlsSecrets() {
+  Cleanse(client_);
+  Cleanse(server_);
+}
+
+void TlsSecrets::OnKeyLog(const SSL* ssl, const char* text) {
+  const auto* hello = static_cast<const ClientHello*>(SSL_get_app_data(ssl));
+  if (hello == nullptr || hello->secrets == nullptr) return;
+  const std::string_view line(text);
+  if (line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) hello->secrets->client_ = SecretOf(line);
+  if (line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) hello->secrets->server_ = SecretOf(line);
+}
+
+void TlsSecrets::OnMessage(int sent, int, int type, const void* bytes, std::size_t size, SSL*, void* self) {
+  auto& secrets = *static_cast<TlsSecrets*>(self);
+  if (type == SSL3_RT_HEADER) {
+    if (sent != 0 && !secrets.server_.empty()) ++secrets.sent_;
+    if (sent == 0 && !secrets.client_.empty()) ++secrets.received_;
+  }
+  const bool update = type == SSL3_RT_HANDSHAKE && size > 0 &&
+                      *static_cast<const unsigned char*>(bytes) == SSL3_MT_KEY_UPDATE;
+  secrets.updated_ |= update;
+}
+
+}  // namespace parley::net
