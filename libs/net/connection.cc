@@ -33,6 +33,7 @@ std::string Connection::TlsExporter() const {
 void Connection::ReleaseTls() {
   if (state_->tls() != nullptr) state_->tls()->Release();
 }
+bool Connection::tls_released() const { return state_->tls() != nullptr && state_->tls()->released(); }
 std::uint64_t Connection::bytes_in() const { return state_->socket().bytes_in(); }
 std::uint64_t Connection::bytes_out() const { return state_->socket().bytes_out(); }
 

@@ -69,9 +69,11 @@ class Connection {
   std::string address() const;      // "192.0.2.1" or "2001:db8::1"
   const TlsInfo* tls() const;       // nullptr while plain
   std::string TlsExporter() const;  // RFC 9266; empty: there is none
-  // Authentication is over: nobody asks for tls() and TlsExporter() any more. Frees what they tell, half a KiB, and what
-  // OpenSSL holds of a connection with TLS 1.3, 14 KiB (TlsOptions::release, TlsRecords).
+  // Authentication is over: nobody asks for tls() and TlsExporter() any more. Frees what they tell, half a KiB, and
+  // what OpenSSL holds of a connection with TLS 1.3, 14 KiB (TlsOptions::release, TlsRecords).
   void ReleaseTls();
+  // That is done: it is not between two records of OpenSSL's, nor with TLS 1.2.
+  bool tls_released() const;
   // On the wire, with TLS framing.
   std::uint64_t bytes_in() const;
   std::uint64_t bytes_out() const;

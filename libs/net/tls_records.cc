@@ -5,8 +5,6 @@
 #include <memory>
 #include <utility>
 
-#include "libs/net/tls_secrets.h"
-
 namespace parley::net {
 namespace {
 
@@ -105,10 +103,8 @@ class TlsRecords::Sink {
   std::string& kept_;
 };
 
-TlsRecords::TlsRecords(Socket& socket, const TlsSuite& suite, const TlsSecrets& secrets)
-    : socket_(socket),
-      in_(suite, secrets.client(), secrets.received()),
-      out_(suite, secrets.server(), secrets.sent()) {}
+TlsRecords::TlsRecords(Socket& socket, const TlsSuite& suite, const TlsSecret& client, const TlsSecret& server)
+    : socket_(socket), in_(suite, client), out_(suite, server) {}
 
 TlsStatus TlsRecords::Read(char* to, std::size_t size, std::size_t& moved) {
   Sink sink(to, size, plain_);
@@ -174,8 +170,8 @@ void TlsRecords::TakeAlert(std::span<const unsigned char> content) {
   }
 }
 
-// Of what may come here a server has asked for nothing but key updates. Their five bytes fill a record, as new keys begin
-// with a new one (RFC 8446 5.1); in two records, which is legal, nobody sends them.
+// Of what may come here a server has asked for nothing but key updates. Their five bytes fill a record, as new keys
+// begin with a new one (RFC 8446 5.1); in two records, which is legal, nobody sends them.
 void TlsRecords::TakeHandshake(std::span<const unsigned char> content) {
   constexpr unsigned char kHeader[] = {kKeyUpdate, 0, 0, 1};
   if (content.size() != sizeof kHeader + 1 || !std::equal(std::begin(kHeader), std::end(kHeader), content.begin())) {

@@ -12,13 +12,11 @@
 
 namespace parley::net {
 
-class TlsSecrets;
-
 // The server's side of a TLS 1.3 connection behind its handshake, on one socket: records (RFC 8446 5), alerts (6) and
 // key updates (4.6.3). Takes over from OpenSSL between two records, and keeps 0.4 KiB of the 14 that it would.
 class TlsRecords {
  public:
-  TlsRecords(Socket& socket, const TlsSuite& suite, const TlsSecrets& secrets);
+  TlsRecords(Socket& socket, const TlsSuite& suite, const TlsSecret& client, const TlsSecret& server);
 
   // As of TlsSession.
   TlsStatus Read(char* to, std::size_t size, std::size_t& moved);
@@ -46,9 +44,9 @@ class TlsRecords {
   Socket& socket_;
   TlsTraffic in_;
   TlsTraffic out_;
-  std::string wire_;             // came, and is not a whole record yet, or one that there was no room for
-  std::string plain_;            // decrypted, and there was no room for it
-  std::string unsent_;           // sealed
+  std::string wire_;              // came, and is not a whole record yet, or one that there was no room for
+  std::string plain_;             // decrypted, and there was no room for it
+  std::string unsent_;            // sealed
   std::size_t unsent_plain_ = 0;  // bytes of the caller in there
   std::string failure_;
   TlsStatus state_ = TlsStatus::kDone;  // kEnd, kFailed: what Read() says once all before it is read

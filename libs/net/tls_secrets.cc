@@ -31,26 +31,26 @@ TlsSecrets::TlsSecrets(SSL* ssl) {
 }
 
 TlsSecrets::~TlsSecrets() {
-  Cleanse(client_);
-  Cleanse(server_);
+  Cleanse(client_.bytes);
+  Cleanse(server_.bytes);
 }
 
 void TlsSecrets::OnKeyLog(const SSL* ssl, const char* text) {
   const auto* hello = static_cast<const ClientHello*>(SSL_get_app_data(ssl));
   if (hello == nullptr || hello->secrets == nullptr) return;
   const std::string_view line(text);
-  if (line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) hello->secrets->client_ = SecretOf(line);
-  if (line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) hello->secrets->server_ = SecretOf(line);
+  if (line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) hello->secrets->client_.bytes = SecretOf(line);
+  if (line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) hello->secrets->server_.bytes = SecretOf(line);
 }
 
 void TlsSecrets::OnMessage(int sent, int, int type, const void* bytes, std::size_t size, SSL*, void* self) {
   auto& secrets = *static_cast<TlsSecrets*>(self);
   if (type == SSL3_RT_HEADER) {
-    if (sent != 0 && !secrets.server_.empty()) ++secrets.sent_;
-    if (sent == 0 && !secrets.client_.empty()) ++secrets.received_;
+    TlsSecret& secret = sent != 0 ? secrets.server_ : secrets.client_;
+    if (!secret.bytes.empty()) ++secret.records;
   }
-  const bool update = type == SSL3_RT_HANDSHAKE && size > 0 &&
-                      *static_cast<const unsigned char*>(bytes) == SSL3_MT_KEY_UPDATE;
+  const bool update =
+      type == SSL3_RT_HANDSHAKE && size > 0 && *static_cast<const unsigned char*>(bytes) == SSL3_MT_KEY_UPDATE;
   secrets.updated_ |= update;
 }
 

@@ -2,8 +2,9 @@
 
 #include <openssl/types.h>
 
-#include <cstdint>
-#include <string>
+#include <cstddef>
+
+#include "libs/net/tls_traffic.h"
 
 namespace parley::net {
 
@@ -21,21 +22,16 @@ class TlsSecrets {
   ~TlsSecrets();
 
   // All is known, and the keys are still the first ones.
-  bool complete() const { return !client_.empty() && !server_.empty() && !updated_; }
-  const std::string& client() const { return client_; }
-  const std::string& server() const { return server_; }
-  // Records since the secret came into use.
-  std::uint64_t received() const { return received_; }
-  std::uint64_t sent() const { return sent_; }
+  bool complete() const { return !client_.bytes.empty() && !server_.bytes.empty() && !updated_; }
+  const TlsSecret& client() const { return client_; }
+  const TlsSecret& server() const { return server_; }
 
  private:
   static void OnKeyLog(const SSL* ssl, const char* line);
   static void OnMessage(int sent, int version, int type, const void* bytes, std::size_t size, SSL* ssl, void* self);
 
-  std::string client_;
-  std::string server_;
-  std::uint64_t received_ = 0;
-  std::uint64_t sent_ = 0;
+  TlsSecret client_;
+  TlsSecret server_;
   bool updated_ = false;
 };
 

@@ -105,9 +105,9 @@ void TlsSession::Release() {
 void TlsSession::ReleaseBetweenRecords() {
   if (!releasing_ || ssl_ == nullptr || writing_ || pending()) return;
   releasing_ = false;
-  const TlsSuite* suite = TlsSuite::Of(ssl_.get());
+  const TlsSuite* suite = TlsSuite::Find(SSL_CIPHER_get_id(SSL_get_current_cipher(ssl_.get())));
   if (suite == nullptr || secrets_ == nullptr || !secrets_->complete()) return;
-  records_ = std::make_unique<TlsRecords>(socket_, *suite, *secrets_);
+  records_ = std::make_unique<TlsRecords>(socket_, *suite, secrets_->client(), secrets_->server());
   ssl_.reset();
   secrets_.reset();
 }
@@ -116,10 +116,9 @@ TlsSession::Status TlsSession::Read(char* to, std::size_t size, std::size_t& mov
   if (released()) return records_->Read(to, size, moved);
   ForgetOldErrors();
   const int result = SSL_read_ex(ssl_.get(), to, size, &moved);
-  if (result == 1) return Status::kDone;
-  moved = 0;
-  const Status status = Failed(result);
-  if (status == Status::kBlockedOnRead) ReleaseBetweenRecords();
+  const Status status = result == 1 ? Status::kDone : Failed(result);
+  if (result != 1) moved = 0;
+  if (status == Status::kDone || status == Status::kBlockedOnRead) ReleaseBetweenRecords();
   return status;
 }
 
@@ -143,17 +142,14 @@ TlsSession::Status TlsSession::SendCloseNotify() {
 
 // Nobody waits for a ticket of TLS 1.3, which comes behind the handshake (RFC 8446 4.6.1). The client speaks first.
 Socket::Push TlsSession::push() const {
-  const bool ticket = SSL_get_state(ssl_.get()) == TLS_ST_SW_SESSION_TICKET && SSL_version(ssl_.get()) >= TLS1_3_VERSION;
+  const bool ticket =
+      SSL_get_state(ssl_.get()) == TLS_ST_SW_SESSION_TICKET && SSL_version(ssl_.get()) >= TLS1_3_VERSION;
   return ticket ? Socket::Push::kWithNext : Socket::Push::kNow;
 }
 
-std::string TlsSession::Exporter() const {
-  return released() ? std::string() : ExporterBinding(ssl_.get());
-}
+std::string TlsSession::Exporter() const { return released() ? std::string() : ExporterBinding(ssl_.get()); }
 
-bool TlsSession::pending() const {
-  return released() ? records_->pending() : SSL_has_pending(ssl_.get()) == 1;
-}
+bool TlsSession::pending() const { return released() ? records_->pending() : SSL_has_pending(ssl_.get()) == 1; }
 
 TlsSession::Status TlsSession::Failed(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {

@@ -37,8 +37,8 @@ class TlsSession {
 
   // nullptr before the handshake is done, and after Release().
   const TlsInfo* info() const { return info_.get(); }
-  // tls-exporter channel binding (RFC 9266), where info() says that there is one. Computed anew: few ask for it. Not after
-  // Release().
+  // tls-exporter channel binding (RFC 9266), where info() says that there is one. Computed anew: few ask for it. Not
+  // after Release().
   std::string Exporter() const;
   // All is known that was to be known of the handshake. OpenSSL goes now or, if it is within a record, soon.
   void Release();
@@ -61,7 +61,7 @@ class TlsSession {
   std::unique_ptr<TlsSecrets> secrets_;  // while OpenSSL may go
   std::unique_ptr<SSL, FreeSsl> ssl_;
   std::unique_ptr<TlsRecords> records_;  // instead of it
-  std::unique_ptr<ClientHello> hello_;  // during the handshake
+  std::unique_ptr<ClientHello> hello_;   // during the handshake
   std::unique_ptr<TlsInfo> info_;
   bool releasing_ = false;
   bool writing_ = false;  // OpenSSL has a part of a record that the socket did not take

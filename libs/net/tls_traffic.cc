@@ -66,12 +66,11 @@ void ExpandLabel(const TlsSuite& suite, std::span<const unsigned char> secret, s
 
 }  // namespace
 
-const TlsSuite* TlsSuite::Of(const SSL* ssl) {
+const TlsSuite* TlsSuite::Find(std::uint32_t id) {
   static const TlsSuite& aes128 = Suite("AES-128-GCM", "SHA256");
   static const TlsSuite& aes256 = Suite("AES-256-GCM", "SHA384");
   static const TlsSuite& chacha = Suite("ChaCha20-Poly1305", "SHA256");
-  if (SSL_version(ssl) != TLS1_3_VERSION) return nullptr;
-  switch (SSL_CIPHER_get_id(SSL_get_current_cipher(ssl))) {
+  switch (id) {
     case TLS1_3_CK_AES_128_GCM_SHA256:
       return &aes128;
     case TLS1_3_CK_AES_256_GCM_SHA384:
@@ -83,9 +82,9 @@ const TlsSuite* TlsSuite::Of(const SSL* ssl) {
   }
 }
 
-TlsTraffic::TlsTraffic(const TlsSuite& suite, std::string_view secret, std::uint64_t sequence)
-    : suite_(suite), sequence_(sequence) {
-  std::copy_n(secret.begin(), suite.secret_size, secret_.begin());
+TlsTraffic::TlsTraffic(const TlsSuite& suite, const TlsSecret& secret) : suite_(suite), sequence_(secret.records) {
+  if (secret.bytes.size() != suite.secret_size) throw std::invalid_argument("TLS: a secret of another size");
+  std::copy(secret.bytes.begin(), secret.bytes.end(), secret_.begin());
   DeriveKeys();
 }
 

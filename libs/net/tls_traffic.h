@@ -18,8 +18,14 @@ struct TlsSuite {
   std::size_t key_size;
   std::size_t secret_size;
 
-  // nullptr: not one of AES-GCM or ChaCha20-Poly1305 in TLS 1.3.
-  static const TlsSuite* Of(const SSL* ssl);
+  // By SSL_CIPHER_get_id(). nullptr: not one of AES-GCM or ChaCha20-Poly1305 in TLS 1.3.
+  static const TlsSuite* Find(std::uint32_t id);
+};
+
+// Of one direction (RFC 8446 7.1), and how many records its keys have protected.
+struct TlsSecret {
+  std::string bytes;
+  std::uint64_t records = 0;
 };
 
 // RFC 8446 5.1.
@@ -35,15 +41,15 @@ class TlsTraffic {
   static constexpr std::size_t kMaxCipher = kMaxPlain + 256;
   static constexpr std::size_t kTagSize = 16;
 
-  TlsTraffic(const TlsSuite& suite, std::string_view secret, std::uint64_t sequence);
+  TlsTraffic(const TlsSuite& suite, const TlsSecret& secret);
   TlsTraffic(const TlsTraffic&) = delete;
   TlsTraffic& operator=(const TlsTraffic&) = delete;
   ~TlsTraffic();
 
   // Appends one record (5.2) with at most kMaxPlain bytes to `wire`.
   void Seal(TlsContent type, std::string_view plain, std::string& wire);
-  // Decrypts a record with its header, of at least kTagSize bytes behind that, in place: `inner` is the content with its
-  // type and padding. False: it is not authentic.
+  // Decrypts a record with its header, of at least kTagSize bytes behind that, in place: `inner` is the content with
+  // its type and padding. False: it is not authentic.
   bool Open(std::span<unsigned char> record, std::span<unsigned char>& inner);
   // The next generation of keys (7.2).
   void Update();
