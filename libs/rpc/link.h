@@ -141,8 +141,8 @@ struct LinkOptions {
   std::chrono::milliseconds ack_delay{3};
   // From dialling to the peer's Hello; from accepting to the end of the greetings of TLS and HTTP/2.
   std::chrono::milliseconds hello_timeout{5000};
-  std::chrono::milliseconds keepalive{400};  // HTTP/2 ping when nothing comes
-  std::chrono::milliseconds keepalive_timeout{1500};
+  std::chrono::milliseconds keepalive{300};  // HTTP/2 ping when nothing comes
+  std::chrono::milliseconds keepalive_timeout{1300};
   std::chrono::milliseconds reconnect_min{50};
   std::chrono::milliseconds reconnect_max{1000};
   // A unary call that may be repeated and is not answered for so long is made to another replica, too.

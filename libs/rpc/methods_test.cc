@@ -13,6 +13,10 @@
 #include "parley/accounts/v1/accounts.grpc.pb.h"
 #include "parley/admin/v1/admin.grpc.pb.h"
 
+// Debian's gRPC is not built for ThreadSanitizer, which does not see how its threads hand over what they free.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() { return "race:grpc_core::"; }
+
 namespace parley::rpc {
 namespace {
 

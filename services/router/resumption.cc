@@ -180,12 +180,15 @@ void Resumption::OrphanLater(const std::string& bare, const Claim& claim) {
   parts_.accounts.Post(bare, std::move(job));
 }
 
+// Redis lost it, and its edge has not put it back yet. (Or another router has ended it while we could not reach Redis;
+// then that remembers the end.)
+bool Resumption::Vanished(Account& account, const std::string& session) {
+  return account.WithId(session) == nullptr && account.Asking(session) != nullptr;
+}
+
 Task<void> Resumption::NotFound(Account& account, Claim claim) {
   const auto handled = co_await parts_.store.RecallEnded(account.bare(), claim.ask.session());
-  // Redis lost it, and its edge has not put it back yet; or it cannot be known.
-  const bool vanished =
-      account.WithId(claim.ask.session()) == nullptr && account.Asking(claim.ask.session()) != nullptr;
-  if (!handled || vanished) {
+  if (!handled || (!handled->has_value() && Vanished(account, claim.ask.session()))) {
     Later(claim);
     co_return;
   }

@@ -58,6 +58,7 @@ class Resumption {
   void Later(const Claim& claim);
   void OrphanLater(const std::string& bare, const Claim& claim);
   Task<void> Orphan(Account& account, Claim claim);
+  static bool Vanished(Account& account, const std::string& session);
   Task<void> NotFound(Account& account, Claim claim);
 
   Parts parts_;

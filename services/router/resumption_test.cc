@@ -381,6 +381,19 @@ TEST_F(ResumptionTest, AnEmptiedRedisIsFilledAgain) {
   EXPECT_EQ(RecordOf().queue(), romeo.queue());
 }
 
+// This router had lost Redis meanwhile: to it, the session looks like one that Redis has lost.
+TEST_F(ResumptionTest, WhatAnotherRouterHasEndedIsOver) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Redis({"FLUSHALL"});
+  RunUntil([&] { return Metric("parley_router_rosters_cached") == 0; });
+  EXPECT_EQ(Resumed(second(), romeo).resumed().condition(), "resource-constraint");
+  Redis({"SET", "parley:e:{romeo@home.example}:" + romeo.id(), "2"});
+  Client& answer = Resumed(second(), romeo);
+  EXPECT_EQ(answer.resumed().condition(), "item-not-found");
+  EXPECT_EQ(answer.resumed().handled(), 2u);
+}
+
 TEST_F(ResumptionTest, ALateResumptionIsToldWhatWasHandled) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
