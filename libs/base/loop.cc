@@ -21,6 +21,7 @@ struct Loop::State {
   boost::asio::io_context io{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
   std::vector<Task> end_of_turn;
+  std::vector<Task> ending;  // those that run now; empty between turns, keeps its capacity
   std::atomic<std::thread::id> thread;
 };
 
@@ -65,8 +66,9 @@ void Loop::Run() {
     }
     // What a task adds belongs to the same turn: gathering must not wait for the next event.
     while (!state_->end_of_turn.empty()) {
-      auto tasks = std::exchange(state_->end_of_turn, {});
-      for (auto& task : tasks) task();
+      state_->ending.swap(state_->end_of_turn);
+      for (auto& task : state_->ending) task();
+      state_->ending.clear();
     }
   }
   state_->thread = std::thread::id();
