@@ -123,6 +123,8 @@ void CheckConsistency(const Parsed& parsed) {
           "must not be larger than link.reconnect_max");
   Require(parsed, config.link.batch_bytes <= config.link.window_bytes, "link.batch_bytes",
           "must not be larger than link.window_bytes");
+  Require(parsed, config.link.window <= config.link.max_items, "link.max_items",
+          "must not be less than link.window: so many stanzas may be acknowledged at once");
   Require(parsed, config.c2s.max_stanza_bytes <= config.link.window_bytes, "link.window_bytes",
           "must have room for one stanza of c2s.max_stanza_bytes");
   CheckMessages(parsed);

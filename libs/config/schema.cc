@@ -148,6 +148,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(link.max_message_bytes, Bytes(kMiB, kGiB),
           "Largest message of a call, or batch of a stream; the call or stream of a larger one ends. Room for a whole "
           "roster and for the largest stanza. The same everywhere."),
+      ROW(link.max_items, Number(100'000, kMany),
+          "Stanzas, acknowledgements, requests and replies together in one batch of a stream, which take more memory "
+          "than bytes on the way; the stream of one with more ends. Not less than link.window."),
       ROW(link.max_unread_bytes, Bytes(kMiB, 64 * kGiB),
           "What came on one connection, and is no whole message yet or waits to be handled; and what waits for one "
           "caller to read it. The call that exceeds it fails."),

@@ -13,6 +13,8 @@ namespace {
 using link::v1::Frame;
 using link::v1::Hello;
 
+// For what gathered to leave when we close. No setting: a peer that reads takes it at once, and one that does not hears
+// no acknowledgement, so that it sends again what we may have had.
 constexpr std::chrono::milliseconds kCloseTimeout{1000};
 // Each thing that a peer says of itself stands in the log.
 constexpr std::size_t kMaxNameBytes = 256;
@@ -118,9 +120,9 @@ void Endpoint::OnFrame(Frame& frame, std::size_t bytes) {
   if (frame.draining() && stage_ == Stage::kUp && !std::exchange(peer_draining_, true)) handler_->OnDraining(*this);
 }
 
-void Endpoint::OnGarbage() {
+void Endpoint::OnGarbage(const std::string& reason) {
   const auto self = shared_from_this();
-  Violation("what came is no frame");
+  Violation(reason);
 }
 
 void Endpoint::OnAcks(const Frame& frame) {

@@ -56,7 +56,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void Attach(Transport& transport) { transport_ = &transport; }
   void OnOpen(const std::string& remote_address) override;
   void OnFrame(link::v1::Frame& frame, std::size_t bytes) override;
-  void OnGarbage() override;
+  void OnGarbage(const std::string& reason) override;
   void OnWritten() override;
   void OnBroken(const std::string& reason) override;
 

@@ -196,7 +196,7 @@ TEST_F(EndpointTest, SecondHelloIsAViolation) {
 
 TEST_F(EndpointTest, GarbageIsAViolation) {
   Up();
-  endpoint_->OnGarbage();
+  endpoint_->OnGarbage("what came is no frame");
   EXPECT_TRUE(transport_.aborted);
 }
 

@@ -76,6 +76,36 @@ TEST_F(Http2AttackTest, CallsThatAreTakenBackAtOnceAreLimited) {
   ExpectOthersServed();
 }
 
+// It is told that the connection ends, but behind what it does not read.
+TEST_F(Http2AttackTest, CallsThatAreTakenBackByWhoNeverReadsAreLimited) {
+  constexpr int kSmall = 4096, kInitialWindow = 4, kWindow = 1 << 30;
+  options_.max_calls = 10;
+  options_.max_unread_bytes = 1 << 20;
+  prepare_ = [](Talk& talk) {
+    talk.on_open = [](ByteStream& stream) { stream.WriteBytes(std::string(32 << 20, 'x')); };
+  };
+  RawPeer peer(address(), kSmall);
+  peer.Greet(Setting(kInitialWindow, kWindow));
+  peer.Say(Frame(kWindowUpdate, 0, 0, Big(kWindow, 4)) + RawRequest(1));
+  Until([&] {
+    peer.Send();
+    return calls_.size() == 1;
+  });
+  prepare_ = [](Talk&) {};
+  std::uint32_t id = 3;
+  Until([&] {
+    for (int i = 0; i < 1000 && peer.sent(); ++i, id += 2) {
+      peer.Say(RawRequest(id) + Frame(kRst, 0, id, Big(8, 4)));
+      peer.Send();
+    }
+    return !peer.Send();
+  });
+  Until([&] { return closed_ == 1; });
+  EXPECT_EQ(Reached("flood"), 1);
+  prepare_ = {};
+  ExpectOthersServed();
+}
+
 TEST_F(Http2AttackTest, WhatIsNoMessageEndsTheCall) {
   RawPeer peer(address());
   peer.Greet();
@@ -234,15 +264,19 @@ TEST_F(Http2SilenceTest, WhatComesAfterItCountsOnceThePeerAnswers) {
   EXPECT_EQ(calls_[0]->messages, std::vector<std::string>{"late"});
 }
 
-TEST_F(Http2SilenceTest, AnAnswerFromBeforeDoesNotCount) {
+// It is as old as what it was to vouch for. One that always reads so late would doubt for ever.
+TEST_F(Http2SilenceTest, AnAnswerFromBeforeAnotherOneEndsTheConnection) {
   RawPeer peer(address());
   SaySomethingLate(peer);
-  const auto earlier = std::exchange(peer.frames, {});
+  EXPECT_EQ(Reached("silence"), 1);
   RunFor(loop_, 2 * kSilence);
-  AnswerPings(peer, earlier);
+  AnswerPings(peer, std::exchange(peer.frames, {}));
   peer.Say(Frame(kData, 0, 1, Message("later")));
-  Until([&] { return peer.Got(kPing); });
-  RunFor(loop_, std::chrono::milliseconds(10));
+  Until([&] {
+    peer.Turn();
+    return peer.gone();
+  });
+  EXPECT_TRUE(calls_[0]->ended);
   EXPECT_TRUE(calls_[0]->messages.empty());
 }
 

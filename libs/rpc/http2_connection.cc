@@ -59,6 +59,7 @@ void Http2Connection::AwaitGreeting() {
 void Http2Connection::OnGreeted() {
   greeted_ = true;
   greeting_.Cancel();
+  SubmitSoon();
 }
 
 void Http2Connection::OnConnected() {
@@ -67,7 +68,6 @@ void Http2Connection::OnConnected() {
   Greet();
   last_heard_ = Clock::now();
   Watch(options_.keepalive);
-  for (const auto& stream : std::exchange(unsent_, {})) Submit(stream);
   PlanSaying();
 }
 
@@ -89,14 +89,20 @@ ByteStream& Http2Connection::Call(const std::string& method) {
   const auto stream = std::make_shared<Http2Stream>(*this, method);
   self_ = shared_from_this();
   unsent_.push_back(stream);
-  if (session_ && !broken_) {
-    loop_.Post([self = shared_from_this()] {
-      for (const auto& unsent : std::exchange(self->unsent_, {})) self->Submit(unsent);
-    });
-  } else if (broken_) {
+  if (broken_) {
     loop_.Post([stream] { stream->Broken(CallStatus::NeverSent("the connection is gone")); });
+  } else if (greeted_) {
+    SubmitSoon();
   }
   return *stream;
+}
+
+// Not before the peer has greeted: one that refuses the connection (link.max_connections) has not seen them, and so
+// they may be made elsewhere.
+void Http2Connection::SubmitSoon() {
+  loop_.Post([self = shared_from_this()] {
+    for (const auto& unsent : std::exchange(self->unsent_, {})) self->Submit(unsent);
+  });
 }
 
 void Http2Connection::Submit(const std::shared_ptr<Http2Stream>& stream) {
@@ -220,6 +226,7 @@ void Http2Connection::Say() {
 
 void Http2Connection::OnDrained() {
   const auto self = shared_from_this();
+  unheard_bytes_ = 0;
   for (const auto& stream : std::exchange(draining_, {})) stream->OnDrained();
   if (broken_) return;
   if (over()) return Break("HTTP/2: the connection had to end");
@@ -230,6 +237,12 @@ bool Http2Connection::over() const {
   return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0;
 }
 
+// A peer that does not read is not listened to for ever: that nghttp2 ends the connection is said behind the rest.
+bool Http2Connection::Unheard(std::size_t bytes) {
+  if (pipe_->busy()) unheard_bytes_ += bytes;
+  return unheard_bytes_ > options_.max_unread_bytes;
+}
+
 void Http2Connection::Fail(int nghttp2_error) {
   const bool flood = nghttp2_error == NGHTTP2_ERR_FLOODED || nghttp2_error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
   if (flood) options_.metrics->Reached(Http2Limit::kFlood);
@@ -238,8 +251,10 @@ void Http2Connection::Fail(int nghttp2_error) {
 
 // A process that stood still must not act on what a peer said that has given it up since, and told others. It may have
 // done so if we have not heard of it for that long. Its answer to a ping comes behind all that, and not at all if it
-// has; until then nothing counts. (What can be seen at once, that it has gone, Pipe tells before OnPause.)
+// has; until then nothing counts. If we stand still again before we have read it, it is too old to say that, and each
+// answer would be: the connection ends. (What can be seen at once, that it has gone, Pipe tells before OnPause.)
 void Http2Connection::Doubt() {
+  options_.metrics->Reached(Http2Limit::kSilence);
   doubts_ = true;
   ++doubt_;
   std::array<std::uint8_t, sizeof doubt_> number{};
@@ -259,7 +274,11 @@ void Http2Connection::OnPause() {
 void Http2Connection::OnBytes(std::string_view bytes) {
   const auto self = shared_from_this();
   const auto now = Clock::now();
-  if (now - std::exchange(last_heard_, now) > options_.keepalive_timeout) Doubt();
+  if (nghttp2_session_want_read(session_.get()) == 0) return;  // to CheckPeer it is silent
+  if (Unheard(bytes.size())) return Fail(NGHTTP2_ERR_FLOODED);
+  const bool silent = now - std::exchange(last_heard_, now) > options_.keepalive_timeout;
+  if (silent && doubts_) return Break("silent for too long, twice");
+  if (silent) Doubt();
   pinged_ = false;
   const ssize_t taken =
       nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());

@@ -72,6 +72,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   // It has to be done with the greetings in time.
   void AwaitGreeting();
   void OnGreeted();
+  void SubmitSoon();
   void Submit(const std::shared_ptr<Http2Stream>& stream);
   void OnRequest(const std::shared_ptr<Http2Stream>& stream);
   // What is no call of gRPC.
@@ -79,6 +80,7 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   std::shared_ptr<Http2Stream> Find(std::int32_t id) const;
   // nghttp2 has ended it, and told the peer.
   bool over() const;
+  bool Unheard(std::size_t bytes);
   // At the end of the turn: never from inside nghttp2, nor of a stream's method.
   void PlanSaying();
   void Say();
@@ -104,12 +106,13 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   bool saying_planned_ = false;
   bool greeted_ = false;  // the peer's settings have come
 
-  std::vector<std::shared_ptr<Http2Stream>> unsent_;  // calls made before it was connected
+  std::vector<std::shared_ptr<Http2Stream>> unsent_;  // calls made before it was greeted
   std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
   std::vector<std::shared_ptr<Http2Stream>> arrived_;
   std::vector<std::shared_ptr<Http2Stream>> draining_;
   std::uint64_t unread_bytes_ = 0;
-  std::size_t header_bytes_ = 0;  // of the header fields that are coming
+  std::uint64_t unheard_bytes_ = 0;  // that came since the peer last took all that we said
+  std::size_t header_bytes_ = 0;     // of the header fields that are coming
   // Of the request whose header fields are coming.
   struct {
     std::string http_method;

@@ -2,7 +2,9 @@
 
 #include "libs/rpc/grpc_wire.h"
 #include "libs/rpc/http2_testing.h"
+#include "libs/rpc/protocol.h"
 #include "libs/rpc/server.h"
+#include "libs/rpc/transport.h"
 #include "libs/rpc/unary_client.h"
 
 // The limits of `link` that a peer can run into: what it costs whom, and that it is counted.
@@ -150,6 +152,16 @@ TEST_F(Http2LimitsTest, WhatIsSaidOfTheEndIsCut) {
   EXPECT_EQ(talk->ended->message, std::string(kMaxStatusText, 'x'));
 }
 
+// It never heard of the calls, so they may be made elsewhere, whatever they are.
+TEST_F(Http2LimitsTest, CallsOnAConnectionThatIsRefusedWereNeverSent) {
+  serves_ = false;
+  const auto talk = Call(*Dial());
+  Until([&] { return raw_.size() == 1; });
+  ::close(std::exchange(raw_, {})[0]);
+  Until([&] { return talk->ended.has_value(); });
+  EXPECT_TRUE(talk->ended->never_sent) << talk->ended->message;
+}
+
 class ServerLimitsTest : public ::testing::Test {
  protected:
   std::unique_ptr<Server> Serve(std::uint32_t max_connections) {
@@ -157,6 +169,27 @@ class ServerLimitsTest : public ::testing::Test {
     options.max_connections = max_connections;
     options.metrics = &metrics_;
     return std::make_unique<Server>(loop_, Self{"router", "router-1", "e"}, "127.0.0.1:0", options, Methods(), nullptr);
+  }
+  // A link.
+  static void GreetAsEdge(RawPeer& peer) {
+    link::v1::Frame frame;
+    auto& hello = *frame.mutable_hello();
+    hello.set_protocol(kProtocols.newest);
+    hello.set_oldest_protocol(kProtocols.oldest);
+    hello.set_service("c2s");
+    hello.set_instance("c2s-1");
+    hello.set_epoch("e");
+    hello.set_window(1000);
+    hello.set_window_bytes(1000);
+    peer.Greet();
+    peer.Say(RawRequest(1, 0, kExchangeMethod) + Frame(kData, 0, 1, Message(frame.SerializeAsString())));
+  }
+  static std::string FieldOfFrame(int number, const std::string& bytes) {
+    std::string field(1, static_cast<char>(number << 3 | 2));
+    for (std::size_t left = bytes.size();; left >>= 7) {
+      field += static_cast<char>((left & 127) | (left > 127 ? 128 : 0));
+      if (left <= 127) return field + bytes;
+    }
   }
   double Metric(const std::string& line) {
     const std::string text = metrics_.Text();
@@ -196,6 +229,76 @@ TEST_F(ServerLimitsTest, ConnectionsBeyondTheLimitAreRefused) {
   EXPECT_FALSE(first.gone());
   EXPECT_EQ(Metric(kRefused), 1);
   EXPECT_EQ(Metric("parley_rpc_handshakes_failed_total"), 0);
+}
+
+TEST_F(ServerLimitsTest, WhoIsRefusedAsksAnother) {
+  const auto full = Serve(0);
+  Methods methods;
+  methods.Unary<link::v1::Request, link::v1::Reply>(
+      "/test/Method", [](const auto&, Respond<link::v1::Reply> respond) { respond(link::v1::Reply()); });
+  Server free(loop_, Self{"router", "router-2", "e"}, "127.0.0.1:0", {}, std::move(methods), nullptr);
+  UnaryClient::Options options;
+  for (const int port : {full->port(), free.port()}) {
+    options.discovery.targets.push_back("127.0.0.1:" + std::to_string(port));
+  }
+  UnaryClient client(loop_, options);
+  // As many as there are replicas: each is the first for one of them.
+  for (int i = 0; i < 2; ++i) {
+    std::optional<Result<std::string>> answer;
+    client.CallRaw("/test/Method", "", 5s, UnaryClient::InDoubt::kFail,
+                   [&](Result<std::string> got) { answer = std::move(got); });
+    RunUntil(loop_, [&] { return answer.has_value(); });
+    EXPECT_TRUE(*answer) << answer->error().message();
+  }
+  EXPECT_GE(Metric("parley_rpc_limits_total{limit=\"connections\"}"), 1);
+}
+
+// Small on the way, large once parsed.
+TEST_F(ServerLimitsTest, FrameWithTooMuchInItEndsTheLink) {
+  constexpr std::uint32_t kLimit = 1000;
+  LinkOptions options;
+  options.max_items = kLimit;
+  options.metrics = &metrics_;
+  Recorder handler;
+  Server server(loop_, Self{"router", "router-1", "e"}, "127.0.0.1:0", options, Methods(), &handler);
+  const std::string envelope = FieldOfFrame(2, ""), ask = FieldOfFrame(5, "");
+  std::string envelopes, mixed;
+  for (std::uint32_t i = 0; i <= kLimit; ++i) envelopes += envelope;
+  for (std::uint32_t i = 0; i <= kLimit / 2; ++i) mixed += envelope + ask;
+  const std::string acks = FieldOfFrame(3, std::string(kLimit, '\1'));
+  int reached = 0;
+  for (const auto& frame : {envelopes, mixed, acks}) {
+    RawPeer peer("127.0.0.1:" + std::to_string(server.port()));
+    GreetAsEdge(peer);
+    RunUntil(loop_, [&] {
+      peer.Turn();
+      return handler.links.size() == 1;
+    });
+    peer.Say(Frame(kData, 0, 1, Message(frame)));
+    RunUntil(loop_, [&] { return peer.Got(kHeaders, 1, kEndStream) || peer.Got(kRst, 1); });
+    EXPECT_TRUE(handler.links.empty());
+    EXPECT_EQ(Metric("parley_rpc_limits_total{limit=\"items\"}"), ++reached);
+  }
+  EXPECT_TRUE(handler.got.empty());
+}
+
+TEST_F(ServerLimitsTest, LargeFrameWithLittleInItIsTaken) {
+  LinkOptions options;
+  options.max_items = 100;
+  Recorder handler;
+  Server server(loop_, Self{"router", "router-1", "e"}, "127.0.0.1:0", options, Methods(), &handler);
+  RawPeer peer("127.0.0.1:" + std::to_string(server.port()));
+  GreetAsEdge(peer);
+  link::v1::Frame frame;
+  for (int i = 1; i <= 100; ++i) {
+    frame.mutable_envelopes()->AddAllocated(MakeEnvelope("romeo@home", i).release());
+    frame.mutable_envelopes(i - 1)->set_seq(i);
+  }
+  peer.Say(Frame(kData, 0, 1, Message(frame.SerializeAsString())));
+  RunUntil(loop_, [&] {
+    peer.Turn();
+    return handler.got.size() == 100;
+  });
 }
 
 TEST_F(ServerLimitsTest, WhoDoesNotReadWhatItAskedForIsNotAnsweredFurther) {

@@ -12,8 +12,10 @@ Http2Metrics::Http2Metrics(telemetry::Metrics* metrics) {
                                     {Http2Limit::kPendingCalls, "pending_calls"},
                                     {Http2Limit::kHeaderBytes, "header_bytes"},
                                     {Http2Limit::kMessageBytes, "message_bytes"},
+                                    {Http2Limit::kItems, "items"},
                                     {Http2Limit::kUnreadBytes, "unread_bytes"},
                                     {Http2Limit::kUnsentBytes, "unsent_bytes"},
+                                    {Http2Limit::kSilence, "silence"},
                                     {Http2Limit::kFlood, "flood"}}) {
     reached_[static_cast<std::size_t>(limit)] =
         &metrics->Counter("parley_rpc_limits_total", "A limit between services was reached", {{"limit", name}});

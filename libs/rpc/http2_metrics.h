@@ -8,8 +8,10 @@
 
 namespace parley::rpc {
 
-// Limits of the connections between services that were reached. Each has its key below `link`, but kFlood, which is
-// nghttp2's: calls that are taken back at once (RFC 9113 section 10.5), answers that are not read.
+// Limits of the connections between services that were reached. Each has its key below `link` (kSilence:
+// keepalive_timeout, by a peer that is there again: Http2Connection::Doubt), but kFlood, which is nghttp2's: calls that
+// are taken back at once (RFC 9113 section 10.5), answers that are not read. Who says more than max_unread_bytes
+// without reading what we say is counted there, too.
 enum class Http2Limit {
   kConnections,
   kHelloTime,
@@ -17,8 +19,10 @@ enum class Http2Limit {
   kPendingCalls,
   kHeaderBytes,
   kMessageBytes,
+  kItems,
   kUnreadBytes,
   kUnsentBytes,
+  kSilence,
   kFlood,
 };
 

@@ -205,6 +205,8 @@ TEST_F(Http2Test, PeerThatIsSilentIsDropped) {
   const auto talk = Call(*Dial());
   Until([&] { return raw_.size() == 1; });
   RawPeer peer(std::exchange(raw_, {})[0]);
+  peer.Say(Frame(kSettings, 0, 0));
+  peer.Send();
   Until([&] { return talk->ended.has_value(); });
   EXPECT_EQ(talk->ended->message, "the peer does not answer");
   EXPECT_TRUE(peer.Got(kPing));

@@ -159,12 +159,12 @@ inline std::string Message(const std::string& bytes) { return Big(0, 1) + Big(by
 inline std::string Literal(const std::string& name, const std::string& value) {
   return Big(0, 1) + Big(name.size(), 1) + name + Big(value.size(), 1) + value;
 }
-inline std::string RequestFields() {
-  return Literal(":method", "POST") + Literal(":scheme", "http") + Literal(":path", "/test/Method") +
+inline std::string RequestFields(const std::string& method = "/test/Method") {
+  return Literal(":method", "POST") + Literal(":scheme", "http") + Literal(":path", method) +
          Literal(":authority", "test") + Literal("te", "trailers") + Literal("content-type", "application/grpc");
 }
-inline std::string RawRequest(std::uint32_t id, int flags = 0) {
-  return Frame(kHeaders, kEndHeaders | flags, id, RequestFields());
+inline std::string RawRequest(std::uint32_t id, int flags = 0, const std::string& method = "/test/Method") {
+  return Frame(kHeaders, kEndHeaders | flags, id, RequestFields(method));
 }
 inline std::string Setting(int id, std::uint32_t value) { return Big(id, 2) + Big(value, 4); }
 

@@ -154,6 +154,7 @@ struct LinkOptions {
   std::uint32_t max_pending_calls = 10000;     // that a process makes of one service; more fail at once
   std::uint32_t max_header_bytes = 16384;      // of a call, or of its answer
   std::uint32_t max_message_bytes = 64 << 20;  // a whole roster, a page of offline messages
+  std::uint32_t max_items = 200'000;           // stanzas, acknowledgements, asks and replies in one batch of a link
   std::uint64_t max_unread_bytes = 256 << 20;  // came on one connection, and are no whole message or not taken yet
   std::uint32_t receive_window = 4 << 20;      // bytes of a call that may be on their way
   // How both ends prove who they are, if they have to.

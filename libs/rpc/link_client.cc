@@ -47,7 +47,8 @@ void LinkClient::State::Dial() {
   dialled = std::chrono::steady_clock::now();
   const auto connection = Http2::Dial(loop, address, IdentityToDial(SecurityNow(), role->expected_service), http2);
   auto& stream = connection->Call(kExchangeMethod);
-  auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
+  FrameTransport::Limit limit{role->options.max_items, http2.metrics};
+  auto transport = std::make_unique<FrameTransport>(stream, *endpoint, std::move(limit));
   endpoint->Attach(*transport);
   stream.Use(std::move(transport));
 }

@@ -151,7 +151,8 @@ void Server::State::AcceptLink(const Caller& caller, ByteStream& stream) {
   if (const auto security = role->options.security) {
     endpoint->Vet([security, caller](const std::string& service) { return security->RefuseLink(caller, service); });
   }
-  auto transport = std::make_unique<FrameTransport>(stream, *endpoint);
+  FrameTransport::Limit limit{role->options.max_items, http2.metrics};
+  auto transport = std::make_unique<FrameTransport>(stream, *endpoint, std::move(limit));
   endpoint->Attach(*transport);
   stream.Use(std::move(transport));
   if (draining) endpoint->AnnounceDraining();

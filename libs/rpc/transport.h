@@ -30,8 +30,8 @@ class TransportEvents {
   virtual void OnOpen(const std::string& remote_address) = 0;
   // `bytes`: its size on the wire.
   virtual void OnFrame(link::v1::Frame& frame, std::size_t bytes) = 0;
-  // What came is no Frame.
-  virtual void OnGarbage() = 0;
+  // What came is no Frame, or none that is read.
+  virtual void OnGarbage(const std::string& reason) = 0;
   virtual void OnWritten() = 0;
   // Last: the transport is gone when it returns.
   virtual void OnBroken(const std::string& reason) = 0;

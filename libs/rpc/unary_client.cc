@@ -15,9 +15,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Between two rounds over all replicas.
+// Between two rounds over all replicas. No setting: it keeps a call to replicas that all fail at once, for as long as
+// the call's own time lasts, from being a busy loop.
 constexpr std::chrono::milliseconds kRoundPause{100};
-// So many times link.patience a replica that was not answering is not asked, if another can be.
+// So many times link.patience a replica that was not answering is not asked, if another can be. No setting of its own:
+// one call in so long finds out whether it answers again, and is late by link.patience itself if it does not.
 constexpr int kPassedOver = 4;
 
 // One call to one replica.

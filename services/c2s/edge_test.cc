@@ -49,6 +49,28 @@ TEST_F(EdgeTest, PutsSessionsBackAfterRedisLostItsData) {
   EXPECT_EQ(client.Sync().find("stream:error"), std::string::npos);
 }
 
+// It may be another router that puts it back, later than its home hears of its end.
+TEST_F(EdgeTest, SaysThatASessionIsOverBehindTheAnswerWhetherItIsPutBack) {
+  EdgeHarness edge([](config::Config& config) { Quick(config); });
+  Client client(edge.port());
+  client.Start();
+  edge.OnLoop([&] { edge.router().hold_asks = true; });
+  edge.redis().Call({"FLUSHALL"});
+  ASSERT_TRUE(edge.Eventually([&] { return HasAsk(edge.router(), &session::v1::Ask::has_restore); }));
+  edge.OnLoop([&] { edge.router().hold_asks = false; });
+  client.Send("</stream:stream>");
+  client.Rest();
+  // What was said before has come when this has.
+  Client other(edge.port());
+  other.Start();
+  other.Send("<iq id='1' type='get'><query xmlns='jabber:iq:roster'/></iq>");
+  ASSERT_TRUE(edge.Eventually([&] { return !edge.router().got.empty(); }));
+  EXPECT_FALSE(edge.OnLoop([&] { return edge.router().got.front().envelope.has_session_ended(); }));
+  edge.OnLoop([&] { edge.router().AnswerHeld(); });
+  ASSERT_TRUE(edge.Eventually([&] { return edge.router().got.size() == 2; }));
+  EXPECT_TRUE(edge.OnLoop([&] { return edge.router().got.back().envelope.has_session_ended(); }));
+}
+
 TEST_F(EdgeTest, EndsSessionsWhoseResourceWasTakenMeanwhile) {
   EdgeHarness edge([](config::Config& config) { Quick(config); });
   edge.OnLoop([&] { edge.router().restore_ok = false; });

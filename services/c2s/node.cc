@@ -85,6 +85,7 @@ void Node::Pump() {
 
 void Node::Restore(const std::shared_ptr<Session>& session) {
   ++asking_;
+  session->departure().OnAsked();
   session::v1::Ask ask;
   ask.mutable_restore()->set_account(std::string(session->jid().bare()));
   *ask.mutable_restore()->mutable_record() = session->ToRecord();
@@ -98,7 +99,9 @@ void Node::Restore(const std::shared_ptr<Session>& session) {
 
 void Node::OnAnswer(const std::weak_ptr<Session>& asked, std::uint32_t generation, const Result<std::string>& body) {
   const auto session = asked.lock();
-  if (!session || session->state() == Session::State::kEnded) return;
+  if (!session) return;
+  session->departure().OnAnswered();
+  if (session->state() == Session::State::kEnded) return;
   session::v1::Answer answer;
   if (!body || !answer.ParseFromString(*body) || !answer.has_restored()) {
     waiting_.push_back(session);

@@ -139,7 +139,8 @@ Task<Sessions::Restored> Sessions::Restore(Account& account, Record record) {
     const Session* other = account.WithResource(record.resource());
     if (other != nullptr && !parts_.nodes.Dead(other->record)) co_return Restored::kRefused;
     const std::string displaced = other == nullptr ? std::string() : other->id();
-    record.set_revision(record.revision() + 1);
+    // None that it has had: what was decided on before it was gone must not meet what is put back.
+    record.set_revision(static_cast<std::uint64_t>(UnixMilliseconds()));
     parts_.store.Index(account.bare(), record);
     const auto written = co_await Occupy(account, record);
     if (!written) co_return Restored::kFailed;

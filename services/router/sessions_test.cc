@@ -1,4 +1,5 @@
 #include <optional>
+#include <set>
 
 #include "libs/session/asked.h"
 #include "services/router/testing/cluster.h"
@@ -57,81 +58,6 @@ TEST_F(SessionsTest, TheServerChoosesAResource) {
   Client& romeo = Bind(edge(), "", session::v1::CONFLICT_UNSPECIFIED);
   EXPECT_GT(romeo.jid().size(), std::string("romeo@home.example/").size() + 8);
   EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "1");
-}
-
-// Of an account that is not in memory: the first session is written in the step that reads it, if nobody is there.
-class FirstBindTest : public SessionsTest {
- protected:
-  // What another router wrote.
-  void Write(const std::string& resource, const std::string& session) {
-    session::v1::Record record;
-    record.set_resource(resource);
-    record.set_session(session);
-    record.set_node("c2s-1");
-    record.set_node_epoch(edge().epoch());
-    record.set_revision(1);
-    Redis({"HSET", kRomeoKey, resource, session + " 1\n" + record.SerializeAsString()});
-  }
-  std::string Index() { return "parley:n:c2s-1/" + edge().epoch(); }
-};
-
-TEST_F(FirstBindTest, TakesOneExchange) {
-  Start();
-  Client& romeo = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
-  EXPECT_EQ(romeo.jid(), "romeo@home.example/orchard");
-  // Only writes that follow a read look at what the resource holds.
-  EXPECT_THAT(Redis({"INFO", "commandstats"}), ::testing::Not(HasSubstr("cmdstat_hget:")));
-  EXPECT_THAT(Redis({"HGET", kRomeoKey, "orchard"}), ::testing::StartsWith(romeo.id() + " 1\n"));
-  EXPECT_EQ(Redis({"SISMEMBER", Index(), romeo.id() + " romeo@home.example/orchard"}), "1");
-  EXPECT_EQ(Metric("parley_router_sessions_bound_total"), 1);
-}
-
-TEST_F(FirstBindTest, KeepsTheOtherSessionsOfTheAccount) {
-  Start();
-  Write("balcony", "theirs");
-  Client& romeo = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
-  EXPECT_EQ(romeo.jid(), "romeo@home.example/orchard");
-  EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "2");
-  EXPECT_EQ(Redis({"SISMEMBER", Index(), romeo.id() + " romeo@home.example/orchard"}), "1");
-}
-
-TEST_F(FirstBindTest, IsRefusedTheResourceOfAnother) {
-  Start();
-  Write("orchard", "theirs");
-  Client& romeo = Bind(edge(), "orchard", session::v1::CONFLICT_REFUSE_NEW);
-  EXPECT_EQ(romeo.bound().condition(), "conflict");
-  EXPECT_THAT(Redis({"HGET", kRomeoKey, "orchard"}), ::testing::StartsWith("theirs 1\n"));
-  EXPECT_EQ(Redis({"SISMEMBER", Index(), romeo.id() + " romeo@home.example/orchard"}), "0");
-}
-
-TEST_F(FirstBindTest, IsKnownToBeTheSameWhenItIsAskedForAgain) {
-  Start();
-  Client& romeo = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
-  KillRouter(0);
-  StartRouter(0);
-  RunUntil([&] { return edge().ready(); });
-  edge().BindAgain(romeo);
-  RunUntil([&] { return edge().answered(romeo); });
-  EXPECT_EQ(romeo.jid(), "romeo@home.example/orchard");
-  EXPECT_EQ(Redis({"SISMEMBER", Index(), romeo.id() + " romeo@home.example/orchard"}), "1");
-}
-
-// As when its disk is full.
-TEST_F(FirstBindTest, IsRefusedAtOnceIfRedisTakesNothing) {
-  Start();
-  Redis({"CONFIG", "SET", "min-replicas-to-write", "1"});
-  Client& romeo = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
-  EXPECT_EQ(romeo.bound().condition(), "resource-constraint");
-  EXPECT_EQ(Metric("parley_router_account_loads_total"), 2);
-  Redis({"CONFIG", "SET", "min-replicas-to-write", "0"});
-}
-
-TEST_F(FirstBindTest, IsSeenWhenAnotherRouterChangesIt) {
-  Start();
-  Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);
-  const double before = Metric("parley_router_accounts_invalidated_total");
-  Redis({"HSET", kRomeoKey, "x", "y"});
-  RunUntil([&] { return Metric("parley_router_accounts_invalidated_total") > before; });
 }
 
 TEST_F(SessionsTest, ReplaceOldEndsTheOther) {  // RFC 6120 7.7.2.2
@@ -508,6 +434,24 @@ TEST_F(SessionsTest, WhatItsEdgeEndsIsOverUnderWhateverFormerLeaseItIsKnown) {
   WriteAsAnotherRouter(record);
   romeo.Close();
   RunUntil([&] { return Redis({"EXISTS", kRomeoKey}) == "0"; });
+}
+
+// Who looks at the line of the one that was there before, and takes it away or writes it, must not take this one for
+// it.
+TEST_F(SessionsTest, WhatIsPutBackIsAnotherThanWhatWasThere) {
+  Client& romeo = Login("romeo@home.example/orchard");
+  const auto line = [&] {
+    const std::string value = Redis({"HGET", kRomeoKey, "orchard"});
+    return value.substr(0, value.find('\n'));
+  };
+  std::set<std::string> lines{line()};
+  for (std::size_t i = 0; i < 3; ++i) {
+    Redis({"DEL", kRomeoKey});
+    EXPECT_TRUE(Restore(romeo));
+    lines.insert(line());
+  }
+  EXPECT_THAT(lines, SizeIs(4));
+  EXPECT_THAT(lines, ::testing::Each(::testing::StartsWith(romeo.id() + " ")));
 }
 
 // Its home has begun to tell its contacts that it is gone; another router, which does not know that, puts it back.

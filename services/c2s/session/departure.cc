@@ -108,7 +108,6 @@ void Departure::End(std::string_view reason) {
           [keep, reason = std::string(reason), requests = keep->unanswered().Take()](bool noted) {
             if (noted) keep->unanswered().Answer(requests);
             keep->departure().SayEnded(reason);
-            keep->management()->outbound().queue().GiveBack();
           });
 }
 
@@ -122,7 +121,15 @@ void Departure::EndUnmanaged(const std::string& reason) {
       });
 }
 
+void Departure::OnAnswered() {
+  if (--asked_ == 0 && last_words_) SayEnded(*std::exchange(last_words_, nullptr));
+}
+
 void Departure::SayEnded(const std::string& reason) {
+  if (asked_ > 0) {
+    last_words_ = std::make_unique<std::string>(reason);
+    return;
+  }
   told_ = true;
   auto& uplink = session_.uplink();
   auto envelope = std::make_unique<xmpp::Envelope>();
@@ -139,6 +146,7 @@ void Departure::SayEnded(const std::string& reason) {
   auto* management = session_.management();
   ended->set_queue(management ? management->outbound().queue().name() : session_.claim());
   uplink.Send(std::move(envelope));
+  if (management) management->outbound().queue().GiveBack();
 }
 
 void Departure::Forget() {

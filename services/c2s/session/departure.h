@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +39,10 @@ class Departure {
   void HandOver(const std::string& queue, rpc::Receipt receipt);
   // It is over: tells the home router. Idempotent.
   void End(std::string_view reason);
+  // A router is asked to put it back, or has answered or cannot. That it is over is said behind that, by whichever
+  // router: one that handled the question last would put back what has ended.
+  void OnAsked() { ++asked_; }
+  void OnAnswered();
   // It never was ours: nobody is told.
   void Forget();
   // It may be ours at the router, but we do not take it.
@@ -51,9 +57,11 @@ class Departure {
   Context& context_;
   std::vector<std::function<void()>> on_idle_;  // once the routers have taken all
   Loop::Timer patience_;                        // with that
-  bool settling_ = false;                       // Settle() is under way
-  bool settled_ = false;                        // and done
-  bool told_ = false;                           // ended, and nothing more is to be sent for it
+  std::unique_ptr<std::string> last_words_;     // for which it ended, while a router is asked
+  std::uint16_t asked_ = 0;
+  bool settling_ = false;  // Settle() is under way
+  bool settled_ = false;   // and done
+  bool told_ = false;      // ended, and nothing more is to be sent for it
 };
 
 }  // namespace parley::c2s

@@ -136,6 +136,11 @@ TEST_F(StoppedTest, ASessionThatEndsBeforeItIsPutBackEndsUnderAnyLease) {
   StopAWhile();
   ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
   client.Send("</stream:stream>");
+  client.Rest();
+  edge_.OnLoop([this] {
+    edge_.router().hold_asks = false;
+    edge_.router().AnswerHeld();
+  });
   ASSERT_TRUE(AwaitEnd("closed"));
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.back().envelope.session_ended().node_epoch(); }), "");
 }

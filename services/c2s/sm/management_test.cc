@@ -203,7 +203,9 @@ class LateAskTest : public SmTest {
   LateAskTest()
       : SmTest([](config::Config& config) {
           config.c2s.sm_max_stanzas = 4;
+          config.c2s.sm_max_bytes = 2000;
           config.c2s.sm_request_stanzas = 1000;
+          config.c2s.sm_request_bytes = 1 << 20;
           config.c2s.sm_request_delay = std::chrono::hours(1);
         }) {}
 };
@@ -213,6 +215,14 @@ TEST_F(LateAskTest, AClientIsAskedBeforeItsSessionEndsForWhatItOwes) {
   Enable(client);
   for (const char* id : {"1", "2"}) Deliver(SessionId(), Message(id));
   EXPECT_THAT(client.Until(kAsk), HasSubstr(Message("2")));
+}
+
+TEST_F(LateAskTest, AClientIsAskedBeforeItsSessionEndsForTheBytesThatItOwes) {
+  Client client(edge_.port());
+  Enable(client);
+  const std::string large(1000, 'x');
+  Deliver(SessionId(), Message(large));
+  EXPECT_THAT(client.Until(kAsk), HasSubstr(large));
 }
 
 TEST_F(ManagementTest, RefusesAcknowledgementsOfWhatWasNotSent) {
