@@ -237,7 +237,8 @@ bool Http2Connection::over() const {
   return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0;
 }
 
-// A peer that does not read is not listened to for ever: that nghttp2 ends the connection is said behind the rest.
+// A peer that does not read is not listened to for ever: that nghttp2 wants the connection to end is said, and the
+// connection ended, behind all that waits.
 bool Http2Connection::Unheard(std::size_t bytes) {
   if (pipe_->busy()) unheard_bytes_ += bytes;
   return unheard_bytes_ > options_.max_unread_bytes;
@@ -274,7 +275,6 @@ void Http2Connection::OnPause() {
 void Http2Connection::OnBytes(std::string_view bytes) {
   const auto self = shared_from_this();
   const auto now = Clock::now();
-  if (nghttp2_session_want_read(session_.get()) == 0) return;  // to CheckPeer it is silent
   if (Unheard(bytes.size())) return Fail(NGHTTP2_ERR_FLOODED);
   const bool silent = now - std::exchange(last_heard_, now) > options_.keepalive_timeout;
   if (silent && doubts_) return Break("silent for too long, twice");

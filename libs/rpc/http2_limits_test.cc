@@ -129,6 +129,35 @@ TEST_F(Http2LimitsTest, CallsThatWereHandledLeaveRoom) {
   }
 }
 
+TEST_F(Http2LimitsTest, MessagesThatWereHandledLeaveRoomForOtherCalls) {
+  options_.max_unread_bytes = 100'000;
+  const auto connection = Dial();
+  std::vector<std::shared_ptr<Talk>> talks;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto& talk = talks.emplace_back(Call(*connection));
+    talk->stream->WriteBytes(std::string(90'000, 'x'));
+    Until([&] { return talk->ended || (calls_.size() > i && calls_[i]->messages.size() == 1); });
+    ASSERT_FALSE(talk->ended) << talk->ended->message;
+  }
+}
+
+TEST_F(Http2LimitsTest, CallsThatEndUnreadLeaveRoom) {
+  options_.max_unread_bytes = 100'000;
+  prepare_ = [](Talk& talk) { talk.reads = false; };
+  RawPeer peer(address());
+  peer.Greet();
+  const std::string part = Message(std::string(1'000'000, 'x')).substr(0, 16384);
+  for (const std::uint32_t id : {1, 3, 5}) {
+    peer.Say(RawRequest(id));
+    for (int i = 0; i < 5; ++i) peer.Say(Frame(kData, 0, id, part));
+    peer.Say(Frame(kRst, 0, id, Big(8, 4)));
+  }
+  peer.Say(Frame(kPing, 0, 0, "12345678"));
+  Until([&] { return peer.Got(kPing, 0, kAck); });
+  EXPECT_EQ(calls_.size(), 3u);
+  EXPECT_EQ(Reached("unread_bytes"), 0);
+}
+
 TEST_F(Http2LimitsTest, MoreCallsThanAreAllowedAreCounted) {
   options_.max_calls = 2;
   RawPeer peer(address());
