@@ -1,10 +1,15 @@
 // What a router looks up for each stanza, and what an edge notes for each delivery.
 #include <chrono>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "bench/micro/workloads.h"
 #include "libs/base/ids.h"
+#include "libs/session/queue.h"
+#include "libs/storage/resp.h"
 #include "services/c2s/session/repeats.h"
 #include "services/router/account.h"
 
@@ -46,8 +51,37 @@ Workload Repeat() {
           }};
 }
 
+// Into the queue of a session with stream management: ten elements in one command.
+Workload Queue() {
+  constexpr int kStanzas = 10;
+  auto envelope = std::make_shared<link::v1::Envelope>();
+  envelope->set_kind(link::v1::KIND_MESSAGE);
+  envelope->set_type(link::v1::TYPE_CHAT);
+  envelope->set_from(kSender);
+  envelope->set_to(kReceiver);
+  envelope->set_id("~1f.2a.3b9aca00~");
+  envelope->set_stanza(kChat);
+  envelope->set_origin("abcdefghijklmno");
+  envelope->set_origin_seq(4711);
+  auto page = std::make_shared<std::string>(8192, 'x');
+  auto command = std::make_shared<std::string>();
+  return {"queue_append_10", [envelope, page, command] {
+            std::vector<std::string_view> words{"RPUSHX", "parley:q:{bench1@localhost}:abcdefghijklmno"};
+            char* to = page->data();
+            for (int i = 0; i < kStanzas; ++i) {
+              const session::Encoding encoding(*envelope, 1700000000000, 0);
+              encoding.Write(to);
+              words.emplace_back(to, encoding.size());
+              to += encoding.size();
+            }
+            command->clear();
+            storage::AppendCommand(*command, words);
+            Keep(*command);
+          }};
+}
+
 }  // namespace
 
-std::vector<Workload> SessionWorkloads() { return {Lookup(), Repeat()}; }
+std::vector<Workload> SessionWorkloads() { return {Lookup(), Repeat(), Queue()}; }
 
 }  // namespace parley::bench

@@ -3,6 +3,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "libs/rpc/http2_connection.h"
@@ -140,7 +141,7 @@ void Http2Stream::BeginWriting() {
 
 std::size_t Http2Stream::Take(std::uint8_t* to, std::size_t room, std::uint32_t& flags) {
   const std::size_t bytes = std::min(room, outgoing_.size() - taken_);
-  std::copy_n(outgoing_.data() + taken_, bytes, to);
+  std::memcpy(to, outgoing_.data() + taken_, bytes);  // std::copy goes by bytes where types differ
   taken_ += bytes;
   const bool all = taken_ == outgoing_.size();
   if (all && bytes > 0) connection_->TellWhenDrained(shared_from_this());

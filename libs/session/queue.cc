@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "libs/base/ids.h"
 
@@ -77,33 +78,31 @@ std::string Encode(const v1::QueueHeader& header) {
 }
 
 std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled) {
-  std::string bytes;
-  Encode(envelope, at, handled, [&bytes](std::size_t size) {
-    bytes.resize(size);
-    return bytes.data();
-  });
+  const Encoding encoding(envelope, at, handled);
+  std::string bytes(encoding.size(), '\0');
+  encoding.Write(bytes.data());
   return bytes;
 }
 
-std::string_view Encode(link::v1::Envelope& envelope, std::int64_t moment, std::uint64_t handled, const Room& room) {
-  const auto at = static_cast<std::uint64_t>(moment);
-  std::string stanza;
-  stanza.swap(*envelope.mutable_stanza());
-  const std::size_t rest = envelope.ByteSizeLong();
-  const std::size_t enveloped = rest + SizeOfBytes(stanza.size());
-  const std::size_t queued = SizeOfNumber(at) + (handled == 0 ? 0 : SizeOfNumber(handled)) + SizeOfBytes(enveloped);
-  const std::size_t size = SizeOfBytes(queued);
-  char* const bytes = room(size);
+Encoding::Encoding(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled)
+    : envelope_(envelope), at_(static_cast<std::uint64_t>(at)), handled_(handled) {
+  stanza_.swap(*envelope.mutable_stanza());
+  enveloped_ = envelope.ByteSizeLong() + SizeOfBytes(stanza_.size());
+  queued_ = SizeOfNumber(at_) + (handled == 0 ? 0 : SizeOfNumber(handled)) + SizeOfBytes(enveloped_);
+  size_ = SizeOfBytes(queued_);
+}
+
+Encoding::~Encoding() { stanza_.swap(*envelope_.mutable_stanza()); }
+
+void Encoding::Write(char* bytes) const {
   auto* to = reinterpret_cast<std::uint8_t*>(bytes);
-  to = WriteSize(to, v1::QueueElement::kStanzaFieldNumber, queued);
-  to = WriteNumber(to, v1::Queued::kAtFieldNumber, at);
-  if (handled != 0) to = WriteNumber(to, v1::Queued::kHandledFieldNumber, handled);
-  to = WriteSize(to, v1::Queued::kEnvelopeFieldNumber, enveloped);
-  to = envelope.SerializeWithCachedSizesToArray(to);
-  to = WriteSize(to, link::v1::Envelope::kStanzaFieldNumber, stanza.size());
-  std::copy(stanza.begin(), stanza.end(), to);
-  stanza.swap(*envelope.mutable_stanza());
-  return {bytes, size};
+  to = WriteSize(to, v1::QueueElement::kStanzaFieldNumber, queued_);
+  to = WriteNumber(to, v1::Queued::kAtFieldNumber, at_);
+  if (handled_ != 0) to = WriteNumber(to, v1::Queued::kHandledFieldNumber, handled_);
+  to = WriteSize(to, v1::Queued::kEnvelopeFieldNumber, enveloped_);
+  to = envelope_.SerializeWithCachedSizesToArray(to);
+  to = WriteSize(to, link::v1::Envelope::kStanzaFieldNumber, stanza_.size());
+  std::memcpy(to, stanza_.data(), stanza_.size());  // std::copy goes by bytes where types differ
 }
 
 Result<QueueContents> DecodeQueue(const storage::Reply& reply) {

@@ -34,11 +34,29 @@ v1::Answered AnsweredBy(const link::v1::Envelope& envelope);
 bool IsAnswer(const v1::Answered& answered, std::uint64_t number, std::string_view id);
 
 std::string Encode(const v1::QueueHeader& header);
-// The envelope is only read. The end of the element is its stanza.
 std::string Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled);
-// Into the memory that `room` gives for so many bytes.
-using Room = std::function<char*(std::size_t bytes)>;
-std::string_view Encode(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled, const Room& room);
+// The same, to be written where there is room for it. The end of the element is its stanza, which the envelope has back
+// when this goes.
+class Encoding {
+ public:
+  Encoding(link::v1::Envelope& envelope, std::int64_t at, std::uint64_t handled);
+  ~Encoding();
+  Encoding(const Encoding&) = delete;
+  Encoding& operator=(const Encoding&) = delete;
+
+  std::size_t size() const { return size_; }
+  void Write(char* bytes) const;
+
+ private:
+  link::v1::Envelope& envelope_;
+  std::string stanza_;
+  std::uint64_t at_;
+  std::uint64_t handled_;
+  // Of the parts, each within the next.
+  std::size_t enveloped_;
+  std::size_t queued_;
+  std::size_t size_;
+};
 
 struct QueueContents {
   v1::QueueHeader header;  // `handled` is the highest that any element names

@@ -12,6 +12,7 @@
 #include <span>
 #include <utility>
 
+#include "libs/base/coarse_clock.h"
 #include "libs/storage/redis_tls.h"
 #include "libs/storage/resp.h"
 
@@ -149,7 +150,7 @@ void RedisConnection::State::Introduce() {
 }
 
 void RedisConnection::State::Send(std::span<const std::string_view> words, Redis::Done done, milliseconds timeout) {
-  const auto deadline = Clock::now() + timeout;
+  const auto deadline = CoarseNow() + kCoarseTick + timeout;
   AppendCommand(gathered, words);
   const bool was_idle = sent.empty();
   sent.push_back({std::move(done), deadline});
@@ -285,6 +286,7 @@ void RedisConnection::Send(std::span<const std::string_view> words, Redis::Done 
 }
 
 std::size_t RedisConnection::pending() const { return state_->sent.size(); }
+Clock::time_point RedisConnection::last_heard() const { return state_->last_heard; }
 void RedisConnection::Close(const std::string& reason) { state_->Close(reason); }
 
 }  // namespace parley::storage

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -34,6 +35,8 @@ class RedisConnection {
   // `done` is never called from inside.
   void Send(std::span<const std::string_view> words, Redis::Done done);
   std::size_t pending() const;
+  // When the bytes came that were read last.
+  std::chrono::steady_clock::time_point last_heard() const;
   void Close(const std::string& reason);
 
   struct State;

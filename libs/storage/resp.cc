@@ -2,6 +2,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
 #include <charconv>
 #include <new>
 #include <utility>
@@ -16,12 +17,15 @@ struct RespReader::Root {
 
 namespace {
 
+constexpr std::string_view kEnd = "\r\n";
+
+// A line in one piece: there are two for each element of a queue.
 void AppendNumber(std::string& out, char mark, std::size_t number) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  out += mark;
-  out.append(digits, end);
-  out += "\r\n";
+  char line[24];
+  line[0] = mark;
+  char* end = std::to_chars(line + 1, line + sizeof line - kEnd.size(), number).ptr;
+  end = std::copy(kEnd.begin(), kEnd.end(), end);
+  out.append(line, end);
 }
 
 }  // namespace
@@ -30,8 +34,7 @@ void AppendCommand(std::string& out, std::span<const std::string_view> words) {
   AppendNumber(out, '*', words.size());
   for (auto word : words) {
     AppendNumber(out, '$', word.size());
-    out += word;
-    out += "\r\n";
+    out.append(word).append(kEnd);
   }
 }
 

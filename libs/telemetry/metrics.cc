@@ -17,7 +17,10 @@ const prometheus::Histogram::BucketBoundaries kSeconds = {0.0001, 0.00025, 0.000
 
 }  // namespace
 
-Metrics::Metrics() : registry_(std::make_shared<prometheus::Registry>()), process_(std::make_shared<ProcessMetrics>()) {
+Metrics::Metrics()
+    : registry_(std::make_shared<prometheus::Registry>()),
+      process_(std::make_shared<ProcessMetrics>()),
+      tallies_(std::make_shared<std::deque<Tally>>()) {
   Gauge("parley_build_info", "Always 1; the labels say what runs.", {{"version", Version()}}).Set(1);
 }
 
@@ -35,7 +38,16 @@ prometheus::Histogram& Metrics::Histogram(const std::string& name, const std::st
   return prometheus::BuildHistogram().Name(name).Help(help).Register(*registry_).Add(labels, buckets);
 }
 
+Tally& Metrics::TallyOf(prometheus::Counter& counter) {
+  return tallies_->emplace_back([&counter](double by) { counter.Increment(by); });
+}
+
+Tally& Metrics::TallyOf(prometheus::Gauge& gauge) {
+  return tallies_->emplace_back([&gauge](double by) { gauge.Increment(by); });
+}
+
 std::string Metrics::Text() const {
+  for (auto& tally : *tallies_) tally.Show();
   auto families = registry_->Collect();
   auto process = process_->Collect();
   families.insert(families.end(), std::make_move_iterator(process.begin()), std::make_move_iterator(process.end()));

@@ -32,6 +32,18 @@ TEST(MetricsTest, TheSameNameAndLabelsAreTheSameMetric) {
               AllOf(HasSubstr("parley_test_total{kind=\"a\"} 2"), HasSubstr("parley_test_total{kind=\"b\"} 1")));
 }
 
+TEST(MetricsTest, TalliesAreAddedWhenTheTextIsAskedFor) {
+  Metrics metrics;
+  auto& counted = metrics.TallyOf(metrics.Counter("parley_test_total", "Help."));
+  auto& level = metrics.TallyOf(metrics.Gauge("parley_test_level", "Help."));
+  counted.Add();
+  level.Add(7);
+  EXPECT_THAT(metrics.Text(), AllOf(HasSubstr("parley_test_total 1"), HasSubstr("parley_test_level 7")));
+  counted.Add(2);
+  level.Add(-3);
+  EXPECT_THAT(metrics.Text(), AllOf(HasSubstr("parley_test_total 3"), HasSubstr("parley_test_level 4")));
+}
+
 TEST(MetricsTest, TheProcessIsDescribed) {
   Metrics metrics;
   const std::string text = metrics.Text();

@@ -80,7 +80,9 @@ void CounterFamily::Add(std::string_view value, double by) {
 
 StanzaCounters::StanzaCounters(telemetry::Metrics& metrics, const std::string& name, const std::string& help) {
   static constexpr std::array kKinds = {"other", "message", "presence", "iq"};
-  for (std::size_t i = 0; i < kKinds.size(); ++i) counters_[i] = &metrics.Counter(name, help, {{"kind", kKinds[i]}});
+  for (std::size_t i = 0; i < kKinds.size(); ++i) {
+    tallies_[i] = &metrics.TallyOf(metrics.Counter(name, help, {{"kind", kKinds[i]}}));
+  }
 }
 
 void LoginCounters::Add(std::string_view mechanism, std::string_view outcome) {
@@ -122,8 +124,8 @@ Metrics::Metrics(telemetry::Metrics& m)
       sessions_away(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "away"}})),
       sessions_ending(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "ending"}})),
       host_sessions(m),
-      bytes_in(m.Counter("parley_c2s_bytes_in_total", "XML bytes received")),
-      bytes_out(m.Counter("parley_c2s_bytes_out_total", "XML bytes sent")),
+      bytes_in(m.TallyOf(m.Counter("parley_c2s_bytes_in_total", "XML bytes received"))),
+      bytes_out(m.TallyOf(m.Counter("parley_c2s_bytes_out_total", "XML bytes sent"))),
       stanzas_in(m, "parley_c2s_stanzas_in_total", "Stanzas from clients"),
       stanzas_out(m, "parley_c2s_stanzas_out_total", "Stanzas to clients"),
       pings_answered(
@@ -154,9 +156,9 @@ Metrics::Metrics(telemetry::Metrics& m)
                      {"here", "claimed", "item-not-found", "too-high", "unanswered"}),
       sm_handovers(m.Counter("parley_c2s_sm_handovers_total", "Sessions handed over to another edge")),
       sm_requests(m.Counter("parley_c2s_sm_requests_total", "Acknowledgements asked for")),
-      sm_unacknowledged(m.Gauge("parley_c2s_sm_unacknowledged_stanzas",
-                                "Stanzas that clients with stream management have not acknowledged")),
-      sm_unacknowledged_bytes(m.Gauge("parley_c2s_sm_unacknowledged_bytes", "Their bytes")),
+      sm_unacknowledged(m.TallyOf(m.Gauge("parley_c2s_sm_unacknowledged_stanzas",
+                                          "Stanzas that clients with stream management have not acknowledged"))),
+      sm_unacknowledged_bytes(m.TallyOf(m.Gauge("parley_c2s_sm_unacknowledged_bytes", "Their bytes"))),
       sm_appends(QueueWrites(m, "append")),
       sm_trims(QueueWrites(m, "trim")),
       sm_headers(QueueWrites(m, "header")),

@@ -29,10 +29,10 @@ class CounterFamily {
 class StanzaCounters {
  public:
   StanzaCounters(telemetry::Metrics& metrics, const std::string& name, const std::string& help);
-  void Add(link::v1::Kind kind) { counters_[kind <= link::v1::KIND_IQ ? kind : 0]->Increment(); }
+  void Add(link::v1::Kind kind) { tallies_[kind <= link::v1::KIND_IQ ? kind : 0]->Add(); }
 
  private:
-  std::array<prometheus::Counter*, link::v1::KIND_IQ + 1> counters_;
+  std::array<telemetry::Tally*, link::v1::KIND_IQ + 1> tallies_;
 };
 
 // Logins have two labels: mechanism and outcome ("success" or the failure's condition).
@@ -85,8 +85,8 @@ struct Metrics {
   prometheus::Gauge& sessions_away;
   prometheus::Gauge& sessions_ending;
   HostSessions host_sessions;
-  prometheus::Counter& bytes_in;
-  prometheus::Counter& bytes_out;
+  telemetry::Tally& bytes_in;
+  telemetry::Tally& bytes_out;
   StanzaCounters stanzas_in;
   StanzaCounters stanzas_out;
   prometheus::Counter& pings_answered;
@@ -112,8 +112,8 @@ struct Metrics {
   CounterFamily sm_resumptions;
   prometheus::Counter& sm_handovers;
   prometheus::Counter& sm_requests;
-  prometheus::Gauge& sm_unacknowledged;
-  prometheus::Gauge& sm_unacknowledged_bytes;
+  telemetry::Tally& sm_unacknowledged;
+  telemetry::Tally& sm_unacknowledged_bytes;
   // Commands for queues in Redis.
   prometheus::Counter& sm_appends;
   prometheus::Counter& sm_trims;

@@ -204,7 +204,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
     return;
   }
   if (auto* span = receipt.span()) Describe(*span, *session);
-  const auto refusal = session->Deliver(envelope, receipt);
+  const auto refusal = session->Deliver(envelope, mark, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
     Remember(*session, mark);
     return rpc::Recycle(std::move(envelope));  // a queue may have taken it

@@ -186,7 +186,8 @@ void Session::OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::Stanza
 
 // Downstream
 
-rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, rpc::Receipt& receipt) {
+rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
+                                    rpc::Receipt& receipt) {
   if (!management_ && !stream_->open()) return link::v1::REFUSAL_REASON_NO_SESSION;
   const auto delivery = envelope->repeat() ? Uplink::Delivery::kRepeat : Uplink::Delivery::kFirst;
   if (envelope->answers() != 0 && !uplink_.TakeAnswer(envelope->answers(), delivery)) {
@@ -198,7 +199,7 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, r
   if (management_) {
     if (!management_->outbound().unacked().Fits(size)) return Overflow();
     unanswered_.NoteQueued(*envelope);
-    management_->outbound().Push(std::move(envelope), std::move(receipt));
+    management_->outbound().Push(std::move(envelope), mark, std::move(receipt));
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
   if (stream_->queued() + size > context_.config.c2s.max_outbound_bytes) {
@@ -232,7 +233,7 @@ void Session::WriteOwn(xmpp::Envelope envelope) {
     Overflow();
     return;
   }
-  management_->outbound().Push(std::make_unique<xmpp::Envelope>(std::move(envelope)), rpc::Receipt());
+  management_->outbound().Push(std::make_unique<xmpp::Envelope>(std::move(envelope)), session::Mark(), rpc::Receipt());
 }
 
 void Session::WriteElement(std::string_view xml) {

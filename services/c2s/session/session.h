@@ -72,8 +72,9 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   // A stanza of the client, stamped, with its number.
   void Submit(std::unique_ptr<xmpp::Envelope> stanza);
-  // A stanza for the client: takes both, or says why not.
-  rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, rpc::Receipt& receipt);
+  // A stanza for the client, with its mark: takes both, or says why not.
+  rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
+                             rpc::Receipt& receipt);
   // One that came before the session is ready for it.
   void Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt) {
     early_.Keep(std::move(envelope), std::move(receipt));

@@ -64,7 +64,7 @@ void Acks::Detach() {
   noting_.Cancel();
   stanzas_ = owed_ = 0;
   bytes_ = 0;
-  asked_ = overdue_ = announce_ = held_back_ = false;
+  asked_ = overdue_ = announce_ = held_back_ = sends_on_ = false;
 }
 
 // The client's
@@ -83,20 +83,26 @@ void Acks::OnHandled() {
 
 void Acks::StopWaiting(void* self) {
   auto& acks = *static_cast<Acks*>(self);
+  if (acks.held_back_ && acks.session_.uplink().last() == acks.held_from_) acks.sends_on_ = false;
   acks.overdue_ = true;
   acks.TryAnswer();
 }
 
+// Since its last question.
+bool Acks::HasSentOn() const { return session_.uplink().last() != wanted_; }
+
 // XEP-0198 section 4: an answer may wait for a time, so that it is one for many stanzas. Not if the client may be
 // waiting for it.
 bool Acks::OutOfPace() const {
-  if (overdue_ || session_.uplink().last() == wanted_) return false;
+  if (overdue_ || !(sends_on_ || HasSentOn())) return false;
   return context_.wheel.now() - answered_at_ < context_.wheel.ToTicks(context_.config.c2s.sm_ack_pace);
 }
 
 // What comes next brings the answer along, or nothing comes.
 void Acks::HoldBack() {
-  if (!std::exchange(held_back_, true)) context_.wheel.Arm(waiting_, context_.config.c2s.sm_ack_pace);
+  if (std::exchange(held_back_, true)) return;
+  held_from_ = session_.uplink().last();
+  context_.wheel.Arm(waiting_, context_.config.c2s.sm_ack_pace);
 }
 
 // Never more than Redis knows: after our end that is what the client will be told. Who sends on asks again, and is told
@@ -125,6 +131,7 @@ void Acks::Answer() {
   if (!all && waiting_.armed() && !overdue_) return TryAnswer();
   waiting_.Cancel();
   overdue_ = held_back_ = false;
+  sends_on_ = sends_on_ || HasSentOn();
   answered_at_ = context_.wheel.now();
   announce_ = !all;
   if (owed_ > 0) {

@@ -47,5 +47,25 @@ TEST_F(ShortPaceTest, WhoSentOnAndStopsGetsItsAnswer) {
   EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='2'/>");
 }
 
+class LongerPaceTest : public PaceTest {
+ protected:
+  LongerPaceTest() : PaceTest(std::chrono::seconds(1)) {}
+};
+
+// As between two bursts: it asks behind each, and waits for nothing.
+TEST_F(LongerPaceTest, WhoSentOnIsNotTakenToWaitWhenItPauses) {
+  Client client(edge_.port());
+  Stream(client);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  client.Send("<message to='juliet@example.org'/>" + std::string(kAsk));
+  ASSERT_TRUE(edge_.Eventually([this] { return Contents().header.handled() == 3; }));
+  Deliver(SessionId(), Message("1"));
+  EXPECT_EQ(client.Until(Message("1")), Message("1"));
+  EXPECT_THAT(client.Until("h='3'/>"), ::testing::HasSubstr("h='3'/>"));
+  // It waited this time.
+  client.Send("<message to='juliet@example.org'/>" + std::string(kAsk));
+  EXPECT_THAT(client.Until("h='4'/>"), ::testing::HasSubstr("h='4'/>"));
+}
+
 }  // namespace
 }  // namespace parley::c2s::testing

@@ -6,27 +6,17 @@
 #include "services/c2s/session/requests.h"
 
 namespace parley::c2s {
-namespace {
 
-// Who takes it out of the queue gives it new ones.
-link::v1::Envelope& WithoutWay(link::v1::Envelope& envelope) {
-  envelope.clear_seq();
-  envelope.clear_leg();
-  envelope.clear_session();
-  return envelope;
-}
-
-}  // namespace
-
-Entry::Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt, const Memory& memory)
-    : receipt_(std::move(receipt)),
-      mark_(session::MarkOf(envelope)),
+Entry::Entry(const link::v1::Envelope& envelope, const session::Mark& mark, Element element, rpc::Receipt receipt)
+    : page_(std::move(element.page)),
+      element_(element.bytes.data()),
+      receipt_(std::move(receipt)),
+      mark_(mark),
       answers_(envelope.answers()),
+      element_bytes_(static_cast<std::uint32_t>(element.bytes.size())),
       stanza_bytes_(static_cast<std::uint32_t>(envelope.stanza().size())),
       kind_(envelope.kind()),
       request_(IsRequestOfOthers(envelope)) {
-  const auto room = [&](std::size_t bytes) { return (element_ = memory(bytes)).get(); };
-  element_bytes_ = static_cast<std::uint32_t>(session::Encode(WithoutWay(envelope), at, 0, room).size());
   if (request_ || answers_ != 0) id_ = StableHash(envelope.id());
 }
 
@@ -39,7 +29,7 @@ session::v1::Answered Entry::Answered() const {
 
 link::v1::Envelope Entry::Envelope() const {
   session::v1::QueueElement element;
-  element.ParseFromArray(element_.get(), static_cast<int>(element_bytes_));
+  element.ParseFromArray(element_, static_cast<int>(element_bytes_));
   return std::move(*element.mutable_stanza()->mutable_envelope());
 }
 

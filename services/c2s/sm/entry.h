@@ -2,12 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string_view>
 
 #include "libs/rpc/link.h"
 #include "libs/session/queue.h"
+#include "services/c2s/sm/page.h"
 
 namespace parley::c2s {
 
@@ -15,12 +14,14 @@ namespace parley::c2s {
 // again, so that the envelope is free for the next one while it is warm.
 class Entry {
  public:
-  // Memory for so many bytes, which may be part of a larger piece.
-  using Memory = std::function<std::shared_ptr<char>(std::size_t bytes)>;
-  // What the queue need not know is taken out of the envelope.
-  Entry(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt, const Memory& memory);
+  struct Element {
+    Page page;  // that they are part of
+    std::string_view bytes;
+  };
+  // `element`: of the envelope.
+  Entry(const link::v1::Envelope& envelope, const session::Mark& mark, Element element, rpc::Receipt receipt);
 
-  std::string_view element() const { return {element_.get(), element_bytes_}; }
+  std::string_view element() const { return {element_, element_bytes_}; }
   std::string_view stanza() const { return element().substr(element_bytes_ - stanza_bytes_); }
   link::v1::Kind kind() const { return kind_; }
   const session::Mark& mark() const { return mark_; }
@@ -45,7 +46,8 @@ class Entry {
   bool IsByMark(const link::v1::Envelope& other) const;
 
  private:
-  std::shared_ptr<char> element_;  // its end is the stanza
+  Page page_;
+  const char* element_;  // its end is the stanza
   rpc::Receipt receipt_;
   session::Mark mark_;
   std::uint64_t answers_;

@@ -17,9 +17,9 @@ Outbound::Outbound(Session& session, Context& context, std::string queue, std::u
       unacked_(context),
       queue_(*this, session, context, std::move(queue), handled) {}
 
-void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
+void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, const session::Mark& mark, rpc::Receipt receipt) {
   queue_.Plan();
-  unacked_.Push(unacked_.Make(*envelope, queue_.planned_at(), std::move(receipt)));
+  unacked_.Push(unacked_.Make(*envelope, mark, queue_.planned_at(), std::move(receipt)));
   rpc::Recycle(std::move(envelope));
   if (queue_.down()) WriteOut();
 }
@@ -32,7 +32,8 @@ void Outbound::MarkReplied(std::string_view id, std::string_view from) {
 void Outbound::Adopt(session::QueueContents contents) {
   unacked_.StartAfter(contents.header.acked());
   for (auto& queued : contents.stanzas) {
-    unacked_.Push(unacked_.Make(*queued.mutable_envelope(), queued.at(), rpc::Receipt()));
+    auto& envelope = *queued.mutable_envelope();
+    unacked_.Push(unacked_.Make(envelope, session::MarkOf(envelope), queued.at(), rpc::Receipt()));
   }
   unacked_.AdoptReplied(contents.header);
   remembered_.Adopt(contents.header);

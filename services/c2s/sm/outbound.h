@@ -28,7 +28,8 @@ class Outbound {
   Unacked& unacked() { return unacked_; }
   Remembered& remembered() { return remembered_; }
 
-  void Push(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt);
+  // `mark`: session::MarkOf it.
+  void Push(std::unique_ptr<link::v1::Envelope> envelope, const session::Mark& mark, rpc::Receipt receipt);
   // The client answered the request `id` of `from`, which it may not have acknowledged.
   void MarkReplied(std::string_view id, std::string_view from);
   // What another edge left, when the session was claimed from it.

@@ -37,7 +37,7 @@ bool Reconcile(Unacked& unacked, const Remembered& remembered, Reconciled queue,
       all = false;
     } else {
       on_new(envelope);
-      theirs.push_back(unacked.Make(envelope, queued.at(), rpc::Receipt()));
+      theirs.push_back(unacked.Make(envelope, session::MarkOf(envelope), queued.at(), rpc::Receipt()));
     }
   }
   for (auto* part : {&theirs, &ours}) {

@@ -9,33 +9,47 @@
 namespace parley::c2s {
 namespace {
 
-constexpr std::size_t kLargestPage = 4096;
+// Who takes it out of the queue gives it new ones.
+void ForgetWay(link::v1::Envelope& envelope) {
+  envelope.clear_seq();
+  envelope.clear_leg();
+  envelope.clear_session();
+}
 
 }  // namespace
 
 Unacked::~Unacked() { Count(-static_cast<double>(entries_.size()), -static_cast<double>(bytes_)); }
 
 void Unacked::Count(double stanzas, double bytes) {
-  context_.metrics.sm_unacknowledged.Increment(stanzas);
-  context_.metrics.sm_unacknowledged_bytes.Increment(bytes);
+  context_.metrics.sm_unacknowledged.Add(stanzas);
+  context_.metrics.sm_unacknowledged_bytes.Add(bytes);
 }
 
 bool Unacked::Fits(std::size_t bytes) const {
   return entries_.size() < context_.config.c2s.sm_max_stanzas && bytes_ + bytes <= context_.config.c2s.sm_max_bytes;
 }
 
-Entry Unacked::Make(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt) {
-  return {envelope, at, std::move(receipt), [this](std::size_t bytes) { return Room(bytes); }};
+Entry Unacked::Make(link::v1::Envelope& envelope, const session::Mark& mark, std::int64_t at, rpc::Receipt receipt) {
+  ForgetWay(envelope);
+  auto element = Encode(envelope, at);
+  return {envelope, mark, std::move(element), std::move(receipt)};
+}
+
+Entry::Element Unacked::Encode(link::v1::Envelope& envelope, std::int64_t at) {
+  const session::Encoding encoding(envelope, at, 0);
+  char* const bytes = Room(encoding.size());
+  encoding.Write(bytes);
+  return {page_, {bytes, encoding.size()}};
 }
 
 // No page is larger than what waits already: a client that acknowledges at once has no memory that it does not use.
-std::shared_ptr<char> Unacked::Room(std::size_t bytes) {
+char* Unacked::Room(std::size_t bytes) {
   if (page_bytes_ - page_used_ < bytes) {
-    page_bytes_ = std::max(bytes, std::min(bytes_, kLargestPage));
-    page_ = std::make_shared_for_overwrite<char[]>(page_bytes_);
+    page_bytes_ = std::max(bytes, std::min(bytes_, Page::kWhole));
+    page_ = Page(page_bytes_);
     page_used_ = 0;
   }
-  return {page_, page_.get() + std::exchange(page_used_, page_used_ + bytes)};
+  return page_.bytes() + std::exchange(page_used_, page_used_ + bytes);
 }
 
 void Unacked::Push(Entry entry) {
@@ -58,7 +72,7 @@ void Unacked::Drop(std::uint32_t count) {
 // Who waits for nothing has nothing on the heap.
 void Unacked::LetGo() {
   std::vector<Entry>().swap(entries_);
-  page_.reset();
+  page_ = Page();
   page_bytes_ = page_used_ = 0;
 }
 

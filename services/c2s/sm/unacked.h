@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -32,7 +31,8 @@ class Unacked {
   // Of an empty one: the next is number `acked` + 1.
   void StartAfter(std::uint64_t acked) { acked_ = acked; }
   // Not in it yet. What came together shares memory: it goes together, too.
-  Entry Make(link::v1::Envelope& envelope, std::int64_t at, rpc::Receipt receipt);
+  // What the queue need not know is taken out of the envelope. `at`: unix milliseconds.
+  Entry Make(link::v1::Envelope& envelope, const session::Mark& mark, std::int64_t at, rpc::Receipt receipt);
   void Push(Entry entry);
   // The client acknowledged the oldest `count`.
   void Drop(std::uint32_t count);
@@ -50,7 +50,8 @@ class Unacked {
   void FillReplied(session::v1::QueueHeader& header);
 
  private:
-  std::shared_ptr<char> Room(std::size_t bytes);
+  Entry::Element Encode(link::v1::Envelope& envelope, std::int64_t at);
+  char* Room(std::size_t bytes);
   void LetGo();
   void Count(double stanzas, double bytes);
 
@@ -58,7 +59,7 @@ class Unacked {
   std::vector<Entry> entries_;  // numbers acked_ + 1 .. last()
   std::size_t bytes_ = 0;       // of their stanzas
   std::uint64_t acked_ = 0;
-  std::shared_ptr<char[]> page_;  // that the next elements go to
+  Page page_;  // that the next elements go to
   std::size_t page_bytes_ = 0;
   std::size_t page_used_ = 0;
   bool any_replied_ = false;  // perhaps

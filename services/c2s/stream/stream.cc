@@ -67,7 +67,7 @@ void Stream::StartSecured() {
 
 void Stream::OnBytes(std::string_view bytes) {
   if (phase_ == Phase::kClosed || phase_ == Phase::kLeaving) return;
-  context_.metrics.bytes_in.Increment(static_cast<double>(bytes.size()));
+  context_.metrics.bytes_in.Add(static_cast<double>(bytes.size()));
   watchdog_.Heard();
   if (TooManyUnauthenticatedBytes(bytes.size())) return;
   if (pauses_ != 0 || !backlog_.empty()) {
@@ -185,7 +185,7 @@ void Stream::FinishLeaving() {
 
 void Stream::Write(std::string_view xml) {
   if (phase_ == Phase::kClosed) return;
-  context_.metrics.bytes_out.Increment(static_cast<double>(xml.size()));
+  context_.metrics.bytes_out.Add(static_cast<double>(xml.size()));
   connection_.Write(xml);
   if (connection_.queued() <= context_.config.c2s.max_unread_bytes) return;
   const bool waited = (pauses_ & static_cast<std::uint8_t>(Pause::kUnread)) != 0;

@@ -74,7 +74,8 @@ class EdgeHarness {
   }
   // A metric's line value; 0 if there is none.
   double Metric(const std::string& line_start) {
-    const std::string text = registry_.Text();
+    const auto read = [this] { return registry_.Text(); };
+    const std::string text = loop_.on_thread() ? read() : OnLoop(read);
     const auto at = text.find("\n" + line_start + " ");
     return at == std::string::npos ? 0 : std::stod(text.substr(at + line_start.size() + 2));
   }
