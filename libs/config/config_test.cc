@@ -212,7 +212,7 @@ INSTANTIATE_TEST_SUITE_P(
               "config:2: link.max_message_bytes", "a stanza of c2s.max_stanza_bytes"},
         Wrong{"NoRoomForARoster", "hosts: [{domain: a.b}]\nroster:\n  max_roster_bytes: 17MiB\n",
               "config:3: roster.max_roster_bytes", "a quarter of link.max_message_bytes"},
-        Wrong{"NoRoomForAcknowledgements", "hosts: [{domain: a.b}]\nlink:\n  window: 300000\n",
+        Wrong{"NoRoomForAcknowledgements", "hosts: [{domain: a.b}]\nlink: {window: 300000, max_items: 200000}\n",
               "config:2: link.max_items", "link.window"},
         Wrong{"NoRoomForAMessage", "hosts: [{domain: a.b}]\nlink:\n  max_unread_bytes: 68MiB\n",
               "config:3: link.max_unread_bytes", "room for one message"},
