@@ -86,6 +86,12 @@ def gone_for_long(fault):
     return not held or fault.healed - fault.began > NOTICED_SECONDS
 
 
+def stood_still(recovery, stalls):
+    """Seconds of this recovery in which the driver itself stood still. `stalls`: (from, to)."""
+    began = recovery.at - recovery.seconds
+    return sum(max(0, min(to, recovery.at) - max(since, began)) for since, to in stalls)
+
+
 def within(values, limit):
     """The share of them."""
     return sum(value <= limit for value in values) / len(values)

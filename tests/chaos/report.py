@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 from collections import Counter, defaultdict
 
-from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, recoveries, verdict
+from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, recoveries, stood_still, verdict
 
 # Leases and the index of nodes; everything else must have gone, or go by itself.
 PERMANENT = ("parley:nodes", "parley:n")
@@ -75,10 +75,12 @@ def _faults(run):
     for fault, recovery in slow[:20]:
         print(
             f"slow: {recovery.session.full} back at c2s-{recovery.edge + 1} after {recovery.seconds:.2f} s, "
-            f"{recovery.at - fault.began:.2f} s after {fault.text} began"
+            f"{recovery.at - fault.began:.2f} s after {fault.text} began; "
+            f"we stood still for {stood_still(recovery, run.world.stalls):.2f} s of it"
         )
     if run.world.stalls:
-        print(f"We ourselves stood still for {run.world.stalls:.1f} s: times say little")
+        stalled = sum(to - since for since, to in run.world.stalls)
+        print(f"We ourselves stood still for {stalled:.1f} s: times say little")
 
 
 def _kind(run, name, faults, back):

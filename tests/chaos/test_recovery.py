@@ -5,7 +5,7 @@ import math
 import pytest
 from faults import Fault
 from ledger import Attached
-from recovery import Try, noticed, recoveries, verdict
+from recovery import Recovery, Try, noticed, recoveries, stood_still, verdict
 
 LONG = ["c2s-1>redis", "c2s-1>router-1", "c2s-1>router-2"]
 
@@ -54,6 +54,11 @@ def test_store_that_one_edge_has_lost_is_there_for_the_others():
 
 def test_router_that_is_out_is_no_excuse():
     assert seconds(fault("stop", "router-1"), 15, (11, 0)) == 4
+
+
+def test_what_a_recovery_owes_to_the_driver_is_told():
+    recovery = Recovery(at=20, session=None, edge=0, seconds=2.5, tried=9)
+    assert stood_still(recovery, [(10, 17), (17, 18), (19.5, 21), (22, 23)]) == 1
 
 
 def test_what_needed_no_store_was_in_time():

@@ -10,7 +10,7 @@ from watch import Watch
 DOMAIN = "localhost"
 PASSWORD = "chaos is found"
 TICK_SECONDS = 0.25
-STALL_SECONDS = 1
+STALL_SECONDS = 0.5
 
 
 class World:
@@ -23,7 +23,7 @@ class World:
         self.sessions = []
         self.watch = Watch(self, DOMAIN, len(place.edges))
         self.stopping = False
-        self.stalls = 0.0  # seconds that we ourselves stood still
+        self.stalls = []  # (from, to): when we ourselves stood still
         self._tasks = []
 
     def accounts(self):
@@ -77,8 +77,9 @@ class World:
             for session in self.sessions + self.watch.watchers:
                 session.tick()
             await asyncio.sleep(TICK_SECONDS)
-            last, late = self.now(), self.now() - last - TICK_SECONDS
-            self.stalls += late if late > STALL_SECONDS else 0
+            due, last = last + TICK_SECONDS, self.now()
+            if last - due > STALL_SECONDS:
+                self.stalls.append((due, last))
 
     async def _messages(self):
         """A steady rate over all flows, in random order."""
