@@ -100,7 +100,7 @@ class Fuzzed {
     Require(handler_.receipts.size() <= kWindow);
     Require(handler_.answers <= 1);
   }
-  void Garbage() { endpoint_->OnGarbage(); }
+  void Garbage() { endpoint_->OnGarbage("what came is no frame"); }
 
  private:
   // What was gathered leaves, as on a loop.
