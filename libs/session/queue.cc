@@ -10,8 +10,6 @@
 namespace parley::session {
 namespace {
 
-constexpr std::uint64_t kUnacknowledged = 0x9e3779b97f4a7c15;  // seed: other marks than those of what the session sent
-
 Result<Ok> Done(const Result<storage::Reply>& reply) {
   if (!reply) return reply.error();
   return Ok{};
@@ -49,10 +47,14 @@ std::string SayHandled(std::uint64_t handled) {
 Mark MarkOf(const link::v1::Envelope& envelope) {
   if (envelope.answers() != 0) return {};
   if (!envelope.unacknowledged_by().empty()) {
-    return {StableHash(envelope.unacknowledged_by(), kUnacknowledged), envelope.unacknowledged_number()};
+    return {StableHash(OriginOfUnacknowledged(envelope.unacknowledged_by())), envelope.unacknowledged_number()};
   }
   if (envelope.origin().empty()) return {};
   return {StableHash(envelope.origin()), envelope.origin_seq()};
+}
+
+std::string OriginOfUnacknowledged(std::string_view session) {
+  return std::string("unacknowledged by ").append(session);
 }
 
 v1::Answered AnsweredBy(const link::v1::Envelope& envelope) {

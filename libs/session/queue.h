@@ -28,6 +28,9 @@ struct Mark {
   std::uint64_t seq = 0;
 };
 Mark MarkOf(const link::v1::Envelope& envelope);
+// The name of what a session left unacknowledged, whose numbers are those of what it got: its id is the name of what it
+// sent. Under it that is stored, too, so that what comes from the store has the same mark.
+std::string OriginOfUnacknowledged(std::string_view session);
 
 // What a client is answered by an envelope with `answers`.
 v1::Answered AnsweredBy(const link::v1::Envelope& envelope);

@@ -150,6 +150,10 @@ TEST_F(QueueTest, MarksTellWhatIsHandledAgainFromWhatWasSent) {
   again.set_unacknowledged_number(1);
   EXPECT_NE(MarkOf(sent).origin, MarkOf(again).origin);
   EXPECT_EQ(MarkOf(again).seq, 1u);
+  link::v1::Envelope stored;  // and delivered from the store
+  stored.set_origin(OriginOfUnacknowledged("session"));
+  stored.set_origin_seq(1);
+  EXPECT_EQ(MarkOf(stored).origin, MarkOf(again).origin);
   link::v1::Envelope answer = sent;
   answer.set_answers(3);
   EXPECT_EQ(MarkOf(answer).origin, 0u);

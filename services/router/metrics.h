@@ -68,6 +68,7 @@ struct Metrics {
         unacknowledged_stored(Unacknowledged("stored")),
         unacknowledged_bounced(Unacknowledged("bounced")),
         unacknowledged_ended(Unacknowledged("ended")),
+        unacknowledged_elsewhere(Unacknowledged("elsewhere")),
         reaped_nodes(registry.Counter("parley_router_reaped_nodes_total", "Dead edges cleaned up after")),
         reaped_sessions(registry.Counter("parley_router_reaped_sessions_total", "Sessions of dead edges ended")),
         limits_directed(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_directed"}})),
@@ -119,6 +120,7 @@ struct Metrics {
   prometheus::Counter& unacknowledged_stored;
   prometheus::Counter& unacknowledged_bounced;
   prometheus::Counter& unacknowledged_ended;
+  prometheus::Counter& unacknowledged_elsewhere;  // another router has taken care of it
   prometheus::Counter& reaped_nodes;
   prometheus::Counter& reaped_sessions;
   prometheus::Counter& limits_directed;

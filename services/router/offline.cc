@@ -7,9 +7,9 @@
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
+#include "libs/session/queue.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
-#include "services/router/origin.h"
 
 namespace parley::router {
 namespace {
@@ -107,7 +107,7 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const He
   store.set_received_at(message.received_at() != 0 ? message.received_at() : UnixMilliseconds());
   // What a session left unacknowledged may have been stored under its own identity, delivered to it, and forgotten.
   const bool anew = !message.unacknowledged_by().empty();
-  store.set_origin(anew ? OriginOfUnacknowledged(message.unacknowledged_by()) : message.origin());
+  store.set_origin(anew ? session::OriginOfUnacknowledged(message.unacknowledged_by()) : message.origin());
   store.set_origin_seq(anew ? message.unacknowledged_number() : message.origin_seq());
   Concern(message, ask);
   const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));

@@ -7,10 +7,6 @@
 
 namespace parley::router {
 
-// The name of what a session left unacknowledged, whose numbers are those of what it got: its id is the name of what it
-// sent.
-inline std::string OriginOfUnacknowledged(const std::string& session) { return "unacknowledged by " + session; }
-
 // Which client's stanza something comes from, so that its receiver recognises a repeat. Empty: the server's own doing.
 struct Origin {
   std::string session;

@@ -31,6 +31,7 @@ Options OptionsOf(const config::Config& config) {
   options.reap_claim = router.reap_claim;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;
+  options.standstill = config.link.keepalive_timeout / 2;
   options.sm_remember_ended = router.sm_remember_ended;
   options.sm_max_stanzas = config.c2s.sm_max_stanzas;
   options.sm_max_bytes = config.c2s.sm_max_bytes;
@@ -125,8 +126,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                    credentials_,
                                    operations_,
                                    {}})),
-      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, delivery_, presence_, subscriptions_, iqs_,
-                          metrics_}),
+      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, unacknowledged_, delivery_, presence_,
+                          subscriptions_, iqs_, metrics_}),
       resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
       asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_}, options_),
       intake_(accounts_, edges_, asks_, metrics_, tracer_),

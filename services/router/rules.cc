@@ -21,14 +21,23 @@ bool ForOwnAccount(const Account& account, const Envelope& envelope) {
   return envelope.to().empty() || envelope.to() == account.bare();
 }
 
+// By a session that ended (Unacknowledged).
+bool IsLeft(const Envelope& envelope) { return !envelope.unacknowledged_by().empty(); }
+
 }  // namespace
 
 bool Rules::HandleNow(Account& account, Held& held) {
-  if (held.envelope->kind() == KIND_CONTROL || held.envelope->leg() == LEG_DELIVER) return false;
-  return held.envelope->leg() == LEG_INBOUND ? InboundNow(account, held) : OutboundNow(account, held);
+  const Envelope& envelope = *held.envelope;
+  if (envelope.kind() == KIND_CONTROL || envelope.leg() == LEG_DELIVER || IsLeft(envelope)) return false;
+  return envelope.leg() == LEG_INBOUND ? InboundNow(account, held) : OutboundNow(account, held);
 }
 
 Task<void> Rules::Handle(Account& account, Held held) {
+  if (IsLeft(*held.envelope)) {
+    const bool owed = co_await parts_.unacknowledged.Owed(account, held);
+    if (!owed) co_return;
+    if (held.envelope->leg() == LEG_INBOUND && InboundNow(account, held)) co_return;
+  }
   if (held.envelope->leg() == LEG_DELIVER) {
     co_await parts_.orphans.Deliver(account, std::move(held));
   } else if (held.envelope->kind() == KIND_CONTROL) {

@@ -8,6 +8,7 @@
 #include "services/router/presence.h"
 #include "services/router/sessions.h"
 #include "services/router/subscriptions.h"
+#include "services/router/unacknowledged.h"
 
 namespace parley::router {
 
@@ -20,6 +21,7 @@ class Rules final : public StanzaHandler, public Edges::Owner {
     Sessions& sessions;
     Orphans& orphans;
     SessionStore& store;
+    Unacknowledged& unacknowledged;
     Delivery& delivery;
     Presence& presence;
     Subscriptions& subscriptions;

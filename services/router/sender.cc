@@ -1,8 +1,8 @@
 #include "services/router/sender.h"
 
 #include "libs/rpc/trace.h"
+#include "libs/session/queue.h"
 #include "libs/xmpp/jid.h"
-#include "services/router/origin.h"
 
 namespace parley::router {
 
@@ -48,7 +48,7 @@ void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Recei
     reply.set_answers(request.origin_seq());  // it need not wait for anything else then
   } else {
     // It was told long ago that its stanza is taken, and waits for no more.
-    reply.set_origin(OriginOfUnacknowledged(request.unacknowledged_by()));
+    reply.set_origin(session::OriginOfUnacknowledged(request.unacknowledged_by()));
     reply.set_origin_seq(request.unacknowledged_number());
   }
   rpc::PassTrace(request, reply);

@@ -244,6 +244,13 @@ Task<Result<SessionStore::Write>> SessionStore::Retire(std::string bare, Record 
   co_return co_await RunWrite(RetireScript(), std::move(keys), std::move(arguments));
 }
 
+Task<Result<bool>> SessionStore::IsRetired(std::string bare, std::string session) {
+  std::vector<std::string> words{"HEXISTS", storage::SessionsKey(bare), RetiredField(session)};
+  const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
+  if (!reply) co_return reply.error();
+  co_return reply->integer == 1;
+}
+
 Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadQueue(std::string bare, std::string queue) {
   std::optional<session::QueueContents> none;
   std::vector<std::string> words{"LRANGE", session::QueueKey(bare, queue), "0", "-1"};

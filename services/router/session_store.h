@@ -65,6 +65,9 @@ class SessionStore {
   Task<Result<Write>> Retire(std::string bare, Record record, Expected expected, Record next);
   static Record Retired(Record record);
 
+  // Whether a session is retired, and nobody has taken care of all that it left yet.
+  Task<Result<bool>> IsRetired(std::string bare, std::string session);
+
   // What a queue holds; nullopt if there is no such queue, or none that can be read.
   Task<Result<std::optional<session::QueueContents>>> LoadQueue(std::string bare, std::string queue);
   // Appends; the length of the list afterwards, 0: there is no such queue.

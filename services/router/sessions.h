@@ -85,11 +85,16 @@ class Sessions {
   enum class Retired { kDone, kLater, kElsewhere };
   Task<Retired> Retire(Account& account, std::string session);
   Gone Take(Account& account, const std::string& session, std::string reason);
-  Task<Receipt> Bury(Account& account, Gone gone, Receipt receipt);
+  struct Buried {
+    Receipt told;
+    Unacknowledged::Whose whose = Unacknowledged::Whose::kOurs;  // who tells its contacts
+  };
+  Task<Buried> Bury(Account& account, Gone gone, Receipt receipt);
+  Task<Unacknowledged::Whose> HandleLeft(Account& account, const Gone& gone, Receipt told);
   SessionStore::PutBack ShowAgain(const Account& account, const Gone& gone);
   Task<void> Displace(Account& account, std::string session);
   Task<void> SayGoneLater(std::string bare, Record gone, std::string stanza, Origin origin, Receipt receipt);
-  Task<void> Farewell(Account& account, Record gone, Receipt told);
+  Task<void> Farewell(Account& account, Record gone, Buried buried);
   std::string UnavailableStanza(const Account& account, const Record& gone) const;
 
   Parts parts_;

@@ -67,21 +67,25 @@ Sessions::Gone Sessions::Take(Account& account, const std::string& session_id, s
 // What it leaves goes before all that waits for the account: what its client did not acknowledge, then what its edge
 // did not get. The record goes with the last copy of the receipt that is returned: who finds it still there after a
 // crash does all this again.
-Task<Receipt> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
+Task<Sessions::Buried> Sessions::Bury(Account& account, Gone gone, Receipt receipt) {
   co_await parts_.edges.Settled(gone.record);  // else what its edge refuses would come behind what is new
   const bool queue = !gone.record.queue().empty();
   const Record stored = queue ? SessionStore::Retired(gone.record) : gone.record;
   auto put_back = ShowAgain(account, gone);
   Receipt told = parts_.store.EraseWhenSettled(account.bare(), stored, std::move(receipt), std::move(put_back));
-  if (!queue && gone.word == Gone::Word::kOurs) {
-    co_await parts_.unacknowledged.AnswerFor(account, gone.record, told);
-  }
-  if (queue) {
-    Unacknowledged::Ended ended{gone.record, std::move(gone.as), std::move(gone.reason)};
-    co_await parts_.unacknowledged.HandleAgain(account, std::move(ended), told);
-  }
+  Buried buried{told};
+  buried.whose = co_await HandleLeft(account, gone, told);
   parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(gone.record));
-  co_return told;
+  co_return buried;
+}
+
+Task<Unacknowledged::Whose> Sessions::HandleLeft(Account& account, const Gone& gone, Receipt told) {
+  if (!gone.record.queue().empty()) {
+    Unacknowledged::Ended ended{gone.record, gone.as, gone.reason};
+    co_return co_await parts_.unacknowledged.HandleAgain(account, std::move(ended), std::move(told));
+  }
+  if (gone.word == Gone::Word::kOurs) co_await parts_.unacknowledged.AnswerFor(account, gone.record, std::move(told));
+  co_return Unacknowledged::Whose::kOurs;
 }
 
 Task<void> Sessions::End(Account& account, std::string session_id, std::string reason, Receipt receipt) {
@@ -92,8 +96,8 @@ Task<void> Sessions::End(Account& account, std::string session_id, std::string r
   if (!IsOurs(gone.reason)) gone.word = Gone::Word::kOfEdge;
   if (retired == Retired::kLater) gone.as = SessionStore::As(gone.record);
   const Record record = gone.record;
-  Receipt told = co_await Bury(account, std::move(gone), std::move(receipt));
-  co_await Farewell(account, record, std::move(told));
+  Buried buried = co_await Bury(account, std::move(gone), std::move(receipt));
+  co_await Farewell(account, record, std::move(buried));
 }
 
 Task<void> Sessions::Kick(Account& account, std::string session_id, std::string condition, std::string text) {
@@ -107,8 +111,8 @@ Task<void> Sessions::Kick(Account& account, std::string session_id, std::string 
   if (retired != Retired::kDone) gone.as = SessionStore::As(gone.record);
   const Record record = gone.record;
   parts_.sender.Disconnect(record, condition, text, Receipt());
-  Receipt told = co_await Bury(account, std::move(gone), Receipt());
-  co_await Farewell(account, record, std::move(told));
+  Buried buried = co_await Bury(account, std::move(gone), Receipt());
+  co_await Farewell(account, record, std::move(buried));
 }
 
 // Another session took the resource: in Redis it is out of the way already.
@@ -116,10 +120,10 @@ Task<void> Sessions::Displace(Account& account, std::string session_id) {
   Gone gone = Take(account, session_id, "conflict");
   const Record record = gone.record;
   parts_.sender.Disconnect(record, "conflict", "Replaced by a new connection", Receipt());
-  Receipt told = co_await Bury(account, std::move(gone), Receipt());
+  const Buried buried = co_await Bury(account, std::move(gone), Receipt());
   // Not awaited: it is the next that happens to this account.
   AccountTable::Job farewell;
-  farewell.run = [this, record, told](Account& a) { return Farewell(a, record, told); };
+  farewell.run = [this, record, buried](Account& a) { return Farewell(a, record, buried); };
   parts_.accounts.Post(account.bare(), std::move(farewell));
 }
 
@@ -131,17 +135,18 @@ Task<void> Sessions::EndRetired(Account& account) {
     Gone gone;
     gone.record = record;
     gone.reason = "crash";
-    Receipt told = co_await Bury(account, std::move(gone), Receipt());
+    Buried buried = co_await Bury(account, std::move(gone), Receipt());
     // Who has the resource now may be known to all already.
     const Session* now = account.WithResource(record.resource());
-    if (now == nullptr || !now->available()) co_await Farewell(account, std::move(record), std::move(told));
+    if (now == nullptr || !now->available()) co_await Farewell(account, std::move(record), std::move(buried));
   }
 }
 
-Task<void> Sessions::Farewell(Account& account, Record gone, Receipt told) {
+Task<void> Sessions::Farewell(Account& account, Record gone, Buried buried) {
+  if (buried.whose == Unacknowledged::Whose::kAnothers) co_return;
   if (gone.presence().empty() && gone.directed().empty()) co_return;
   std::string stanza = UnavailableStanza(account, gone);
-  co_await SayGone(account, std::move(gone), std::move(stanza), Origin(), std::move(told));
+  co_await SayGone(account, std::move(gone), std::move(stanza), Origin(), std::move(buried.told));
 }
 
 Task<void> Sessions::SayGone(Account& account, Record gone, std::string stanza, Origin origin, Receipt receipt) {

@@ -69,23 +69,68 @@ Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t
 
 }  // namespace
 
-Task<void> Unacknowledged::HandleAgain(const Account& account, Ended ended, Receipt told) {
-  const bool done = co_await TryAgain(account, ended, told);
-  if (!done) parts_.tasks.Spawn("handle_unacknowledged", Later(account.bare(), std::move(ended), std::move(told)));
+Task<Unacknowledged::Whose> Unacknowledged::HandleAgain(const Account& account, Ended ended, Receipt told) {
+  const auto done = co_await TryAgain(account, ended, told);
+  if (done) co_return *done;
+  parts_.tasks.Spawn("handle_unacknowledged", Later(account.bare(), std::move(ended), std::move(told)));
+  co_return Whose::kOurs;
 }
 
-Task<bool> Unacknowledged::TryAgain(const Account& account, const Ended& ended, Receipt told) {
+Task<Result<Unacknowledged::Whose>> Unacknowledged::TryAgain(const Account& account, const Ended& ended, Receipt told) {
   if (!ended.as.session.empty()) {
     const auto retired = co_await parts_.store.Retire(account.bare(), ended.record, ended.as, Record());
-    if (!retired) co_return false;
+    if (!retired) co_return retired.error();
     // Claimed meanwhile by means of another router: it lives.
-    if (*retired == SessionStore::Write::kConflict) co_return true;
+    if (*retired == SessionStore::Write::kConflict) co_return Whose::kOurs;
   }
+  co_return co_await Load(account, ended, std::move(told));
+}
+
+Task<Result<Unacknowledged::Whose>> Unacknowledged::Load(const Account& account, const Ended& ended, Receipt told) {
   const Record retired = SessionStore::Retired(ended.record);
   auto contents = co_await parts_.store.LoadQueue(account.bare(), retired.queue());
-  if (!contents) co_return false;
-  if (*contents) Post(account, ended, std::move(**contents), told);
-  co_return true;
+  if (!contents) co_return contents.error();
+  if (!*contents) co_return co_await Ask(account, ended.record.session());
+  Post(account, ended, std::move(**contents), told);
+  co_return Whose::kOurs;
+}
+
+// Again if we stood still before we could act on the answer.
+Task<Result<Unacknowledged::Whose>> Unacknowledged::Ask(const Account& account, std::string session) {
+  while (true) {
+    const auto asked = Clock::now();
+    const auto retired = co_await parts_.store.IsRetired(account.bare(), session);
+    if (!retired) co_return retired.error();
+    if (!*retired) co_return Whose::kAnothers;
+    if (Clock::now() - asked < options_.standstill) co_return Whose::kOurs;
+  }
+}
+
+Task<bool> Unacknowledged::Owed(const Account& account, Held& held) {
+  const std::string session = held.envelope->unacknowledged_by();
+  const auto deferred = deferred_.find(session);
+  if (deferred != deferred_.end()) {
+    deferred->second.push_back(std::move(held));
+    co_return false;
+  }
+  const auto whose = co_await Ask(account, session);
+  if (!whose) {
+    deferred_[session].push_back(std::move(held));
+    parts_.tasks.Spawn("defer_unacknowledged", Defer(account.bare(), session));
+    co_return false;
+  }
+  if (*whose == Whose::kOurs) co_return true;
+  parts_.metrics.unacknowledged_elsewhere.Increment();
+  held = Held();
+  co_return false;
+}
+
+Task<void> Unacknowledged::Defer(std::string bare, std::string session) {
+  do {
+    co_await SleepFor(kRetry);
+  } while (!parts_.store.up());
+  auto deferred = deferred_.extract(session);
+  parts_.accounts.PostReturned(bare, std::move(deferred.mapped()));
 }
 
 Task<void> Unacknowledged::Later(std::string bare, Ended ended, Receipt told) {
@@ -94,9 +139,13 @@ Task<void> Unacknowledged::Later(std::string bare, Ended ended, Receipt told) {
     co_await SleepFor(kRetry);
   } while (!parts_.store.up());
   AccountTable::Job job;
-  job.run = [this, ended, told](Account& account) { return HandleAgain(account, ended, told); };
+  job.run = [this, ended, told](Account& account) { return HandleLate(account, ended, told); };
   job.failed = [this, bare, ended, told] { parts_.tasks.Spawn("handle_unacknowledged", Later(bare, ended, told)); };
   parts_.accounts.Post(bare, std::move(job));
+}
+
+Task<void> Unacknowledged::HandleLate(const Account& account, Ended ended, Receipt told) {
+  co_await HandleAgain(account, std::move(ended), std::move(told));
 }
 
 void Unacknowledged::Post(const Account& account, const Ended& ended, session::QueueContents contents,

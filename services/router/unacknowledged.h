@@ -40,7 +40,12 @@ class Unacknowledged {
   // In the account's turn: before everything else that waits for it. Without Redis later, behind what comes meanwhile.
   // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have
   // been.
-  Task<void> HandleAgain(const Account& account, Ended ended, Receipt told);
+  enum class Whose { kOurs, kAnothers };  // another router has taken care of all
+  Task<Whose> HandleAgain(const Account& account, Ended ended, Receipt told);
+  // Before something that a session left is handled. False: `held` is gone, as another router has taken care of it
+  // (while this one stood still or was cut off; it has been stored, delivered and forgotten then), or Redis is away: it
+  // comes again when that is back.
+  Task<bool> Owed(const Account& account, Held& held);
   // Of a session without stream management whose edge has not said itself that it ended. Without Redis later.
   Task<void> AnswerFor(const Account& account, Record ended, Receipt told);
   // Whether this was in the queue of a session that ended lately, or answered for it.
@@ -53,8 +58,12 @@ class Unacknowledged {
     Clock::time_point since;
   };
 
-  Task<bool> TryAgain(const Account& account, const Ended& ended, Receipt told);
+  Task<Result<Whose>> TryAgain(const Account& account, const Ended& ended, Receipt told);
+  Task<Result<Whose>> Load(const Account& account, const Ended& ended, Receipt told);
+  Task<Result<Whose>> Ask(const Account& account, std::string session);
+  Task<void> Defer(std::string bare, std::string session);
   Task<void> Later(std::string bare, Ended ended, Receipt told);
+  Task<void> HandleLate(const Account& account, Ended ended, Receipt told);
   void Post(const Account& account, const Ended& ended, session::QueueContents contents, const Receipt& told);
   Task<bool> TryToAnswer(std::string bare, Record ended, Receipt told);
   Task<void> AnswerLater(std::string bare, Record ended, Receipt told);
@@ -67,7 +76,8 @@ class Unacknowledged {
   Parts parts_;
   Options options_;
   std::map<std::string, std::unique_ptr<QueueMemory>> had_;
-  std::deque<Past> past_;  // oldest first
+  std::deque<Past> past_;                              // oldest first
+  std::map<std::string, std::vector<Held>> deferred_;  // by the session that left it; until Redis is back
 };
 
 }  // namespace parley::router

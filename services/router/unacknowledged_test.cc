@@ -21,6 +21,11 @@ class UnacknowledgedTest : public testing::ManagedTest {
     for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
     return count;
   }
+  // As another router that has taken care of all that the session left.
+  void FinishElsewhere(const Client& ended) {
+    Redis({"HDEL", "parley:s:{romeo@home.example}", "\n" + ended.id()});
+    Redis({"DEL", session::QueueKey("romeo@home.example", "ended:" + ended.id())});
+  }
   // A client that has acknowledged Juliet's request "q", and cannot be away.
   Client& Asked() {
     Begin();
@@ -323,6 +328,55 @@ TEST_F(UnacknowledgedTest, ARouterThatDiedInTheMiddleIsSucceeded) {
   Settle();
   EXPECT_EQ(roster_->offline_count("romeo@home.example"), 4);
   EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 5));
+}
+
+// Else it would be stored again, or delivered to who had it from the store.
+TEST_F(UnacknowledgedTest, WhatAnotherRouterHasTakenCareOfMeanwhileIsLeftAlone) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (int i = 1; i < 4; ++i) Chat(i);
+  ExpectIds(romeo, Numbers(1, 4));
+  roster_->SetHolding(true);
+  romeo.Close();
+  RunUntil([&] { return roster_->held() > 0; });
+  FinishElsewhere(romeo);
+  roster_->SetHolding(false);
+  Settle();
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 2));  // which was on its way
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"elsewhere\"}"), 2);
+}
+
+TEST_F(UnacknowledgedTest, WhatCannotBeKnownToBeOwedWaitsForRedis) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (int i = 1; i < 5; ++i) Chat(i);
+  ExpectIds(romeo, Numbers(1, 5));
+  roster_->SetHolding(true);
+  romeo.Close();
+  RunUntil([&] { return roster_->held() > 0; });
+  redis_.Pause();
+  RunUntil([&] { return !Missing().empty(); });
+  roster_->SetHolding(false);
+  Chat(5, "romeo@home.example");
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 2; });  // nobody is held up
+  redis_.Resume();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Ids(TakeOffline()), (std::vector<std::string>{"1", "5", "2", "3", "4"}));
+}
+
+TEST_F(UnacknowledgedTest, ContactsAreToldByTheRouterThatTakesCareOfIt) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().SetFrozen(true);
+  Chat(1);
+  RunUntil([&] { return first().frozen() == 1; });
+  const std::string retired = "\n" + romeo.id();
+  edge().Kick(romeo);
+  RunUntil([&] { return Redis({"HEXISTS", "parley:s:{romeo@home.example}", retired}) == "1"; });
+  FinishElsewhere(romeo);
+  first().SetFrozen(false);
+  Settle();
+  EXPECT_THAT(juliet().Take(), IsEmpty());
 }
 
 TEST_F(UnacknowledgedTest, WaitsForRedis) {

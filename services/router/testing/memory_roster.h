@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/rpc/server.h"
@@ -26,6 +27,9 @@ class MemoryRoster final : public rpc::LinkHandler {
   void Befriend(const std::string& user, const std::string& contact, xmpp::Subscription subscription);
   // All asks fail, as without PostgreSQL.
   void SetBroken(bool broken) { broken_ = broken; }
+  // Asks are kept until told otherwise.
+  void SetHolding(bool holding);
+  std::size_t held() const { return held_.size(); }
   void SetOfflineQuota(std::size_t messages) { quota_ = messages; }
 
   xmpp::SubscriptionState StateOf(const std::string& owner, const std::string& contact) const;
@@ -53,6 +57,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   };
 
   rpc::Methods Accounts();
+  void Take(const std::string& body, Respond respond);
   roster::v1::Answer Handle(const roster::v1::Ask& ask);
   void Get(Account& account, const roster::v1::GetRoster& ask, roster::v1::Answer& answer);
   void Set(Account& account, const roster::v1::SetItem& ask, roster::v1::Answer& answer);
@@ -77,6 +82,8 @@ class MemoryRoster final : public rpc::LinkHandler {
   std::int64_t next_id_ = 1;
   std::size_t quota_ = 100;
   bool broken_ = false;
+  bool holding_ = false;
+  std::vector<std::pair<std::string, Respond>> held_;
   rpc::Server server_;
 };
 

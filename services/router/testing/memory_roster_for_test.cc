@@ -89,7 +89,15 @@ std::size_t MemoryRoster::offline_count(const std::string& owner) const {
 
 std::vector<std::string> MemoryRoster::TakeAsked() { return std::exchange(asked_, {}); }
 
-void MemoryRoster::OnRequest(rpc::Link&, const std::string& body, Respond respond) {
+void MemoryRoster::SetHolding(bool holding) {
+  holding_ = holding;
+  for (auto& [body, respond] : std::exchange(held_, {})) Take(body, respond);
+}
+
+void MemoryRoster::OnRequest(rpc::Link&, const std::string& body, Respond respond) { Take(body, std::move(respond)); }
+
+void MemoryRoster::Take(const std::string& body, Respond respond) {
+  if (holding_) return held_.emplace_back(body, std::move(respond)), void();
   roster::v1::Ask ask;
   if (!ask.ParseFromString(body)) return respond(Error("not an ask"));
   respond(Handle(ask).SerializeAsString());
