@@ -55,8 +55,8 @@ void Resume::Try() {
   if (cut_off && !here->certain()) return Postpone();
   session_ = here->shared_from_this();
   session_->Replace("resumed by another connection");
-  session_->departure().Quiesce(StoredQueue::Close::kOpen,
-                                WhileAlive(shared_from_this(), [](Resume& self, bool) { self.OnQuiet(); }));
+  session_->departure().QuiesceToResume(StoredQueue::Close::kOpen,
+                                        WhileAlive(shared_from_this(), [](Resume& self, bool) { self.OnQuiet(); }));
 }
 
 void Resume::Abandon() { retry_.Cancel(); }

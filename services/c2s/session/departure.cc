@@ -24,11 +24,20 @@ void Departure::WhenSettled(std::function<void()> done) {
 }
 
 void Departure::OnIdle() {
+  patience_.Cancel();
   for (const auto& idle : std::exchange(on_idle_, {})) idle();
   if (told_) context_.sessions.Forget(session_);
 }
 
-void Departure::Quiesce(StoredQueue::Close close, std::function<void(bool)> done) {
+void Departure::Quiesce(StoredQueue::Close close, Quiet done) {
+  Quiesce(close, {context_.config.c2s.order_timeout, "order"}, std::move(done));
+}
+
+void Departure::QuiesceToResume(StoredQueue::Close close, Quiet done) {
+  Quiesce(close, {context_.config.c2s.sm_resume_wait, "sm_resume_wait"}, std::move(done));
+}
+
+void Departure::Quiesce(StoredQueue::Close close, const Patience& patience, Quiet done) {
   auto store = [close, done = std::move(done)](Session& self) {
     const auto logged = [done](Session& noted) { done(noted.management()->outbound().queue().logged()); };
     const auto stored = [logged, done](Session& asked, bool noted) {
@@ -37,16 +46,16 @@ void Departure::Quiesce(StoredQueue::Close close, std::function<void(bool)> done
     };
     self.management()->outbound().queue().StoreHandled(close, WhileAlive(self.shared_from_this(), stored));
   };
-  auto logged = [store](Session& self) {
+  auto logged = [store, patience](Session& self) {
     auto idle = WhileAlive(self.shared_from_this(), store);
     if (self.uplink().idle()) return idle();
     Departure& departure = self.departure();
     departure.on_idle_.push_back(std::move(idle));
-    auto stop = [](Session& late) {
+    auto stop = [limit = patience.limit](Session& late) {
+      late.departure().context_.metrics.limits.Add(limit);
       for (const auto& waiting : std::exchange(late.departure().on_idle_, {})) waiting();
     };
-    departure.patience_ = departure.context_.loop.After(departure.context_.config.c2s.order_timeout,
-                                                        WhileAlive(self.shared_from_this(), stop));
+    departure.patience_ = departure.context_.loop.After(patience.time, WhileAlive(self.shared_from_this(), stop));
   };
   session_.management()->outbound().queue().Verify(WhileAlive(session_.shared_from_this(), logged));
 }
@@ -80,7 +89,7 @@ void Departure::HandOver(const std::string& queue, rpc::Receipt receipt) {
     if (noted) return self.departure().FinishHandOver(receipt);
     rpc::Receipt(receipt).Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
   };
-  Quiesce(StoredQueue::Close::kSettled, WhileAlive(session_.shared_from_this(), quiet));
+  QuiesceToResume(StoredQueue::Close::kSettled, WhileAlive(session_.shared_from_this(), quiet));
 }
 
 void Departure::FinishHandOver(rpc::Receipt receipt) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,7 +29,10 @@ class Departure {
   void OnIdle();
   // Calls back once all that it sent is taken, or that takes too long, and Redis has what it has for its client. False:
   // Redis cannot be asked.
-  void Quiesce(StoredQueue::Close close, std::function<void(bool noted)> done);
+  using Quiet = std::function<void(bool noted)>;
+  void Quiesce(StoredQueue::Close close, Quiet done);
+  // The same for a client that waits: its session goes on, here or elsewhere.
+  void QuiesceToResume(StoredQueue::Close close, Quiet done);
   // We are about to stop: notes what another edge needs. True: that is done.
   bool Settle();
   // Its client is back before that.
@@ -49,6 +53,11 @@ class Departure {
   void LetGo();
 
  private:
+  struct Patience {
+    std::chrono::milliseconds time;
+    const char* limit;
+  };
+  void Quiesce(StoredQueue::Close close, const Patience& patience, Quiet done);
   void FinishHandOver(rpc::Receipt receipt);
   void EndUnmanaged(const std::string& reason);
   void SayEnded(const std::string& reason);

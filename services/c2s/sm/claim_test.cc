@@ -187,6 +187,29 @@ TEST_F(ResumeTest, HandsOverWhatItHas) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
 }
 
+class HastyResumeTest : public ResumeTest {
+ protected:
+  HastyResumeTest()
+      : ResumeTest([](config::Config& config) {
+          config.c2s.sm_resume_wait = std::chrono::milliseconds(1);
+          config.c2s.order_timeout = std::chrono::minutes(1);
+        }) {}
+};
+
+TEST_F(HastyResumeTest, WhatRoutersDoNotTakeIsLeftToTheClient) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  HandOver(id);
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "conflict");
+  EXPECT_TRUE(AwaitSettled(1));
+  EXPECT_FALSE(Contents().header.settled());
+  EXPECT_EQ(Contents().header.handled(), 0u);
+  EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"sm_resume_wait\"}"), 1);
+}
+
 // The edge before may have passed on more than it noted, and the client has said nothing here.
 TEST_F(ResumeTest, WhatIsHandedOnAtOnceIsAsSettledAsItCame) {
   for (const bool settled : {false, true}) {
