@@ -70,7 +70,7 @@ void Unanswered::Adopt(const session::v1::QueueHeader& header) {
   for (const auto& asked : header.asked()) requests_.Note({asked.id(), asked.from()}, most);
   for (const auto& asked : header.answering()) {
     if (asked.answer() <= header.handled()) continue;
-    session_.uplink().NoteTaken(asked.answer());
+    session_.uplink().NoteUsed(asked.answer());
     requests_.Note({asked.id(), asked.from(), 0, asked.answer()}, most);
   }
 }

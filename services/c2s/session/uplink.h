@@ -24,15 +24,15 @@ class Uplink {
   std::uint64_t Number() { return ++last_; }
   std::uint64_t last() const { return last_; }
   // One that no stanza of the client has or will have.
-  std::uint64_t NumberOfOurOwn() { return last_ = std::max(last_, taken_) + 1; }
+  std::uint64_t NumberOfOurOwn() { return last_ = std::max({last_, taken_, used_}) + 1; }
   // A resumed client sends again what is behind this number (XEP-0198 section 5).
   void StartAfter(std::uint64_t number) {
     taken_ = std::max(taken_, last_);
     last_ = number;
   }
-  // The client may have sent up to this number, and will again.
-  void NoteTaken(std::uint64_t number) { taken_ = std::max(taken_, number); }
-  // It came before, on an earlier stream of the session.
+  // The client used up to this number at another edge. What it sends again of that came to nobody here.
+  void NoteUsed(std::uint64_t number) { used_ = std::max(used_, number); }
+  // It came before, on an earlier stream of the session to this edge.
   bool IsTaken(std::uint64_t seq) const { return seq <= taken_; }
   // Sends it now, or when order allows. Its number is its origin_seq. `span`: if it is traced.
   void Send(std::unique_ptr<link::v1::Envelope> envelope, std::unique_ptr<tracing::Span> span = nullptr);
@@ -84,7 +84,8 @@ class Uplink {
   Session& session_;
   Context& context_;
   std::uint64_t last_ = 0;
-  std::uint64_t taken_ = 0;         // the highest number of earlier streams
+  std::uint64_t taken_ = 0;         // the highest number of earlier streams to this edge
+  std::uint64_t used_ = 0;          // that we know of, at others
   std::uint64_t dropped_from_ = 0;  // 0: none
   std::uint64_t held_from_ = 0;     // 0: none
   std::uint64_t held_to_ = 0;

@@ -155,6 +155,58 @@ TEST_F(ResumeTest, RequestsThatTheClientGotFromAnotherEdgeAreAnsweredAtTheEnd) {
   EXPECT_THAT(sent, ::testing::ElementsAre("4", "1", "2", "")) << "an answer, two errors, and that it has ended";
 }
 
+// The client had answered "q" at the other edge by its second stanza, which may not have arrived, nor the first.
+class AnsweringTest : public ResumeTest {
+ protected:
+  void ResumeBehindTheAnswerToQ(Client& client) {
+    const auto change = [](session::v1::QueueHeader& header) {
+      auto& asked = *header.add_answering();
+      asked.set_id("q");
+      asked.set_from("juliet@example.org/balcony");
+      asked.set_answer(2);
+      header.add_asked()->set_id("unanswered");
+      header.mutable_asked(0)->set_from("juliet@example.org/balcony");
+    };
+    Leave(change, {});
+    EXPECT_THAT(Resume(client, "left", 0), HasSubstr("h='0'"));
+  }
+  std::vector<link::v1::Envelope> Sent() {
+    return edge_.OnLoop([this] {
+      std::vector<link::v1::Envelope> sent;
+      for (const auto& got : edge_.router().got) sent.push_back(got.envelope);
+      return sent;
+    });
+  }
+};
+
+TEST_F(AnsweringTest, AllThatTheClientSendsAgainGoesOn) {
+  Client client(edge_.port());
+  ResumeBehindTheAnswerToQ(client);
+  client.Send("<message to='juliet@example.org' id='before'/>");
+  client.Send("<iq type='result' id='q' to='juliet@example.org/balcony'/>");
+  client.Send(kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  const auto sent = Sent();
+  ASSERT_EQ(sent.size(), 2u);
+  EXPECT_EQ(sent[0].id(), "before");
+  EXPECT_TRUE(sent[0].repeat());
+  EXPECT_EQ(sent[1].id(), "q");
+  EXPECT_EQ(sent[1].origin_seq(), 2u);
+  EXPECT_TRUE(sent[1].repeat());
+  EXPECT_EQ(Contents().header.answering_size(), 0) << "it has arrived";
+}
+
+// Who asked would take it for a repeat of the answer.
+TEST_F(AnsweringTest, WhatWeSayForTheClientHasANumberOfItsOwn) {
+  Client client(edge_.port());
+  ResumeBehindTheAnswerToQ(client);
+  client.Send("</stream:stream>");
+  ASSERT_TRUE(AwaitEnd("closed"));
+  const auto sent = Sent();
+  EXPECT_EQ(sent[0].id(), "unanswered");
+  EXPECT_EQ(sent[0].origin_seq(), 3u);
+}
+
 TEST_F(ResumeTest, DeliveriesThatComeBeforeTheQueueIsReadFollowIt) {
   Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
   edge_.OnLoop([this] {
