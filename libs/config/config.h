@@ -121,7 +121,7 @@ struct C2s {
   Milliseconds order_timeout{2000};  // a presence waits for messages, and the other way round, to keep their order
   // Stream management (XEP-0198)
   Milliseconds sm_resume_timeout{300000};  // a session may be away so long; 0: resumption is not offered
-  Milliseconds sm_resume_wait{1000};       // for routers to take what its client sent before
+  Milliseconds sm_settle_wait{1000};       // for routers to take what its client sent before
   std::string sm_location;                 // "host:port" that clients are to come back to; empty: anywhere
   std::uint32_t sm_max_stanzas = 1000;     // unacknowledged by the client; then the session ends
   std::uint32_t sm_max_bytes = 4194304;

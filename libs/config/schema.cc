@@ -273,7 +273,7 @@ const std::vector<Row<Config>>& Rows() {
           "How long a session's presence waits for its messages to be taken, or they for it, to keep their order."),
       ROW(c2s.sm_resume_timeout, Duration(milliseconds(0), hours(24)),
           "How long a session may be away and be resumed (XEP-0198); 0: resumption is not offered."),
-      ROW(c2s.sm_resume_wait, Duration(milliseconds(0), minutes(1)),
+      ROW(c2s.sm_settle_wait, Duration(milliseconds(0), minutes(1)),
           "How long a resumption waits for routers to take what the client sent before; the client sends again what "
           "they have not taken."),
       ROW(c2s.sm_location, Text(),

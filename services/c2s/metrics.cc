@@ -34,7 +34,7 @@ const std::vector<std::string> kLimits = {
     "connection_rate",       "connections",          "deferred",      "idle",           "outbound_bytes",
     "connections_address",   "connections_waiting",  "descriptors",   "password_queue", "presence_size",
     "registration_rate",     "repeats_remembered",   "slow_reader",   "sm_ack_timeout", "sm_queue",
-    "sm_resume_wait",        "stanza_rate",          "stanza_size",   "unacknowledged", "unauthenticated",
+    "sm_settle_wait",        "stanza_rate",          "stanza_size",   "unacknowledged", "unauthenticated",
     "unauthenticated_bytes", "unauthenticated_time", "unread",        "order",          "unanswered"};
 
 prometheus::Counter& QueueWrites(telemetry::Metrics& metrics, const std::string& what) {

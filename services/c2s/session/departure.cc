@@ -34,7 +34,7 @@ void Departure::Quiesce(StoredQueue::Close close, Quiet done) {
 }
 
 void Departure::QuiesceToResume(StoredQueue::Close close, Quiet done) {
-  Quiesce(close, {context_.config.c2s.sm_resume_wait, "sm_resume_wait"}, std::move(done));
+  Quiesce(close, {context_.config.c2s.sm_settle_wait, "sm_settle_wait"}, std::move(done));
 }
 
 void Departure::Quiesce(StoredQueue::Close close, const Patience& patience, Quiet done) {

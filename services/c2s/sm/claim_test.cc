@@ -243,7 +243,7 @@ class HastyResumeTest : public ResumeTest {
  protected:
   HastyResumeTest()
       : ResumeTest([](config::Config& config) {
-          config.c2s.sm_resume_wait = std::chrono::milliseconds(1);
+          config.c2s.sm_settle_wait = std::chrono::milliseconds(1);
           config.c2s.order_timeout = std::chrono::minutes(1);
         }) {}
 };
@@ -259,7 +259,7 @@ TEST_F(HastyResumeTest, WhatRoutersDoNotTakeIsLeftToTheClient) {
   EXPECT_TRUE(AwaitSettled(1));
   EXPECT_FALSE(Contents().header.settled());
   EXPECT_EQ(Contents().header.handled(), 0u);
-  EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"sm_resume_wait\"}"), 1);
+  EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"sm_settle_wait\"}"), 1);
 }
 
 // The edge before may have passed on more than it noted, and the client has said nothing here.
