@@ -345,6 +345,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.handover_timeout, Duration(milliseconds(100), minutes(1)),
           "Wait for an edge that can be reached to hand over a session that is resumed elsewhere, or to settle what it "
           "has for one that ends."),
+      ROW(router.sm_remember_queue, Duration(seconds(1), hours(1)),
+          "How long it is remembered what an ended session had in its queue, so that what a router that stood still "
+          "has for it is recognised."),
       ROW(router.sm_remember_ended, Duration(seconds(1), hours(24)),
           "How long it is remembered, for a resumption that comes too late, what an ended session had handled."),
       ROW(router.reap_batch, Number(1, 10'000), "Sessions of a dead edge that are ended at a time."),

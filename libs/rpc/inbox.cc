@@ -26,6 +26,7 @@ class Inbox::Debt final : public Receipt::Debt {
     ++anchor_->users;
   }
   ~Debt() override { anchor_->Drop(); }
+  bool severed() const override { return anchor_->inbox == nullptr; }
 
  private:
   void Settle(RefusalReason refusal) override {

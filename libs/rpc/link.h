@@ -55,6 +55,9 @@ class Receipt {
     Debt& operator=(const Debt&) = delete;
     virtual ~Debt() = default;
 
+    // It is owed to nobody any more, who sends the envelope again.
+    virtual bool severed() const { return false; }
+
    private:
     friend class Receipt;
     // Called once: REFUSAL_REASON_UNSPECIFIED means acknowledged.
@@ -87,6 +90,8 @@ class Receipt {
   // Neither acknowledges nor refuses, whatever other copies say: the process is going, and the sender will find out.
   void Abandon();
   explicit operator bool() const { return debt_ != nullptr; }
+  // The link by which the envelope came is broken: its sender has sent it again by then, maybe by another way.
+  bool severed() const { return debt_ != nullptr && debt_->severed(); }
 
   // Our part in the way of a traced stanza (libs/rpc/trace.h). It ends when nothing more is owed. nullptr: not traced.
   tracing::Span* span() const { return debt_ == nullptr ? nullptr : debt_->span_.get(); }

@@ -27,6 +27,7 @@ class LocalLink::Debt final : public Receipt::Debt {
     --*outstanding_;
     inner_.Abandon();
   }
+  bool severed() const override { return inner_.severed(); }
 
  private:
   void Settle(RefusalReason refusal) override {

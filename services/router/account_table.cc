@@ -149,6 +149,8 @@ void AccountTable::Stop(Slot& slot) {
 }
 
 Task<void> AccountTable::DoWork(Slot& slot, Work work) {
+  // What waited so long, or while we stood still, may have been handled by another router.
+  if (work.held.receipt.severed()) work.held.envelope->set_repeat(true);
   if (work.job.run) {
     co_await work.job.run(slot.account);
   } else if (!handler_->HandleNow(slot.account, work.held)) {

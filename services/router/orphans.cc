@@ -103,9 +103,9 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   }
   const Session* session = account.WithId(id);
   if (session == nullptr) {
-    // Its edge may have had it in the queue, and died before it said so.
-    if (parts_.unacknowledged.Had(id, *held.envelope)) co_return;
-    co_await parts_.delivery.Again(account, std::move(held));
+    // Its edge may have had it in the queue, and we do not know, as it died or we stood still.
+    const bool had = co_await parts_.unacknowledged.Had(account, *held.envelope);
+    if (!had) co_await parts_.delivery.Again(account, std::move(held));
   } else if (session->away()) {
     co_await Queue(account, std::move(held));
   } else {  // resumed elsewhere, or put back

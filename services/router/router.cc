@@ -32,6 +32,7 @@ Options OptionsOf(const config::Config& config) {
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;
   options.standstill = config.link.keepalive_timeout / 2;
+  options.sm_remember_queue = router.sm_remember_queue;
   options.sm_remember_ended = router.sm_remember_ended;
   options.sm_max_stanzas = config.c2s.sm_max_stanzas;
   options.sm_max_bytes = config.c2s.sm_max_bytes;
@@ -89,7 +90,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       domains_(config.hosts),
       redis_(loop, config.redis),
       redis_metrics_(loop, metrics, redis_),
-      store_(tasks_, redis_, metrics_),
+      store_(tasks_, redis_, options_, metrics_),
       rosters_(loop, self_, RingOf(config, links_, "roster"), options_, metrics_),
       credentials_(loop, CredentialsOf(config, links_)),
       accounts_(tasks_, store_, options_, metrics_, [this](const std::string* bare) { rosters_.Forget(bare); }),

@@ -69,12 +69,16 @@ const storage::Script& RetireScript() {
   return script;
 }
 
-// ARGV: resource, session, field of the retired, the revision or ''. Of one with a queue only what was retired goes.
+// ARGV: resource, session, field of the retired, the revision or '', how long its queue is remembered. Of one with a
+// queue only what was retired goes.
 const storage::Script& EraseScript() {
   static const storage::Script script(R"(
     if KEYS[2] then
       redis.call('HDEL', KEYS[1], ARGV[3])
-      redis.call('DEL', KEYS[2])
+      if redis.call('EXISTS', KEYS[2]) == 1 then
+        redis.call('RENAME', KEYS[2], KEYS[3])
+        redis.call('PEXPIRE', KEYS[3], ARGV[5])
+      end
     else
       local session, revision = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^([^ ]*) (%d*)')
       if session == ARGV[2] then
@@ -104,6 +108,14 @@ std::string RetiredField(const std::string& session) { return "\n" + session; }
 std::string EndedKey(const std::string& bare, const std::string& session) {
   return "parley:e:{" + bare + "}:" + session;
 }
+
+// parley:p:{user@host}:<session>
+std::string PastKey(const std::string& bare, const std::string& session) {
+  return "parley:p:{" + bare + "}:" + session;
+}
+
+// Always the same name: so that it can be done again.
+std::string RetiredQueue(const std::string& session) { return "ended:" + session; }
 
 std::string Stamp(const std::string& session, std::uint64_t revision) {
   return session.empty() ? std::string() : session + " " + std::to_string(revision);
@@ -144,8 +156,12 @@ std::optional<storage::NodeTable::Node> ParseNodeName(std::string_view name) {
   return storage::NodeTable::Node{std::string(name.substr(0, slash)), std::string(name.substr(slash + 1))};
 }
 
-SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, Metrics& metrics)
-    : tasks_(tasks), redis_(redis), metrics_(metrics), alive_(std::make_shared<SessionStore*>(this)) {}
+SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, const Options& options, Metrics& metrics)
+    : tasks_(tasks),
+      redis_(redis),
+      remember_queue_(options.sm_remember_queue),
+      metrics_(metrics),
+      alive_(std::make_shared<SessionStore*>(this)) {}
 
 Task<Result<SessionStore::Loaded>> SessionStore::Load(std::string bare) {
   const auto start = Clock::now();
@@ -226,9 +242,8 @@ Task<Result<SessionStore::Write>> SessionStore::Claim(std::string bare, Record n
   co_return co_await RunWrite(ClaimScript(), std::move(keys), std::move(arguments));
 }
 
-// Always the same name: so that it can be done again.
 Record SessionStore::Retired(Record record) {
-  record.set_queue("ended:" + record.session());
+  record.set_queue(RetiredQueue(record.session()));
   record.set_resume_ms(0);
   return record;
 }
@@ -252,14 +267,24 @@ Task<Result<bool>> SessionStore::IsRetired(std::string bare, std::string session
 }
 
 Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadQueue(std::string bare, std::string queue) {
+  co_return co_await LoadList(bare, session::QueueKey(bare, queue));
+}
+
+Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadPastQueue(std::string bare, std::string session) {
+  auto past = co_await LoadList(bare, PastKey(bare, session));
+  if (!past || past->has_value()) co_return past;
+  co_return co_await LoadList(bare, session::QueueKey(bare, RetiredQueue(session)));  // somebody is at it yet
+}
+
+Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadList(std::string bare, std::string key) {
   std::optional<session::QueueContents> none;
-  std::vector<std::string> words{"LRANGE", session::QueueKey(bare, queue), "0", "-1"};
+  std::vector<std::string> words{"LRANGE", key, "0", "-1"};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   if (!reply) co_return reply.error();
   if (reply->items.empty()) co_return none;
   auto contents = session::DecodeQueue(*reply);
   if (contents) co_return std::optional(std::move(*contents));
-  log::Error("queue_unreadable", {{"account", bare}, {"queue", queue}, {"reason", contents.error().message()}});
+  log::Error("queue_unreadable", {{"account", bare}, {"key", key}, {"reason", contents.error().message()}});
   co_return none;
 }
 
@@ -330,9 +355,13 @@ Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, [[maybe
   bool gone = false;
   while (true) {
     std::vector<std::string> keys{storage::SessionsKey(bare)};
-    if (!record.queue().empty()) keys.push_back(session::QueueKey(bare, record.queue()));
-    std::vector<std::string> arguments{record.resource(), record.session(), RetiredField(record.session())};
-    arguments.push_back(put_back ? std::to_string(record.revision()) : std::string());
+    if (!record.queue().empty()) {
+      keys.push_back(session::QueueKey(bare, record.queue()));
+      keys.push_back(PastKey(bare, record.session()));
+    }
+    std::vector<std::string> arguments{record.resource(), record.session(), RetiredField(record.session()),
+                                       put_back ? std::to_string(record.revision()) : std::string(),
+                                       std::to_string(remember_queue_.count())};
     const auto erased = co_await storage::AwaitEval(redis_, EraseScript(), std::move(keys), std::move(arguments));
     if (erased) gone = erased->integer == 1;
     if (erased) break;

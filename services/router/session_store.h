@@ -19,6 +19,7 @@
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
 #include "services/router/metrics.h"
+#include "services/router/options.h"
 
 namespace parley::router {
 
@@ -43,7 +44,7 @@ class SessionStore {
     std::uint64_t revision = 0;
   };
 
-  SessionStore(Tasks& tasks, storage::Redis& redis, Metrics& metrics);
+  SessionStore(Tasks& tasks, storage::Redis& redis, const Options& options, Metrics& metrics);
 
   static Expected As(const Record& record) { return {record.session(), record.revision()}; }
   struct Loaded {
@@ -70,6 +71,8 @@ class SessionStore {
 
   // What a queue holds; nullopt if there is no such queue, or none that can be read.
   Task<Result<std::optional<session::QueueContents>>> LoadQueue(std::string bare, std::string queue);
+  // What the queue of an ended session held, for some time after all of it was taken care of; nullopt: not known.
+  Task<Result<std::optional<session::QueueContents>>> LoadPastQueue(std::string bare, std::string session);
   // Appends; the length of the list afterwards, 0: there is no such queue.
   Task<Result<std::uint64_t>> Append(std::string bare, std::string queue, std::string element);
   // What its client got and has not answered, of a session without a queue: who takes it answers it.
@@ -99,6 +102,7 @@ class SessionStore {
   void Touch(const std::string& bare);
 
  private:
+  Task<Result<std::optional<session::QueueContents>>> LoadList(std::string bare, std::string key);
   Loaded LoadedFrom(const std::string& bare, const storage::Reply& fields) const;
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt, PutBack put_back);
   Task<Result<Write>> RunWrite(const storage::Script& script, std::vector<std::string> keys,
@@ -107,6 +111,7 @@ class SessionStore {
 
   Tasks& tasks_;
   storage::Redis& redis_;
+  const std::chrono::milliseconds remember_queue_;
   Metrics& metrics_;
   std::unordered_set<std::string> ending_;  // ids
   std::set<std::string> indexed_nodes_;

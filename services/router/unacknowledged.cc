@@ -10,8 +10,6 @@ namespace parley::router {
 namespace {
 
 constexpr std::chrono::milliseconds kRetry{500};
-// What an edge had in the queue and did not acknowledge to us before it died comes back as late as that.
-constexpr std::chrono::minutes kRemember{1};
 constexpr std::size_t kRememberMost = 10000;
 
 // Messages and others' requests; presence, answers and what the server asked (roster pushes) were for that session
@@ -243,7 +241,7 @@ Task<void> Unacknowledged::AnswerLater(std::string bare, Record ended, Receipt t
 
 void Unacknowledged::Remember(const std::string& session, const session::QueueContents& contents) {
   const auto now = Clock::now();
-  while (!past_.empty() && (past_.front().since + kRemember < now || past_.size() >= kRememberMost)) {
+  while (!past_.empty() && (past_.front().since + options_.sm_remember_queue < now || past_.size() >= kRememberMost)) {
     had_.erase(past_.front().session);
     past_.pop_front();
   }
@@ -251,9 +249,15 @@ void Unacknowledged::Remember(const std::string& session, const session::QueueCo
   past_.push_back({session, now});
 }
 
-bool Unacknowledged::Had(const std::string& session, const Envelope& envelope) const {
-  const auto place = had_.find(session);
-  return place != had_.end() && place->second->Has(envelope);
+// Its end may have been another router's doing.
+Task<bool> Unacknowledged::Had(const Account& account, const Envelope& envelope) {
+  const std::string session = envelope.session();
+  if (!had_.contains(session)) {
+    const auto past = co_await parts_.store.LoadPastQueue(account.bare(), session);
+    if (!past) co_return false;
+    Remember(session, past->value_or(session::QueueContents()));
+  }
+  co_return had_.at(session)->Has(envelope);
 }
 
 }  // namespace parley::router

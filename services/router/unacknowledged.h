@@ -48,8 +48,8 @@ class Unacknowledged {
   Task<bool> Owed(const Account& account, Held& held);
   // Of a session without stream management whose edge has not said itself that it ended. Without Redis later.
   Task<void> AnswerFor(const Account& account, Record ended, Receipt told);
-  // Whether this was in the queue of a session that ended lately, or answered for it.
-  bool Had(const std::string& session, const Envelope& envelope) const;
+  // Whether a session that ended lately had this in its queue, or it was answered for it; as far as can be known.
+  Task<bool> Had(const Account& account, const Envelope& envelope);
 
  private:
   using Clock = std::chrono::steady_clock;

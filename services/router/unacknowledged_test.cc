@@ -346,6 +346,57 @@ TEST_F(UnacknowledgedTest, WhatAnotherRouterHasTakenCareOfMeanwhileIsLeftAlone) 
   EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"elsewhere\"}"), 2);
 }
 
+// A router that stood still has a delivery that the edge had taken; another router has ended the session meanwhile.
+TEST_F(UnacknowledgedTest, WhatWasInAQueueThatAnotherRouterTookCareOfIsRecognised) {
+  Begin();
+  Client& other = Online(second(), "romeo@home.example/street", 0);
+  Client& romeo = Managed(first(), kOrchard);
+  other.Take();
+  first().SetHolding(true);
+  Chat(1);
+  RunUntil([&] { return Ids(romeo.received()).size() == 1; });
+  first().Lose(romeo);
+  first().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-2"); });
+  Redis({"RENAME", session::QueueKey("romeo@home.example", romeo.queue()),
+         "parley:p:{romeo@home.example}:" + romeo.id()});
+  Redis({"HDEL", "parley:s:{romeo@home.example}", "orchard"});
+  first().Reconnect();
+  RunUntil([&] { return HasEdge("c2s-2"); });
+  Chat(2, "romeo@home.example");
+  ExpectIds(other, {"2"});
+}
+
+TEST_F(UnacknowledgedTest, WhatWasInAQueueIsRememberedForAWhile) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  romeo.Close();
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+  const std::string past = "parley:p:{romeo@home.example}:" + romeo.id();
+  EXPECT_EQ(Redis({"LLEN", past}), "2");
+  EXPECT_GT(std::stoi(Redis({"PTTL", past})), 0);
+}
+
+// Its sender has sent it again by then, to another router.
+TEST_F(UnacknowledgedTest, WhatWaitedWhileItsLinkBrokeMayBeARepeat) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  roster_->SetHolding(true);
+  romeo.Send("<presence type='subscribe' to='mercutio@home.example'/>");
+  RunUntil([&] { return roster_->held() > 0; });
+  Chat(1);
+  RunUntil([&] { return Metric("parley_router_mailbox") == 1; });
+  edge().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-1"); });
+  EXPECT_EQ(first().doubtful(), 0);
+  roster_->SetHolding(false);
+  RunUntil([&] { return Ids(romeo.received()).size() == 1; });
+  EXPECT_EQ(first().doubtful(), 1);
+}
+
 TEST_F(UnacknowledgedTest, WhatCannotBeKnownToBeOwedWaitsForRedis) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

@@ -127,6 +127,8 @@ class Edge final : private rpc::Ring::Owner {
   // The last envelope sent.
   const rpc::Envelope& last() const { return last_; }
   int repeats() const { return repeats_; }
+  // What came marked as a possible repeat.
+  int doubtful() const { return doubtful_; }
   // Answers that came marked as possible repeats.
   int doubtful_answers() const { return doubtful_answers_; }
 
@@ -165,6 +167,7 @@ class Edge final : private rpc::Ring::Owner {
   bool holding_ = false;
   bool overloaded_ = false;
   int repeats_ = 0;
+  int doubtful_ = 0;
   int doubtful_answers_ = 0;
   const std::string process_;
   storage::NodeLease lease_;

@@ -214,6 +214,7 @@ void Edge::Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Re
     }
     highest = std::max(highest, mark.seq);
   }
+  if (envelope->repeat()) ++doubtful_;
   if (envelope->answers() != 0 && envelope->repeat()) ++doubtful_answers_;
   if (!client.queue_.empty()) return Queue(client, std::move(envelope), std::move(receipt));
   client.received_.push_back(envelope->stanza());
