@@ -27,7 +27,7 @@ class Departure {
   // The routers have.
   void OnIdle();
   // Calls back once all that it sent is taken, or that takes too long, and Redis has what it has for its client. False:
-  // Redis cannot be asked.
+  // Redis cannot be asked, or the queue is another's.
   void Quiesce(StoredQueue::Close close, std::function<void(bool noted)> done);
   // We are about to stop: notes what another edge needs. True: that is done.
   bool Settle();
