@@ -67,12 +67,15 @@ class Account {
   std::vector<Session>& vanished() { return vanished_; }
   // Their end was begun, by a router that may have died meanwhile (SessionStore::Retire).
   std::vector<Record>& retired() { return retired_; }
+  // Sessions that another router gave to another edge, as they were until then.
+  std::vector<Record>& moved() { return moved_; }
 
  private:
   std::string bare_;
   std::vector<Session> sessions_;
   std::vector<Session> vanished_;
   std::vector<Record> retired_;
+  std::vector<Record> moved_;
   std::chrono::steady_clock::time_point nothing_stored_until_;
 };
 

@@ -17,20 +17,22 @@ std::string_view BareOfKey(std::string_view key) {
   return key.substr(open + 1, key.size() - open - 2);
 }
 
+bool SameClaim(const Record& a, const Record& b) {
+  return a.node() == b.node() && a.node_epoch() == b.node_epoch() && a.queue() == b.queue();
+}
+
 // What may have changed while Redis was away. Who has the session is as Redis says: another may have claimed it.
 void Apply(Record& unsaved, Record& record) {
   record.set_interested(unsaved.interested());
   record.set_priority(unsaved.priority());
   record.mutable_presence()->swap(*unsaved.mutable_presence());
   record.mutable_directed()->Swap(unsaved.mutable_directed());
-  const bool same_claim = record.node() == unsaved.node() && record.node_epoch() == unsaved.node_epoch() &&
-                          record.queue() == unsaved.queue();
-  if (same_claim && record.away_since() == 0) record.set_away_since(unsaved.away_since());
+  if (SameClaim(record, unsaved) && record.away_since() == 0) record.set_away_since(unsaved.away_since());
 }
 
 }  // namespace
 
-AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forget forget)
+AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forgotten forget)
     : tasks_(tasks), store_(store), options_(options), metrics_(metrics), forget_(std::move(forget)) {}
 
 AccountTable::~AccountTable() = default;
@@ -145,7 +147,7 @@ void AccountTable::Stop(Slot& slot) {
   slot.busy = false;
   --busy_;
   if (!slot.idle()) return Start(slot);
-  if (slot.stale && store_.up()) Erase(slot);
+  if (slot.stale && store_.up()) Forget(slot);
 }
 
 Task<void> AccountTable::DoWork(Slot& slot, Work work) {
@@ -157,7 +159,8 @@ Task<void> AccountTable::DoWork(Slot& slot, Work work) {
     co_await handler_->Handle(slot.account, std::move(work.held));
   }
   // Found by a Reload.
-  if (!slot.account.retired().empty()) co_await handler_->AfterLoad(slot.account);
+  const bool found = !slot.account.retired().empty() || !slot.account.moved().empty();
+  if (found) co_await handler_->AfterLoad(slot.account);
 }
 
 Task<bool> AccountTable::MakeFresh(Slot& slot, Work& work) {
@@ -204,6 +207,7 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
     if (Session* known = account.WithId(next.id()); known != nullptr) {
       next.unflushed = known->unflushed;
       next.unsaved = known->unsaved;
+      if (!known->away() && !SameClaim(known->record, next.record)) account.moved().push_back(known->record);
       if (known->unsaved) Apply(known->record, next.record);
     }
     sessions.push_back(std::move(next));
@@ -263,11 +267,13 @@ void AccountTable::Invalidate(const std::string* key) {
   metrics_.invalidated.Increment();
   Slot& slot = *found->second;
   forget_(&slot.account.bare());
-  if (slot.busy) {
-    slot.stale = true;
-  } else {
-    Erase(slot);
-  }
+  slot.stale = true;
+  if (!slot.busy) Forget(slot);
+}
+
+// Not who had a session, as long as that may give something back.
+void AccountTable::Forget(Slot& slot) {
+  if (!handler_->MayGetBack(slot.account)) Erase(slot);
 }
 
 // The least recently used that nothing happens to.

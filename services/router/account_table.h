@@ -28,6 +28,8 @@ class StanzaHandler {
   virtual Task<void> Handle(Account& account, rpc::Held held) = 0;
   // The account was read (again): before anything else happens to it.
   virtual Task<void> AfterLoad(Account& account) = 0;
+  // Whether something that was sent to its sessions may yet come back.
+  virtual bool MayGetBack(const Account& account) const = 0;
   // Its sessions could not be read in time, or its mailbox is full.
   virtual void Unreachable(rpc::Held held) = 0;
 
@@ -48,9 +50,9 @@ class AccountTable {
     std::function<Task<Result<SessionStore::Loaded>>()> load;
   };
   // The roster cache and the like: forgets what it knows of an account (nullptr: of all).
-  using Forget = std::function<void(const std::string* bare)>;
+  using Forgotten = std::function<void(const std::string* bare)>;
 
-  AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forget forget);
+  AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forgotten forget);
   ~AccountTable();
   void SetHandler(StanzaHandler& handler) { handler_ = &handler; }
 
@@ -109,6 +111,7 @@ class AccountTable {
   void Replace(Slot& slot, SessionStore::Loaded loaded);
   Task<void> SaveUnsaved(Account& account);
   void Fail(Work work);
+  void Forget(Slot& slot);
   void Evict();
   void Erase(Slot& slot);
 
@@ -116,7 +119,7 @@ class AccountTable {
   SessionStore& store_;
   Options options_;
   Metrics& metrics_;
-  Forget forget_;
+  Forgotten forget_;
   StanzaHandler* handler_ = nullptr;
   std::unordered_map<std::string, std::unique_ptr<Slot>, Hash, std::equal_to<>> slots_;
   Lru lru_;  // most recently used first

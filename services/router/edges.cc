@@ -1,6 +1,7 @@
 #include "services/router/edges.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/base/ids.h"
 
@@ -29,12 +30,12 @@ std::uint64_t Edges::MarkOf(const Record& record) {
 void Edges::Deliver(const Record& record, rpc::Held held) {
   held.envelope->set_leg(link::v1::LEG_DELIVER);
   held.envelope->set_session(record.session());
-  held.mark = MarkOf(record);
+  const std::uint64_t came_from = std::exchange(held.mark, MarkOf(record));
   if (record.away_since() != 0) return owner_.OnUndelivered(std::move(held), Failure::kGone);
   if (const auto leaving = leaving_.find(record.session()); leaving != leaving_.end()) {
-    // Who delivers from a store waits for the outcome, in the account's turn: it may not have to wait for that here.
-    if (held.envelope->kept()) return owner_.OnUndelivered(std::move(held), Failure::kGone);
-    return Park(leaving->second.waiting, std::move(held));
+    const std::uint64_t owner = MarkOf(leaving->second.record);
+    const bool older = came_from == owner && held.mark != owner;  // than what waits
+    if (!older) return Wait(leaving->second, std::move(held));
   }
   Edge& edge = edges_[record.node()];
   // Others may queue for the session by now, and what an edge of that name took would come behind that. Unless it took
@@ -44,6 +45,13 @@ void Edges::Deliver(const Record& record, rpc::Held held) {
     return owner_.OnUndelivered(std::move(held), Failure::kGone);
   }
   Hand(edge, std::move(held));
+}
+
+void Edges::Wait(Leaving& leaving, rpc::Held held) {
+  // Who delivers from a store waits for the outcome, in the account's turn: it may not have to wait for that here.
+  if (held.envelope->kept()) return owner_.OnUndelivered(std::move(held), Failure::kGone);
+  held.mark = MarkOf(leaving.record);
+  Park(leaving.waiting, std::move(held));
 }
 
 bool Edges::IsDead(Edge& edge, const Record& record) {
@@ -57,6 +65,14 @@ bool Edges::IsDead(Edge& edge, const Record& record) {
 bool Edges::HasFor(const Record& record) const {
   const auto* link = LinkOf(record.node());
   return link != nullptr && link->LastFor(record.session()) != 0;
+}
+
+bool Edges::MayGiveBack(const Record& record) const {
+  const auto place = edges_.find(record.node());
+  if (place == edges_.end()) return false;
+  const auto& parked = place->second.parked;
+  const auto mine = [&](const Parked& p) { return p.held.envelope->session() == record.session(); };
+  return std::any_of(parked.begin(), parked.end(), mine) || HasFor(record);
 }
 
 Task<void> Edges::Settled(Record record) const {

@@ -46,6 +46,8 @@ class Edges {
   static std::uint64_t MarkOf(const Record& record);
   // Its edge may have something for the session that it has not settled.
   bool HasFor(const Record& record) const;
+  // It has, or something waits for it to come back.
+  bool MayGiveBack(const Record& record) const;
   // Until it has settled that, and what it refused is back (Owner::OnUndelivered); its link broke, and what it had is
   // parked; or router.handover_timeout is over.
   Task<void> Settled(Record record) const;
@@ -62,8 +64,10 @@ class Edges {
   };
   using HandedOver = std::function<void(HandOver)>;
   void AskToHandOver(const Record& record, HandedOver done);
-  // The same for an edge that need not be asked: its link may come back at any time.
+  // The same for an edge that need not be asked: its link may come back at any time. If another has the session by now,
+  // what this one gives back does not wait.
   void Hold(const Record& record);
+  bool IsAsked(const std::string& session) const;
   // The session stays where it is.
   void Release(const std::string& session);
   // Gives back at once what waits for a node that died.
@@ -103,6 +107,7 @@ class Edges {
 
   bool IsDead(Edge& edge, const Record& record);
   std::deque<Parked> Extract(const Record& record);
+  void Wait(Leaving& leaving, rpc::Held held);
   void Hand(Edge& edge, rpc::Held held);
   void Park(std::deque<Parked>& parked, rpc::Held held);
   void OnHandedOver(std::string session, std::uint64_t asked, HandOver outcome);

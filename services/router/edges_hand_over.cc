@@ -62,6 +62,11 @@ void Edges::Hold(const Record& record) {
                          std::make_move_iterator(parked.end()));
 }
 
+bool Edges::IsAsked(const std::string& session) const {
+  const auto place = leaving_.find(session);
+  return place != leaving_.end() && !place->second.done.empty();
+}
+
 void Edges::Release(const std::string& session) {
   const auto place = leaving_.find(session);
   if (place == leaving_.end() || !place->second.done.empty()) return;  // or it was asked again meanwhile

@@ -1,6 +1,8 @@
 #include "services/router/orphans.h"
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "libs/base/ids.h"
 #include "libs/base/log.h"
@@ -40,7 +42,17 @@ bool Orphans::IsOf(const Record& record, const link::v1::SessionEnded& ended) {
   return !other_node && !other_epoch && !other_claim;
 }
 
+bool Orphans::MayGetBack(const Account& account) const {
+  const auto owed = [this](const Session& session) { return parts_.edges.MayGiveBack(session.record); };
+  return std::any_of(account.sessions().begin(), account.sessions().end(), owed);
+}
+
 Task<void> Orphans::Check(Account& account) {
+  for (const Record& before : std::exchange(account.moved(), {})) {
+    if (!parts_.edges.MayGiveBack(before)) continue;
+    parts_.edges.Hold(before);
+    parts_.tasks.Spawn("follow_session", Follow(account.bare(), before));
+  }
   co_await parts_.sessions.EndRetired(account);
   std::vector<std::string> lost;
   for (const auto& session : account.sessions()) {
@@ -65,6 +77,14 @@ Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
   parts_.metrics.expired.Increment();
   co_await parts_.sessions.End(account, std::move(id), "resumption timeout", std::move(receipt));
   co_return true;
+}
+
+// Another router gave the session away. Not in the account's turn: the edge may ask something of it before it settles.
+Task<void> Orphans::Follow(std::string bare, Record before) {
+  co_await parts_.edges.Settled(before);
+  if (!parts_.edges.IsAsked(before.session())) {  // else what waits goes where the answer says
+    parts_.accounts.PostReturned(bare, parts_.edges.TakeParked(before));
+  }
 }
 
 // What its link holds would come back behind what is new: an edge that has stopped is not dead until its link breaks.

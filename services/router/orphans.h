@@ -40,13 +40,16 @@ class Orphans {
   Task<bool> Lose(Account& account, std::string session, Receipt receipt);
   // The session's edge lives, but has let go of it.
   Task<void> LetGo(Account& account, std::string session, Receipt receipt);
-  // After the account was read: what has to end does.
+  // After the account was read: what has to end does, and what former owners have not settled goes first.
   Task<void> Check(Account& account);
+  // Whether something that was sent to its sessions may yet come back.
+  bool MayGetBack(const Account& account) const;
   // Whether what is said of a session of this node, and of this claim, is said of the one with this record.
   static bool IsOf(const Record& record, const link::v1::SessionEnded& ended);
 
  private:
   bool MayYetTake(const Record& record) const;
+  Task<void> Follow(std::string bare, Record before);
   Task<void> LaterOrNever(Account& account, Held held);
   // Its edge does not have the session.
   Task<void> Unknown(Account& account, std::string session);

@@ -33,6 +33,7 @@ class Rules final : public StanzaHandler, public Edges::Owner {
   bool HandleNow(Account& account, Held& held) override;
   Task<void> Handle(Account& account, Held held) override;
   Task<void> AfterLoad(Account& account) override;
+  bool MayGetBack(const Account& account) const override { return parts_.orphans.MayGetBack(account); }
   void Unreachable(Held held) override;
   void OnUndelivered(Held held, Failure failure) override;
   // The home of `to` would not take it.

@@ -48,7 +48,7 @@ void Departure::Quiesce(StoredQueue::Close close, const Patience& patience, Quie
   };
   auto logged = [store, patience](Session& self) {
     auto idle = WhileAlive(self.shared_from_this(), store);
-    if (self.uplink().idle()) return idle();
+    if (self.uplink().idle() || self.management()->outbound().queue().lost()) return idle();
     Departure& departure = self.departure();
     departure.on_idle_.push_back(std::move(idle));
     auto stop = [limit = patience.limit](Session& late) {

@@ -28,7 +28,7 @@ class Departure {
   // The routers have.
   void OnIdle();
   // Calls back once all that it sent is taken, or that takes too long, and Redis has what it has for its client. False:
-  // Redis cannot be asked.
+  // Redis cannot be asked, or the queue is another's.
   using Quiet = std::function<void(bool noted)>;
   void Quiesce(StoredQueue::Close close, Quiet done);
   // The same for a client that waits: its session goes on, here or elsewhere.

@@ -374,7 +374,10 @@ TEST_F(ShortResumeTest, ASessionThatCannotBeReachedNowIsNotGivenUp) {
 class PatientResumeTest : public ResumeTest {
  protected:
   PatientResumeTest()
-      : ResumeTest([](config::Config& config) { config.c2s.router_timeout = std::chrono::minutes(5); }) {}
+      : ResumeTest([](config::Config& config) {
+          config.c2s.router_timeout = std::chrono::minutes(5);
+          config.c2s.order_timeout = std::chrono::minutes(5);
+        }) {}
 };
 
 // Its client may have the session elsewhere by now, and lose it to us.
@@ -386,6 +389,21 @@ TEST_F(PatientResumeTest, NothingIsClaimedForAClientThatHasGone) {
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().asks.size() > 1; }));
   client.connection().SendEnd();
   EXPECT_TRUE(AwaitEnd("left"));
+}
+
+// Whoever sent it sends the next where the session is now.
+TEST_F(PatientResumeTest, WhatComesForASessionThatAnotherHasGoesBackAtOnce) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] {
+    edge_.router().hold = true;
+    edge_.router().restore_ok = false;
+  });
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  edge_.redis().Call({"RENAME", queue_, queue_ + ".claimed"});
+  Deliver(id, Message("1"));
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
 }
 
 }  // namespace

@@ -41,6 +41,8 @@ class StoredQueue {
   std::uint64_t released() const;
   // What is pushed need not wait for Redis, which is away.
   bool down() const { return state_ == State::kDown; }
+  // It is gone from Redis, as far as we know: nothing can be noted in it.
+  bool lost() const { return state_ == State::kLost; }
 
   // Notes in Redis how many of the client's stanzas are handled; `done` gets whether it is noted.
   // `kSettled`: the session was left in order.
