@@ -1,149 +1,11 @@
 #include "libs/rpc/ring.h"
 
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <map>
 #include <set>
 
-#include "libs/rpc/server.h"
-#include "libs/rpc/testing.h"
-#include "tests/support/redis_server.h"
+#include "libs/rpc/ring_testing.h"
 
-namespace parley::rpc {
+namespace parley::rpc::testing {
 namespace {
-
-using namespace std::chrono_literals;
-using testing::MakeEnvelope;
-using testing::Recorder;
-using testing::RunFor;
-using testing::RunUntil;
-
-// A router as the ring sees it; it can die and come back at the same address.
-class Router : public Recorder {
- public:
-  Router(Loop& loop, std::string instance) : loop_(loop), instance_(std::move(instance)) {}
-  void Start(const std::string& host = "127.0.0.1") {
-    server_ = std::make_unique<Server>(loop_, Self{"router", instance_, "epoch-" + std::to_string(++starts_)},
-                                       host + ":" + std::to_string(port_), LinkOptions(), Methods(), this);
-  }
-  void Die() {
-    server_.reset();
-    links.clear();
-    for (auto& receipt : receipts) receipt = Receipt();
-  }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-  int port() const { return port_; }
-  const std::string& instance() const { return instance_; }
-  Server& server() { return *server_; }
-
- private:
-  Loop& loop_;
-  std::string instance_;
-  const int port_ = test::FreePort();
-  int starts_ = 0;
-  std::unique_ptr<Server> server_;
-};
-
-class Edge : public Ring::Owner {
- public:
-  void OnEnvelope(Link&, std::unique_ptr<Envelope> envelope, Receipt) override {
-    got.push_back(envelope->origin_seq());
-  }
-  void OnRequest(Link&, const std::string& body, LinkHandler::Respond respond) override { respond("edge: " + body); }
-  void OnUndeliverable(Held held, RefusalReason reason) override {
-    undeliverable.emplace_back(std::move(held), reason);
-  }
-  void OnAvailability(bool available) override {
-    availability.push_back(available);
-    if (on_availability) on_availability(available);
-  }
-  void OnWritable() override { ++writable; }
-  bool MayGo(const Envelope&) override { return may_go; }
-
-  bool may_go = true;
-  std::vector<std::uint64_t> got;
-  std::vector<std::pair<Held, RefusalReason>> undeliverable;
-  std::vector<bool> availability;
-  std::function<void(bool)> on_availability;
-  int writable = 0;
-};
-
-class RingTest : public ::testing::Test {
- protected:
-  // Routers have an address from the start, whether they run or not.
-  void MakeRouters(int count) {
-    for (int i = 1; i <= count; ++i) {
-      routers_.push_back(std::make_unique<Router>(loop_, "router-" + std::to_string(i)));
-    }
-  }
-  void MakeRing(std::vector<Router*> up, Ring::Local local = {}, Self self = {"c2s", "c2s-1", "e"}) {
-    for (Router* router : up) router->Start();
-    options_.service = "router";
-    options_.link.reconnect_min = 10ms;
-    options_.link.reconnect_max = 20ms;
-    if (options_.discovery.targets.empty()) {
-      for (const auto& router : routers_) options_.discovery.targets.push_back(router->address());
-    }
-    ring_ = std::make_unique<Ring>(loop_, std::move(self), options_, edge_, std::move(local));
-    RunUntil(loop_, [&] {
-      const bool linked = std::all_of(up.begin(), up.end(), [](Router* router) { return !router->links.empty(); });
-      return linked && ring_->links().size() == up.size();
-    });
-  }
-  Router& router(int index) { return *routers_.at(index); }
-  // A key that the ring places on this router now.
-  std::string KeyOn(const Router& router) {
-    for (int i = 0;; ++i) {
-      std::string key = "user" + std::to_string(i) + "@home";
-      if (ring_->InstanceFor(key) == router.instance()) return key;
-    }
-  }
-  void Send(const std::string& key, std::uint64_t number) { ring_->Send(key, MakeEnvelope(key, number), {}); }
-  static std::vector<std::uint64_t> Numbers(const Router& router, const std::string& key) {
-    std::vector<std::uint64_t> numbers;
-    for (const auto& got : router.got) {
-      if (got.from == key) numbers.push_back(got.number);
-    }
-    return numbers;
-  }
-
-  Loop loop_;
-  Edge edge_;
-  std::vector<std::unique_ptr<Router>> routers_;
-  Ring::Options options_;
-  std::unique_ptr<Ring> ring_;
-};
-
-using Sequence = std::vector<std::uint64_t>;
-
-TEST(RendezvousTest, OnlyTheKeysOfTheLostReplicaMove) {
-  Rendezvous before;
-  for (const char* instance : {"a", "b", "c", "d"}) before.Add(instance);
-  Rendezvous after = before;
-  after.Remove("b");
-  std::map<std::string, int> share;
-  for (int i = 0; i < 10000; ++i) {
-    const std::string key = "user" + std::to_string(i) + "@home";
-    const std::string was = *before.Choose(key);
-    ++share[was];
-    if (was != "b") {
-      EXPECT_EQ(*after.Choose(key), was);
-    } else {
-      EXPECT_NE(*after.Choose(key), "b");
-    }
-  }
-  for (const auto& [instance, keys] : share) EXPECT_NEAR(keys, 2500, 250) << instance;
-}
-
-TEST(RendezvousTest, DoesNotDependOnTheOrderOfJoining) {
-  Rendezvous one, other;
-  for (const char* instance : {"a", "b", "c"}) one.Add(instance);
-  for (const char* instance : {"c", "a", "b"}) other.Add(instance);
-  for (int i = 0; i < 1000; ++i) EXPECT_EQ(*one.Choose(std::to_string(i)), *other.Choose(std::to_string(i)));
-}
-
-TEST(RendezvousTest, EmptyChoosesNothing) { EXPECT_EQ(Rendezvous().Choose("key"), nullptr); }
 
 TEST_F(RingTest, KeysSpreadAndStay) {
   MakeRouters(2);
@@ -160,112 +22,6 @@ TEST_F(RingTest, KeysSpreadAndStay) {
   EXPECT_GT(first.size(), 20u);
   EXPECT_GT(second.size(), 20u);
   EXPECT_EQ(edge_.availability, std::vector<bool>{true});
-}
-
-TEST_F(RingTest, WhatADeadReplicaHadGoesToTheNextInOrderMarked) {
-  MakeRouters(2);
-  MakeRing({&router(0), &router(1)});
-  router(0).hold = true;
-  const std::string key = KeyOn(router(0));
-  for (int i = 1; i <= 50; ++i) Send(key, i);
-  RunUntil(loop_, [&] { return router(0).receipts.size() == 50; });
-  for (int i = 51; i <= 60; ++i) Send(key, i);
-  router(0).Die();
-  RunUntil(loop_, [&] { return ring_->InstanceFor(key) == router(1).instance(); });
-  Send(key, 61);
-  RunUntil(loop_, [&] { return ring_->unacknowledged() == 0; });
-  const auto numbers = Numbers(router(1), key);
-  ASSERT_EQ(numbers.size(), 61u);
-  for (std::size_t i = 0; i < numbers.size(); ++i) EXPECT_EQ(numbers[i], i + 1);
-  for (std::size_t i = 0; i < 50; ++i) EXPECT_TRUE(router(1).got[i].repeat);
-  EXPECT_FALSE(router(1).got[60].repeat);
-}
-
-TEST_F(RingTest, JoiningReplicaWaitsForWhatTheFormerOneHas) {
-  MakeRouters(2);
-  options_.settle_timeout = 10s;
-  MakeRing({&router(0)});
-  router(0).hold = true;
-  Rendezvous later;
-  later.Add("router-1");
-  later.Add("router-2");
-  std::string moves, stays;
-  for (int i = 0; moves.empty() || stays.empty(); ++i) {
-    const std::string key = "user" + std::to_string(i) + "@home";
-    (*later.Choose(key) == "router-2" ? moves : stays) = key;
-  }
-  Send(moves, 1);
-  Send(stays, 1);
-  RunUntil(loop_, [&] { return router(0).receipts.size() == 2; });
-  router(1).Start();
-  RunUntil(loop_, [&] { return ring_->links().size() == 2; });
-  EXPECT_EQ(ring_->InstanceFor(moves), "router-2");
-  Send(moves, 2);
-  Send(stays, 2);
-  RunUntil(loop_, [&] { return Numbers(router(0), stays) == Sequence({1, 2}); });
-  RunFor(loop_, 50ms);
-  EXPECT_TRUE(router(1).got.empty());
-  router(0).receipts[0] = Receipt();
-  router(0).receipts[1] = Receipt();
-  RunUntil(loop_, [&] { return Numbers(router(1), moves) == Sequence({2}); });
-  EXPECT_EQ(Numbers(router(0), moves), Sequence({1}));
-}
-
-TEST_F(RingTest, SettlingHasALimit) {
-  MakeRouters(2);
-  options_.settle_timeout = 100ms;
-  MakeRing({&router(0)});
-  router(0).hold = true;
-  for (int i = 0; i < 20; ++i) Send("user" + std::to_string(i) + "@home", 1);
-  RunUntil(loop_, [&] { return router(0).receipts.size() == 20; });
-  router(1).Start();
-  RunUntil(loop_, [&] { return ring_->links().size() == 2; });
-  const std::string key = KeyOn(router(1));
-  Send(key, 2);
-  RunFor(loop_, 20ms);
-  EXPECT_TRUE(router(1).got.empty());
-  RunUntil(loop_, [&] { return Numbers(router(1), key) == Sequence({2}); });
-}
-
-TEST_F(RingTest, DrainingReplicaFinishesAndGetsNothingNew) {
-  MakeRouters(2);
-  MakeRing({&router(0), &router(1)});
-  router(0).hold = true;
-  const std::string key = KeyOn(router(0));
-  Send(key, 1);
-  RunUntil(loop_, [&] { return router(0).receipts.size() == 1; });
-  router(0).server().AnnounceDraining();
-  RunUntil(loop_, [&] { return ring_->InstanceFor(key) == router(1).instance(); });
-  Send(key, 2);
-  RunFor(loop_, 30ms);
-  EXPECT_TRUE(Numbers(router(1), key).empty());
-  router(0).receipts.clear();
-  RunUntil(loop_, [&] { return Numbers(router(1), key) == Sequence({2}); });
-  EXPECT_FALSE(router(1).got.back().repeat);
-  EXPECT_EQ(Numbers(router(0), key), Sequence({1}));
-}
-
-TEST_F(RingTest, WhatAStoppingReplicaRefusesGoesElsewhereInOrder) {
-  MakeRouters(2);
-  MakeRing({&router(0), &router(1)});
-  const std::string key = KeyOn(router(0));
-  Receipt kept;
-  router(0).on_envelope = [&](Link&, std::unique_ptr<Envelope> envelope, Receipt receipt) {
-    if (envelope->origin_seq() == 1) {
-      kept = std::move(receipt);
-    } else {
-      receipt.Refuse(link::v1::REFUSAL_REASON_DRAINING);
-    }
-  };
-  for (int i = 1; i <= 3; ++i) Send(key, i);
-  RunUntil(loop_, [&] { return ring_->InstanceFor(key) == router(1).instance(); });
-  Send(key, 4);
-  RunFor(loop_, 30ms);
-  EXPECT_TRUE(router(1).got.empty());
-  router(0).Die();
-  RunUntil(loop_, [&] { return ring_->unacknowledged() == 0; });
-  EXPECT_EQ(Numbers(router(1), key), Sequence({1, 2, 3, 4}));
-  EXPECT_TRUE(edge_.undeliverable.empty());
 }
 
 TEST_F(RingTest, RefusalForAnotherReasonIsTheOwners) {
@@ -302,23 +58,6 @@ TEST_F(RingTest, WhatWaitedGoesBeforeWhatTheOwnerSendsOnHearingOfAReplica) {
   EXPECT_EQ(Numbers(router(0), "romeo@home"), Sequence({1, 2}));
   EXPECT_TRUE(router(0).got[0].repeat);
   EXPECT_FALSE(router(0).got[1].repeat);
-}
-
-TEST_F(RingTest, OnlyReplicaRestartsAndNothingIsLost) {
-  MakeRouters(1);
-  MakeRing({&router(0)});
-  router(0).hold = true;
-  for (int i = 1; i <= 10; ++i) Send("romeo@home", i);
-  RunUntil(loop_, [&] { return router(0).receipts.size() == 10; });
-  router(0).Die();
-  RunUntil(loop_, [&] { return edge_.availability.size() == 2; });
-  router(0).hold = false;
-  router(0).got.clear();
-  Send("romeo@home", 11);
-  router(0).Start();
-  RunUntil(loop_, [&] { return ring_->unacknowledged() == 0; });
-  EXPECT_EQ(Numbers(router(0), "romeo@home"), Sequence({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
-  EXPECT_EQ(edge_.availability, (std::vector<bool>{true, false, true}));
 }
 
 TEST_F(RingTest, WithoutAReplicaForTooLongTheOwnerGetsItBack) {
@@ -387,20 +126,6 @@ TEST_F(RingTest, AskTimesOut) {
   bool failed = false;
   ring_->Ask("romeo@home", "who", 50ms, [&](Result<std::string> result) { failed = !result; });
   RunUntil(loop_, [&] { return failed; });
-}
-
-TEST_F(RingTest, WhatABrokenLinkGivesBackGoesOnlyIfItMay) {
-  MakeRouters(2);
-  MakeRing({&router(0), &router(1)});
-  router(0).hold = true;
-  const std::string key = KeyOn(router(0));
-  Send(key, 1);
-  RunUntil(loop_, [&] { return router(0).got.size() == 1; });
-  edge_.may_go = false;
-  router(0).Die();
-  RunUntil(loop_, [&] { return edge_.undeliverable.size() == 1; });
-  EXPECT_TRUE(edge_.undeliverable.front().first.envelope->repeat());
-  EXPECT_TRUE(router(1).got.empty());
 }
 
 TEST_F(RingTest, OwnKeysStayInTheProcess) {
@@ -494,68 +219,5 @@ TEST_F(RingTest, ReceiptsChainAcrossTwoHops) {
   RunUntil(loop_, [&] { return acknowledged == 1; });
 }
 
-// Many keys, replicas dying and coming back all the time: for each key, what has not been seen before comes in order,
-// what comes again is marked, and nothing is missing.
-TEST_F(RingTest, NothingIsLostOrReorderedWhileReplicasComeAndGo) {
-  constexpr int kRouters = 3;
-  constexpr int kKeys = 40;
-  constexpr std::uint64_t kEach = 300;
-  MakeRouters(kRouters);
-  options_.settle_timeout = 10s;
-  options_.no_replica_timeout = 60s;
-  MakeRing({&router(0), &router(1), &router(2)});
-  std::map<std::string, std::uint64_t> seen;
-  int unmarked_repeats = 0;
-  int gaps = 0;
-  for (auto& router : routers_) {
-    router->on_envelope = [&, self = router.get()](Link&, std::unique_ptr<Envelope> envelope, Receipt receipt) {
-      auto& last = seen[envelope->from()];
-      if (envelope->origin_seq() == last + 1) {
-        ++last;
-      } else if (envelope->origin_seq() > last) {
-        ++gaps;
-      } else if (!envelope->repeat()) {
-        ++unmarked_repeats;
-      }
-      // Some are acknowledged late.
-      if (envelope->origin_seq() % 7 == 0) self->receipts.push_back(std::move(receipt));
-      if (self->receipts.size() > 20) self->receipts.clear();
-    };
-  }
-  std::uint64_t next = 1;
-  const auto feed = loop_.Every(1ms, [&] {
-    if (next > kEach) return;
-    for (int key = 0; key < kKeys; ++key) Send("user" + std::to_string(key) + "@home", next);
-    ++next;
-    for (auto& router : routers_) router->receipts.clear();
-  });
-  std::vector<bool> running(kRouters, true);
-  int turn = 0;
-  const auto chaos = loop_.Every(17ms, [&] {
-    if (next > kEach) return;
-    const int victim = turn++ % kRouters;
-    if (running[victim]) {
-      router(victim).Die();
-    } else {
-      router(victim).Start();
-    }
-    running[victim] = !running[victim];
-  });
-  RunUntil(
-      loop_, [&] { return next > kEach; }, 60s);
-  for (int i = 0; i < kRouters; ++i) {
-    if (!running[i]) router(i).Start();
-  }
-  const auto all_acknowledged = [&] {
-    for (auto& router : routers_) router->receipts.clear();
-    return ring_->unacknowledged() == 0;
-  };
-  RunUntil(loop_, all_acknowledged, 60s);
-  EXPECT_EQ(gaps, 0);
-  EXPECT_EQ(unmarked_repeats, 0);
-  for (int key = 0; key < kKeys; ++key) EXPECT_EQ(seen["user" + std::to_string(key) + "@home"], kEach);
-  EXPECT_TRUE(edge_.undeliverable.empty());
-}
-
 }  // namespace
-}  // namespace parley::rpc
+}  // namespace parley::rpc::testing

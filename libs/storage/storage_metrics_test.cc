@@ -11,49 +11,46 @@
 namespace parley::storage {
 namespace {
 
-TEST(StorageMetricsTest, FollowTheClients) {
-  test::RedisServer redis_server;
-  Loop loop;
-  telemetry::Metrics metrics;
-  Redis redis(loop, redis_server.options());
-  Postgres postgres(loop, test::PostgresServer::Get().NewDatabase(), {});
-  const RedisMetrics redis_metrics(loop, metrics, redis);
-  const PostgresMetrics postgres_metrics(loop, metrics, postgres);
-  redis.Command({"PING"}, [](const Result<Reply>&) {});  // too early: refused
-  test::RunUntil(loop, [&] {
-    const std::string text = metrics.Text();
+class StorageMetricsTest : public ::testing::Test {
+ protected:
+  test::RedisServer redis_server_;
+  Loop loop_;
+  telemetry::Metrics metrics_;
+  Redis redis_{loop_, redis_server_.options()};
+  Postgres postgres_{loop_, test::PostgresServer::Get().NewDatabase(), {}};
+  const RedisMetrics redis_metrics_{loop_, metrics_, redis_};
+  const PostgresMetrics postgres_metrics_{loop_, metrics_, postgres_};
+};
+
+TEST_F(StorageMetricsTest, FollowTheClients) {
+  redis_.Command({"PING"}, [](const Result<Reply>&) {});  // too early: refused
+  test::RunUntil(loop_, [&] {
+    const std::string text = metrics_.Text();
     return text.find("parley_redis_up 1") != std::string::npos &&
            text.find("parley_redis_rejected_total 1") != std::string::npos &&
            text.find("parley_postgres_up 1") != std::string::npos;
   });
 }
 
-TEST(StorageMetricsTest, TimeWhatIsAsked) {
-  test::RedisServer redis_server;
-  Loop loop;
-  telemetry::Metrics metrics;
-  Redis redis(loop, redis_server.options());
-  Postgres postgres(loop, test::PostgresServer::Get().NewDatabase(), {});
-  const RedisMetrics redis_metrics(loop, metrics, redis);
-  const PostgresMetrics postgres_metrics(loop, metrics, postgres);
-  test::RunUntil(loop, [&] { return redis.up() && postgres.up(); });
+TEST_F(StorageMetricsTest, TimeWhatIsAsked) {
+  test::RunUntil(loop_, [&] { return redis_.up() && postgres_.up(); });
   int done = 0;
   const Script script("return 1");
-  redis.Command({"PING"}, [&](const Result<Reply>&) { ++done; });
-  redis.Eval(script, {}, {}, [&](const Result<Reply>&) { ++done; });
+  redis_.Command({"PING"}, [&](const Result<Reply>&) { ++done; });
+  redis_.Eval(script, {}, {}, [&](const Result<Reply>&) { ++done; });
   std::function<int(pqxx::connection&)> job = [](pqxx::connection& connection) {
     return pqxx::nontransaction(connection).exec1("SELECT 1")[0].as<int>();
   };
-  postgres.Run<int>(job, [&](Result<int>) { ++done; });
+  postgres_.Run<int>(job, [&](Result<int>) { ++done; });
   constexpr Statement kOne = {"one", "SELECT 1"};
-  postgres.Read(kOne, {}, [&](const Result<Rows>&) { ++done; });
-  test::RunUntil(loop, [&] { return done == 4; });
-  const std::string text = metrics.Text();
+  postgres_.Read(kOne, {}, [&](const Result<Rows>&) { ++done; });
+  test::RunUntil(loop_, [&] { return done == 4; });
+  const std::string text = metrics_.Text();
   for (const char* line : {"parley_redis_command_seconds_count 2", "parley_postgres_job_seconds_count 1",
                            "parley_postgres_wait_seconds_count 1", "parley_postgres_read_seconds_count 1"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
   }
-  EXPECT_GE(postgres.connected(), 1u);
+  EXPECT_GE(postgres_.connected(), 1u);
 }
 
 }  // namespace

@@ -156,6 +156,7 @@ void Edge::ReloadCertificates() {
 void Edge::Measure() {
   metrics_.connections_open.Set(admission_.connections());
   metrics_.connections_max.Set(config_.c2s.max_connections);
+  metrics_.connections_tls_released.Set(static_cast<double>(streams_.tls_released()));
   metrics_.unacknowledged.Set(static_cast<double>(routers_.unacknowledged()));
   metrics_.outbound_bytes.Set(static_cast<double>(streams_.queued_bytes()));
 }

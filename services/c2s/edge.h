@@ -39,12 +39,13 @@ class Edge {
   void Drain(std::function<void()> done);
   // New handshakes use changed certificate files.
   void ReloadCertificates();
+  // Sets the gauges of what is counted only when asked; every few seconds by itself.
+  void Measure();
   bool ready() const { return acceptor_.listening() && routers_.available() && node_.held(); }
   std::vector<int> ports(Streams::Kind kind) const { return acceptor_.ports(kind); }
 
  private:
   void AddReadyChecks();
-  void Measure();
   void MeasureCertificates();
 
   const config::Config& config_;

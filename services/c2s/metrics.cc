@@ -97,6 +97,8 @@ Metrics::Metrics(telemetry::Metrics& m)
     : connections(m.Counter("parley_c2s_connections_total", "TCP connections admitted")),
       connections_open(m.Gauge("parley_c2s_connections_open", "TCP connections now")),
       connections_max(m.Gauge("parley_c2s_connections_max", "c2s.max_connections")),
+      connections_tls_released(
+          m.Gauge("parley_c2s_connections_tls_released", "Connections whose TLS goes on without OpenSSL's part")),
       streams_negotiating(m.Gauge("parley_c2s_streams", "Streams by state", {{"state", "negotiating"}})),
       sessions_bound(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "bound"}})),
       sessions_away(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "away"}})),

@@ -80,6 +80,7 @@ struct Metrics {
   prometheus::Counter& connections;
   prometheus::Gauge& connections_open;
   prometheus::Gauge& connections_max;
+  prometheus::Gauge& connections_tls_released;
   prometheus::Gauge& streams_negotiating;
   prometheus::Gauge& sessions_bound;
   prometheus::Gauge& sessions_away;

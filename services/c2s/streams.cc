@@ -1,5 +1,6 @@
 #include "services/c2s/streams.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "services/c2s/stream/stream.h"
@@ -52,6 +53,11 @@ std::size_t Streams::queued_bytes() const {
   std::size_t bytes = 0;
   for (const auto& [key, stream] : streams_) bytes += stream->queued();
   return bytes;
+}
+
+std::size_t Streams::tls_released() const {
+  return std::count_if(streams_.begin(), streams_.end(),
+                       [](const auto& entry) { return entry.second->tls_released(); });
 }
 
 }  // namespace parley::c2s

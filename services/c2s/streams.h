@@ -32,6 +32,8 @@ class Streams {
   // Some of them, at most `count`: for ending all in steps.
   std::vector<std::shared_ptr<Stream>> Some(std::size_t count, const std::function<bool(Stream&)>& which) const;
   std::size_t queued_bytes() const;
+  // How many have no part of OpenSSL's any more (net::Connection::ReleaseTls).
+  std::size_t tls_released() const;
 
  private:
   void ResumeAll();

@@ -9,8 +9,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr char kOrchard[] = "romeo@home.example/orchard";
-
 class ResumptionTest : public testing::ManagedTest {
  protected:
   bool Restore(Edge& edge, Client& client, const std::string& queue) {

@@ -10,9 +10,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr char kOrchard[] = "romeo@home.example/orchard";
-constexpr std::uint64_t kShort = 1;  // over as soon as somebody looks
-
 // What becomes of the stanzas that a client had not acknowledged when its session ended.
 class UnacknowledgedTest : public testing::ManagedTest {
  protected:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from parley_dev.cluster import Cluster  # noqa: E402
 from managed import PASSWORD  # noqa: E402
-from rawxmpp import Raw  # noqa: E402
+from rawxmpp import Raw, befriend  # noqa: E402
 
 DOMAINS = ["localhost", "second.test"]
 ACCOUNTS = 400
@@ -70,13 +70,7 @@ class World:
     async def friends(self):
         """Two available users on different edges with a mutual subscription, and nothing left to receive."""
         romeo, juliet = await self.pair()
-        for one, other in ((romeo, juliet), (juliet, romeo)):
-            await one.presence(type="subscribe", to=other.jid.split("/")[0])
-            await other.until(lambda e: e.get("type") == "subscribe")
-            await other.presence(type="subscribed", to=one.jid.split("/")[0])
-            await one.until(lambda e: e.get("type") is None and e.get("from") == other.jid)
-        for one in (romeo, juliet, romeo, juliet):
-            await one.sync()
+        await befriend(romeo, juliet)
         return romeo, juliet
 
 

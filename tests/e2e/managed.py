@@ -3,7 +3,7 @@ not."""
 
 from xml.sax.saxutils import quoteattr
 
-from rawxmpp import CLIENT, SM, Raw, body, condition, is_message, is_presence
+from rawxmpp import CLIENT, SM, Raw, befriend, body, condition, is_message, is_presence
 
 PASSWORD = "correct horse"
 
@@ -87,13 +87,7 @@ async def friends(world, edge=0, **attributes):
     """A user with stream management and a contact without, on another edge; nothing left to receive."""
     user = await managed(world, world.account(), edge, **attributes)
     contact = await world.login(world.account(), 1 - edge)
-    for one, other in ((user, contact), (contact, user)):
-        await one.presence(type="subscribe", to=other.jid.split("/")[0])
-        await other.until(lambda e: e.get("type") == "subscribe")
-        await other.presence(type="subscribed", to=one.jid.split("/")[0])
-        await one.until(lambda e: e.get("type") is None and e.get("from") == other.jid)
-    for one in (user, contact, user, contact):
-        await one.sync()
+    await befriend(user, contact)
     return user, contact
 
 

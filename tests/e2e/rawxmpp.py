@@ -268,3 +268,14 @@ def is_message(element):
 
 def is_presence(element):
     return element.tag == f"{{{CLIENT}}}presence"
+
+
+async def befriend(first, second):
+    """Gives two available users a mutual subscription; nothing is left to receive."""
+    for one, other in ((first, second), (second, first)):
+        await one.presence(type="subscribe", to=other.jid.split("/")[0])
+        await other.until(lambda e: e.get("type") == "subscribe")
+        await other.presence(type="subscribed", to=one.jid.split("/")[0])
+        await one.until(lambda e: e.get("type") is None and e.get("from") == other.jid)
+    for one in (first, second, first, second):
+        await one.sync()

@@ -18,6 +18,20 @@ class BindTest : public ::testing::Test {
   session::v1::Bind LastAsk() {
     return edge_.OnLoop([this] { return edge_.router().asks.back().bind(); });
   }
+  // Up to where the router has to answer, which it does not yet.
+  void BeginToBind(Client& client) {
+    edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+    client.LogIn();
+    client.Send(BindIq(""));
+    ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().held_asks.size() == 1; }));
+  }
+  void DeliverBeforeTheAnswer(const std::string& stanza) {
+    edge_.OnLoop([&] {
+      auto& router = edge_.router();
+      router.Deliver(router.asks.back().bind().session(), stanza);
+      router.AnswerHeld();
+    });
+  }
   EdgeHarness edge_;
 };
 
@@ -124,45 +138,24 @@ TEST_F(BindTest, PassesTheRoutersRefusalOn) {
 }
 
 TEST_F(BindTest, WritesWhatComesBeforeTheAnswerAfterIt) {
-  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
   Client client(edge_.port());
-  client.LogIn();
-  client.Send(BindIq(""));
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().held_asks.size() == 1; }));
-  edge_.OnLoop([this] {
-    auto& router = edge_.router();
-    router.Deliver(router.asks.back().bind().session(), "<message id='early'/>");
-    router.AnswerHeld();
-  });
+  BeginToBind(client);
+  DeliverBeforeTheAnswer("<message id='early'/>");
   EXPECT_THAT(client.Until("<message id='early'/>"), HasSubstr("</jid></bind></iq><message id='early'/>"));
 }
 
 TEST_F(BindTest, WhatComesForAClientThatLeftMeanwhileIsGivenBack) {
-  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
-  {
-    Client client(edge_.port());
-    client.LogIn();
-    client.Send(BindIq(""));
-    ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().held_asks.size() == 1; }));
-    client.connection().Reset();
-  }
-  edge_.OnLoop([this] {
-    auto& router = edge_.router();
-    router.Deliver(router.asks.back().bind().session(), "<message id='early'/>");
-    router.AnswerHeld();
-  });
+  Client client(edge_.port());
+  BeginToBind(client);
+  client.connection().Reset();
+  DeliverBeforeTheAnswer("<message id='early'/>");
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
 }
 
 TEST_F(BindTest, EndsTheSessionOfAClientThatLeftMeanwhile) {
-  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
-  {
-    Client client(edge_.port());
-    client.LogIn();
-    client.Send(BindIq(""));
-    ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().held_asks.size() == 1; }));
-    client.connection().Reset();
-  }
+  Client client(edge_.port());
+  BeginToBind(client);
+  client.connection().Reset();
   // While the edge waits for the answer it does not read; it finds out when it writes.
   edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().got.size() == 1; }));

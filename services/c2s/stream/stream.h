@@ -55,6 +55,7 @@ class Stream final : public net::Connection::Reader, public xml::Handler, public
   std::string address() const { return connection_.address(); }
   std::size_t queued() const { return connection_.queued(); }
   std::uint64_t bytes_sent() const { return connection_.bytes_out(); }
+  bool tls_released() const { return connection_.tls_released(); }
   Context& context() const { return context_; }
   Admission::Ticket& ticket() { return ticket_; }
 

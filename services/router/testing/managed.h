@@ -10,7 +10,9 @@ namespace parley::router::testing {
 // Sessions with stream management (XEP-0198). Romeo has them; Juliet is his contact and writes to him.
 class ManagedTest : public ClusterTest {
  protected:
+  static constexpr char kOrchard[] = "romeo@home.example/orchard";
   static constexpr std::uint64_t kLong = 600000;  // longer than any test
+  static constexpr std::uint64_t kShort = 1;      // over as soon as somebody looks
 
   // Two edges more than c2s-1, where Juliet is.
   void SetUp() override;
@@ -19,7 +21,7 @@ class ManagedTest : public ClusterTest {
   // And its answer is there.
   Client& Resumed(Edge& edge, const Client& session, const std::string& queue = {});
 
-  void Chat(int number, const std::string& to = "romeo@home.example/orchard");
+  void Chat(int number, const std::string& to = kOrchard);
   static std::vector<std::string> Ids(const std::vector<std::string>& stanzas);
   static std::vector<std::string> Numbers(int from, int to);
   // Until these messages were received, in this order, and nothing else is under way.
