@@ -72,6 +72,7 @@ Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   const bool mine = before.queue() == claim.ask.queue();
   const bool asked = session->away() || claim.handed == before.queue();
   if (!mine && !asked && parts_.edges.linked(before.node())) {
+    if (!parts_.store.up()) co_return Step::kFailed;  // it could not be given to anybody else
     if (++claim.questions > kTries) co_return Step::kFailed;
     AskOwner(account, before, claim);
     co_return Step::kDone;

@@ -250,15 +250,34 @@ TEST_F(ResumptionTest, AClaimThatAnotherRouterMadeIsSeen) {
 TEST_F(ResumptionTest, WhatNobodyHasAnyMoreIsAnOrphan) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
+  first().SetFrozen(true);
+  Client& refused = second().Resume(romeo);
+  RunUntil([&] { return first().frozen() == 1; });  // the question
   redis_.Pause();
   RunUntil([&] { return !Missing().empty(); });
-  Client& refused = Resumed(second(), romeo);
+  first().SetFrozen(false);
+  RunUntil([&] { return second().answered(refused); });
   EXPECT_TRUE(romeo.handed_over());
   EXPECT_EQ(refused.resumed().condition(), "resource-constraint");
   RunUntilOrphaned();
   redis_.Resume();
   RunUntil([&] { return Redis({"KEYS", "parley:n:-/*"}) != "" && RecordOf().away_since() != 0; });
   Chat(1);
+  ExpectIds(Resumed(second(), romeo), {"1"});
+}
+
+// Nobody would have it then: what is sent to it had to wait for Redis.
+TEST_F(ResumptionTest, WithoutRedisASessionStaysWhereItIs) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  redis_.Pause();
+  RunUntil([&] { return !Missing().empty(); });
+  EXPECT_EQ(Resumed(second(), romeo).resumed().condition(), "resource-constraint");
+  EXPECT_FALSE(romeo.handed_over());
+  redis_.Resume();
+  RunUntil([&] { return Missing().empty(); });
+  Chat(1);
+  ExpectIds(romeo, {"1"});
   ExpectIds(Resumed(second(), romeo), {"1"});
 }
 
