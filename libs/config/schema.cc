@@ -300,7 +300,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.sm_store_delay, Duration(milliseconds(10), minutes(10)),
           "How long after a stanza of a client was handled that is noted in Redis, if there are not so many."),
       ROW(c2s.sm_resume_wait, Duration(milliseconds(0), minutes(1)),
-          "How long a resumption waits for this node's lease in Redis. Then the client is told to try another node."),
+          "How long a resumption waits for this node's lease in Redis, or for a router that cannot reach Redis. Then "
+          "the "
+          "client is told to try another node."),
       ROW(c2s.sm_repeat_window, Duration(seconds(1), minutes(10)),
           "How long after its acknowledgement by the client a stanza's repeat is recognised by another edge."),
       ROW(c2s.max_deferred, Number(1, 100'000'000),

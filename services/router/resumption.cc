@@ -171,6 +171,7 @@ void Resumption::Later(const Claim& claim) {
   session::v1::Resumed resumed;
   resumed.set_condition("resource-constraint");
   resumed.set_text("The session cannot be resumed at the moment; try later");
+  resumed.set_stays(!parts_.store.up());
   RespondResumed(claim.respond, std::move(resumed));
 }
 

@@ -272,7 +272,9 @@ TEST_F(ResumptionTest, WithoutRedisASessionStaysWhereItIs) {
   Client& romeo = Managed(first(), kOrchard);
   redis_.Pause();
   RunUntil([&] { return !Missing().empty(); });
-  EXPECT_EQ(Resumed(second(), romeo).resumed().condition(), "resource-constraint");
+  const auto refused = Resumed(second(), romeo).resumed();
+  EXPECT_EQ(refused.condition(), "resource-constraint");
+  EXPECT_TRUE(refused.stays());
   EXPECT_FALSE(romeo.handed_over());
   redis_.Resume();
   RunUntil([&] { return Missing().empty(); });
@@ -327,8 +329,8 @@ TEST_F(ResumptionTest, AChangeThatRedisMissedKeepsAClaim) {
   RunUntil([&] { return Redis({"LRANGE", theirs, "0", "-1"}).find("id='1'") != std::string::npos; });
 }
 
-// Romeo's first edge reaches only a router that is not his home, which does not reach that edge, and so gives his session
-// away without asking it.
+// Romeo's first edge reaches only a router that is not his home, which does not reach that edge, and so gives his
+// session away without asking it.
 class CutOffTest : public ResumptionTest {
  protected:
   void SetUp() override {
@@ -348,7 +350,8 @@ class CutOffTest : public ResumptionTest {
   Client& romeo() { return *romeo_; }
   // By the way of the edge that is cut off.
   void Write(int number) {
-    nurse_->Send("<message to='romeo@home.example/orchard' id='" + std::to_string(number) + "'><body>x</body></message>");
+    nurse_->Send("<message to='romeo@home.example/orchard' id='" + std::to_string(number) +
+                 "'><body>x</body></message>");
   }
 
  private:

@@ -64,6 +64,7 @@ void Claim::OnAnswer(const Result<std::string>& body) {
     record_ = std::move(*resumed.mutable_record());
     return LoadQueue();
   }
+  stays_ = resumed.stays();
   if (resumed.condition() != "item-not-found") return TryAgain(&Claim::Ask, resumed.text());
   Outcome outcome;
   outcome.gone = true;
@@ -93,8 +94,8 @@ void Claim::OnQueue(Result<session::QueueContents> contents) {
 void Claim::TryAgain(void (Claim::*what)(), const std::string& why) {
   log::Info("session_claim_unanswered", {{"session", session_->id()}, {"reason", why}});
   const auto now = std::chrono::steady_clock::now();
-  // If the ill is this node's alone, the client is better off elsewhere.
-  const bool hopeless = !context_.node.held() && now >= began_ + context_.config.c2s.sm_resume_wait;
+  // If the ill is this node's or this router's alone, the client is better off elsewhere.
+  const bool hopeless = (stays_ || !context_.node.held()) && now >= began_ + context_.config.c2s.sm_resume_wait;
   if (hopeless || now + kRetryDelay >= deadline_) return GiveUp(Outcome{});
   retry_ = context_.loop.After(kRetryDelay, [self = shared_from_this(), what] {
     if (!self->wanted_()) return self->GiveUp(Outcome{});

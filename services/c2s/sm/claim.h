@@ -48,6 +48,7 @@ class Claim final : public std::enable_shared_from_this<Claim> {
   std::string epoch_;
   std::shared_ptr<Session> session_;
   session::v1::Record record_;
+  bool stays_ = false;  // with another edge, for now
   std::chrono::steady_clock::time_point began_;
   std::chrono::steady_clock::time_point deadline_;
   Loop::Timer retry_;

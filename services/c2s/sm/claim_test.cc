@@ -377,6 +377,7 @@ class PatientResumeTest : public ResumeTest {
       : ResumeTest([](config::Config& config) {
           config.c2s.router_timeout = std::chrono::minutes(5);
           config.c2s.order_timeout = std::chrono::minutes(5);
+          config.c2s.sm_resume_wait = std::chrono::milliseconds(100);
         }) {}
 };
 
@@ -389,6 +390,18 @@ TEST_F(PatientResumeTest, NothingIsClaimedForAClientThatHasGone) {
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().asks.size() > 1; }));
   client.connection().SendEnd();
   EXPECT_TRUE(AwaitEnd("left"));
+}
+
+// Its client is told so soon, as it can have the session where that is.
+TEST_F(PatientResumeTest, ASessionThatStaysWithItsEdgeIsNotWaitedForLong) {
+  edge_.OnLoop([this] {
+    edge_.router().resumed.set_condition("resource-constraint");
+    edge_.router().resumed.set_stays(true);
+  });
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send("<resume xmlns='urn:xmpp:sm:3' previd='elsewhere' h='0'/>");
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "resource-constraint");
 }
 
 // Whoever sent it sends the next where the session is now.
