@@ -32,8 +32,7 @@ void Apply(Record& unsaved, Record& record) {
 
 }  // namespace
 
-AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics,
-                           Forgotten forget)
+AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forget forget)
     : tasks_(tasks), store_(store), options_(options), metrics_(metrics), forget_(std::move(forget)) {}
 
 AccountTable::~AccountTable() = default;
@@ -148,7 +147,7 @@ void AccountTable::Stop(Slot& slot) {
   slot.busy = false;
   --busy_;
   if (!slot.idle()) return Start(slot);
-  if (slot.stale && store_.up()) Forget(slot);
+  if (slot.stale && store_.up()) Drop(slot);
 }
 
 Task<void> AccountTable::DoWork(Slot& slot, Work work) {
@@ -269,11 +268,11 @@ void AccountTable::Invalidate(const std::string* key) {
   Slot& slot = *found->second;
   forget_(&slot.account.bare());
   slot.stale = true;
-  if (!slot.busy) Forget(slot);
+  if (!slot.busy) Drop(slot);
 }
 
 // Not who had a session, as long as that may give something back.
-void AccountTable::Forget(Slot& slot) {
+void AccountTable::Drop(Slot& slot) {
   if (!handler_->MayGetBack(slot.account)) Erase(slot);
 }
 

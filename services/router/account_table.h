@@ -50,9 +50,9 @@ class AccountTable {
     std::function<Task<Result<SessionStore::Loaded>>()> load;
   };
   // The roster cache and the like: forgets what it knows of an account (nullptr: of all).
-  using Forgotten = std::function<void(const std::string* bare)>;
+  using Forget = std::function<void(const std::string* bare)>;
 
-  AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forgotten forget);
+  AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forget forget);
   ~AccountTable();
   void SetHandler(StanzaHandler& handler) { handler_ = &handler; }
 
@@ -111,7 +111,7 @@ class AccountTable {
   void Replace(Slot& slot, SessionStore::Loaded loaded);
   Task<void> SaveUnsaved(Account& account);
   void Fail(Work work);
-  void Forget(Slot& slot);
+  void Drop(Slot& slot);
   void Evict();
   void Erase(Slot& slot);
 
@@ -119,7 +119,7 @@ class AccountTable {
   SessionStore& store_;
   Options options_;
   Metrics& metrics_;
-  Forgotten forget_;
+  Forget forget_;
   StanzaHandler* handler_ = nullptr;
   std::unordered_map<std::string, std::unique_ptr<Slot>, Hash, std::equal_to<>> slots_;
   Lru lru_;  // most recently used first

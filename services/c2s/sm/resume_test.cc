@@ -72,6 +72,22 @@ TEST_F(ResumeTest, AStreamErrorOfTheClientsMakingEndsTheSession) {
   EXPECT_TRUE(AwaitEnd("invalid-from"));
 }
 
+// As one that another edge has.
+TEST_F(ResumeTest, IsNotResumedWhileItsQueueCannotBeWritten) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] {
+    edge_.router().restore_ok = false;
+    edge_.router().resumed.set_condition("item-not-found");
+  });
+  edge_.redis().Call({"RENAME", queue_, queue_ + ".claimed"});
+  client.Send("<message to='juliet@example.org'/>");
+  client.Send(kAsk);
+  client.Until("/>");  // the header cannot be set
+  Client again(edge_.port());
+  EXPECT_THAT(Resume(again, id, 0), HasSubstr("<failed"));
+}
+
 TEST_F(ResumeTest, OthersCannotResumeIt) {
   Client client(edge_.port());
   const std::string id = Enable(client);

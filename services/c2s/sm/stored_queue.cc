@@ -194,7 +194,8 @@ void StoredQueue::OnRestored() {
 
 void StoredQueue::Verify(std::function<void()> done) {
   waiting_.push_back(std::move(done));
-  if (state_ == State::kReady) return Sync();
+  // What Redis did not do it may have refused because the queue is another's.
+  if (state_ == State::kReady || (state_ == State::kDown && context_.redis.up())) return Sync();
   if (hopeless()) CallWaiting();
 }
 
