@@ -32,7 +32,8 @@ void Apply(Record& unsaved, Record& record) {
 
 }  // namespace
 
-AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forgotten forget)
+AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics,
+                           Forgotten forget)
     : tasks_(tasks), store_(store), options_(options), metrics_(metrics), forget_(std::move(forget)) {}
 
 AccountTable::~AccountTable() = default;
