@@ -75,7 +75,8 @@ struct C2s {
   std::string tls_ciphers;
   std::string tls_cipher_suites;
   bool tls_release = true;
-  std::string tls_ticket_key_file;  // shared by all edges; empty: a random key of each
+  std::uint32_t max_tls_records_without_data = 32;  // in a row
+  std::string tls_ticket_key_file;                  // shared by all edges; empty: a random key of each
   Seconds certificate_check{10};
   std::string resource_conflict = "replace-old";  // RFC 6120 7.7.2.2: "replace-old", "refuse-new", "new-resource"
   // Streams

@@ -202,6 +202,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.tls_release, Flag(),
           "Whether OpenSSL's part of a connection with TLS 1.3 (14 KiB) is freed once its client is authenticated. Its "
           "records are then framed by Parley, and protected by OpenSSL's ciphers as before."),
+      ROW(c2s.max_tls_records_without_data, Number(1, kMany),
+          "Records without data (empty ones, key updates) that such a connection may bring in a row; beyond, it is cut "
+          "off. A connection that is still OpenSSL's may bring 32."),
       ROW(c2s.tls_ticket_key_file, File(),
           "Keys for TLS session tickets, the same file on all edges, so that a client resumes its TLS session on any "
           "of "

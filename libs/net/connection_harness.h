@@ -1,8 +1,6 @@
 #pragma once
 
-#include <chrono>
 #include <functional>
-#include <future>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +10,7 @@
 
 #include "libs/net/connection.h"
 #include "tests/support/certificates.h"
+#include "tests/support/on_loop.h"
 #include "tests/support/tls_client.h"
 
 // For tests: servers with a listener and connections on the test's thread, against clients that block on a thread of
@@ -82,27 +81,10 @@ class Server {
   // From the client's thread: what `question` says on the loop's.
   template <class Question>
   auto OnLoop(Question question) {
-    std::promise<decltype(question())> answer;
-    loop_.Post([&] {
-      if constexpr (std::is_void_v<decltype(question())>) {
-        question();
-        answer.set_value();
-      } else {
-        answer.set_value(question());
-      }
-    });
-    return answer.get_future().get();
+    return parley::test::OnLoop(loop_, std::move(question));
   }
-
-  // From the client's thread: whether `condition` comes true on the loop's within ten seconds.
-  bool Eventually(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (std::chrono::steady_clock::now() < deadline) {
-      if (OnLoop(condition)) return true;
-      std::this_thread::yield();
-    }
-    return false;
-  }
+  // The same: whether `condition` comes true there within ten seconds.
+  bool Eventually(const std::function<bool()>& condition) { return parley::test::Eventually(loop_, condition); }
 
   int port() const { return listener_.port(); }
   Loop& loop() { return loop_; }

@@ -92,7 +92,6 @@ SSL_CTX* TlsContexts::For(std::string_view host) const {
 }
 
 std::int64_t TlsContexts::ExpiresAt(std::string_view domain) const { return ExpiryOf(For(domain)); }
-const std::string& TlsContexts::alpn() const { return state_->options.alpn; }
-bool TlsContexts::releases() const { return state_->options.release; }
+const TlsOptions& TlsContexts::options() const { return state_->options; }
 
 }  // namespace parley::net

@@ -26,8 +26,12 @@ struct TlsOptions {
   std::uint32_t tickets = 1;        // session tickets sent after a handshake
   std::string ticket_key_file;      // shared by nodes, see tls_tickets.h; empty: a random key
   std::string alpn = "xmpp-client";
-  bool release = true;  // TLS 1.3: OpenSSL's part of a connection may go, Connection::ReleaseTls()
+  bool release = true;                  // TLS 1.3: OpenSSL's part of a connection may go, Connection::ReleaseTls()
+  std::uint32_t max_without_data = 32;  // records in a row, then; before it is OpenSSL's own limit, the same
 };
+
+// Why a connection is closed for TlsOptions::max_without_data (Connection::Reader::OnClosed).
+inline constexpr std::string_view kTooManyWithoutData = "tls: too many records without data";
 
 // What a finished handshake tells.
 struct TlsInfo {
@@ -57,8 +61,7 @@ class TlsContexts {
   SSL_CTX* For(std::string_view host) const;
   // nullptr: no such host.
   SSL_CTX* Find(std::string_view host) const;
-  const std::string& alpn() const;
-  bool releases() const;
+  const TlsOptions& options() const;
   // Unix seconds; for a metric.
   std::int64_t ExpiresAt(std::string_view domain) const;
 

@@ -52,7 +52,7 @@ int ChooseProtocol(SSL* ssl, const unsigned char** chosen, unsigned char* chosen
                    unsigned offered_size, void*) {
   const ClientHello* hello = HelloOf(ssl);
   if (hello == nullptr) return SSL_TLSEXT_ERR_NOACK;
-  const std::string& ours = hello->contexts.alpn();
+  const std::string& ours = hello->contexts.options().alpn;
   std::string_view rest(reinterpret_cast<const char*>(offered), offered_size);
   while (!rest.empty()) {
     const std::size_t size = static_cast<unsigned char>(rest[0]);

@@ -5,11 +5,11 @@
 #include <memory>
 #include <utility>
 
+#include "libs/net/tls.h"
+
 namespace parley::net {
 namespace {
 
-// Each costs us as much as one with data and counts for no limit of rate.
-constexpr int kMaxWithoutData = 32;  // in a row; as OpenSSL
 constexpr std::uint8_t kWarning = 1;
 constexpr std::uint8_t kFatal = 2;
 constexpr std::uint8_t kKeyUpdate = 24;
@@ -103,8 +103,9 @@ class TlsRecords::Sink {
   std::string& kept_;
 };
 
-TlsRecords::TlsRecords(Socket& socket, const TlsSuite& suite, const TlsSecret& client, const TlsSecret& server)
-    : socket_(socket), in_(suite, client), out_(suite, server) {}
+TlsRecords::TlsRecords(Socket& socket, const TlsSuite& suite, const TlsSecret& client, const TlsSecret& server,
+                       std::uint32_t max_without_data)
+    : socket_(socket), in_(suite, client), out_(suite, server), max_without_data_(max_without_data) {}
 
 TlsStatus TlsRecords::Read(char* to, std::size_t size, std::size_t& moved) {
   Sink sink(to, size, plain_);
@@ -127,24 +128,24 @@ TlsStatus TlsRecords::Read(char* to, std::size_t size, std::size_t& moved) {
 
 void TlsRecords::Take(std::span<unsigned char> record, Sink& sink) {
   const std::size_t size = record[3] << 8 | record[4];
-  if (size > TlsTraffic::kMaxCipher) return Fail(Alert::kRecordOverflow, "record too long");
+  if (size > TlsTraffic::kMaxCipher) return Fail(Alert::kRecordOverflow, "tls: record too long");
   if (record[0] != static_cast<unsigned char>(TlsContent::kData)) {
-    return Fail(Alert::kUnexpectedMessage, "record without protection");
+    return Fail(Alert::kUnexpectedMessage, "tls: record without protection");
   }
   std::span<unsigned char> inner;
   if (size <= TlsTraffic::kTagSize || !in_.Open(record, inner)) {
-    return Fail(Alert::kBadRecordMac, "bad record mac");
+    return Fail(Alert::kBadRecordMac, "tls: bad record mac");
   }
-  if (inner.size() > TlsTraffic::kMaxInner) return Fail(Alert::kRecordOverflow, "record too long");
+  if (inner.size() > TlsTraffic::kMaxInner) return Fail(Alert::kRecordOverflow, "tls: record too long");
   while (!inner.empty() && inner.back() == 0) inner = inner.first(inner.size() - 1);
-  if (inner.empty()) return Fail(Alert::kUnexpectedMessage, "record without a type");
+  if (inner.empty()) return Fail(Alert::kUnexpectedMessage, "tls: record without a type");
   TakeContent(static_cast<TlsContent>(inner.back()), inner.first(inner.size() - 1), sink);
 }
 
 void TlsRecords::TakeContent(TlsContent type, std::span<const unsigned char> content, Sink& sink) {
   const bool has_data = type == TlsContent::kData && !content.empty();
   without_data_ = has_data ? 0 : without_data_ + 1;
-  if (without_data_ > kMaxWithoutData) return Fail(Alert::kUnexpectedMessage, "too many records without data");
+  if (without_data_ > max_without_data_) return Fail(Alert::kUnexpectedMessage, kTooManyWithoutData);
   switch (type) {
     case TlsContent::kData:
       return sink.Add(ToText(content));
@@ -153,11 +154,11 @@ void TlsRecords::TakeContent(TlsContent type, std::span<const unsigned char> con
     case TlsContent::kHandshake:
       return TakeHandshake(content);
   }
-  Fail(Alert::kUnexpectedMessage, "unexpected record type");
+  Fail(Alert::kUnexpectedMessage, "tls: unexpected record type");
 }
 
 void TlsRecords::TakeAlert(std::span<const unsigned char> content) {
-  if (content.size() != 2) return Fail(Alert::kDecodeError, "bad alert");
+  if (content.size() != 2) return Fail(Alert::kDecodeError, "tls: bad alert");
   switch (static_cast<Alert>(content[1])) {
     case Alert::kCloseNotify:
       state_ = TlsStatus::kEnd;
@@ -175,7 +176,7 @@ void TlsRecords::TakeAlert(std::span<const unsigned char> content) {
 void TlsRecords::TakeHandshake(std::span<const unsigned char> content) {
   constexpr unsigned char kHeader[] = {kKeyUpdate, 0, 0, 1};
   if (content.size() != sizeof kHeader + 1 || !std::equal(std::begin(kHeader), std::end(kHeader), content.begin())) {
-    return Fail(Alert::kUnexpectedMessage, "unexpected message");
+    return Fail(Alert::kUnexpectedMessage, "tls: unexpected message");
   }
   switch (static_cast<KeyUpdateRequest>(content.back())) {
     case KeyUpdateRequest::kRequested:
@@ -184,11 +185,11 @@ void TlsRecords::TakeHandshake(std::span<const unsigned char> content) {
     case KeyUpdateRequest::kNotRequested:
       return in_.Update();
   }
-  Fail(Alert::kIllegalParameter, "bad key update");
+  Fail(Alert::kIllegalParameter, "tls: bad key update");
 }
 
 void TlsRecords::Fail(Alert alert, std::string_view reason) {
-  failure_ = "tls: " + std::string(reason);
+  failure_ = reason;
   state_ = TlsStatus::kFailed;
   std::string wire;
   SealAlert(kFatal, alert, wire);

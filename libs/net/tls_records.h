@@ -16,7 +16,9 @@ namespace parley::net {
 // key updates (4.6.3). Takes over from OpenSSL between two records, and keeps 0.4 KiB of the 14 that it would.
 class TlsRecords {
  public:
-  TlsRecords(Socket& socket, const TlsSuite& suite, const TlsSecret& client, const TlsSecret& server);
+  // `max_without_data`: records in a row. Each costs us as much as one with data and counts for no limit of rate.
+  TlsRecords(Socket& socket, const TlsSuite& suite, const TlsSecret& client, const TlsSecret& server,
+             std::uint32_t max_without_data);
 
   // As of TlsSession.
   TlsStatus Read(char* to, std::size_t size, std::size_t& moved);
@@ -50,7 +52,8 @@ class TlsRecords {
   std::size_t unsent_plain_ = 0;  // bytes of the caller in there
   std::string failure_;
   TlsStatus state_ = TlsStatus::kDone;  // kEnd, kFailed: what Read() says once all before it is read
-  int without_data_ = 0;                // records in a row
+  const std::uint32_t max_without_data_;
+  std::uint32_t without_data_ = 0;  // records in a row
   bool owes_update_ = false;
   bool said_end_ = false;
 };

@@ -56,7 +56,7 @@ class TlsRecordsTest : public ::testing::Test {
     ours_ = pair[0];
     peers_ = pair[1];
     socket_.emplace(ours_);
-    records_.emplace(*socket_, Aes128(), kClient, kServer);
+    records_.emplace(*socket_, Aes128(), kClient, kServer, kMaxWithoutData);
   }
   ~TlsRecordsTest() override {
     ::close(ours_);
@@ -122,6 +122,7 @@ class TlsRecordsTest : public ::testing::Test {
     EXPECT_EQ(records_->Read(&byte, 1, moved), TlsStatus::kFailed);
   }
 
+  static constexpr std::uint32_t kMaxWithoutData = 5;
   const TlsSecret kClient{std::string(32, 'c')};
   const TlsSecret kServer{std::string(32, 's')};
   int ours_ = -1;
@@ -213,7 +214,7 @@ TEST_F(TlsRecordsTest, ManyRequestsForNewKeysAreAnsweredOnceAndBeforeData) {
 
 TEST_F(TlsRecordsTest, KeysThatHaveProtectedEnoughAreChanged) {
   const TlsSecret worn{kServer.bytes, 1 << 24};
-  records_.emplace(*socket_, Aes128(), kClient, worn);
+  records_.emplace(*socket_, Aes128(), kClient, worn, kMaxWithoutData);
   std::size_t moved = 0;
   ASSERT_EQ(records_->Write("x", moved), TlsStatus::kDone);
   std::string wire(4096, '\0');
@@ -355,10 +356,10 @@ TEST_F(TlsRecordsTest, AKeyUpdateOfAnotherKindIsRefused) {
 }
 
 TEST_F(TlsRecordsTest, RecordsWithoutDataAreHadEnoughOf) {
-  for (int i = 0; i < 32; ++i) Say("");
+  for (std::uint32_t i = 0; i < kMaxWithoutData; ++i) Say("");
   Say("x");
   EXPECT_EQ(Heard(), "x");
-  for (int i = 0; i < 33; ++i) Say("");
+  for (std::uint32_t i = 0; i < kMaxWithoutData + 1; ++i) Say("");
   ExpectAlert(10, "without data");
 }
 

@@ -69,13 +69,14 @@ void TlsSession::FreeSsl::operator()(SSL* ssl) const { SSL_free(ssl); }
 TlsSession::TlsSession(Socket& socket, const TlsContexts& contexts, std::string_view expected_host, Alpn alpn)
     : socket_(socket),
       ssl_(SSL_new(contexts.For(expected_host))),
-      hello_(std::make_unique<ClientHello>(ClientHello{contexts, alpn, {}})) {
+      hello_(std::make_unique<ClientHello>(ClientHello{contexts, alpn, {}})),
+      max_without_data_(contexts.options().max_without_data) {
   BIO* bio = BIO_new(SocketMethod());
   if (ssl_ == nullptr || bio == nullptr) throw std::bad_alloc();
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
-  if (contexts.releases()) {
+  if (contexts.options().release) {
     secrets_ = std::make_unique<TlsSecrets>(ssl_.get());
     hello_->secrets = secrets_.get();
   }
@@ -107,7 +108,7 @@ void TlsSession::ReleaseBetweenRecords() {
   releasing_ = false;
   const TlsSuite* suite = TlsSuite::Find(SSL_CIPHER_get_id(SSL_get_current_cipher(ssl_.get())));
   if (suite == nullptr || secrets_ == nullptr || !secrets_->complete()) return;
-  records_ = std::make_unique<TlsRecords>(socket_, *suite, secrets_->client(), secrets_->server());
+  records_ = std::make_unique<TlsRecords>(socket_, *suite, secrets_->client(), secrets_->server(), max_without_data_);
   ssl_.reset();
   secrets_.reset();
 }

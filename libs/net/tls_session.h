@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,6 +64,7 @@ class TlsSession {
   std::unique_ptr<TlsRecords> records_;  // instead of it
   std::unique_ptr<ClientHello> hello_;   // during the handshake
   std::unique_ptr<TlsInfo> info_;
+  const std::uint32_t max_without_data_;
   bool releasing_ = false;
   bool writing_ = false;  // OpenSSL has a part of a record that the socket did not take
 };

@@ -336,6 +336,7 @@ void Stream::EndStage(std::string_view reason) {
 }
 
 void Stream::OnClosed(std::string_view reason) {
+  if (reason == net::kTooManyWithoutData) context_.metrics.limits.Add("tls_records");
   // Who says something and goes at once has said it; it only had to wait, for order or its rate (see Pause).
   if (phase_ == Phase::kOpen && !backlog_.empty() && stage_ && stage_->WantsRest()) {
     gone_ = true;

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <functional>
-#include <future>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "libs/config/config.h"
@@ -17,6 +17,7 @@
 #include "services/c2s/testing/fake_accounts.h"
 #include "services/c2s/testing/fake_router.h"
 #include "tests/support/certificates.h"
+#include "tests/support/on_loop.h"
 #include "tests/support/redis_server.h"
 
 namespace parley::c2s::testing {
@@ -52,26 +53,10 @@ class EdgeHarness {
   // What `question` says on the loop's thread.
   template <class Question>
   auto OnLoop(Question question) {
-    std::promise<decltype(question())> answer;
-    loop_.Post([&] {
-      if constexpr (std::is_void_v<decltype(question())>) {
-        question();
-        answer.set_value();
-      } else {
-        answer.set_value(question());
-      }
-    });
-    return answer.get_future().get();
+    return test::OnLoop(loop_, std::move(question));
   }
-  // Whether `condition` comes true on the loop's thread within ten seconds.
-  bool Eventually(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    while (std::chrono::steady_clock::now() < deadline) {
-      if (OnLoop(condition)) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    return false;
-  }
+  // Whether `condition` comes true there within ten seconds.
+  bool Eventually(const std::function<bool()>& condition) { return test::Eventually(loop_, condition); }
   // A metric's line value; 0 if there is none.
   double Metric(const std::string& line_start) {
     const auto read = [this] { return registry_.Text(); };
