@@ -16,7 +16,6 @@
 #include "libs/base/log.h"
 #include "libs/net/tls_handshake.h"
 #include "libs/net/tls_info.h"
-#include "libs/net/tls_secrets.h"
 
 namespace parley::net {
 namespace {
@@ -148,7 +147,6 @@ ContextPtr LoadContext(const TlsHost& host, const TlsOptions& options) {
   RememberEndPoint(SSL_CTX_get0_certificate(context.get()));
   AskForClientCertificate(context.get(), host);
   InstallHandshakeCallbacks(context.get());
-  if (options.release) TlsSecrets::InstallIn(context.get());
   WarnOfUnfitCertificate(context.get(), host);
   ERR_clear_error();
   return context;

@@ -23,8 +23,6 @@ void Cleanse(std::string& secret) { OPENSSL_cleanse(secret.data(), secret.size()
 
 }  // namespace
 
-void TlsSecrets::InstallIn(SSL_CTX* context) { SSL_CTX_set_keylog_callback(context, OnKeyLog); }
-
 TlsSecrets::TlsSecrets(SSL* ssl) {
   SSL_set_msg_callback(ssl, OnMessage);
   SSL_set_msg_callback_arg(ssl, this);
@@ -39,19 +37,26 @@ void TlsSecrets::OnKeyLog(const SSL* ssl, const char* text) {
   const auto* hello = static_cast<const ClientHello*>(SSL_get_app_data(ssl));
   if (hello == nullptr || hello->secrets == nullptr) return;
   const std::string_view line(text);
-  if (line.starts_with("CLIENT_TRAFFIC_SECRET_0 ")) hello->secrets->client_.bytes = SecretOf(line);
-  if (line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) hello->secrets->server_.bytes = SecretOf(line);
+  const bool clients = line.starts_with("CLIENT_TRAFFIC_SECRET_0 ");
+  if (!clients && !line.starts_with("SERVER_TRAFFIC_SECRET_0 ")) return;
+  (clients ? hello->secrets->client_ : hello->secrets->server_).bytes = SecretOf(line);
+  SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), nullptr);
 }
 
-void TlsSecrets::OnMessage(int sent, int, int type, const void* bytes, std::size_t size, SSL*, void* self) {
+void TlsSecrets::OnMessage(int sent, int, int type, const void* bytes, std::size_t size, SSL* ssl, void* self) {
   auto& secrets = *static_cast<TlsSecrets*>(self);
   if (type == SSL3_RT_HEADER) {
     TlsSecret& secret = sent != 0 ? secrets.server_ : secrets.client_;
     if (!secret.bytes.empty()) ++secret.records;
   }
-  const bool update =
-      type == SSL3_RT_HANDSHAKE && size > 0 && *static_cast<const unsigned char*>(bytes) == SSL3_MT_KEY_UPDATE;
-  secrets.updated_ |= update;
+  if (type != SSL3_RT_HANDSHAKE || size == 0) return;
+  const unsigned char message = *static_cast<const unsigned char*>(bytes);
+  secrets.updated_ |= message == SSL3_MT_KEY_UPDATE;
+  // Behind these two messages the traffic's secrets are made. All the while that somebody listens OpenSSL writes each
+  // of a handshake's five secrets as text: a twelfth of its instructions.
+  if (message == SSL3_MT_FINISHED && SSL_version(ssl) == TLS1_3_VERSION) {
+    SSL_CTX_set_keylog_callback(SSL_get_SSL_CTX(ssl), OnKeyLog);
+  }
 }
 
 }  // namespace parley::net

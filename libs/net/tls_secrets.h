@@ -12,10 +12,7 @@ namespace parley::net {
 // be asked for it. The secrets come by the callback for key logs, the numbers of records by the one for messages.
 class TlsSecrets {
  public:
-  // For the contexts of those connections. The SSL's app data is their ClientHello while they shake hands.
-  static void InstallIn(SSL_CTX* context);
-
-  // Watches it from before its handshake; outlives it.
+  // Watches it from before its handshake; outlives it. Its app data is its ClientHello while it shakes hands.
   explicit TlsSecrets(SSL* ssl);
   TlsSecrets(const TlsSecrets&) = delete;
   TlsSecrets& operator=(const TlsSecrets&) = delete;

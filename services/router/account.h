@@ -21,6 +21,8 @@ struct Session {
   bool unsaved = false;
   // Offline messages were not all taken by its edge: the rest is sent when it is resumed.
   bool unflushed = false;
+  // Its presence is written, but those who may see it were not told yet: their turn comes with the client's stanza.
+  bool unannounced = false;
   // What its queue holds, once it had to be known while the session has no edge.
   std::shared_ptr<QueueMemory> queued;
 

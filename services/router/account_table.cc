@@ -108,6 +108,14 @@ void AccountTable::PostFirst(std::string_view bare, std::vector<rpc::Held> oldes
   if (!slot.busy) Start(slot);
 }
 
+const rpc::Envelope* AccountTable::Next(const Account& account) const {
+  const auto found = slots_.find(account.bare());
+  if (found == slots_.end() || found->second->idle()) return nullptr;
+  const Slot& slot = *found->second;
+  const Work& next = slot.returned.empty() ? slot.mailbox.front() : slot.returned.front();
+  return next.held.envelope.get();
+}
+
 AccountTable::Work AccountTable::Waiting(rpc::Held held) const {
   return Work{std::move(held), {}, Clock::now() + options_.delivery_timeout};
 }
@@ -207,6 +215,7 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
     if (Session* known = account.WithId(next.id()); known != nullptr) {
       next.unflushed = known->unflushed;
       next.unsaved = known->unsaved;
+      next.unannounced = known->unannounced;
       if (!known->away() && !SameClaim(known->record, next.record)) account.moved().push_back(known->record);
       if (known->unsaved) Apply(known->record, next.record);
     }

@@ -66,6 +66,9 @@ class AccountTable {
 
   // By the key of Redis that changed; nullptr: any may have.
   void Invalidate(const std::string* key);
+  // What comes after the stanza that is being handled for the account; null: nothing yet, or no stanza.
+  const rpc::Envelope* Next(const Account& account) const;
+
   // Reads an account anew in the middle of a handler, after a write lost to another router's.
   Task<bool> Reload(Account& account);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
@@ -35,6 +36,15 @@ std::optional<int> PriorityOf(std::string_view presence) {
   return value;
 }
 
+void PutPresence(const Envelope& envelope, Record& record) {
+  const bool broadcast = envelope.kind() == link::v1::KIND_PRESENCE && envelope.type() == TYPE_AVAILABLE;
+  if (!broadcast || !envelope.to().empty()) return;
+  const auto priority = PriorityOf(envelope.stanza());
+  if (!priority) return;
+  record.set_presence(envelope.stanza());
+  record.set_priority(*priority);
+}
+
 Presence::Presence(const Parts& parts, const Options& options) : parts_(parts), max_directed_(options.max_directed) {}
 
 Task<void> Presence::Broadcast(Account& account, Held held) {
@@ -54,18 +64,19 @@ Task<void> Presence::Available(Account& account, Held held) {
     parts_.sender.Bounce(account, std::move(held), error);
     co_return;
   }
-  const Session* before = account.WithId(id);
+  Session* before = account.WithId(id);
   if (before == nullptr) co_return;
   // A repeat may be all that is left of a first attempt which a fault cut short.
-  const bool initial = !before->available() || envelope.repeat();
-  const bool new_for_messages = !before->takes_messages() || envelope.repeat();
-  Sessions::Change change = [&](Record& record) {
-    record.set_presence(envelope.stanza());
-    record.set_priority(*priority);
-  };
-  const bool alive = co_await parts_.sessions.Update(account, id, change);
+  const bool untold = std::exchange(before->unannounced, false) || envelope.repeat();
+  const bool initial = untold || !before->available();
+  const bool new_for_messages = untold || !before->takes_messages();
+  if (before->record.presence() != envelope.stanza()) {  // not written ahead
+    Sessions::Change change = [&](Record& record) { PutPresence(envelope, record); };
+    const bool alive = co_await parts_.sessions.Update(account, id, change);
+    if (!alive) co_return;
+  }
   Session* session = account.WithId(id);
-  if (!alive || session == nullptr) co_return;
+  if (session == nullptr) co_return;
 
   const Origin origin(envelope);
   parts_.fanout.ToOwn(account, session->record.presence(), TYPE_AVAILABLE, origin, held.receipt);

@@ -60,6 +60,9 @@ class Presence {
   int max_directed_;
 };
 
+// Into its session's record, if that is what `envelope` is: a client's presence for all who may see it.
+void PutPresence(const Envelope& envelope, Record& record);
+
 // RFC 6121 4.7.2.3; nullopt: not a number from -128 to 127.
 std::optional<int> PriorityOf(std::string_view presence);
 

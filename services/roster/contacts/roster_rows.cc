@@ -7,17 +7,18 @@
 namespace parley::roster::rows {
 namespace {
 
-#define ITEM_COLUMNS "i.jid, i.name, i.groups, i.subscription, i.ask, i.approved, i.pending_in, i.in_roster"
+#define ITEM_COLUMNS(of)                                                                                          \
+  of ".jid, " of ".name, " of ".groups, " of ".subscription, " of ".ask, " of ".approved, " of ".pending_in, " of \
+     ".in_roster"
 // All that changed since the version $3 is known.
 #define CHANGES_KNOWN "coalesce($3::bigint >= a.roster_floor AND $3::bigint < a.roster_version, false)"
 
 // The contact, of one of our hosts, has no such subscriber.
-#define REFUSED                                                                                               \
-  "o.subscription IN (1, 3) AND EXISTS (SELECT 1 FROM hosts ch WHERE ch.domain = split_part(o.jid, '@', 2)) " \
-  "AND NOT EXISTS (SELECT 1 FROM hosts ch JOIN accounts c ON c.host_id = ch.id "                              \
-  "  JOIN roster_items ci ON ci.account_id = c.id WHERE ch.domain = split_part(o.jid, '@', 2) "               \
-  "  AND c.localpart = split_part(o.jid, '@', 1) AND ci.jid = a.localpart || '@' || h.domain "                \
-  "  AND ci.subscription IN (2, 3))"
+#define REFUSED                                                                                              \
+  "o.subscription IN (1, 3) AND EXISTS (SELECT 1 FROM hosts ch WHERE ch.domain = split_part(o.jid, '@', 2) " \
+  "  AND NOT EXISTS (SELECT 1 FROM accounts c JOIN roster_items ci ON ci.account_id = c.id "                 \
+  "    WHERE c.host_id = ch.id AND c.localpart = split_part(o.jid, '@', 1) "                                 \
+  "    AND ci.jid = a.localpart || '@' || h.domain AND ci.subscription IN (2, 3)))"
 
 // More requests than that are delivered when some of these are answered.
 constexpr std::size_t kMaxPendingBytes = 512 << 10;
@@ -36,8 +37,8 @@ constexpr Statement kSave = {
     "UPDATE accounts SET roster_version = $2, roster_items = $3, roster_bytes = $4, pending_in = $5, "
     "  last_ask = $6, last_answer = $7, roster_floor = coalesce(roster_floor, $8) "
     "WHERE id = $1"};
-constexpr Statement kReadItem = {"roster_item",
-                                 "SELECT " ITEM_COLUMNS " FROM roster_items i WHERE i.account_id = $1 AND i.jid = $2"};
+constexpr Statement kReadItem = {
+    "roster_item", "SELECT " ITEM_COLUMNS("i") " FROM roster_items i WHERE i.account_id = $1 AND i.jid = $2"};
 constexpr Statement kWriteItem = {
     "roster_write",
     "INSERT INTO roster_items "
@@ -68,11 +69,10 @@ constexpr Statement kUnbury = {"roster_unbury", "DELETE FROM roster_removed WHER
 constexpr Statement kReadRoster = {
     "roster_read",
     "SELECT a.roster_version, a.offline_messages, " CHANGES_KNOWN
-    " AS incremental, i.version AS changed, i.removed, i.refused, " ITEM_COLUMNS
+    " AS incremental, i.version AS changed, i.removed, i.refused, " ITEM_COLUMNS("i")
     " FROM accounts a JOIN hosts h ON h.id = a.host_id "
     "LEFT JOIN LATERAL ("
-    "  SELECT o.jid, o.name, o.groups, o.subscription, o.ask, o.approved, o.pending_in, o.in_roster, o.version, "
-    "    false AS removed, " REFUSED
+    "  SELECT " ITEM_COLUMNS("o") ", o.version, false AS removed, " REFUSED
     " AS refused FROM roster_items o "
     "  WHERE o.account_id = a.id AND ($4 OR a.roster_version <> $3) "
     "    AND ($4 OR NOT " CHANGES_KNOWN
@@ -83,6 +83,14 @@ constexpr Statement kReadRoster = {
     " AND r.version > $3 "
     "  OFFSET 0) i ON true "
     "WHERE h.domain = $1 AND a.localpart = $2 ORDER BY i.version"};
+// The same without a known version. Its plan is half as large, and what a plan costs is most of what a short roster
+// does.
+constexpr Statement kReadWholeRoster = {
+    "roster_read_whole",
+    "SELECT a.roster_version, a.offline_messages, false AS incremental, o.version AS changed, false AS removed, " REFUSED
+    " AS refused, " ITEM_COLUMNS("o")
+    " FROM accounts a JOIN hosts h ON h.id = a.host_id LEFT JOIN roster_items o ON o.account_id = a.id "
+    "WHERE h.domain = $1 AND a.localpart = $2 ORDER BY o.version"};
 constexpr Statement kReadPending = {
     "roster_pending",
     "SELECT i.pending_stanza FROM accounts a JOIN hosts h ON h.id = a.host_id "
@@ -93,10 +101,11 @@ constexpr Statement kReadAccount = {
     "SELECT floor(extract(epoch FROM a.created_at) * 1000)::bigint "
     "FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE h.domain = $1 AND a.localpart = $2"};
 
-constexpr Statement kStatements[] = {kLock, kSave,   kReadItem, kWriteItem,  kDeleteItem,  kKeepRequest, kDropRequest,
-                                     kBury, kForget, kUnbury,   kReadRoster, kReadPending, kReadAccount};
+constexpr Statement kStatements[] = {kLock,        kSave,       kReadItem, kWriteItem, kDeleteItem, kKeepRequest,
+                                     kDropRequest, kBury,       kForget,   kUnbury,    kReadRoster, kReadWholeRoster,
+                                     kReadPending, kReadAccount};
 
-// Of kReadRoster.
+// Of kReadRoster and kReadWholeRoster.
 enum Column { kVersion, kMessages, kIncremental, kChanged, kRemoved, kRefused, kItem };
 
 // ITEM_COLUMNS, from the column `at` on.
@@ -122,7 +131,7 @@ std::int64_t VersionOf(const std::string& text) {
   return whole && std::to_string(version) == text ? version : -1;
 }
 
-// A row of kReadRoster.
+// A row of theirs.
 template <class Row>
 void Add(v1::Roster& roster, const Row& row, std::int64_t known) {
   const bool removed = row[kRemoved].template as<bool>();
@@ -229,6 +238,7 @@ Query<std::optional<v1::Roster>, v1::Problem> ReadRoster(const v1::GetRoster& as
   const auto take = [ask, all, known, max_changes](const auto& found) {
     return TakeRoster(found, ask, all, known, max_changes);
   };
+  if (known < 0) return {kReadWholeRoster, {sql::Domain(ask.owner()), sql::Local(ask.owner())}, take};
   return {kReadRoster,
           {sql::Domain(ask.owner()), sql::Local(ask.owner()), std::to_string(known), all ? "true" : "false"},
           take};

@@ -3,6 +3,7 @@
 #include "libs/xml/scanner.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/features/features.h"
+#include "services/router/presence.h"
 #include "services/router/roster_errors.h"
 
 namespace parley::router {
@@ -74,12 +75,21 @@ void RosterRequest::PushChanges(const roster::v1::Roster& roster) {
   for (const auto& change : roster.changes()) iq_.behind.push_back(Pushes::Make(iq_.account, *session, change));
 }
 
-// 2.2: who asked for the roster gets its changes.
+// 2.2: who asked for the roster gets its changes. Most clients send their first presence right behind: it is written
+// along, and others hear of it in its turn.
 Task<void> RosterRequest::BecomeInterested() {
-  const Session* session = iq_.account.WithId(iq_.envelope.origin());
+  const std::string id = iq_.envelope.origin();
+  const Session* session = iq_.account.WithId(id);
   if (session == nullptr || session->record.interested()) co_return;
-  Sessions::Change change = [](Record& record) { record.set_interested(true); };
-  co_await deps_.sessions.Update(iq_.account, session->id(), change);
+  const Envelope* next = session->available() ? nullptr : deps_.accounts.Next(iq_.account);
+  const bool own = next != nullptr && next->origin() == id;
+  Sessions::Change change = [&](Record& record) {
+    record.set_interested(true);
+    if (own) PutPresence(*next, record);
+  };
+  co_await deps_.sessions.Update(iq_.account, id, change);
+  Session* written = iq_.account.WithId(id);
+  if (written != nullptr) written->unannounced = own && written->available();
 }
 
 // The only item, or what is wrong with it (2.1.5, 2.3.3).
