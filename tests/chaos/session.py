@@ -237,6 +237,7 @@ class Session:
             if answer.tag == f"{{{SM}}}failed":
                 raise Refused(f"enable: {condition(answer)}")
             self.observer.on_stanza(self, answer)  # neither side counts it yet
+            self._answer(answer)
         if answer.get("resume") not in ("true", "1") or not answer.get("id"):
             raise Refused("not resumable")
         self.sm_id = answer.get("id")
