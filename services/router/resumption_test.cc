@@ -308,8 +308,8 @@ TEST_F(ResumptionTest, AChangeThatRedisMissedKeepsAClaim) {
   RunUntil([&] { return Redis({"LRANGE", theirs, "0", "-1"}).find("id='1'") != std::string::npos; });
 }
 
-// Romeo's first edge reaches only a router that is not his home, which does not reach that edge, and so gives his session
-// away without asking it.
+// Romeo's first edge reaches only a router that is not his home, which does not reach that edge, and so gives his
+// session away without asking it.
 class CutOffTest : public ResumptionTest {
  protected:
   void SetUp() override {
@@ -329,7 +329,8 @@ class CutOffTest : public ResumptionTest {
   Client& romeo() { return *romeo_; }
   // By the way of the edge that is cut off.
   void Write(int number) {
-    nurse_->Send("<message to='romeo@home.example/orchard' id='" + std::to_string(number) + "'><body>x</body></message>");
+    nurse_->Send("<message to='romeo@home.example/orchard' id='" + std::to_string(number) +
+                 "'><body>x</body></message>");
   }
 
  private:
