@@ -279,14 +279,14 @@ TEST_F(ResumeTest, WhatIsHandedOnAtOnceIsAsSettledAsItCame) {
 TEST_F(ResumeTest, WhatOnlyWeKnowIsNotHandedOver) {
   Client client(edge_.port());
   const std::string id = Enable(client);
-  edge_.redis().Call({"ACL", "SETUSER", "default", "-rpushx"});
+  edge_.redis().Call({"ACL", "SETUSER", "default", "-rpushx", "-rpush"});
   Deliver(id, Message("1"));
   client.Until(Message("1"));
   HandOver(id);
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused.at(0).second; }), link::v1::REFUSAL_REASON_OVERLOADED);
   EXPECT_TRUE(AwaitSessions("away", 1));
-  edge_.redis().Call({"ACL", "SETUSER", "default", "+rpushx"});
+  edge_.redis().Call({"ACL", "SETUSER", "default", "+rpushx", "+rpush"});
   EXPECT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));
   HandOver(id);
   EXPECT_TRUE(AwaitSettled(3));
