@@ -167,6 +167,7 @@ struct Router {
   Milliseconds reap_claim{10000};
   Milliseconds reap_retry{2000};           // sessions of a dead edge that may yet be resumed are looked at so often
   Milliseconds handover_timeout{6000};     // an edge takes so long to hand over a session
+  Milliseconds sm_orphan_grace{15000};     // beyond its resumption time, for a session whose edge is gone
   Milliseconds sm_remember_queue{60000};   // what ended sessions had in their queues, to recognise what comes late
   Milliseconds sm_remember_ended{600000};  // how many stanzas an ended session had handled (XEP-0198, failed with h)
   std::uint32_t reap_batch = 200;          // sessions of a dead edge ended at a time

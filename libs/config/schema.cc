@@ -304,8 +304,7 @@ const std::vector<Row<Config>>& Rows() {
           "How long after a stanza of a client was handled that is noted in Redis, if there are not so many."),
       ROW(c2s.sm_resume_wait, Duration(milliseconds(0), minutes(1)),
           "How long a resumption waits for this node's lease in Redis, or for a router that cannot reach Redis. Then "
-          "the "
-          "client is told to try another node."),
+          "the client is told to try another node."),
       ROW(c2s.sm_repeat_window, Duration(seconds(1), minutes(10)),
           "How long after its acknowledgement by the client a stanza's repeat is recognised by another edge."),
       ROW(c2s.max_deferred, Number(1, 100'000'000),
@@ -350,6 +349,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.handover_timeout, Duration(milliseconds(100), minutes(1)),
           "Wait for an edge that can be reached to hand over a session that is resumed elsewhere, or to settle what it "
           "has for one that ends."),
+      ROW(router.sm_orphan_grace, Duration(milliseconds(0), hours(1)),
+          "How long beyond its resumption time a session is kept whose edge is gone: its client may not know of that "
+          "yet, and the edge may only be cut off, and come back."),
       ROW(router.sm_remember_queue, Duration(seconds(1), hours(1)),
           "How long it is remembered what an ended session had in its queue, so that what a router that stood still "
           "has for it is recognised."),

@@ -157,8 +157,9 @@ Task<void> Delivery::Again(Account& account, Held held) {
   envelope.set_leg(link::v1::LEG_INBOUND);
   envelope.clear_session();
   // To others of the user's sessions it may have gone already. If not, it is new to them, also if its sender has said
-  // more to them since. A request may have been answered: the edge of who asked knows, or is asked again.
-  envelope.set_repeat(envelope.copied() || envelope.kind() == link::v1::KIND_IQ);
+  // more to them since. A request may have been answered: the edge of who asked knows, or is asked again. What its
+  // sender has sent again may have come to them by another router.
+  envelope.set_repeat(envelope.copied() || envelope.kind() == link::v1::KIND_IQ || held.receipt.severed());
   envelope.clear_copied();
   switch (envelope.kind()) {
     case link::v1::KIND_MESSAGE:

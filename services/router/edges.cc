@@ -68,11 +68,12 @@ bool Edges::HasFor(const Record& record) const {
 }
 
 bool Edges::MayGiveBack(const Record& record) const {
+  if (HasFor(record)) return true;
   const auto place = edges_.find(record.node());
   if (place == edges_.end()) return false;
   const auto& parked = place->second.parked;
   const auto mine = [&](const Parked& p) { return p.held.envelope->session() == record.session(); };
-  return std::any_of(parked.begin(), parked.end(), mine) || HasFor(record);
+  return std::any_of(parked.begin(), parked.end(), mine);
 }
 
 Task<void> Edges::Settled(Record record) const {

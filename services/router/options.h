@@ -26,6 +26,7 @@ struct Options {
   std::chrono::milliseconds handover_timeout{6000};
   // What Redis said of a session's end holds for that long: other routers take one that stands still for dead.
   std::chrono::milliseconds standstill{650};
+  std::chrono::milliseconds sm_orphan_grace{15000};
   std::chrono::milliseconds sm_remember_queue{60000};
   std::chrono::milliseconds sm_remember_ended{600000};
   std::size_t sm_max_stanzas = 1000;  // in a session's queue

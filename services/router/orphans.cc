@@ -22,8 +22,8 @@ xmpp::StanzaError OutOfReach() {
   return xmpp::ResourceConstraint("The recipient cannot be reached at the moment; try later");
 }
 
-bool Expired(const Record& record) {
-  return UnixMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms());
+bool Expired(const Record& record, std::chrono::milliseconds grace) {
+  return UnixMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms()) + grace.count();
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
     co_await Orphan(account, id);
     co_return false;
   }
-  if (!Expired(session->record)) co_return false;
+  if (!Expired(session->record, options_.sm_orphan_grace)) co_return false;
   parts_.metrics.expired.Increment();
   co_await parts_.sessions.End(account, std::move(id), "resumption timeout", std::move(receipt));
   co_return true;

@@ -46,6 +46,19 @@ TEST_F(OrphansTest, ARequestThatADeadEdgeHadIsAnsweredAsIfItHadBeenBefore) {
   RunUntil([&] { return edge().doubtful_answers() == 1; });
 }
 
+// Its client may not know that the edge is gone.
+TEST_F(OrphansTest, ItHasGraceBeyondItsTime) {
+  Configure(1, {"router.sm_orphan_grace=10m"});
+  Begin();
+  const Client left = Kill(first(), Managed(first(), kOrchard, kShort));
+  RunUntilOrphaned();
+  for (int i = 1; i < 4; ++i) {
+    Chat(i);
+    Settle();
+  }
+  ExpectIds(Resumed(second(), left), Numbers(1, 4));
+}
+
 TEST_F(OrphansTest, ItEndsWhenItsTimeIsOver) {
   Begin();
   Client& romeo = Managed(first(), kOrchard, kShort);

@@ -72,7 +72,8 @@ Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   const bool mine = before.queue() == claim.ask.queue();
   const bool asked = session->away() || claim.handed == before.queue();
   if (!mine && !asked && parts_.edges.linked(before.node())) {
-    if (!parts_.store.up()) co_return Step::kFailed;  // it could not be given to anybody else
+    claim.stays = !parts_.store.up();  // it could not be given to anybody else
+    if (claim.stays) co_return Step::kFailed;
     if (++claim.questions > kTries) co_return Step::kFailed;
     AskOwner(account, before, claim);
     co_return Step::kDone;
@@ -171,7 +172,7 @@ void Resumption::Later(const Claim& claim) {
   session::v1::Resumed resumed;
   resumed.set_condition("resource-constraint");
   resumed.set_text("The session cannot be resumed at the moment; try later");
-  resumed.set_stays(!parts_.store.up());
+  resumed.set_stays(claim.stays);
   RespondResumed(claim.respond, std::move(resumed));
 }
 

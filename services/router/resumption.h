@@ -46,7 +46,8 @@ class Resumption {
     Record owned;        // the session as it was before
     std::string handed;  // the name of the queue whose owner was asked to let go of it, and what came of that
     Edges::HandOver outcome = Edges::HandOver::kGone;
-    int questions = 0;  // to owners
+    int questions = 0;   // to owners
+    bool stays = false;  // where it is, as we cannot give it away without Redis
   };
   Task<void> Try(Account& account, Claim claim);
   enum class Step { kDone, kAgain, kFailed };

@@ -32,6 +32,7 @@ Options OptionsOf(const config::Config& config) {
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;
   options.standstill = config.link.keepalive_timeout / 2;
+  options.sm_orphan_grace = router.sm_orphan_grace;
   options.sm_remember_queue = router.sm_remember_queue;
   options.sm_remember_ended = router.sm_remember_ended;
   options.sm_max_stanzas = config.c2s.sm_max_stanzas;

@@ -259,8 +259,8 @@ Task<Result<SessionStore::Write>> SessionStore::Retire(std::string bare, Record 
   co_return co_await RunWrite(RetireScript(), std::move(keys), std::move(arguments));
 }
 
-Task<Result<bool>> SessionStore::IsRetired(std::string bare, std::string session) {
-  std::vector<std::string> words{"HEXISTS", storage::SessionsKey(bare), RetiredField(session)};
+Task<Result<bool>> SessionStore::IsFinished(std::string bare, std::string session) {
+  std::vector<std::string> words{"EXISTS", PastKey(bare, session)};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   if (!reply) co_return reply.error();
   co_return reply->integer == 1;
@@ -271,9 +271,9 @@ Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadQueue(std:
 }
 
 Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadPastQueue(std::string bare, std::string session) {
-  auto past = co_await LoadList(bare, PastKey(bare, session));
-  if (!past || past->has_value()) co_return past;
-  co_return co_await LoadList(bare, session::QueueKey(bare, RetiredQueue(session)));  // somebody is at it yet
+  auto retired = co_await LoadList(bare, session::QueueKey(bare, RetiredQueue(session)));
+  if (!retired || retired->has_value()) co_return retired;  // somebody is at it yet
+  co_return co_await LoadList(bare, PastKey(bare, session));
 }
 
 Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadList(std::string bare, std::string key) {

@@ -66,8 +66,8 @@ class SessionStore {
   Task<Result<Write>> Retire(std::string bare, Record record, Expected expected, Record next);
   static Record Retired(Record record);
 
-  // Whether a session is retired, and nobody has taken care of all that it left yet.
-  Task<Result<bool>> IsRetired(std::string bare, std::string session);
+  // Whether all that a retired session left was taken care of, lately. Not if Redis has lost it.
+  Task<Result<bool>> IsFinished(std::string bare, std::string session);
 
   // What a queue holds; nullopt if there is no such queue, or none that can be read.
   Task<Result<std::optional<session::QueueContents>>> LoadQueue(std::string bare, std::string queue);

@@ -17,18 +17,6 @@ using xmpp::Subscription;
 
 class SessionStoreTest : public testing::SessionsTest {
  protected:
-  // Of romeo's orchard.
-  session::v1::Record RecordInRedis() {
-    const std::string value = Redis({"HGET", kRomeoKey, "orchard"});
-    session::v1::Record record;
-    EXPECT_TRUE(record.ParseFromString(value.substr(value.find('\n') + 1)));
-    return record;
-  }
-  void WriteAsAnotherRouter(session::v1::Record record) {
-    record.set_revision(record.revision() + 1);
-    const std::string stamp = record.session() + " " + std::to_string(record.revision());
-    Redis({"HSET", kRomeoKey, "orchard", stamp + "\n" + record.SerializeAsString()});
-  }
   // Under the lease that the edge has.
   bool Restore(Client& client) {
     session::v1::Record record;

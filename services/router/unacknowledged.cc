@@ -10,6 +10,7 @@ namespace parley::router {
 namespace {
 
 constexpr std::chrono::milliseconds kRetry{500};
+constexpr int kTries = 2;
 constexpr std::size_t kRememberMost = 10000;
 
 // Messages and others' requests; presence, answers and what the server asked (roster pushes) were for that session
@@ -78,8 +79,8 @@ Task<Result<Unacknowledged::Whose>> Unacknowledged::TryAgain(const Account& acco
   if (!ended.as.session.empty()) {
     const auto retired = co_await parts_.store.Retire(account.bare(), ended.record, ended.as, Record());
     if (!retired) co_return retired.error();
-    // Claimed meanwhile by means of another router: it lives.
-    if (*retired == SessionStore::Write::kConflict) co_return Whose::kOurs;
+    // Claimed meanwhile by means of another router: it lives. Or that has ended it.
+    if (*retired == SessionStore::Write::kConflict) co_return co_await Ask(account, ended.record.session());
   }
   co_return co_await Load(account, ended, std::move(told));
 }
@@ -93,15 +94,16 @@ Task<Result<Unacknowledged::Whose>> Unacknowledged::Load(const Account& account,
   co_return Whose::kOurs;
 }
 
-// Again if we stood still before we could act on the answer.
+// Once more if we stood still before we could act on the answer.
 Task<Result<Unacknowledged::Whose>> Unacknowledged::Ask(const Account& account, std::string session) {
-  while (true) {
+  for (int i = 0; i < kTries; ++i) {
     const auto asked = Clock::now();
-    const auto retired = co_await parts_.store.IsRetired(account.bare(), session);
-    if (!retired) co_return retired.error();
-    if (!*retired) co_return Whose::kAnothers;
+    const auto finished = co_await parts_.store.IsFinished(account.bare(), session);
+    if (!finished) co_return finished.error();
+    if (*finished) co_return Whose::kAnothers;
     if (Clock::now() - asked < options_.standstill) co_return Whose::kOurs;
   }
+  co_return Error("Redis answers too late");
 }
 
 Task<bool> Unacknowledged::Owed(const Account& account, Held& held) {
@@ -128,7 +130,7 @@ Task<void> Unacknowledged::Defer(std::string bare, std::string session) {
     co_await SleepFor(kRetry);
   } while (!parts_.store.up());
   auto deferred = deferred_.extract(session);
-  parts_.accounts.PostReturned(bare, std::move(deferred.mapped()));
+  parts_.accounts.PostFirst(bare, std::move(deferred.mapped()));
 }
 
 Task<void> Unacknowledged::Later(std::string bare, Ended ended, Receipt told) {
@@ -254,8 +256,8 @@ Task<bool> Unacknowledged::Had(const Account& account, const Envelope& envelope)
   const std::string session = envelope.session();
   if (!had_.contains(session)) {
     const auto past = co_await parts_.store.LoadPastQueue(account.bare(), session);
-    if (!past) co_return false;
-    Remember(session, past->value_or(session::QueueContents()));
+    if (!past || !past->has_value()) co_return false;
+    Remember(session, **past);
   }
   co_return had_.at(session)->Has(envelope);
 }

@@ -37,10 +37,10 @@ class Unacknowledged {
     SessionStore::Expected as;
     std::string reason;
   };
+  enum class Whose { kOurs, kAnothers };  // another router has taken care of all
   // In the account's turn: before everything else that waits for it. Without Redis later, behind what comes meanwhile.
   // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have
   // been.
-  enum class Whose { kOurs, kAnothers };  // another router has taken care of all
   Task<Whose> HandleAgain(const Account& account, Ended ended, Receipt told);
   // Before something that a session left is handled. False: `held` is gone, as another router has taken care of it
   // (while this one stood still or was cut off; it has been stored, delivered and forgotten then), or Redis is away: it

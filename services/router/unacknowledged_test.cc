@@ -21,7 +21,8 @@ class UnacknowledgedTest : public testing::ManagedTest {
   // As another router that has taken care of all that the session left.
   void FinishElsewhere(const Client& ended) {
     Redis({"HDEL", "parley:s:{romeo@home.example}", "\n" + ended.id()});
-    Redis({"DEL", session::QueueKey("romeo@home.example", "ended:" + ended.id())});
+    Redis({"RENAME", session::QueueKey("romeo@home.example", "ended:" + ended.id()),
+           "parley:p:{romeo@home.example}:" + ended.id()});
   }
   // A client that has acknowledged Juliet's request "q", and cannot be away.
   Client& Asked() {
@@ -392,6 +393,40 @@ TEST_F(UnacknowledgedTest, WhatWaitedWhileItsLinkBrokeMayBeARepeat) {
   roster_->SetHolding(false);
   RunUntil([&] { return Ids(romeo.received()).size() == 1; });
   EXPECT_EQ(first().doubtful(), 1);
+}
+
+TEST_F(UnacknowledgedTest, WhatRedisHasLostMeanwhileIsHandledAllTheSame) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (int i = 1; i < 4; ++i) Chat(i);
+  ExpectIds(romeo, Numbers(1, 4));
+  roster_->SetHolding(true);
+  romeo.Close();
+  RunUntil([&] { return roster_->held() > 0; });
+  Redis({"FLUSHALL"});
+  roster_->SetHolding(false);
+  Settle();
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 3);
+}
+
+// Its sender has sent it again to another router, by which another session may have had it.
+TEST_F(UnacknowledgedTest, WhatIsGivenBackBehindABrokenLinkMayBeARepeat) {
+  Begin();
+  Client& other = Online(second(), "romeo@home.example/street", 0);
+  Client& romeo = Managed(first(), kOrchard);
+  other.Take();
+  first().SetHolding(true);
+  Chat(1);
+  RunUntil([&] { return Ids(romeo.received()).size() == 1; });
+  first().Lose(romeo);
+  first().Disconnect();
+  edge().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-2") && !HasEdge("c2s-1"); });
+  Redis({"DEL", session::QueueKey("romeo@home.example", romeo.queue())});
+  Redis({"HDEL", "parley:s:{romeo@home.example}", "orchard"});
+  first().Reconnect();
+  RunUntil([&] { return !other.received().empty(); });
+  EXPECT_EQ(second().doubtful(), 1);
 }
 
 TEST_F(UnacknowledgedTest, WhatCannotBeKnownToBeOwedWaitsForRedis) {

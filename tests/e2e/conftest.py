@@ -30,6 +30,8 @@ NO_LIMITS = [
     "c2s.auth_failure_delay=0ms",
     # Clients of tests that are over do not answer the closing of their streams.
     "c2s.close_timeout=300ms",
+    # Sessions of edges that tests kill are over when their clients' time is.
+    "router.sm_orphan_grace=0s",
 ]
 
 

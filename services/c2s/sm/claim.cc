@@ -54,6 +54,7 @@ void Claim::Ask() {
 }
 
 void Claim::OnAnswer(const Result<std::string>& body) {
+  stays_ = false;
   if (session_->state() == Session::State::kEnded) return GiveUp(Outcome{.gone = true});
   session::v1::Answer answer;
   if (!body) return TryAgain(&Claim::Ask, body.error().message());

@@ -29,8 +29,9 @@ config::Config ClusterTest::ConfigOf(std::size_t index) const {
       "hosts:\n  - domain: home.example\n    registration: true\n    admin_addresses: ['mailto:a@home.example']\n"
       "  - domain: other.example\n";
   std::vector<std::string> settings = {
-      "c2s.lease_ttl=600ms",      "c2s.lease_refresh=100ms", "router.lease_poll=50ms",  "router.restore_grace=10m",
-      "router.reap_claim=1000ms", "router.reap_retry=50ms",  "link.reconnect_min=10ms", "link.reconnect_max=50ms",
+      "c2s.lease_ttl=600ms",      "c2s.lease_refresh=100ms",  "router.lease_poll=50ms",
+      "router.restore_grace=10m", "router.reap_claim=1000ms", "router.reap_retry=50ms",
+      "link.reconnect_min=10ms",  "link.reconnect_max=50ms",  "router.sm_orphan_grace=0s",
   };
   settings.insert(settings.end(), settings_.begin(), settings_.end());
   config::Config config = config::Parse(yaml, settings);
