@@ -182,6 +182,7 @@ void Routers::OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelop
 
 void Routers::HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt) {
   auto* session = sessions_.Find(envelope.session());
+  if (!session) session = sessions_.FindEnding(envelope.session());
   if (!session) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   session->departure().HandOver(envelope.hand_over().queue(), std::move(receipt));
 }

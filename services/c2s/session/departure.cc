@@ -79,7 +79,7 @@ void Departure::OnReturn() {
 }
 
 void Departure::HandOver(const std::string& queue, rpc::Receipt receipt) {
-  if (!session_.management() || queue != session_.management()->outbound().queue().name()) {
+  if (told_ || !session_.management() || queue != session_.management()->outbound().queue().name()) {
     // What we have only just claimed is claimed by another.
     if (session_.state() == Session::State::kBinding && session_.claim() == queue) Forget();
     return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);

@@ -39,7 +39,8 @@ class Departure {
   void OnReturn();
 
   // It goes on at another edge (XEP-0198 section 5): `receipt` is settled once nothing more comes of us. Refused as
-  // OVERLOADED while Redis is away: only we know how it stands.
+  // OVERLOADED while Redis is away: only we know how it stands. As NO_SESSION if it is over, but not before Redis has
+  // what we took.
   void HandOver(const std::string& queue, rpc::Receipt receipt);
   // It is over: tells the home router. Idempotent.
   void End(std::string_view reason);

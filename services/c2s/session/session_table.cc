@@ -1,5 +1,7 @@
 #include "services/c2s/session/session_table.h"
 
+#include <algorithm>
+
 #include "services/c2s/session/session.h"
 
 namespace parley::c2s {
@@ -25,6 +27,12 @@ void SessionTable::Forget(const Session& session) { ending_.erase(&session); }
 Session* SessionTable::Find(std::string_view id) const {
   const auto found = sessions_.find(id);
   return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+Session* SessionTable::FindEnding(std::string_view id) const {
+  const auto found =
+      std::find_if(ending_.begin(), ending_.end(), [id](const auto& entry) { return entry.first->id() == id; });
+  return found == ending_.end() ? nullptr : found->second.get();
 }
 
 std::vector<std::weak_ptr<Session>> SessionTable::All() const {

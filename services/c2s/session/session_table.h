@@ -21,6 +21,8 @@ class SessionTable {
   void Forget(const Session& session);
   // nullptr: not here (any more).
   Session* Find(std::string_view id) const;
+  // One that has ended, and is not forgotten yet.
+  Session* FindEnding(std::string_view id) const;
   std::size_t size() const { return sessions_.size(); }
   std::size_t ending() const { return ending_.size(); }
   std::vector<std::weak_ptr<Session>> All() const;

@@ -262,6 +262,23 @@ TEST_F(HastyResumeTest, WhatRoutersDoNotTakeIsLeftToTheClient) {
   EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"sm_settle_wait\"}"), 1);
 }
 
+// Its client may be back elsewhere at once.
+TEST_F(ResumeTest, WhatASessionThatEndsHasTakenIsNotedBeforeAnotherEdgeGetsIt) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  client.Send("</stream:stream>");
+  client.Rest();
+  HandOver(id);
+  Deliver("none", Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; })) << "only what came behind";
+  edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 2; }));
+  EXPECT_EQ(Contents().header.handled(), 1u);
+}
+
 // The edge before may have passed on more than it noted, and the client has said nothing here.
 TEST_F(ResumeTest, WhatIsHandedOnAtOnceIsAsSettledAsItCame) {
   for (const bool settled : {false, true}) {
