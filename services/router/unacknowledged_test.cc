@@ -18,6 +18,17 @@ class UnacknowledgedTest : public testing::ManagedTest {
     for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
     return count;
   }
+  // Romeo has not acknowledged these messages; the first is on its way to the roster service.
+  Client& CloseWhileTheRosterHolds(int messages) {
+    Begin();
+    Client& romeo = Managed(first(), kOrchard);
+    for (int i = 1; i <= messages; ++i) Chat(i);
+    ExpectIds(romeo, Numbers(1, messages + 1));
+    roster_->SetHolding(true);
+    romeo.Close();
+    RunUntil([&] { return roster_->held() > 0; });
+    return romeo;
+  }
   // As another router that has taken care of all that the session left.
   void FinishElsewhere(const Client& ended) {
     Redis({"HDEL", "parley:s:{romeo@home.example}", "\n" + ended.id()});
@@ -330,13 +341,7 @@ TEST_F(UnacknowledgedTest, ARouterThatDiedInTheMiddleIsSucceeded) {
 
 // Else it would be stored again, or delivered to who had it from the store.
 TEST_F(UnacknowledgedTest, WhatAnotherRouterHasTakenCareOfMeanwhileIsLeftAlone) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  for (int i = 1; i < 4; ++i) Chat(i);
-  ExpectIds(romeo, Numbers(1, 4));
-  roster_->SetHolding(true);
-  romeo.Close();
-  RunUntil([&] { return roster_->held() > 0; });
+  const Client& romeo = CloseWhileTheRosterHolds(3);
   FinishElsewhere(romeo);
   roster_->SetHolding(false);
   Settle();
@@ -396,13 +401,7 @@ TEST_F(UnacknowledgedTest, WhatWaitedWhileItsLinkBrokeMayBeARepeat) {
 }
 
 TEST_F(UnacknowledgedTest, WhatRedisHasLostMeanwhileIsHandledAllTheSame) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  for (int i = 1; i < 4; ++i) Chat(i);
-  ExpectIds(romeo, Numbers(1, 4));
-  roster_->SetHolding(true);
-  romeo.Close();
-  RunUntil([&] { return roster_->held() > 0; });
+  CloseWhileTheRosterHolds(3);
   Redis({"FLUSHALL"});
   roster_->SetHolding(false);
   Settle();
@@ -430,13 +429,7 @@ TEST_F(UnacknowledgedTest, WhatIsGivenBackBehindABrokenLinkMayBeARepeat) {
 }
 
 TEST_F(UnacknowledgedTest, WhatCannotBeKnownToBeOwedWaitsForRedis) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  for (int i = 1; i < 5; ++i) Chat(i);
-  ExpectIds(romeo, Numbers(1, 5));
-  roster_->SetHolding(true);
-  romeo.Close();
-  RunUntil([&] { return roster_->held() > 0; });
+  CloseWhileTheRosterHolds(4);
   redis_.Pause();
   RunUntil([&] { return !Missing().empty(); });
   roster_->SetHolding(false);
