@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/coarse_clock.h"
 #include "libs/base/log.h"
 #include "libs/base/version.h"
 #include "libs/rpc/protocol.h"
@@ -311,6 +312,7 @@ bool Endpoint::Gather() {
   if (std::exchange(announce_draining_, false)) frame_.set_draining(true);
   const bool more =
       !frame_.envelopes().empty() || !frame_.replies().empty() || !frame_.requests().empty() || frame_.draining();
+  if (more) last_company_ = CoarseNow();
   if (inbox_.untold() == 0) return more;
   if (!more && !acks_due_ && !inbox_.urgent() && stage_ == Stage::kUp) {
     DelayAcks();
@@ -320,10 +322,13 @@ bool Endpoint::Gather() {
   return true;
 }
 
-// Alone, an acknowledgement costs as much as a full batch; most often something else is about to go.
+// Alone, an acknowledgement costs as much as a full batch; most often something else is about to go, surely where
+// something went lately.
 void Endpoint::DelayAcks() {
   if (ack_timer_.armed()) return;
-  ack_timer_ = loop_.After(role_->options.ack_delay, [this] {
+  const auto& options = role_->options;
+  const bool busy = CoarseNow() - last_company_ <= options.busy_ack_delay;
+  ack_timer_ = loop_.After(busy ? std::max(options.ack_delay, options.busy_ack_delay) : options.ack_delay, [this] {
     acks_due_ = true;
     ScheduleFlush();
   });

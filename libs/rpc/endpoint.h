@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -113,6 +114,8 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   bool flush_scheduled_ = false;
   bool writing_ = false;
   bool acks_due_ = false;
+  // When last something was sent that acknowledgements could go with.
+  std::chrono::steady_clock::time_point last_company_;
   Loop::Timer ack_timer_;
   link::v1::Frame frame_;
   std::vector<Envelope*> arrived_;

@@ -278,6 +278,23 @@ TEST_F(EndpointTest, AcknowledgementRidesWithTheNextFrame) {
   EXPECT_EQ(transport_.written.back().acks_size(), 1);
 }
 
+TEST_F(EndpointTest, AcknowledgementWaitsLongerWhereSomethingElseWasSentLately) {
+  LinkOptions options;
+  options.ack_delay = 1ms;
+  options.busy_ack_delay = 10s;
+  Up(options);
+  Receive(WithEnvelopes(1, 1));
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 1; });
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), {});
+  RunUntil(loop_, [&] { return transport_.All().envelopes_size() == 1; });
+  Receive(WithEnvelopes(2, 1));
+  RunFor(loop_, 20ms);
+  EXPECT_EQ(transport_.All().acks_size(), 1);
+  endpoint_->Send(MakeEnvelope("juliet@home", 2), {});
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 2; });
+  EXPECT_EQ(transport_.written.back().envelopes_size(), 1);
+}
+
 TEST_F(EndpointTest, ManyAcknowledgementsDoNotWait) {
   LinkOptions options;
   options.ack_delay = 10s;
