@@ -39,6 +39,7 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
       AccountTable::Job job;
       job.run = [this, bind, patience, respond](Account& a) { return Bind(a, bind, patience, respond); };
       job.failed = refuse;
+      job.abandoned = UntilAbandoned();
       job.load = [this, bind] { return parts_.sessions.LoadOrBind(bind); };
       return parts_.accounts.Post(bind.account(), std::move(job));
     }
@@ -59,6 +60,8 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
       auto run = [this, ask = ask.resume(), respond](Account& a) { return parts_.resumption.Resume(a, ask, respond); };
       return Post(ask.resume().account(), run, refuse);
     }
+    case session::v1::Ask::kRedis:
+      return parts_.redis.Answer(std::move(respond));
     case session::v1::Ask::ASK_NOT_SET:
       return respond(Error("an unknown request"));
   }
@@ -69,7 +72,12 @@ void SessionAsks::Post(const std::string& account, std::function<Task<void>(Acco
   AccountTable::Job job;
   job.run = std::move(run);
   job.failed = std::move(failed);
+  job.abandoned = UntilAbandoned();
   parts_.accounts.Post(account, std::move(job));
+}
+
+std::function<bool()> SessionAsks::UntilAbandoned() const {
+  return [this, before = abandoned_] { return abandoned_ != before; };
 }
 
 Task<void> SessionAsks::Bind(Account& account, session::v1::Bind ask, Patience patience, Respond respond) {
@@ -90,7 +98,9 @@ Task<void> SessionAsks::Bind(Account& account, session::v1::Bind ask, Patience p
 Task<void> SessionAsks::BindAgain(session::v1::Bind ask, Patience patience, Respond respond) {
   std::uniform_int_distribution<std::int64_t> jitter(patience.delay.count() / 2, patience.delay.count());
   const std::chrono::milliseconds delay(jitter(random_));
+  const auto abandoned = UntilAbandoned();
   co_await SleepFor(delay);
+  if (abandoned()) co_return RespondBound(respond, NoRedis());
   patience.delay = std::min(patience.delay * 2, options_.bind_retry_max);
   const std::string account = ask.account();
   const auto refuse = [respond] { RespondBound(respond, NoRedis()); };

@@ -14,6 +14,8 @@ namespace {
 
 // Of a write in one turn of the account: two routers that both believe to be its home.
 constexpr int kTries = 4;
+// Between looks whether other routers have Redis. Not a setting: it is decided soon after router.redis_patience.
+constexpr std::chrono::milliseconds kUndecided{20};
 
 session::v1::Bound Refused(std::string condition, std::string text) {
   session::v1::Bound bound;
@@ -199,9 +201,15 @@ Task<bool> Sessions::Update(Account& account, std::string session_id, Change cha
     if (session == nullptr) co_return false;
     Record next = session->record;
     change(next);
+    if (!parts_.store.up() && parts_.redis.undecided()) {
+      co_await SleepFor(kUndecided);
+      --i;
+      continue;
+    }
     if (!parts_.store.up()) {
       session->record = std::move(next);
-      session->unsaved = true;
+      // Who serves our accounts while we are away is told by those that told us.
+      session->unsaved = !parts_.redis.away();
       co_return true;
     }
     next.set_revision(next.revision() + 1);

@@ -1,0 +1,139 @@
+// A router that Redis does not answer, while it answers others.
+#include "services/router/testing/managed.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using testing::Client;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class RedisWatchTest : public testing::ManagedTest {
+ protected:
+  void ConfigureWatched(int routers) {
+    Configure(routers, {"router.redis_patience=200ms", "router.redis_return=400ms"});
+  }
+  double Away() const { return Metric("parley_router_away"); }
+  double Departures() const { return Metric("parley_router_departures_total"); }
+  static std::string Account(int number) { return "user" + std::to_string(number) + "@home.example"; }
+  // Of many, so that each router is home to some.
+  void ExpectAllCanBind(const std::string& resource) {
+    std::vector<Client*> clients;
+    for (int i = 0; i < kAccounts; ++i) clients.push_back(&edge().Bind(Account(i), resource));
+    for (Client* client : clients) {
+      RunUntil([&] { return edge().answered(*client); });
+      EXPECT_THAT(client->bound().jid(), HasSubstr(resource));
+    }
+  }
+  // It is decided what to do without Redis, when this is settled.
+  void ExpectPresenceIsSettled(Client& client) {
+    client.Send("<presence><show>xa</show></presence>");
+    Settle();
+  }
+  static constexpr int kAccounts = 16;
+};
+
+TEST_F(RedisWatchTest, OthersServeTheAccountsOfARouterThatAloneHasLostRedis) {
+  ConfigureWatched(2);
+  Begin();
+  ExpectAllCanBind("one");
+  CutFromRedis(0);
+  RunUntil([&] { return Away() == 1; });
+  EXPECT_THAT(Missing(0), HasSubstr("left the ring"));
+  ExpectAllCanBind("two");
+  JoinToRedis(0);
+  RunUntil([&] { return Away() == 0; });
+  EXPECT_EQ(Missing(0), "");
+  ExpectAllCanBind("three");
+  CutFromRedis(1);
+  RunUntil([&] { return Departures() == 2; });
+  ExpectAllCanBind("four");
+}
+
+TEST_F(RedisWatchTest, WhatIsUnderWayComesOnceAndInOrder) {
+  ConfigureWatched(2);
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  int number = 0;
+  for (const std::size_t router : {0, 1}) {
+    for (int i = 0; i < 20; ++i) Chat(++number);
+    CutFromRedis(router);
+    const double before = Departures();
+    RunUntil([&] {
+      Chat(++number);
+      return Departures() > before;
+    });
+    for (int i = 0; i < 20; ++i) Chat(++number);
+    JoinToRedis(router);
+    RunUntil([&] {
+      Chat(++number);
+      return Away() == 0;
+    });
+  }
+  ExpectIds(romeo, Numbers(1, number));
+}
+
+TEST_F(RedisWatchTest, ASessionIsResumedThoughItsHomeHasLostRedis) {
+  ConfigureWatched(2);
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (const std::size_t router : {0, 1}) {
+    CutFromRedis(router);
+    Client& resumed = Resumed(router == 0 ? second() : first(), romeo);
+    EXPECT_EQ(resumed.resumed().jid(), kOrchard);
+    JoinToRedis(router);
+    RunUntil([&] { return Away() == 0; });
+  }
+}
+
+// Were it told that its presence is known, the router that takes over would not know of it.
+TEST_F(RedisWatchTest, WhatIsSaidBeforeARouterLeavesIsKnownToTheNext) {
+  ConfigureWatched(2);
+  Begin();
+  for (const std::size_t router : {0, 1}) {
+    CutFromRedis(router);
+    juliet().Send("<presence><status>cut" + std::to_string(router) + "</status></presence>");
+    RunUntil([&] { return Away() == 1; });
+    Settle();
+    EXPECT_THAT(Redis({"HVALS", "parley:s:{juliet@home.example}"}), HasSubstr("cut" + std::to_string(router)));
+    JoinToRedis(router);
+    RunUntil([&] { return Away() == 0; });
+  }
+}
+
+TEST_F(RedisWatchTest, NobodyLeavesIfNobodyHasRedis) {
+  ConfigureWatched(2);
+  Begin();
+  CutFromRedis(0);
+  CutFromRedis(1);
+  ExpectPresenceIsSettled(juliet());
+  EXPECT_EQ(Departures(), 0);
+}
+
+TEST_F(RedisWatchTest, WhoLosesRedisWhenAnotherHasLeftStays) {
+  ConfigureWatched(2);
+  Begin();
+  CutFromRedis(0);
+  RunUntil([&] { return Away() == 1; });
+  ExpectPresenceIsSettled(juliet());
+  CutFromRedis(1);
+  ExpectPresenceIsSettled(juliet());
+  EXPECT_EQ(Departures(), 1);
+  JoinToRedis(0);
+  JoinToRedis(1);
+  RunUntil([&] { return Away() == 0; });
+  ExpectAllCanBind("again");
+}
+
+TEST_F(RedisWatchTest, TheOnlyRouterStays) {
+  ConfigureWatched(1);
+  Begin();
+  CutFromRedis(0);
+  ExpectPresenceIsSettled(juliet());
+  EXPECT_EQ(Departures(), 0);
+}
+
+}  // namespace
+}  // namespace parley::router
