@@ -8,6 +8,8 @@
 namespace parley::router {
 namespace {
 
+// Between looks whether it is decided. Not a setting: it is, soon after router.redis_patience.
+constexpr std::chrono::milliseconds kUndecided{20};
 // Counted, not timed: a process that stood still has not looked.
 constexpr int kLooks = 5;  // in `redis_patience`
 
@@ -47,6 +49,10 @@ RedisWatch::~RedisWatch() { *alive_ = nullptr; }
 void RedisWatch::Stop() {
   stopping_ = true;
   timer_.Cancel();
+}
+
+Task<void> RedisWatch::Decide() const {
+  while (undecided()) co_await SleepFor(kUndecided);
 }
 
 bool RedisWatch::without() const { return silent_ >= kLooks && !answered_; }

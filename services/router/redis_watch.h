@@ -5,6 +5,7 @@
 #include <string>
 
 #include "libs/base/loop.h"
+#include "libs/base/task.h"
 #include "libs/rpc/link.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
@@ -34,8 +35,10 @@ class RedisWatch {
 
   // We have left the ring.
   bool away() const { return away_; }
-  // Redis does not answer, and it is not clear yet whether we leave.
-  bool undecided() const { return !away_ && !asked_all_ && (silent_ > 0 || !redis_.up()); }
+  // The connection is lost, and it is not clear yet whether we leave: what would be done without Redis waits for that.
+  bool undecided() const { return !redis_.up() && !away_ && !asked_all_; }
+  // Returns when that is clear.
+  Task<void> Decide() const;
   // Another router's question (session.v1.AskRedis).
   void Answer(rpc::LinkHandler::Respond respond);
   // We stop: nobody is to count on us, and we stay as we are.

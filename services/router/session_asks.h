@@ -49,7 +49,12 @@ class SessionAsks {
   Task<void> Restore(Account& account, session::v1::Record record, Respond respond);
   Task<void> Kick(Account& account, session::v1::Kick ask, Respond respond);
   std::function<bool()> UntilAbandoned() const;
-  void Post(const std::string& account, std::function<Task<void>(Account&)> run, std::function<void()> failed);
+  // `failed` if Redis cannot be reached, or nobody waits for it any more; `load`: see AccountTable::Job.
+  using Load = std::function<Task<Result<SessionStore::Loaded>>()>;
+  void Post(const std::string& account, std::function<Task<void>(Account&)> run, std::function<void()> failed,
+            Load load = nullptr);
+  // Whether we can do it at all is known then.
+  Task<void> RunDecided(Account& account, AccountTable::Job job);
 
   Parts parts_;
   Options options_;

@@ -14,8 +14,6 @@ namespace {
 
 // Of a write in one turn of the account: two routers that both believe to be its home.
 constexpr int kTries = 4;
-// Between looks whether other routers have Redis. Not a setting: it is decided soon after router.redis_patience.
-constexpr std::chrono::milliseconds kUndecided{20};
 
 session::v1::Bound Refused(std::string condition, std::string text) {
   session::v1::Bound bound;
@@ -197,15 +195,11 @@ Task<bool> Sessions::IsOver(Account& account, Record record) {
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {
   for (int i = 0; i < kTries; ++i) {
+    co_await parts_.redis.Decide();
     Session* session = account.WithId(session_id);
     if (session == nullptr) co_return false;
     Record next = session->record;
     change(next);
-    if (!parts_.store.up() && parts_.redis.undecided()) {
-      co_await SleepFor(kUndecided);
-      --i;
-      continue;
-    }
     if (!parts_.store.up()) {
       session->record = std::move(next);
       // Who serves our accounts while we are away is told by those that told us.
