@@ -62,7 +62,7 @@ void RedisWatch::Look() {
     if (silent_ >= kLooks) well_since_ = last_answer_;
     if (silent_ > 0) steady_since_ = last_answer_;
     silent_ = 0;
-    asked_all_ = false;
+    rounds_ = 0;
   } else if (silent_ < kLooks) {
     ++silent_;
   }
@@ -103,11 +103,11 @@ void RedisWatch::AskOthers() {
   asking_ = peers_.AskOthers(Question(), patience_, [alive = alive_, asked](const Result<std::string>& answer) {
     if (*alive != nullptr) (*alive)->OnSeen(asked, answer);
   });
-  if (asking_ == 0) asked_all_ = true;
+  if (asking_ == 0) rounds_ = kRounds;
 }
 
 void RedisWatch::OnSeen(Clock::time_point asked, const Result<std::string>& answer) {
-  if (--asking_ == 0) asked_all_ = true;
+  if (--asking_ == 0) ++rounds_;
   const auto now = Clock::now();
   // Late, as one of us stood still: that is how it was.
   if (away_ || stopping_ || !without() || now - asked > patience_) return;

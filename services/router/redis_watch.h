@@ -36,7 +36,7 @@ class RedisWatch {
   // We have left the ring.
   bool away() const { return away_; }
   // The connection is lost, and it is not clear yet whether we leave: what would be done without Redis waits for that.
-  bool undecided() const { return !redis_.up() && !away_ && !asked_all_; }
+  bool undecided() const { return !redis_.up() && !away_ && rounds_ < kRounds; }
   // Returns when that is clear.
   Task<void> Decide() const;
   // Another router's question (session.v1.AskRedis).
@@ -46,6 +46,7 @@ class RedisWatch {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr int kRounds = 2;  // one may be late by chance
   void Look();
   void Ping();
   void OnAnswered();
@@ -71,7 +72,7 @@ class RedisWatch {
   Clock::time_point steady_since_;  // it has answered each look since
   Clock::time_point well_since_;    // it was never without answers for `patience_` since
   std::size_t asking_ = 0;
-  bool asked_all_ = false;  // and none has it, since Redis is silent
+  int rounds_ = 0;  // of questions that ended without any router that has it, since Redis is silent
   Loop::Timer timer_;
   std::shared_ptr<RedisWatch*> alive_ = std::make_shared<RedisWatch*>(this);
 };

@@ -7,7 +7,9 @@ namespace {
 using ::testing::AllOf;
 using testing::Client;
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class RedisWatchTest : public testing::ManagedTest {
  protected:
@@ -89,7 +91,7 @@ TEST_F(RedisWatchTest, ASessionIsResumedThoughItsHomeHasLostRedis) {
   for (const std::size_t router : {0, 1}) {
     CutFromRedis(router);
     Client& resumed = Resumed(router == 0 ? second() : first(), romeo);
-    EXPECT_EQ(resumed.resumed().jid(), kOrchard);
+    EXPECT_EQ(resumed.resumed().jid(), kOrchard) << router << resumed.resumed().ShortDebugString();
     JoinToRedis(router);
     RunUntil([&] { return Away() == 0; });
   }
@@ -123,6 +125,20 @@ TEST_F(RedisWatchTest, WhatIsSaidBeforeARouterLeavesIsKnownToTheNext) {
     JoinToRedis(router);
     RunUntil([&] { return Away() == 0; });
   }
+}
+
+// The router that takes over has it, too, and nobody is told that it could not be delivered.
+TEST_F(RedisWatchTest, WhatWaitsForRedisIsNotGivenUpByARouterThatHasLeft) {
+  Configure(2, {"router.redis_patience=200ms", "router.redis_return=400ms", "router.delivery_timeout=400ms"});
+  for (int i = 0; i < kAccounts; ++i) roster_->AddAccount(Account(i));
+  Begin();
+  LetLeaveAndComeBack(1);
+  juliet().Take();
+  CutFromRedis(0);
+  for (int i = 0; i < kAccounts; ++i) Chat(i, Account(i));  // not in memory
+  RunUntil([&] { return Away() == 1; });
+  EXPECT_THAT(Received(juliet()), Each(Not(HasSubstr("type='error'"))));
+  for (int i = 0; i < kAccounts; ++i) EXPECT_EQ(roster_->offline_count(Account(i)), 1u);
 }
 
 TEST_F(RedisWatchTest, NobodyLeavesIfNobodyHasRedis) {
