@@ -116,12 +116,15 @@ TEST_F(RedisWatchTest, AResourceIsBoundThoughItsHomeHasLostRedis) {
 TEST_F(RedisWatchTest, WhatIsSaidBeforeARouterLeavesIsKnownToTheNext) {
   ConfigureWatched(2);
   Begin();
+  Client& benvolio = Online("benvolio@home.example/square");  // no contact's home holds back what he is told
+  LetLeaveAndComeBack(1);
   for (const std::size_t router : {0, 1}) {
+    const std::string status = "cut" + std::to_string(router);
     CutFromRedis(router);
-    juliet().Send("<presence><status>cut" + std::to_string(router) + "</status></presence>");
+    benvolio.Send("<presence><status>" + status + "</status></presence>");
     RunUntil([&] { return Away() == 1; });
     Settle();
-    EXPECT_THAT(Redis({"HVALS", "parley:s:{juliet@home.example}"}), HasSubstr("cut" + std::to_string(router)));
+    EXPECT_THAT(Redis({"HVALS", "parley:s:{benvolio@home.example}"}), HasSubstr(status));
     JoinToRedis(router);
     RunUntil([&] { return Away() == 0; });
   }
