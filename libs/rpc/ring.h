@@ -36,8 +36,8 @@ class Rendezvous {
 // Sends each envelope to the replica that its key's hash names. When a replica dies, what it had not acknowledged goes,
 // in order and marked `repeat`, to those that take over its keys. When one joins or drains, new envelopes wait until
 // those sent under the old placement are acknowledged (at most `settle_timeout`): the order between two entities holds.
-// One that says that it is away (Standing) serves only while no other does; what it has then goes elsewhere like that of
-// one that died.
+// One that says that it is away (Standing) serves only while no other does; what it has then goes elsewhere like that
+// of one that died.
 class Ring {
  public:
   struct Options {

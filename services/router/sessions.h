@@ -51,8 +51,8 @@ class Sessions {
   };
   Task<Restored> Restore(Account& account, Record record);
 
-  // Changes a session's record, in Redis first (if no router has Redis: in memory, to be saved later). False: there is no such
-  // session (any more).
+  // Changes a session's record, in Redis first (if no router has Redis: in memory, to be saved later). False: there is
+  // no such session (any more).
   using Change = std::function<void(Record&)>;
   Task<bool> Update(Account& account, std::string session, Change change);
 
