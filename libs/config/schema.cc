@@ -343,6 +343,11 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.edge_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a stanza waits for an edge that lives, but has no connection to this router."),
       ROW(router.lease_poll, Duration(milliseconds(50), minutes(1)), "How often the leases of the edges are read."),
+      ROW(router.redis_patience, Duration(milliseconds(100), minutes(10)),
+          "How long Redis may not answer a router before it leaves the ring, so that other routers serve its accounts; "
+          "only if one of them says that Redis has answered it all that time, or for router.redis_return."),
+      ROW(router.redis_return, Duration(milliseconds(100), minutes(10)),
+          "How long Redis must have answered a router that has left the ring before it comes back."),
       ROW(router.restore_grace, Duration(milliseconds(100), hours(1)),
           "How long an edge that is connected and took a new lease has to put its sessions back. The rest is ended."),
       ROW(router.reap_claim, Duration(milliseconds(500), minutes(10)),

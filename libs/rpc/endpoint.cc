@@ -67,6 +67,7 @@ void Endpoint::Greet() {
   hello.set_epoch(role_->self.epoch);
   hello.set_window(role_->options.window);
   hello.set_window_bytes(role_->options.window_bytes);
+  hello.set_away(role_->standing == Standing::kAway);
   writing_ = true;
   transport_->Write(greeting);
 }
@@ -93,6 +94,7 @@ void Endpoint::OnHello(const Frame& frame) {
   peer_.epoch = hello.epoch();
   peer_.protocol = Common(kProtocols, ProtocolsOf(hello)).value();
   peer_.version = hello.version();
+  peer_.standing = hello.away() ? Standing::kAway : Standing::kServing;
   outbox_.SetWindow(hello.window(), hello.window_bytes());
   deadline_.Cancel();
   stage_ = Stage::kUp;

@@ -24,6 +24,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   struct Role {
     Self self;
     LinkOptions options;
+    Standing standing = Standing::kServing;
     std::string expected_service;  // of the peer; empty: any
     std::shared_ptr<LinkMetrics> metrics;
   };

@@ -32,6 +32,9 @@ using link::v1::RefusalReason;
 std::unique_ptr<Envelope> NewEnvelope();
 void Recycle(std::unique_ptr<Envelope> envelope);
 
+// Of a replica: one that is away is sent nothing as long as another one serves.
+enum class Standing { kServing, kAway };
+
 // Who a Hello said it is.
 struct Peer {
   std::string service;
@@ -40,6 +43,7 @@ struct Peer {
   std::string address;         // where we dialled it, or where it came from
   std::uint32_t protocol = 0;  // that both of us speak
   std::string version;         // its release; empty: one that does not say
+  Standing standing = Standing::kServing;
 };
 
 // Responsibility for an inbound envelope. Copies share it; when the last one goes, the envelope is acknowledged to its

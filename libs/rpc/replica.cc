@@ -52,7 +52,7 @@ void Replica::OnRequest(Link& link, const std::string& body, Respond respond) {
 
 void Replica::OnDraining(Link&) {
   draining_ = true;
-  ring_.Reconsider(*this);
+  ring_.Reconsider();
 }
 
 void Replica::OnWritable(Link&) { ring_.owner.OnWritable(); }

@@ -184,10 +184,25 @@ std::vector<const Link*> Ring::links() const {
   return links;
 }
 
+std::size_t Ring::AskOthers(const std::string& body, std::chrono::milliseconds timeout, const Link::Done& done) {
+  std::size_t asked = 0;
+  for (const auto& [instance, link] : state_->links) {
+    if (link == state_->local.get()) continue;
+    link->Ask(body, timeout, done);
+    ++asked;
+  }
+  return asked;
+}
+
+void Ring::Announce(Standing standing) {
+  state_->standing = standing;
+  state_->Reconsider();
+}
+
 void Ring::AnnounceDraining() {
   state_->draining = true;
   for (const auto& [instance, link] : state_->links) link->AnnounceDraining();
-  state_->ReconsiderLocal();
+  state_->Reconsider();
 }
 
 std::size_t Ring::unacknowledged() const {

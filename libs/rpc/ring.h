@@ -36,6 +36,8 @@ class Rendezvous {
 // Sends each envelope to the replica that its key's hash names. When a replica dies, what it had not acknowledged goes,
 // in order and marked `repeat`, to those that take over its keys. When one joins or drains, new envelopes wait until
 // those sent under the old placement are acknowledged (at most `settle_timeout`): the order between two entities holds.
+// One that says that it is away (Standing) serves only while no other does; what it has then goes elsewhere like that
+// of one that died.
 class Ring {
  public:
   struct Options {
@@ -76,12 +78,16 @@ class Ring {
   // `key`: a bare JID, which may be a part of the envelope.
   void Send(std::string_view key, std::unique_ptr<Envelope> envelope, Receipt receipt);
   void Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, Link::Done done);
+  // Each replica that is up, but not this process; `done` gets each answer. How many were asked.
+  std::size_t AskOthers(const std::string& body, std::chrono::milliseconds timeout, const Link::Done& done);
   // Of the instance that serves `key` now; "" if none.
   std::string InstanceFor(std::string_view key) const;
   bool congested(std::string_view key) const;
   bool available() const;
   // To all replicas that are up, to this process too if it is one. For the caller's turn.
   std::vector<const Link*> links() const;
+  // This process, as one of the replicas. Others hear of it by Server::Announce.
+  void Announce(Standing standing);
   // All replicas: finish what we sent, send us nothing new.
   void AnnounceDraining();
   std::size_t unacknowledged() const;

@@ -114,6 +114,71 @@ TEST_F(RingFailoverTest, WhatAStoppingReplicaRefusesGoesElsewhereInOrder) {
   EXPECT_TRUE(edge_.undeliverable.empty());
 }
 
+TEST_F(RingFailoverTest, WhatAReplicaHadThatIsAwayGoesToTheNextInOrderMarked) {
+  MakeRouters(2);
+  options_.settle_timeout = 10s;
+  MakeRing({&router(0), &router(1)});
+  router(0).hold = true;
+  const std::string key = KeyOn(router(0));
+  for (int i = 1; i <= 50; ++i) Send(key, i);
+  RunUntil(loop_, [&] { return router(0).receipts.size() == 50; });
+  router(0).server().Announce(Standing::kAway);
+  for (int i = 51; i <= 60; ++i) Send(key, i);
+  RunUntil(loop_, [&] { return ring_->unacknowledged() == 0; });
+  const auto numbers = Numbers(router(1), key);
+  ASSERT_EQ(numbers.size(), 60u);
+  for (std::size_t i = 0; i < numbers.size(); ++i) EXPECT_EQ(numbers[i], i + 1);
+  for (std::size_t i = 0; i < 50; ++i) EXPECT_TRUE(router(1).got[i].repeat);
+  // It sends to us as before, and comes back.
+  RunUntil(loop_, [&] { return ring_->links().size() == 2; });
+  EXPECT_EQ(ring_->InstanceFor(key), router(1).instance());
+  router(0).hold = false;
+  router(0).server().Announce(Standing::kServing);
+  RunUntil(loop_, [&] { return ring_->InstanceFor(key) == router(0).instance(); });
+  Send(key, 61);
+  RunUntil(loop_, [&] { return ring_->unacknowledged() == 0; });
+  EXPECT_EQ(Numbers(router(0), key).back(), 61u);
+}
+
+TEST_F(RingFailoverTest, WhoIsAwayServesAsLongAsNobodyElseDoes) {
+  MakeRouters(2);
+  options_.settle_timeout = 10s;
+  MakeRing({&router(0), &router(1)});
+  const std::string key = KeyOn(router(1));
+  router(0).server().Announce(Standing::kAway);
+  RunUntil(loop_, [&] { return router(0).downs == 1 && ring_->links().size() == 2; });
+  edge_.availability.clear();
+  router(0).hold = true;
+  router(1).hold = true;
+  Send(key, 1);
+  RunUntil(loop_, [&] { return router(1).receipts.size() == 1; });
+  router(1).Die();
+  RunUntil(loop_, [&] { return ring_->InstanceFor(key) == router(0).instance(); });
+  Send(key, 2);
+  RunUntil(loop_, [&] { return Numbers(router(0), key) == Sequence({1, 2}); });
+  EXPECT_TRUE(edge_.availability.empty());  // there was somebody all the time
+  // What it was given meanwhile does not wait for it.
+  router(1).hold = false;
+  router(1).Start();
+  RunUntil(loop_, [&] { return ring_->unacknowledged() == 0; });
+  EXPECT_EQ(Numbers(router(1), key), Sequence({1, 1, 2}));
+  EXPECT_EQ(ring_->InstanceFor(key), router(1).instance());
+  EXPECT_TRUE(edge_.availability.empty());
+}
+
+TEST_F(RingFailoverTest, AllServeIfAllAreAway) {
+  MakeRouters(2);
+  MakeRing({&router(0), &router(1)});
+  const std::string first = KeyOn(router(0));
+  const std::string second = KeyOn(router(1));
+  for (const auto& router : routers_) router->server().Announce(Standing::kAway);
+  Send(first, 1);
+  Send(second, 1);
+  RunUntil(loop_, [&] { return ring_->links().size() == 2 && ring_->unacknowledged() == 0; });
+  EXPECT_EQ(ring_->InstanceFor(first), router(0).instance());
+  EXPECT_EQ(ring_->InstanceFor(second), router(1).instance());
+}
+
 TEST_F(RingFailoverTest, OnlyReplicaRestartsAndNothingIsLost) {
   MakeRouters(1);
   MakeRing({&router(0)});

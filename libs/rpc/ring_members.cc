@@ -2,6 +2,7 @@
 #include <iterator>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "libs/base/log.h"
 #include "libs/rpc/ring_state.h"
@@ -15,7 +16,6 @@ void Ring::State::OnDiscovered(const std::vector<std::string>& addresses) {
     auto& replica = replicas[address];
     if (replica) {
       replica->set_listed(true);
-      Reconsider(*replica);
       continue;
     }
     replica = std::make_unique<Replica>(*this, address);
@@ -28,10 +28,9 @@ void Ring::State::OnDiscovered(const std::vector<std::string>& addresses) {
   for (Replica* replica : gone) {
     // It may only be unready: it finishes what it has, and sends to us, as long as its link is up.
     replica->set_listed(false);
-    Reconsider(*replica);
     if (replica->link() == nullptr) Forget(*replica);
   }
-  ReconsiderLocal();
+  Reconsider();
 }
 
 Replica* Ring::State::FindInstance(const std::string& instance) {
@@ -46,7 +45,7 @@ void Ring::State::OnUp(Replica& replica) {
   if (local && peer.instance == self.instance) {
     const bool ourselves = peer.epoch == self.epoch;
     replica.HangUp(self.instance);
-    if (ourselves) return ReconsiderLocal();
+    if (ourselves) return Reconsider();
     log::Warn("ring_name_taken", {{"instance", peer.instance}, {"address", replica.address()}});
     replica.HangUp({});
     return replica.DialLater(options.link.reconnect_max);
@@ -58,14 +57,13 @@ void Ring::State::OnUp(Replica& replica) {
     // A new incarnation; the link to the former one has not noticed yet.
     for (const auto& [address, other] : replicas) {
       if (other->link() != known->second) continue;
-      OnDown(*other, peer, other->Strip());
-      other->Dial();
+      Sever(*other);
       break;
     }
   }
   if (draining) replica.link()->AnnounceDraining();
   links[peer.instance] = replica.link();
-  Reconsider(replica);
+  Reconsider();
 }
 
 void Ring::State::OnDown(Replica& replica, const Peer& peer, std::vector<Held> held) {
@@ -83,6 +81,7 @@ void Ring::State::OnDown(Replica& replica, const Peer& peer, std::vector<Held> h
   WaitFirst(std::move(held));
   if (!replica.listed()) Forget(replica);
   RedialAliases(peer.instance);
+  Reconsider();
   Pump();
   TellAvailability();
 }
@@ -103,25 +102,73 @@ void Ring::State::RedialAliases(const std::string& instance) {
   }
 }
 
-void Ring::State::Reconsider(Replica& replica) {
-  if (replica.link() == nullptr) return;
-  const bool should = replica.listed() && !replica.draining();
-  if (should == replica.placed()) return;
-  replica.set_placed(should);
-  const std::string instance = replica.link()->peer().instance;
-  log::Info(should ? "ring_joined" : "ring_left", {{"instance", instance}, {"address", replica.address()}});
-  should ? Enter(instance) : Leave(instance);
-}
-
-void Ring::State::ReconsiderLocal() {
-  if (!local) return;
-  const bool listed = std::any_of(replicas.begin(), replicas.end(), [&](const auto& entry) {
+bool Ring::State::LocalMayServe() const {
+  if (!local || draining) return false;
+  return std::any_of(replicas.begin(), replicas.end(), [&](const auto& entry) {
     return entry.second->listed() && entry.second->alias_of() == self.instance;
   });
-  const bool should = listed && !draining;
-  if (should == std::exchange(local_placed, should)) return;
+}
+
+bool Ring::State::MayServe(const Replica& replica) const {
+  if (replica.link() == nullptr || !replica.listed() || replica.draining()) return false;
+  const auto known = links.find(replica.link()->peer().instance);
+  return known != links.end() && known->second == replica.link();
+}
+
+bool Ring::State::SomeServe() const {
+  if (standing == Standing::kServing && LocalMayServe()) return true;
+  return std::any_of(replicas.begin(), replicas.end(),
+                     [&](const auto& entry) { return MayServe(*entry.second) && !entry.second->away(); });
+}
+
+void Ring::State::Reconsider() {
+  const bool some_serve = SomeServe();
+  const auto should = [&](const Replica& replica) { return MayServe(replica) && !(replica.away() && some_serve); };
+  const bool local_should = LocalMayServe() && !(standing == Standing::kAway && some_serve);
+  std::vector<Replica*> entering, leaving;
+  for (const auto& [address, replica] : replicas) {
+    if (should(*replica) == replica->placed()) continue;
+    (replica->placed() ? leaving : entering).push_back(replica.get());
+  }
+  // Entries first: there is somebody all the time.
+  for (Replica* replica : entering) Place(*replica);
+  if (local_should) PlaceLocal();
+  for (Replica* replica : leaving) Displace(*replica);
+  if (!local_should) DisplaceLocal();
+}
+
+void Ring::State::Place(Replica& replica) {
+  if (replica.link() == nullptr || replica.placed()) return;
+  replica.set_placed(true);
+  const std::string instance = replica.link()->peer().instance;
+  log::Info("ring_joined", {{"instance", instance}, {"address", replica.address()}});
+  Enter(instance);
+}
+
+void Ring::State::Displace(Replica& replica) {
+  if (replica.link() == nullptr || !replica.placed()) return;
+  replica.set_placed(false);
+  const std::string instance = replica.link()->peer().instance;
+  log::Info("ring_left", {{"instance", instance}, {"address", replica.address()}});
+  // It may hold what it has for long, as it lacks something.
+  replica.away() && MayServe(replica) ? Sever(replica) : Leave(instance);
+}
+
+void Ring::State::Sever(Replica& replica) {
+  const Peer peer = replica.link()->peer();
+  OnDown(replica, peer, replica.Strip());
+  replica.Dial();
+}
+
+void Ring::State::PlaceLocal() {
+  if (std::exchange(local_placed, true)) return;
   links[self.instance] = local.get();
-  should ? Enter(self.instance) : Leave(self.instance);
+  Enter(self.instance);
+}
+
+void Ring::State::DisplaceLocal() {
+  if (!std::exchange(local_placed, false)) return;
+  Leave(self.instance);
 }
 
 void Ring::State::Enter(const std::string& instance) {
@@ -169,7 +216,7 @@ void Ring::State::OnSettleTimeout(std::uint64_t change) {
 }
 
 void Ring::State::OnReturned(Replica& replica) {
-  Reconsider(replica);
+  Reconsider();
   Redirect(replica);
   Pump();
 }

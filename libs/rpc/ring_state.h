@@ -35,6 +35,8 @@ class Replica final : public LinkHandler {
   void set_listed(bool listed) { listed_ = listed; }
   bool draining() const { return draining_; }
   void set_draining() { draining_ = true; }
+  // While it has a link.
+  bool away() const { return link_->peer().standing == Standing::kAway; }
   bool placed() const { return placed_; }
   void set_placed(bool placed) { placed_ = placed; }
   // Given back because the replica stops: they go elsewhere, in order, once it has settled the rest.
@@ -70,11 +72,19 @@ struct Ring::State {
   void OnUp(Replica& replica);
   void OnDown(Replica& replica, const Peer& peer, std::vector<Held> held);
   void Forget(Replica& replica);
-  // In service or not, by what is known of it now.
-  void Reconsider(Replica& replica);
-  void ReconsiderLocal();
+  // Who is in service and who is not, by what is known of all now.
+  void Reconsider();
+  bool SomeServe() const;
+  bool MayServe(const Replica& replica) const;
+  bool LocalMayServe() const;
+  void Place(Replica& replica);
+  void Displace(Replica& replica);
+  void PlaceLocal();
+  void DisplaceLocal();
   void Enter(const std::string& instance);
   void Leave(const std::string& instance);
+  // What it has comes back at once.
+  void Sever(Replica& replica);
   void Settle(Rendezvous before);
   void OnSettled(std::uint64_t change, const std::string& instance);
   void OnSettleTimeout(std::uint64_t change);
@@ -118,6 +128,7 @@ struct Ring::State {
   Owner& owner;
   std::unique_ptr<LocalLink> local;  // null: this process is no replica
   bool local_placed = false;
+  Standing standing = Standing::kServing;
   bool draining = false;
   bool available = false;
   std::map<std::string, std::unique_ptr<Replica>> replicas;  // by address

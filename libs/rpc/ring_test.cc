@@ -187,6 +187,27 @@ TEST_F(RingTest, EnvelopesFromAReplicaReachTheOwner) {
   RunUntil(loop_, [&] { return edge_.got == Sequence({5}); });
 }
 
+TEST_F(RingTest, OurOwnKeysAreAnothersWhileWeAreAway) {
+  MakeRouters(2);
+  MakeRing({&router(0)}, [](auto, auto) {}, {"router", "router-2", "e"});
+  Server ours(loop_, Self{"router", "router-2", "e"}, router(1).address(), LinkOptions(), Methods(), &router(1));
+  const auto mine = [&] {
+    for (int i = 0; i < 100; ++i) {
+      if (ring_->InstanceFor("user" + std::to_string(i) + "@home") == "router-2") return true;
+    }
+    return false;
+  };
+  RunUntil(loop_, mine);
+  ring_->Announce(Standing::kAway);
+  EXPECT_FALSE(mine());
+  router(0).Die();
+  RunUntil(loop_, mine);
+  router(0).Start();
+  RunUntil(loop_, [&] { return !mine(); });
+  ring_->Announce(Standing::kServing);
+  EXPECT_TRUE(mine());
+}
+
 TEST_F(RingTest, DrainingOfOursIsTold) {
   MakeRouters(2);
   MakeRing({&router(0)});

@@ -177,6 +177,12 @@ Server::~Server() = default;
 
 int Server::port() const { return state_->listener->port(); }
 
+void Server::Announce(Standing standing) {
+  state_->role->standing = standing;
+  const auto endpoints = state_->endpoints;  // each may be gone at once
+  for (const auto& [key, endpoint] : endpoints) endpoint->Close();
+}
+
 void Server::AnnounceDraining() {
   state_->draining = true;
   for (auto& [key, endpoint] : state_->endpoints) endpoint->AnnounceDraining();

@@ -16,6 +16,9 @@ class Server {
   Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods, LinkHandler* handler);
   ~Server();
   int port() const;
+  // Tells all peers by new links: the present ones are closed, and who dialled them gets back what was not
+  // acknowledged.
+  void Announce(Standing standing);
   // Tells all peers that we are about to stop.
   void AnnounceDraining();
 

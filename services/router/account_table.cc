@@ -172,16 +172,18 @@ Task<void> AccountTable::DoWork(Slot& slot, Work work) {
 }
 
 Task<bool> AccountTable::MakeFresh(Slot& slot, Work& work) {
-  while (!Fresh(slot)) {
+  while (!Fresh(slot) && !Abandoned(work)) {
     const bool loaded = co_await Load(slot, work.job);
     if (loaded) {
       co_await handler_->AfterLoad(slot.account);
       continue;
     }
+    // Its sender has sent it again, to a router that can read the account.
+    if (work.held.receipt.severed()) co_return false;
     if (Clock::now() >= work.deadline) co_return false;
     co_await SleepFor(kRetry);
   }
-  co_return true;
+  co_return !Abandoned(work);
 }
 
 Task<bool> AccountTable::Load(Slot& slot, Job& job) {
@@ -261,6 +263,7 @@ Task<bool> AccountTable::Reload(Account& account) {
 }
 
 void AccountTable::Fail(Work work) {
+  if (work.held.receipt.severed()) return;
   if (!work.job.run) return handler_->Unreachable(std::move(work.held));
   if (work.job.failed) work.job.failed();
 }
@@ -278,6 +281,12 @@ void AccountTable::Invalidate(const std::string* key) {
   forget_(&slot.account.bare());
   slot.stale = true;
   if (!slot.busy) Drop(slot);
+}
+
+void AccountTable::ForgetUnsaved() {
+  for (auto& [bare, slot] : slots_) {
+    for (auto& session : slot->account.sessions()) session.unsaved = false;
+  }
 }
 
 // Not who had a session, as long as that may give something back.

@@ -46,6 +46,8 @@ class AccountTable {
     std::function<Task<void>(Account&)> run;
     // May be null: called instead if the account cannot be read.
     std::function<void()> failed;
+    // May be null: whether nobody waits for it any more. Then it is failed.
+    std::function<bool()> abandoned;
     // May be null: how to read an account that is not known at all, instead of SessionStore::Load.
     std::function<Task<Result<SessionStore::Loaded>>()> load;
   };
@@ -66,6 +68,8 @@ class AccountTable {
 
   // By the key of Redis that changed; nullptr: any may have.
   void Invalidate(const std::string* key);
+  // Others have taken our accounts over, and with them all that was not acknowledged yet.
+  void ForgetUnsaved();
   // What comes after the stanza that is being handled for the account; null: nothing yet, or no stanza.
   const rpc::Envelope* Next(const Account& account) const;
 
@@ -109,6 +113,7 @@ class AccountTable {
   void Stop(Slot& slot);
   Task<void> Pump(Slot& slot);
   Task<void> DoWork(Slot& slot, Work work);
+  static bool Abandoned(const Work& work) { return work.job.abandoned && work.job.abandoned(); }
   Task<bool> MakeFresh(Slot& slot, Work& work);
   Task<bool> Load(Slot& slot, Job& job);
   void Replace(Slot& slot, SessionStore::Loaded loaded);

@@ -81,6 +81,8 @@ struct Metrics {
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         limits_settling(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "handover_timeout"}})),
+        away(registry.Gauge("parley_router_away", "1: Redis cannot be reached, other routers serve our accounts")),
+        departures(registry.Counter("parley_router_departures_total", "Times that it left the ring without Redis")),
         bind_retries(
             registry.Counter("parley_router_bind_retries_total", "Binds that waited for the end of a session")),
         redis_seconds(registry.Histogram("parley_router_redis_seconds", "Time of a session command in Redis")),
@@ -130,6 +132,8 @@ struct Metrics {
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;
+  prometheus::Gauge& away;
+  prometheus::Counter& departures;
   prometheus::Counter& bind_retries;
   prometheus::Histogram& redis_seconds;
   prometheus::Histogram& roster_seconds;

@@ -21,6 +21,8 @@ struct Options {
   std::chrono::milliseconds roster_timeout{5000};
   std::chrono::milliseconds delivery_timeout{10000};
   std::chrono::milliseconds edge_timeout{60000};
+  std::chrono::milliseconds redis_patience{500};
+  std::chrono::milliseconds redis_return{2000};
   std::chrono::milliseconds reap_claim{10000};
   std::chrono::milliseconds reap_retry{2000};
   std::chrono::milliseconds handover_timeout{6000};

@@ -27,6 +27,11 @@ class Peers final : private rpc::Ring::Owner {
   void Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   // The home's answer, which may be our own.
   void Ask(const std::string& key, std::string body, std::chrono::milliseconds timeout, rpc::Link::Done done);
+  // Each other router; `done` gets each answer. How many were asked.
+  std::size_t AskOthers(const std::string& body, std::chrono::milliseconds timeout, const rpc::Link::Done& done) {
+    return ring_.AskOthers(body, timeout, done);
+  }
+  void Announce(rpc::Standing standing) { ring_.Announce(standing); }
   std::vector<const rpc::Link*> links() const { return ring_.links(); }
   void AnnounceDraining() { ring_.AnnounceDraining(); }
   std::size_t unacknowledged() const { return ring_.unacknowledged(); }

@@ -28,6 +28,8 @@ Options OptionsOf(const config::Config& config) {
   options.roster_timeout = router.roster_timeout;
   options.delivery_timeout = router.delivery_timeout;
   options.edge_timeout = router.edge_timeout;
+  options.redis_patience = router.redis_patience;
+  options.redis_return = router.redis_return;
   options.reap_claim = router.reap_claim;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;
@@ -104,7 +106,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       delivery_(sender_, offline_),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, sender_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
-                                metrics_,
+                                metrics_, redis_watch_,
                                 [this](Account& account, std::string session) {
                                   return presence_.Resume(account, session, Presence::Absence::kNoticed);
                                 }},
@@ -131,13 +133,14 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, unacknowledged_, delivery_, presence_,
                           subscriptions_, iqs_, metrics_}),
       resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
-      asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_}, options_),
+      asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_, redis_watch_}, options_),
       intake_(accounts_, edges_, asks_, metrics_, tracer_),
       peers_(loop, self_, RingOf(config, links_, "router"),
              Peers::Handlers{
                  [this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },
                  [this](auto held, auto reason) { rules_.OnUnforwardable(std::move(held), reason); },
                  [this](const auto& body, auto respond) { asks_.Answer(body, std::move(respond)); }}),
+      redis_watch_(loop, redis_, peers_, options_, metrics_, {[this] { Leave(); }, [this] { ComeBack(); }}),
       reaper_(loop, tasks_, redis_, nodes_, peers_, options_, metrics_),
       operations_(AdminOperations::Parts{tasks_, redis_, store_, nodes_, edges_, sender_, accounts_, peers_, rosters_,
                                          removal_, self_},
@@ -166,11 +169,31 @@ void Router::OnNodeDied(const Nodes::Node& node) {
   reaper_.OnNodeDied(node);
 }
 
+std::string Router::MissingRedis() const {
+  if (redis_watch_.away()) return "it has left the ring, as Redis answers other routers alone";
+  return redis_.up() ? "" : "Redis cannot be reached";
+}
+
+// What we hold comes to those that take over from its senders, whose links to us break.
+void Router::Leave() {
+  asks_.Abandon();
+  accounts_.ForgetUnsaved();
+  peers_.Announce(rpc::Standing::kAway);
+  server_.Announce(rpc::Standing::kAway);
+}
+
+void Router::ComeBack() {
+  OnChanged(nullptr);
+  peers_.Announce(rpc::Standing::kServing);
+  server_.Announce(rpc::Standing::kServing);
+}
+
 bool Router::Idle() const {
   return !accounts_.busy() && accounts_.waiting() == 0 && edges_.unacknowledged() == 0 && peers_.unacknowledged() == 0;
 }
 
 void Router::Drain(std::function<void()> done) {
+  redis_watch_.Stop();
   server_.AnnounceDraining();
   peers_.AnnounceDraining();
   const auto quiet = std::make_shared<int>(0);

@@ -26,6 +26,7 @@
 #include "services/router/presence.h"
 #include "services/router/pushes.h"
 #include "services/router/reaper.h"
+#include "services/router/redis_watch.h"
 #include "services/router/resumption.h"
 #include "services/router/roster_client.h"
 #include "services/router/rules.h"
@@ -49,7 +50,7 @@ class Router {
 
   int port() const { return server_.port(); }
   // For readiness: what is missing; empty if nothing is.
-  std::string MissingRedis() const { return redis_.up() ? "" : "Redis cannot be reached"; }
+  std::string MissingRedis() const;
   std::string MissingRoster() const { return rosters_.available() ? "" : "no roster service can be reached"; }
   // Tells all peers, and calls `done` when nothing is held any more.
   void Drain(std::function<void()> done);
@@ -62,6 +63,9 @@ class Router {
   // A key of Redis, by somebody else; nullptr: any may have.
   void OnChanged(const std::string* key);
   void OnNodeDied(const Nodes::Node& node);
+  // The ring, and come back to it.
+  void Leave();
+  void ComeBack();
 
   Loop& loop_;
   const Options options_;
@@ -95,6 +99,7 @@ class Router {
   SessionAsks asks_;
   Intake intake_;
   Peers peers_;
+  RedisWatch redis_watch_;
   Reaper reaper_;
   AdminOperations operations_;
   Tasks tasks_;  // its end ends what uses the others

@@ -36,11 +36,9 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
       const Patience patience{Clock::now() + options_.bind_timeout, options_.bind_retry_min};
       auto& bind = *ask.mutable_bind();
       if (bind.resource().empty()) bind.set_resource(RandomId());
-      AccountTable::Job job;
-      job.run = [this, bind, patience, respond](Account& a) { return Bind(a, bind, patience, respond); };
-      job.failed = refuse;
-      job.load = [this, bind] { return parts_.sessions.LoadOrBind(bind); };
-      return parts_.accounts.Post(bind.account(), std::move(job));
+      auto run = [this, bind, patience, respond](Account& a) { return Bind(a, bind, patience, respond); };
+      auto load = [this, bind] { return parts_.sessions.LoadOrBind(bind); };
+      return Post(bind.account(), run, refuse, load);
     }
     case session::v1::Ask::kRestore: {
       auto run = [this, record = ask.restore().record(), respond](Account& a) { return Restore(a, record, respond); };
@@ -59,17 +57,35 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
       auto run = [this, ask = ask.resume(), respond](Account& a) { return parts_.resumption.Resume(a, ask, respond); };
       return Post(ask.resume().account(), run, refuse);
     }
+    case session::v1::Ask::kRedis:
+      return parts_.redis.Answer(std::move(respond));
     case session::v1::Ask::ASK_NOT_SET:
       return respond(Error("an unknown request"));
   }
 }
 
 void SessionAsks::Post(const std::string& account, std::function<Task<void>(Account&)> run,
-                       std::function<void()> failed) {
+                       std::function<void()> failed, Load load) {
+  AccountTable::Job asked;
+  asked.run = std::move(run);
+  asked.failed = std::move(failed);
+  asked.abandoned = UntilAbandoned();
   AccountTable::Job job;
-  job.run = std::move(run);
-  job.failed = std::move(failed);
+  job.failed = asked.failed;
+  job.abandoned = asked.abandoned;
+  job.load = std::move(load);
+  job.run = [this, asked](Account& a) { return RunDecided(a, asked); };
   parts_.accounts.Post(account, std::move(job));
+}
+
+std::function<bool()> SessionAsks::UntilAbandoned() const {
+  return [this, before = abandoned_] { return abandoned_ != before; };
+}
+
+Task<void> SessionAsks::RunDecided(Account& account, AccountTable::Job job) {
+  co_await parts_.redis.Decide();
+  if (job.abandoned()) co_return job.failed();
+  co_await job.run(account);
 }
 
 Task<void> SessionAsks::Bind(Account& account, session::v1::Bind ask, Patience patience, Respond respond) {
@@ -90,7 +106,9 @@ Task<void> SessionAsks::Bind(Account& account, session::v1::Bind ask, Patience p
 Task<void> SessionAsks::BindAgain(session::v1::Bind ask, Patience patience, Respond respond) {
   std::uniform_int_distribution<std::int64_t> jitter(patience.delay.count() / 2, patience.delay.count());
   const std::chrono::milliseconds delay(jitter(random_));
+  const auto abandoned = UntilAbandoned();
   co_await SleepFor(delay);
+  if (abandoned()) co_return RespondBound(respond, NoRedis());
   patience.delay = std::min(patience.delay * 2, options_.bind_retry_max);
   const std::string account = ask.account();
   const auto refuse = [respond] { RespondBound(respond, NoRedis()); };

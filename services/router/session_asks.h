@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <random>
 #include <string>
 
@@ -10,6 +12,7 @@
 #include "services/router/metrics.h"
 #include "services/router/options.h"
 #include "services/router/presence.h"
+#include "services/router/redis_watch.h"
 #include "services/router/resumption.h"
 #include "services/router/sessions.h"
 
@@ -26,10 +29,13 @@ class SessionAsks {
     Presence& presence;
     Resumption& resumption;
     Metrics& metrics;
+    RedisWatch& redis;
   };
   SessionAsks(const Parts& parts, const Options& options) : parts_(parts), options_(options) {}
 
   void Answer(const std::string& body, Respond respond);
+  // Who has asked until now asks another router.
+  void Abandon() { ++abandoned_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -42,10 +48,17 @@ class SessionAsks {
   Task<void> BindAgain(session::v1::Bind ask, Patience patience, Respond respond);
   Task<void> Restore(Account& account, session::v1::Record record, Respond respond);
   Task<void> Kick(Account& account, session::v1::Kick ask, Respond respond);
-  void Post(const std::string& account, std::function<Task<void>(Account&)> run, std::function<void()> failed);
+  std::function<bool()> UntilAbandoned() const;
+  // `failed` if Redis cannot be reached, or nobody waits for it any more; `load`: see AccountTable::Job.
+  using Load = std::function<Task<Result<SessionStore::Loaded>>()>;
+  void Post(const std::string& account, std::function<Task<void>(Account&)> run, std::function<void()> failed,
+            Load load = nullptr);
+  // Whether we can do it at all is known then.
+  Task<void> RunDecided(Account& account, AccountTable::Job job);
 
   Parts parts_;
   Options options_;
+  std::uint64_t abandoned_ = 0;
   std::minstd_rand random_{std::random_device{}()};
 };
 

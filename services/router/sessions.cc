@@ -195,13 +195,15 @@ Task<bool> Sessions::IsOver(Account& account, Record record) {
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {
   for (int i = 0; i < kTries; ++i) {
+    co_await parts_.redis.Decide();
     Session* session = account.WithId(session_id);
     if (session == nullptr) co_return false;
     Record next = session->record;
     change(next);
     if (!parts_.store.up()) {
       session->record = std::move(next);
-      session->unsaved = true;
+      // Who serves our accounts while we are away is told by those that told us.
+      session->unsaved = !parts_.redis.away();
       co_return true;
     }
     next.set_revision(next.revision() + 1);

@@ -10,6 +10,7 @@
 #include "services/router/metrics.h"
 #include "services/router/nodes.h"
 #include "services/router/options.h"
+#include "services/router/redis_watch.h"
 #include "services/router/roster_client.h"
 #include "services/router/sender.h"
 #include "services/router/session_store.h"
@@ -31,6 +32,7 @@ class Sessions {
     Fanout& fanout;
     Unacknowledged& unacknowledged;
     Metrics& metrics;
+    const RedisWatch& redis;
     // Everybody who may see this session is told that it is there.
     std::function<Task<void>(Account& account, std::string session)> show;
   };
@@ -49,8 +51,8 @@ class Sessions {
   };
   Task<Restored> Restore(Account& account, Record record);
 
-  // Changes a session's record, in Redis first (without Redis: in memory, to be saved later). False: there is no such
-  // session (any more).
+  // Changes a session's record, in Redis first (if no router has Redis: in memory, to be saved later). False: there is
+  // no such session (any more).
   using Change = std::function<void(Record&)>;
   Task<bool> Update(Account& account, std::string session, Change change);
 

@@ -244,6 +244,8 @@ ROUTER = {
          ""),
         ("Work that waits", COUNT, [("sum(parley_router_mailbox{$i})", "mailboxes"),
                                     ("sum(parley_router_parked{$i})", "parked for an edge")], ""),
+        ("Routers out of the ring", COUNT, gauge("parley_router_away"),
+         "Redis answers others, but not them. They come back by themselves."),
         ("Refused for a limit", PER_SECOND,
          [*rates("parley_router_limits_total", "limit"), (rate("parley_router_mailbox_full_total"), "mailbox")], ""),
         ("Ownership", PER_SECOND,

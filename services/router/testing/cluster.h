@@ -36,6 +36,9 @@ class ClusterTest : public ::testing::Test {
   void Configure(int routers, std::vector<std::string> settings = {});
   void Start();
   void StartRouter(std::size_t index);
+  // Redis refuses it alone, and then not any more.
+  void CutFromRedis(std::size_t router);
+  void JoinToRedis(std::size_t router);
   // As if killed: nothing is handed over.
   void KillRouter(std::size_t index);
   bool HasEdge(const std::string& instance, std::size_t router = 0) const;

@@ -8,7 +8,25 @@
 
 namespace parley::router::testing {
 
-ClusterTest::ClusterTest() = default;
+namespace {
+
+constexpr std::size_t kMostRouters = 3;
+
+std::string NameOf(std::size_t router) { return "router-" + std::to_string(router + 1); }
+
+// Each router is a user of its own.
+std::vector<std::string> RedisUsers() {
+  std::vector<std::string> arguments;
+  for (std::size_t i = 0; i < kMostRouters; ++i) {
+    const std::vector<std::string> user{"--user", NameOf(i), "on", "nopass", "~*", "&*", "+@all"};
+    arguments.insert(arguments.end(), user.begin(), user.end());
+  }
+  return arguments;
+}
+
+}  // namespace
+
+ClusterTest::ClusterTest() : redis_(RedisUsers()) {}
 ClusterTest::~ClusterTest() = default;
 
 void ClusterTest::SetUp() {
@@ -35,10 +53,12 @@ config::Config ClusterTest::ConfigOf(std::size_t index) const {
   };
   settings.insert(settings.end(), settings_.begin(), settings_.end());
   config::Config config = config::Parse(yaml, settings);
-  config.cluster.instance = "router-" + std::to_string(index + 1);
+  config.cluster.instance = NameOf(index);
   config.cluster.routers = addresses_;
   config.cluster.rosters = {"127.0.0.1:" + std::to_string(roster_->port())};
   config.redis = redis_.options();
+  config.redis.username = NameOf(index);
+  config.redis.password = "any";
   config.router.listen = addresses_.at(index);
   return config;
 }
@@ -57,6 +77,13 @@ void ClusterTest::StartRouter(std::size_t index) {
   routers_[index] = std::make_unique<Router>(loop_, ConfigOf(index), *metrics_[index]);
   RunUntil([&] { return Missing(index).empty(); });
 }
+
+void ClusterTest::CutFromRedis(std::size_t router) {
+  Redis({"ACL", "SETUSER", NameOf(router), "off"});
+  Redis({"CLIENT", "KILL", "USER", NameOf(router)});
+}
+
+void ClusterTest::JoinToRedis(std::size_t router) { Redis({"ACL", "SETUSER", NameOf(router), "on"}); }
 
 void ClusterTest::KillRouter(std::size_t index) { routers_.at(index).reset(); }
 

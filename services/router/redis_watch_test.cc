@@ -1,0 +1,181 @@
+// A router that Redis does not answer, while it answers others.
+#include "services/router/testing/managed.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using testing::Client;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class RedisWatchTest : public testing::ManagedTest {
+ protected:
+  void ConfigureWatched(int routers) {
+    Configure(routers, {"router.redis_patience=200ms", "router.redis_return=400ms"});
+  }
+  // Who leaves asks one that has had Redis for long enough.
+  void LetLeaveAndComeBack(std::size_t router) {
+    CutFromRedis(router);
+    RunUntil([&] { return Away() == 1; });
+    JoinToRedis(router);
+    RunUntil([&] { return Away() == 0; });
+  }
+  double Away() const { return Metric("parley_router_away"); }
+  double Departures() const { return Metric("parley_router_departures_total"); }
+  static std::string Account(int number) { return "user" + std::to_string(number) + "@home.example"; }
+  // Of many, so that each router is home to some.
+  void ExpectAllCanBind(const std::string& resource) {
+    std::vector<Client*> clients;
+    for (int i = 0; i < kAccounts; ++i) clients.push_back(&edge().Bind(Account(i), resource));
+    for (Client* client : clients) {
+      RunUntil([&] { return edge().answered(*client); });
+      EXPECT_THAT(client->bound().jid(), HasSubstr(resource));
+    }
+  }
+  // It is decided what to do without Redis, when this is settled.
+  void ExpectPresenceIsSettled(Client& client) {
+    client.Send("<presence><show>xa</show></presence>");
+    Settle();
+  }
+  static constexpr int kAccounts = 16;
+};
+
+TEST_F(RedisWatchTest, OthersServeTheAccountsOfARouterThatAloneHasLostRedis) {
+  ConfigureWatched(2);
+  Begin();
+  ExpectAllCanBind("one");
+  CutFromRedis(0);
+  RunUntil([&] { return Away() == 1; });
+  EXPECT_THAT(Missing(0), HasSubstr("left the ring"));
+  ExpectAllCanBind("two");
+  JoinToRedis(0);
+  RunUntil([&] { return Away() == 0; });
+  EXPECT_EQ(Missing(0), "");
+  ExpectAllCanBind("three");
+  CutFromRedis(1);
+  RunUntil([&] { return Departures() == 2; });
+  ExpectAllCanBind("four");
+}
+
+TEST_F(RedisWatchTest, WhatIsUnderWayComesOnceAndInOrder) {
+  ConfigureWatched(2);
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  int number = 0;
+  for (const std::size_t router : {0, 1}) {
+    for (int i = 0; i < 20; ++i) Chat(++number);
+    CutFromRedis(router);
+    const double before = Departures();
+    RunUntil([&] {
+      Chat(++number);
+      return Departures() > before;
+    });
+    for (int i = 0; i < 20; ++i) Chat(++number);
+    JoinToRedis(router);
+    RunUntil([&] {
+      Chat(++number);
+      return Away() == 0;
+    });
+  }
+  ExpectIds(romeo, Numbers(1, number + 1));
+}
+
+TEST_F(RedisWatchTest, ASessionIsResumedThoughItsHomeHasLostRedis) {
+  ConfigureWatched(2);
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  LetLeaveAndComeBack(1);
+  for (const std::size_t router : {0, 1}) {
+    CutFromRedis(router);
+    Client& resumed = Resumed(router == 0 ? second() : first(), romeo);
+    EXPECT_EQ(resumed.resumed().jid(), kOrchard) << router << resumed.resumed().ShortDebugString();
+    JoinToRedis(router);
+    RunUntil([&] { return Away() == 0; });
+  }
+}
+
+// Nobody is refused meanwhile.
+TEST_F(RedisWatchTest, AResourceIsBoundThoughItsHomeHasLostRedis) {
+  ConfigureWatched(2);
+  Begin();
+  ExpectAllCanBind("one");
+  LetLeaveAndComeBack(1);
+  for (const std::size_t router : {0, 1}) {
+    CutFromRedis(router);
+    ExpectAllCanBind("two" + std::to_string(router));
+    EXPECT_EQ(Away(), 1);
+    JoinToRedis(router);
+    RunUntil([&] { return Away() == 0; });
+  }
+}
+
+// Were it told that its presence is known, the router that takes over would not know of it.
+TEST_F(RedisWatchTest, WhatIsSaidBeforeARouterLeavesIsKnownToTheNext) {
+  ConfigureWatched(2);
+  Begin();
+  Client& benvolio = Online("benvolio@home.example/square");  // no contact's home holds back what he is told
+  LetLeaveAndComeBack(1);
+  for (const std::size_t router : {0, 1}) {
+    const std::string status = "cut" + std::to_string(router);
+    CutFromRedis(router);
+    benvolio.Send("<presence><status>" + status + "</status></presence>");
+    RunUntil([&] { return Away() == 1; });
+    Settle();
+    EXPECT_THAT(Redis({"HVALS", "parley:s:{benvolio@home.example}"}), HasSubstr(status));
+    JoinToRedis(router);
+    RunUntil([&] { return Away() == 0; });
+  }
+}
+
+// The router that takes over has it, too, and nobody is told that it could not be delivered.
+TEST_F(RedisWatchTest, WhatWaitsForRedisIsNotGivenUpByARouterThatHasLeft) {
+  Configure(2, {"router.redis_patience=200ms", "router.redis_return=400ms", "router.delivery_timeout=400ms"});
+  for (int i = 0; i < kAccounts; ++i) roster_->AddAccount(Account(i));
+  Begin();
+  LetLeaveAndComeBack(1);
+  juliet().Take();
+  CutFromRedis(0);
+  for (int i = 0; i < kAccounts; ++i) Chat(i, Account(i));  // not in memory
+  RunUntil([&] { return Away() == 1; });
+  EXPECT_THAT(Received(juliet()), Each(Not(HasSubstr("type='error'"))));
+  for (int i = 0; i < kAccounts; ++i) EXPECT_EQ(roster_->offline_count(Account(i)), 1u);
+}
+
+TEST_F(RedisWatchTest, NobodyLeavesIfNobodyHasRedis) {
+  ConfigureWatched(2);
+  Begin();
+  LetLeaveAndComeBack(0);
+  CutFromRedis(0);
+  CutFromRedis(1);
+  ExpectPresenceIsSettled(juliet());
+  EXPECT_EQ(Departures(), 1);  // the first
+}
+
+TEST_F(RedisWatchTest, WhoLosesRedisWhenAnotherHasLeftStays) {
+  ConfigureWatched(2);
+  Begin();
+  CutFromRedis(0);
+  RunUntil([&] { return Away() == 1; });
+  ExpectPresenceIsSettled(juliet());
+  CutFromRedis(1);
+  ExpectPresenceIsSettled(juliet());
+  EXPECT_EQ(Departures(), 1);
+  JoinToRedis(0);
+  JoinToRedis(1);
+  RunUntil([&] { return Away() == 0; });
+  ExpectAllCanBind("again");
+}
+
+TEST_F(RedisWatchTest, TheOnlyRouterStays) {
+  ConfigureWatched(1);
+  Begin();
+  CutFromRedis(0);
+  ExpectPresenceIsSettled(juliet());
+  EXPECT_EQ(Departures(), 0);
+}
+
+}  // namespace
+}  // namespace parley::router
