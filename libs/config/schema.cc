@@ -336,6 +336,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.max_rosters_cached, Number(10, kMany), "Rosters kept in memory."),
       ROW(router.max_mailbox, Number(10, kMany), "Stanzas that may wait for one account."),
       ROW(router.max_parked, Number(1, 10'000'000), "Stanzas that wait for one edge whose link broke."),
+      ROW(router.max_deferred, Number(1, 10'000'000),
+          "Stanzas that ended sessions left, and that wait for Redis beside their account. With that many, further "
+          "accounts wait as a whole."),
       ROW(router.max_directed, Number(1, 1'000'000), "Directed presence kept per session (64 bytes each on average)."),
       ROW(router.offline_batch, Number(1, 10'000), "Offline messages delivered at a time."),
       ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)), "Wait for the roster service."),

@@ -71,12 +71,16 @@ struct Metrics {
         unacknowledged_elsewhere(Unacknowledged("elsewhere")),
         reaped_nodes(registry.Counter("parley_router_reaped_nodes_total", "Dead edges cleaned up after")),
         reaped_sessions(registry.Counter("parley_router_reaped_sessions_total", "Sessions of dead edges ended")),
+        deferred(registry.Gauge("parley_router_deferred", "Stanzas that ended sessions left, and that wait for Redis")),
+        standstills(registry.Counter("parley_router_standstills_total",
+                                     "Answers about ended sessions that came too late to act on")),
         limits_directed(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_directed"}})),
         limits_resources(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_resources"}})),
         limits_queue(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_stanzas"}})),
         limits_queue_bytes(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_bytes"}})),
+        limits_deferred(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_deferred"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         limits_settling(
@@ -125,10 +129,13 @@ struct Metrics {
   prometheus::Counter& unacknowledged_elsewhere;  // another router has taken care of it
   prometheus::Counter& reaped_nodes;
   prometheus::Counter& reaped_sessions;
+  prometheus::Gauge& deferred;
+  prometheus::Counter& standstills;
   prometheus::Counter& limits_directed;
   prometheus::Counter& limits_resources;
   prometheus::Counter& limits_queue;
   prometheus::Counter& limits_queue_bytes;
+  prometheus::Counter& limits_deferred;
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;

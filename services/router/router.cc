@@ -22,6 +22,7 @@ Options OptionsOf(const config::Config& config) {
   options.max_accounts = router.max_accounts_cached;
   options.max_rosters = router.max_rosters_cached;
   options.max_mailbox = router.max_mailbox;
+  options.max_deferred = router.max_deferred;
   options.max_parked = router.max_parked;
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;

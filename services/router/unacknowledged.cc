@@ -102,6 +102,7 @@ Task<Result<Unacknowledged::Whose>> Unacknowledged::Ask(const Account& account, 
     if (!finished) co_return finished.error();
     if (*finished) co_return Whose::kAnothers;
     if (Clock::now() - asked < options_.standstill) co_return Whose::kOurs;
+    parts_.metrics.standstills.Increment();
   }
   co_return Error("Redis answers too late");
 }
@@ -110,12 +111,19 @@ Task<bool> Unacknowledged::Owed(const Account& account, Held& held) {
   const std::string session = held.envelope->unacknowledged_by();
   const auto deferred = deferred_.find(session);
   if (deferred != deferred_.end()) {
-    deferred->second.push_back(std::move(held));
+    Keep(deferred->second, std::move(held));
     co_return false;
   }
-  const auto whose = co_await Ask(account, session);
+  auto whose = co_await Ask(account, session);
+  // In the account's turn: what comes meanwhile waits in its mailbox, which has a limit of its own. What a session left
+  // stays together and in order.
+  if (!whose && deferring_ >= options_.max_deferred) parts_.metrics.limits_deferred.Increment();
+  while (!whose && deferring_ >= options_.max_deferred) {
+    co_await SleepFor(kRetry);
+    whose = co_await Ask(account, session);
+  }
   if (!whose) {
-    deferred_[session].push_back(std::move(held));
+    Keep(deferred_[session], std::move(held));
     parts_.tasks.Spawn("defer_unacknowledged", Defer(account.bare(), session));
     co_return false;
   }
@@ -125,11 +133,18 @@ Task<bool> Unacknowledged::Owed(const Account& account, Held& held) {
   co_return false;
 }
 
+void Unacknowledged::Keep(std::vector<Held>& deferred, Held held) {
+  deferred.push_back(std::move(held));
+  parts_.metrics.deferred.Set(static_cast<double>(++deferring_));
+}
+
 Task<void> Unacknowledged::Defer(std::string bare, std::string session) {
   do {
     co_await SleepFor(kRetry);
   } while (!parts_.store.up());
   auto deferred = deferred_.extract(session);
+  deferring_ -= deferred.mapped().size();
+  parts_.metrics.deferred.Set(static_cast<double>(deferring_));
   parts_.accounts.PostFirst(bare, std::move(deferred.mapped()));
 }
 

@@ -61,6 +61,7 @@ class Unacknowledged {
   Task<Result<Whose>> TryAgain(const Account& account, const Ended& ended, Receipt told);
   Task<Result<Whose>> Load(const Account& account, const Ended& ended, Receipt told);
   Task<Result<Whose>> Ask(const Account& account, std::string session);
+  void Keep(std::vector<Held>& deferred, Held held);
   Task<void> Defer(std::string bare, std::string session);
   Task<void> Later(std::string bare, Ended ended, Receipt told);
   Task<void> HandleLate(const Account& account, Ended ended, Receipt told);
@@ -78,6 +79,7 @@ class Unacknowledged {
   std::map<std::string, std::unique_ptr<QueueMemory>> had_;
   std::deque<Past> past_;                              // oldest first
   std::map<std::string, std::vector<Held>> deferred_;  // by the session that left it; until Redis is back
+  std::size_t deferring_ = 0;                          // in all
 };
 
 }  // namespace parley::router

@@ -440,6 +440,43 @@ TEST_F(UnacknowledgedTest, WhatCannotBeKnownToBeOwedWaitsForRedis) {
   EXPECT_EQ(Ids(TakeOffline()), (std::vector<std::string>{"1", "5", "2", "3", "4"}));
 }
 
+// So much that waits for Redis is too much: the other account waits as a whole.
+TEST_F(UnacknowledgedTest, NotTooMuchWaitsForRedisBesideItsAccount) {
+  Configure(1, {"router.max_deferred=1"});
+  Begin();
+  const std::string mercutio = "mercutio@home.example/street";
+  Client& romeo = Managed(first(), kOrchard);
+  Client& other = Managed(second(), mercutio);
+  for (int i = 1; i < 4; ++i) Chat(i);
+  for (int i = 4; i < 7; ++i) Chat(i, mercutio);
+  ExpectIds(romeo, Numbers(1, 4));
+  ExpectIds(other, Numbers(4, 7));
+  roster_->SetHolding(true);
+  romeo.Close();
+  other.Close();
+  RunUntil([&] { return roster_->held() == 2; });
+  redis_.Pause();
+  RunUntil([&] { return !Missing().empty(); });
+  roster_->SetHolding(false);
+  RunUntil([&] { return Metric("parley_router_limits_total{limit=\"max_deferred\"}") == 1; });
+  RunUntil([&] { return Metric("parley_router_deferred") == 2; });
+  redis_.Resume();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Metric("parley_router_deferred"), 0);
+  EXPECT_EQ(Ids(juliet().received()), Numbers(4, 7));  // nothing is stored for Mercutio: they are bounced
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 4));
+}
+
+// Redis answers, but so late that another router may have done it meanwhile: it is asked again.
+TEST_F(UnacknowledgedTest, AnAnswerThatComesTooLateIsAskedForAgain) {
+  CloseWhileTheRosterHolds(2);
+  Redis({"CLIENT", "PAUSE", "1000"});
+  roster_->SetHolding(false);
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 2; });
+  EXPECT_EQ(Metric("parley_router_standstills_total"), 1);
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 3));
+}
+
 TEST_F(UnacknowledgedTest, ContactsAreToldByTheRouterThatTakesCareOfIt) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
