@@ -336,6 +336,10 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.max_rosters_cached, Number(10, kMany), "Rosters kept in memory."),
       ROW(router.max_mailbox, Number(10, kMany), "Stanzas that may wait for one account."),
       ROW(router.max_parked, Number(1, 10'000'000), "Stanzas that wait for one edge whose link broke."),
+      ROW(router.remember_diverted, Number(0, 100'000),
+          "Messages for a resource that is not bound, and that went to other sessions of the account, which are "
+          "remembered for each account: sent again after a fault, they do not go to the resource that is bound by "
+          "then."),
       ROW(router.max_deferred, Number(1, 10'000'000),
           "Stanzas that ended sessions left, and that wait for Redis beside their account. With that many, further "
           "accounts wait as a whole."),

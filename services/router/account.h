@@ -13,6 +13,7 @@ namespace parley::router {
 using session::v1::Record;
 
 class QueueMemory;
+class Diverted;
 
 // A bound resource.
 struct Session {
@@ -71,6 +72,8 @@ class Account {
   std::vector<Record>& retired() { return retired_; }
   // Sessions that another router gave to another edge, as they were until then.
   std::vector<Record>& moved() { return moved_; }
+  // Null: nothing was. An idle account needs no room for it.
+  std::shared_ptr<Diverted>& diverted() { return diverted_; }
 
  private:
   std::string bare_;
@@ -78,6 +81,7 @@ class Account {
   std::vector<Session> vanished_;
   std::vector<Record> retired_;
   std::vector<Record> moved_;
+  std::shared_ptr<Diverted> diverted_;
   std::chrono::steady_clock::time_point nothing_stored_until_;
 };
 

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
 #include "libs/xmpp/jid.h"
+#include "services/router/diverted.h"
 #include "services/router/subscriptions.h"
 
 namespace parley::router {
@@ -56,9 +59,11 @@ class Copies {
 
 }  // namespace
 
-Delivery::Delivery(Sender& sender, Offline& offline) : sender_(sender), offline_(offline) {}
+Delivery::Delivery(Sender& sender, Offline& offline, const Options& options)
+    : sender_(sender), offline_(offline), remember_diverted_(options.remember_diverted) {}
 
 bool Delivery::MessageNow(Account& account, Held& held) {
+  if (DivertedBefore(account, held)) return true;
   const Envelope& envelope = *held.envelope;
   Session* named = Named(account, envelope);
   Address address = Address::kBare;
@@ -71,12 +76,9 @@ bool Delivery::MessageNow(Account& account, Held& held) {
     case Outcome::kDeliverThere:
       There(*named, std::move(held));
       break;
-    case Outcome::kDeliverMostAvailable: {
-      const int highest = account.highest_priority();
-      ToEach(account, std::move(held),
-             [highest](const Session& s) { return s.available() && s.record.priority() == highest; });
+    case Outcome::kDeliverMostAvailable:
+      MostAvailable(account, std::move(held));
       break;
-    }
     case Outcome::kDeliverAll:
       ToEach(account, std::move(held), [](const Session& s) { return s.takes_messages(); });
       break;
@@ -91,6 +93,35 @@ bool Delivery::MessageNow(Account& account, Held& held) {
       held = Held();
       break;
   }
+  return true;
+}
+
+void Delivery::MostAvailable(Account& account, Held held) {
+  const int highest = account.highest_priority();
+  const auto wanted = [highest](const Session& s) { return s.available() && s.record.priority() == highest; };
+  if (!xmpp::ResourceOf(held.envelope->to()).empty()) NoteDiverted(account, *held.envelope, wanted);
+  ToEach(account, std::move(held), wanted);
+}
+
+template <class Wanted>
+void Delivery::NoteDiverted(Account& account, const Envelope& envelope, Wanted wanted) {
+  if (remember_diverted_ == 0) return;
+  std::vector<std::string> to;
+  for (const auto& session : account.sessions()) {
+    if (wanted(session)) to.push_back(session.id());
+  }
+  if (!account.diverted()) account.diverted() = std::make_shared<Diverted>();
+  account.diverted()->Note(envelope, std::move(to), remember_diverted_);
+}
+
+bool Delivery::DivertedBefore(Account& account, Held& held) {
+  if (!held.envelope->repeat() || !account.diverted()) return false;
+  const auto to = account.diverted()->Sessions(*held.envelope);
+  const auto had_it = [&to](const Session& s) { return std::find(to.begin(), to.end(), s.id()) != to.end(); };
+  const auto& all = account.sessions();
+  if (std::none_of(all.begin(), all.end(), had_it)) return false;
+  sender_.metrics().diverted_again.Increment();
+  ToEach(account, std::move(held), had_it);
   return true;
 }
 

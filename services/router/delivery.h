@@ -4,6 +4,7 @@
 #include "services/router/account_table.h"
 #include "services/router/delivery_rules.h"
 #include "services/router/offline.h"
+#include "services/router/options.h"
 #include "services/router/sender.h"
 
 namespace parley::router {
@@ -11,7 +12,7 @@ namespace parley::router {
 // Stanzas for a user of ours (RFC 6121 section 8.5): to which of its sessions they go.
 class Delivery {
  public:
-  Delivery(Sender& sender, Offline& offline);
+  Delivery(Sender& sender, Offline& offline, const Options& options);
 
   // False: it has to be stored, see StoreMessage.
   bool MessageNow(Account& account, Held& held);
@@ -26,12 +27,18 @@ class Delivery {
   void GiveUp(Held held, const xmpp::StanzaError& error);
 
  private:
+  void MostAvailable(Account& account, Held held);
+  template <class Wanted>
+  void NoteDiverted(Account& account, const Envelope& envelope, Wanted wanted);
+  // True: it was sent again, and went to others when it came first.
+  bool DivertedBefore(Account& account, Held& held);
   template <class Wanted>
   void ToEach(Account& account, Held held, Wanted wanted);
   void There(Session& session, Held held);
 
   Sender& sender_;
   Offline& offline_;
+  const std::size_t remember_diverted_;
 };
 
 }  // namespace parley::router

@@ -220,6 +220,22 @@ TEST_F(DeliveryTest, AFullQueueIsAnsweredWithResourceConstraint) {
   EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("resource-constraint")));
 }
 
+TEST_F(DeliveryTest, WhatWentToOthersDoesNotComeAgainForTheResourceThatIsBoundMeanwhile) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& balcony = Online("juliet@home.example/balcony");
+  romeo.Send(Message("juliet@home.example/hall", "chat"));
+  EXPECT_THAT(Received(balcony), SizeIs(1));
+  auto again = std::make_unique<rpc::Envelope>(edge().last());
+  Client& hall = Online("juliet@home.example/hall");
+  Received(hall);
+  edge().SendAgain(std::move(again));
+  EXPECT_THAT(Received(hall), IsEmpty());
+  EXPECT_EQ(edge().repeats(), 1);
+  EXPECT_EQ(Metric("parley_router_diverted_again_total"), 1);
+  romeo.Send(Message("juliet@home.example/hall", "chat"));
+  EXPECT_THAT(Received(hall), SizeIs(1));
+}
+
 TEST_F(DeliveryTest, WhatOneOfSeveralSessionsTakesIsDelivered) {
   Client& romeo = Online("romeo@home.example/orchard");
   testing::Edge& slow = AddEdge("c2s-2");

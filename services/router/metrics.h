@@ -74,6 +74,8 @@ struct Metrics {
         deferred(registry.Gauge("parley_router_deferred", "Stanzas that ended sessions left, and that wait for Redis")),
         standstills(registry.Counter("parley_router_standstills_total",
                                      "Answers about ended sessions that came too late to act on")),
+        diverted_again(registry.Counter("parley_router_diverted_again_total",
+                                        "Messages sent again that had gone to other sessions than the one they name")),
         limits_directed(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_directed"}})),
         limits_resources(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_resources"}})),
@@ -131,6 +133,7 @@ struct Metrics {
   prometheus::Counter& reaped_sessions;
   prometheus::Gauge& deferred;
   prometheus::Counter& standstills;
+  prometheus::Counter& diverted_again;
   prometheus::Counter& limits_directed;
   prometheus::Counter& limits_resources;
   prometheus::Counter& limits_queue;

@@ -5,16 +5,12 @@
 #include "libs/base/ids.h"
 
 namespace parley::router {
-namespace {
 
-// 0: none.
 std::uint64_t IdentityOf(const link::v1::Envelope& envelope) {
   if (envelope.answers() != 0) return StableHash("answer", envelope.answers());
   const session::Mark mark = session::MarkOf(envelope);
   return mark.origin == 0 ? 0 : mark.origin ^ (mark.seq * 0x9e3779b97f4a7c15);
 }
-
-}  // namespace
 
 QueueMemory::QueueMemory(const session::QueueContents& contents) {
   for (const auto& seen : contents.header.seen()) {

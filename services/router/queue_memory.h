@@ -9,6 +9,9 @@
 
 namespace parley::router {
 
+// By what a stanza that is delivered again is recognised. 0: by nothing.
+std::uint64_t IdentityOf(const link::v1::Envelope& envelope);
+
 // Which stanzas a session's queue holds, or held lately: what is delivered again after a fault is recognised by it.
 class QueueMemory {
  public:

@@ -23,6 +23,7 @@ Options OptionsOf(const config::Config& config) {
   options.max_rosters = router.max_rosters_cached;
   options.max_mailbox = router.max_mailbox;
   options.max_deferred = router.max_deferred;
+  options.remember_diverted = router.remember_diverted;
   options.max_parked = router.max_parked;
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
@@ -104,7 +105,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       fanout_(sender_),
       pushes_(sender_),
       offline_(tasks_, sender_, rosters_, options_),
-      delivery_(sender_, offline_),
+      delivery_(sender_, offline_, options_),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, sender_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
                                 metrics_, redis_watch_,

@@ -82,7 +82,7 @@ class Run:
     async def strike(self, kind, service, victim=None, seconds=None, partition=None):
         """One fault, and the recovery after it."""
         fault = await self.saboteur.strike(kind, service, victim, seconds, partition)
-        await self.world.until(self.world.settled, f"recovery from {fault.text}", RECOVERY_SECONDS)
+        await self.world.until(self.world.all_seen_well(), f"recovery from {fault.text}", RECOVERY_SECONDS)
         fault.recovered = self.world.now()
         self.say(f"{fault.text}: recovered {fault.recovered - fault.healed:.1f} s after its end")
 

@@ -121,9 +121,20 @@ class World:
         """Nobody who wants to be there is not, and nobody's stanzas are stuck."""
         if self.stopping:
             return all(session.settled for session in self.sessions)
-        return all(
-            session.attached and session.fresh for session in self.sessions if session.away_until <= self.now() - 1
-        )
+        return all(self.well(session) for session in self.sessions)
+
+    def well(self, session):
+        return session.away_until > self.now() - 1 or (session.attached and session.fresh)
+
+    def all_seen_well(self):
+        """A condition: each session was well once, since this call. Among many, some are always just being cut off."""
+        missing = set(self.sessions)
+
+        def met():
+            missing.difference_update([session for session in missing if self.well(session)])
+            return not missing
+
+        return met
 
     async def until(self, condition, what, seconds=60, pause=0.05):
         deadline = self.now() + seconds
