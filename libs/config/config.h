@@ -155,11 +155,11 @@ struct Router {
   std::uint32_t max_resources_per_account = 32;
   std::uint32_t max_accounts_cached = 500000;
   std::uint32_t max_rosters_cached = 50000;
-  std::uint32_t max_mailbox = 10000;      // stanzas waiting for one account
-  std::uint32_t remember_diverted = 100;  // messages of an account that went to other sessions than the one they name
-  std::uint32_t max_deferred = 100000;    // left by ended sessions, waiting for Redis beside their account
-  std::uint32_t max_parked = 100000;      // stanzas waiting for one edge whose link broke
-  std::uint32_t max_directed = 1000;      // directed-presence targets remembered per session
+  std::uint32_t max_mailbox = 10000;     // stanzas waiting for one account
+  std::uint32_t remember_diverted = 16;  // messages of an account that went to other sessions than the one they name
+  std::uint32_t max_deferred = 100000;   // left by ended sessions, waiting for Redis beside their account
+  std::uint32_t max_parked = 100000;     // stanzas waiting for one edge whose link broke
+  std::uint32_t max_directed = 1000;     // directed-presence targets remembered per session
   std::uint32_t offline_batch = 100;
   Milliseconds roster_timeout{5000};
   Milliseconds delivery_timeout{10000};  // an account cannot be read, or a queue not written, without Redis

@@ -125,7 +125,7 @@ const std::vector<Row<Config>>& Rows() {
           "How long an acknowledgement may wait for company when nothing else is to be sent."),
       ROW(link.busy_ack_delay, Duration(milliseconds(0), seconds(1)),
           "The same on a stream that had something else to send that lately: more will come, and an acknowledgement "
-          "that travels alone wakes both ends for nothing else. Less than `link.ack_delay`: that."),
+          "that travels alone wakes both ends for nothing else. At least `link.ack_delay`, and 0 if that is 0."),
       ROW(link.max_asks, Number(1, kMany), "Requests that may await their replies on one stream; more fail at once."),
       ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)),
           "Longest wait for a peer to introduce itself: to be connected, for TLS, HTTP/2 and, on a stream, its hello."),
@@ -336,10 +336,10 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.max_rosters_cached, Number(10, kMany), "Rosters kept in memory."),
       ROW(router.max_mailbox, Number(10, kMany), "Stanzas that may wait for one account."),
       ROW(router.max_parked, Number(1, 10'000'000), "Stanzas that wait for one edge whose link broke."),
-      ROW(router.remember_diverted, Number(0, 100'000),
+      ROW(router.remember_diverted, Number(0, 1'000),
           "Messages for a resource that is not bound, and that went to other sessions of the account, which are "
-          "remembered for each account: sent again after a fault, they do not go to the resource that is bound by "
-          "then."),
+          "remembered for each account while it is in memory: sent again after a fault, they do not go to the resource "
+          "that is bound by then."),
       ROW(router.max_deferred, Number(1, 10'000'000),
           "Stanzas that ended sessions left, and that wait for Redis beside their account. With that many, further "
           "accounts wait as a whole."),

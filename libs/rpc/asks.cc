@@ -47,4 +47,11 @@ void Asks::FailAll(const Error& error) {
   }
 }
 
+void Asks::FailAllLater(const Error& error) {
+  for (auto& [id, ask] : std::exchange(waiting_, {})) {
+    meter_.AskFailed();
+    loop_.Post([done = std::move(ask.done), error] { done(error); });
+  }
+}
+
 }  // namespace parley::rpc

@@ -21,6 +21,8 @@ class Asks {
   // False: unknown, perhaps timed out.
   bool Answer(link::v1::Reply& reply);
   void FailAll(const Error& error);
+  // The same, from the loop: the caller is in the middle of something.
+  void FailAllLater(const Error& error);
   std::size_t size() const { return waiting_.size(); }
 
  private:

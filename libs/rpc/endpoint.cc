@@ -261,6 +261,7 @@ void Endpoint::WhenSettled(std::function<void()> settled) {
 
 std::vector<Held> Endpoint::Reclaim() {
   auto held = outbox_.TakeAll();
+  asks_.FailAllLater(Error(kLinkBroken));
   Close();
   return held;
 }
@@ -329,7 +330,8 @@ bool Endpoint::Gather() {
 void Endpoint::DelayAcks() {
   if (ack_timer_.armed()) return;
   const auto& options = role_->options;
-  const bool busy = CoarseNow() - last_company_ <= options.busy_ack_delay;
+  // The coarse clock may choose wrongly by a tick, which costs no more than the other delay.
+  const bool busy = options.ack_delay.count() > 0 && CoarseNow() - last_company_ <= options.busy_ack_delay;
   ack_timer_ = loop_.After(busy ? std::max(options.ack_delay, options.busy_ack_delay) : options.ack_delay, [this] {
     acks_due_ = true;
     ScheduleFlush();

@@ -166,12 +166,30 @@ TEST_F(RingFailoverTest, WhoIsAwayServesAsLongAsNobodyElseDoes) {
   EXPECT_TRUE(edge_.availability.empty());
 }
 
+TEST_F(RingFailoverTest, WhatOneWhoIsAwayWasAskedIsAskedOfWhoServesAgain) {
+  MakeRouters(2);
+  MakeRing({&router(0), &router(1)});
+  const std::string key = KeyOn(router(1));
+  router(0).server().Announce(Standing::kAway);
+  RunUntil(loop_, [&] { return router(0).downs == 1 && ring_->links().size() == 2; });
+  router(1).Die();
+  RunUntil(loop_, [&] { return ring_->InstanceFor(key) == router(0).instance(); });
+  router(0).respond_at_once = false;
+  std::string answer;
+  ring_->Ask(key, "question", 10s, [&](Result<std::string> said) { answer = said ? *said : said.error().message(); });
+  RunUntil(loop_, [&] { return router(0).responds.size() == 1; });
+  router(1).Start();
+  RunUntil(loop_, [&] { return !answer.empty(); });
+  EXPECT_EQ(answer, "re: question");
+}
+
 TEST_F(RingFailoverTest, AllServeIfAllAreAway) {
   MakeRouters(2);
   MakeRing({&router(0), &router(1)});
   const std::string first = KeyOn(router(0));
   const std::string second = KeyOn(router(1));
   for (const auto& router : routers_) router->server().Announce(Standing::kAway);
+  RunUntil(loop_, [&] { return router(0).downs == 1 && router(1).downs == 1; });
   Send(first, 1);
   Send(second, 1);
   RunUntil(loop_, [&] { return ring_->links().size() == 2 && ring_->unacknowledged() == 0; });

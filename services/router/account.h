@@ -20,6 +20,8 @@ struct Session {
   Record record;
   // Redis was away when it changed last: to be written when the account is read again.
   bool unsaved = false;
+  // And others have served the account since: what they have written counts.
+  bool outdated = false;
   // Offline messages were not all taken by its edge: the rest is sent when it is resumed.
   bool unflushed = false;
   // Its presence is written, but those who may see it were not told yet: their turn comes with the client's stanza.

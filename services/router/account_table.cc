@@ -216,10 +216,11 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
     next.record = std::move(record);
     if (Session* known = account.WithId(next.id()); known != nullptr) {
       next.unflushed = known->unflushed;
-      next.unsaved = known->unsaved;
+      const bool written = known->record.revision() != next.record.revision();
+      next.unsaved = known->unsaved && !(known->outdated && written);
       next.unannounced = known->unannounced;
       if (!known->away() && !SameClaim(known->record, next.record)) account.moved().push_back(known->record);
-      if (known->unsaved) Apply(known->record, next.record);
+      if (next.unsaved) Apply(known->record, next.record);
     }
     sessions.push_back(std::move(next));
   }
@@ -252,6 +253,7 @@ Task<void> AccountTable::SaveUnsaved(Account& account) {
     if (!written || *written == SessionStore::Write::kConflict) continue;
     session.record = std::move(next);
     session.unsaved = false;
+    session.outdated = false;
   }
 }
 
@@ -283,9 +285,9 @@ void AccountTable::Invalidate(const std::string* key) {
   if (!slot.busy) Drop(slot);
 }
 
-void AccountTable::ForgetUnsaved() {
+void AccountTable::DoubtUnsaved() {
   for (auto& [bare, slot] : slots_) {
-    for (auto& session : slot->account.sessions()) session.unsaved = false;
+    for (auto& session : slot->account.sessions()) session.outdated = true;
   }
 }
 

@@ -68,8 +68,8 @@ class AccountTable {
 
   // By the key of Redis that changed; nullptr: any may have.
   void Invalidate(const std::string* key);
-  // Others have taken our accounts over, and with them all that was not acknowledged yet.
-  void ForgetUnsaved();
+  // Others serve our accounts from now on: what we could not write yet, we write only where they have written nothing.
+  void DoubtUnsaved();
   // What comes after the stanza that is being handled for the account; null: nothing yet, or no stanza.
   const rpc::Envelope* Next(const Account& account) const;
 

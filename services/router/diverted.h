@@ -10,9 +10,9 @@
 
 namespace parley::router {
 
-// The latest messages for resources that were not bound, which went to other sessions of their account instead (RFC
-// 6121 8.5.3.2.1). Whoever sends one again after a fault may find the resource bound meanwhile: it is no new message
-// for that.
+// The latest messages for resources that were not bound, which went to other sessions of their account instead
+// (RFC 6121 8.5.3.2.1), while one router has the account in memory. Whoever sends one again after a fault may find the
+// resource bound meanwhile: it is no new message for that.
 class Diverted {
  public:
   // Forgets the oldest beyond `most`. Nothing is known of what has no identity (IdentityOf).

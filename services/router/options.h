@@ -17,7 +17,7 @@ struct Options {
   std::size_t max_mailbox = 10000;
   int max_directed = 1000;
   std::size_t max_deferred = 100000;  // left by ended sessions, waiting for Redis
-  std::size_t remember_diverted = 100;
+  std::size_t remember_diverted = 16;
   std::size_t max_parked = 100000;  // envelopes that wait for one edge
   std::uint32_t offline_batch = 100;
   std::chrono::milliseconds roster_timeout{5000};

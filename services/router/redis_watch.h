@@ -36,7 +36,7 @@ class RedisWatch {
   // We have left the ring.
   bool away() const { return away_; }
   // The connection is lost, and it is not clear yet whether we leave: what would be done without Redis waits for that.
-  bool undecided() const { return !redis_.up() && !away_ && rounds_ < kRounds; }
+  bool undecided() const { return !redis_.up() && !away_ && !stopping_ && rounds_ < kRounds; }
   // Returns when that is clear.
   Task<void> Decide() const;
   // Another router's question (session.v1.AskRedis).

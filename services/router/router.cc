@@ -179,7 +179,7 @@ std::string Router::MissingRedis() const {
 // What we hold comes to those that take over from its senders, whose links to us break.
 void Router::Leave() {
   asks_.Abandon();
-  accounts_.ForgetUnsaved();
+  accounts_.DoubtUnsaved();
   peers_.Announce(rpc::Standing::kAway);
   server_.Announce(rpc::Standing::kAway);
 }

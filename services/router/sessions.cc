@@ -195,15 +195,16 @@ Task<bool> Sessions::IsOver(Account& account, Record record) {
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {
   for (int i = 0; i < kTries; ++i) {
+    const bool undecided = parts_.redis.undecided();
     co_await parts_.redis.Decide();
+    if (undecided && parts_.redis.away()) co_return false;  // those that told us tell another router
     Session* session = account.WithId(session_id);
     if (session == nullptr) co_return false;
     Record next = session->record;
     change(next);
     if (!parts_.store.up()) {
       session->record = std::move(next);
-      // Who serves our accounts while we are away is told by those that told us.
-      session->unsaved = !parts_.redis.away();
+      session->unsaved = true;
       co_return true;
     }
     next.set_revision(next.revision() + 1);

@@ -473,7 +473,7 @@ TEST_F(UnacknowledgedTest, AnAnswerThatComesTooLateIsAskedForAgain) {
   Redis({"CLIENT", "PAUSE", "1000"});
   roster_->SetHolding(false);
   RunUntil([&] { return roster_->offline_count("romeo@home.example") == 2; });
-  EXPECT_EQ(Metric("parley_router_standstills_total"), 1);
+  EXPECT_GE(Metric("parley_router_standstills_total"), 1);
   EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 3));
 }
 
