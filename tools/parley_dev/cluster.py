@@ -284,7 +284,7 @@ class Cluster:
             return 0, str(error)
 
     def unready_reason(self, name):
-        return self.http(name, "/readyz")[1].strip()
+        return self.http(name, "/readyz")[1].strip() if name in self.instances() else self.state(name)
 
     def state(self, name):
         if not Process(self.directory, name).pid():
