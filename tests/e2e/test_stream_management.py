@@ -163,7 +163,6 @@ async def test_what_comes_after_bad_xml_is_not_handled(world):
     assert body(await juliet.until(is_message)) == "good"
     raw = await authenticated(world, romeo.jid)
     answer = await raw.resume(romeo)
-    # Known: h too low where no router has acknowledged the good one yet. Never what came behind the bad XML.
-    assert answer.get("h") in (None, str(h), str(h + 1))
+    assert answer.get("h") in (None, str(h + 1))
     await raw.sync() if answer.tag == RESUMED else await raw.bind()
     assert not [e for e in await juliet.sync() if is_message(e)]
