@@ -42,11 +42,12 @@ bool Resume::Take(const xml::Child& child) {
 void Resume::Try() {
   auto& context = stream_.context();
   auto* here = context.sessions.Find(previous_);
-  if (!here) return StartClaim();
-  if (here->state() == Session::State::kBinding) {  // another stream is at it
-    retry_ = context.loop.After(kRetryDelay, WhileAlive(shared_from_this(), [](Resume& self) { self.Try(); }));
-    return;
+  if (!here) {
+    auto* ending = context.sessions.FindEnding(previous_);
+    // What its client sent last may not be noted yet as handled.
+    return ending && ending->management() && !ending->departure().told() ? TryLater() : StartClaim();
   }
+  if (here->state() == Session::State::kBinding) return TryLater();  // another stream is at it
   const bool own = here->jid().bare() == stream_.identity()->account.str();
   if (!own || !here->management() || here->management()->resume_ms() == 0)
     return Refuse("item-not-found", std::nullopt);
@@ -57,6 +58,11 @@ void Resume::Try() {
   session_->Replace("resumed by another connection");
   session_->departure().QuiesceToResume(StoredQueue::Close::kOpen,
                                         WhileAlive(shared_from_this(), [](Resume& self, bool) { self.OnQuiet(); }));
+}
+
+void Resume::TryLater() {
+  auto again = [](Resume& self) { self.Try(); };
+  retry_ = stream_.context().loop.After(kRetryDelay, WhileAlive(shared_from_this(), again));
 }
 
 void Resume::Abandon() { retry_.Cancel(); }

@@ -24,6 +24,7 @@ class Resume final : public Feature, public std::enable_shared_from_this<Resume>
 
  private:
   void Try();
+  void TryLater();
   void OnQuiet();
   void StartClaim();
   void OnClaimed(Claim::Outcome outcome);

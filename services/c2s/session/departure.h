@@ -48,6 +48,8 @@ class Departure {
   // router: one that handled the question last would put back what has ended.
   void OnAsked() { ++asked_; }
   void OnAnswered();
+  // That it ended, or goes on elsewhere, was said: Redis has what we took, or cannot be asked.
+  bool told() const { return told_; }
   // It never was ours: nobody is told.
   void Forget();
   // It may be ours at the router, but we do not take it.

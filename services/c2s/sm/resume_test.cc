@@ -1,6 +1,8 @@
 // The life of a session with stream management beyond one stream (XEP-0198 section 5).
 #include "services/c2s/testing/resume_test.h"
 
+#include <algorithm>
+
 namespace parley::c2s::testing {
 namespace {
 
@@ -70,6 +72,27 @@ TEST_F(ResumeTest, AStreamErrorOfTheClientsMakingEndsTheSession) {
   client.Send("<message from='somebody@else.example'/>");
   EXPECT_EQ(StreamErrorIn(client.Rest()), "invalid-from");
   EXPECT_TRUE(AwaitEnd("invalid-from"));
+}
+
+// Else who asks for it gets it with less than that.
+TEST_F(ResumeTest, WhatIsAboutToEndIsNotResumedBeforeItIsSaidWhatIsHandled) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] {
+    edge_.router().hold = true;
+    edge_.router().resumed.set_condition("item-not-found");
+  });
+  client.Send("<message to='juliet@example.org'/><message from='somebody@else.example'/>");
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "invalid-from");
+  Client again(edge_.port());
+  again.LogIn();
+  again.Send("<resume xmlns='urn:xmpp:sm:3' previd='" + id + "' h='0'/>");
+  Client(edge_.port()).LogIn();  // by then it was read
+  const auto is_resume = [](const auto& ask) { return ask.has_resume(); };
+  EXPECT_TRUE(edge_.OnLoop([&] { return std::ranges::none_of(edge_.router().asks, is_resume); }));
+  edge_.OnLoop([this] { edge_.router().Acknowledge(edge_.router().got.size() - 1); });
+  EXPECT_THAT(again.Until("</failed>"), HasSubstr("item-not-found"));
+  EXPECT_EQ(Contents().header.handled(), 1u);
 }
 
 // As one that another edge has.
