@@ -218,6 +218,7 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
       next.unflushed = known->unflushed;
       const bool written = known->record.revision() != next.record.revision();
       next.unsaved = known->unsaved && !(known->outdated && written);
+      next.outdated = next.unsaved && known->outdated;
       next.unannounced = known->unannounced;
       if (!known->away() && !SameClaim(known->record, next.record)) account.moved().push_back(known->record);
       if (next.unsaved) Apply(known->record, next.record);
