@@ -172,6 +172,7 @@ Task<void> AccountTable::DoWork(Slot& slot, Work work) {
 }
 
 Task<bool> AccountTable::MakeFresh(Slot& slot, Work& work) {
+  if (work.job.wait) co_await work.job.wait();
   while (!Fresh(slot) && !Abandoned(work)) {
     const bool loaded = co_await Load(slot, work.job);
     if (loaded) {

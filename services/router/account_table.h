@@ -48,6 +48,8 @@ class AccountTable {
     std::function<void()> failed;
     // May be null: whether nobody waits for it any more. Then it is failed.
     std::function<bool()> abandoned;
+    // May be null: what it waits for before it is looked at whether the account is to be read again.
+    std::function<Task<void>()> wait;
     // May be null: how to read an account that is not known at all, instead of SessionStore::Load.
     std::function<Task<Result<SessionStore::Loaded>>()> load;
   };

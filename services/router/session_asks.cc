@@ -66,26 +66,18 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
 
 void SessionAsks::Post(const std::string& account, std::function<Task<void>(Account&)> run,
                        std::function<void()> failed, Load load) {
-  AccountTable::Job asked;
-  asked.run = std::move(run);
-  asked.failed = std::move(failed);
-  asked.abandoned = UntilAbandoned();
   AccountTable::Job job;
-  job.failed = asked.failed;
-  job.abandoned = asked.abandoned;
+  job.run = std::move(run);
+  job.failed = std::move(failed);
+  job.abandoned = UntilAbandoned();
+  // Whether we can do it at all is known then.
+  job.wait = [this] { return parts_.redis.Decide(); };
   job.load = std::move(load);
-  job.run = [this, asked](Account& a) { return RunDecided(a, asked); };
   parts_.accounts.Post(account, std::move(job));
 }
 
 std::function<bool()> SessionAsks::UntilAbandoned() const {
   return [this, before = abandoned_] { return abandoned_ != before; };
-}
-
-Task<void> SessionAsks::RunDecided(Account& account, AccountTable::Job job) {
-  co_await parts_.redis.Decide();
-  if (job.abandoned()) co_return job.failed();
-  co_await job.run(account);
 }
 
 Task<void> SessionAsks::Bind(Account& account, session::v1::Bind ask, Patience patience, Respond respond) {

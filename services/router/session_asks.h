@@ -53,8 +53,6 @@ class SessionAsks {
   using Load = std::function<Task<Result<SessionStore::Loaded>>()>;
   void Post(const std::string& account, std::function<Task<void>(Account&)> run, std::function<void()> failed,
             Load load = nullptr);
-  // Whether we can do it at all is known then.
-  Task<void> RunDecided(Account& account, AccountTable::Job job);
 
   Parts parts_;
   Options options_;

@@ -94,6 +94,21 @@ TEST_F(SessionStoreTest, AnEmptiedRedisIsFilledAgainByRestore) {
   EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "1");
 }
 
+// It waits for whether Redis comes back; what was known of the account before is nothing then.
+TEST_F(SessionStoreTest, WhoAsksWhileRedisIsEmptiedIsPutBack) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  redis_.Kill();
+  RunUntil([&] { return !Missing().empty(); });
+  session::v1::Record record;
+  record.set_resource("orchard");
+  std::optional<bool> restored;
+  edge().Restore(romeo, record, [&](bool ok) { restored = ok; });
+  redis_.Start();
+  RunUntil([&] { return restored.has_value(); });
+  EXPECT_TRUE(*restored);
+  EXPECT_EQ(Redis({"HLEN", kRomeoKey}), "1");
+}
+
 TEST_F(SessionStoreTest, RestoreIsRefusedIfAnotherHasTheResource) {
   Client& old = Login("romeo@home.example/orchard");
   Client& young = Bind(edge(), "orchard", session::v1::CONFLICT_REPLACE_OLD);

@@ -180,7 +180,8 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
   const bool done = co_await Update(account, record.session(), move);
   if (!parts_.store.up()) co_return Restored::kFailed;
   const Session* now = account.WithId(record.session());
-  if (!done || now == nullptr || claimed(now->record)) co_return Restored::kRefused;
+  if (now == nullptr) co_return Restored::kFailed;  // it vanished meanwhile: the edge asks again
+  if (!done || claimed(now->record)) co_return Restored::kRefused;
   if (Edges::MarkOf(before) != Edges::MarkOf(record)) parts_.store.Unindex(account.bare(), before);
   co_return Restored::kUnnoticed;
 }
