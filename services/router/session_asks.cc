@@ -26,9 +26,13 @@ session::v1::Bound NoRedis() {
 
 }  // namespace
 
-void SessionAsks::Answer(const std::string& body, Respond respond) {
+void SessionAsks::Answer(const std::string& body, Respond answer) {
   session::v1::Ask ask;
-  if (!ask.ParseFromString(body)) return respond(Error("the request does not parse"));
+  if (!ask.ParseFromString(body)) return answer(Error("the request does not parse"));
+  // Some links are still there for a moment when it is abandoned; a refusal would be taken for the last word.
+  const Respond respond = [abandoned = UntilAbandoned(), answer = std::move(answer)](Result<std::string> result) {
+    if (!abandoned()) answer(std::move(result));
+  };
   const auto unreachable = [respond] { respond(Error("the account's sessions cannot be read")); };
   switch (ask.ask_case()) {
     case session::v1::Ask::kBind: {
@@ -58,7 +62,7 @@ void SessionAsks::Answer(const std::string& body, Respond respond) {
       return Post(ask.resume().account(), run, refuse);
     }
     case session::v1::Ask::kRedis:
-      return parts_.redis.Answer(std::move(respond));
+      return parts_.redis.Answer(respond);
     case session::v1::Ask::ASK_NOT_SET:
       return respond(Error("an unknown request"));
   }
@@ -100,7 +104,7 @@ Task<void> SessionAsks::BindAgain(session::v1::Bind ask, Patience patience, Resp
   const std::chrono::milliseconds delay(jitter(random_));
   const auto abandoned = UntilAbandoned();
   co_await SleepFor(delay);
-  if (abandoned()) co_return RespondBound(respond, NoRedis());
+  if (abandoned()) co_return;
   patience.delay = std::min(patience.delay * 2, options_.bind_retry_max);
   const std::string account = ask.account();
   const auto refuse = [respond] { RespondBound(respond, NoRedis()); };

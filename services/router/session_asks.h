@@ -33,7 +33,7 @@ class SessionAsks {
   };
   SessionAsks(const Parts& parts, const Options& options) : parts_(parts), options_(options) {}
 
-  void Answer(const std::string& body, Respond respond);
+  void Answer(const std::string& body, Respond answer);
   // Who has asked until now asks another router.
   void Abandon() { ++abandoned_; }
 
