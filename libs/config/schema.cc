@@ -126,7 +126,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(link.busy_ack_delay, Duration(milliseconds(0), seconds(1)),
           "The same on a stream that had something else to send that lately: more will come, and an acknowledgement "
           "that travels alone wakes both ends for nothing else. At least `link.ack_delay`, and 0 if that is 0. "
-          "12ms saves a twentieth of the processor's time at low load."),
+          "12ms saves a twentieth of the processor's time at low load; who waits for an acknowledgement, like a presence "
+          "behind a message, waits that much longer."),
       ROW(link.max_asks, Number(1, kMany), "Requests that may await their replies on one stream; more fail at once."),
       ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)),
           "Longest wait for a peer to introduce itself: to be connected, for TLS, HTTP/2 and, on a stream, its hello."),

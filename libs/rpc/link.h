@@ -149,7 +149,7 @@ struct LinkOptions {
   // An acknowledgement waits so long for a frame that goes anyway.
   std::chrono::milliseconds ack_delay{3};
   // The same on a link that had such a frame that lately: there the next one is near.
-  std::chrono::milliseconds busy_ack_delay{0};
+  std::chrono::milliseconds busy_ack_delay{12};
   // From dialling to the peer's Hello; from accepting to the end of the greetings of TLS and HTTP/2.
   std::chrono::milliseconds hello_timeout{5000};
   std::chrono::milliseconds keepalive{300};  // HTTP/2 ping when nothing comes
