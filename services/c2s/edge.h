@@ -41,6 +41,7 @@ class Edge {
   void ReloadCertificates();
   // Sets the gauges of what is counted only when asked; every few seconds by itself.
   void Measure();
+  const SessionTable& sessions() const { return sessions_; }
   bool ready() const { return acceptor_.listening() && routers_.available() && node_.held(); }
   std::vector<int> ports(Streams::Kind kind) const { return acceptor_.ports(kind); }
 

@@ -1,5 +1,7 @@
 #include "services/c2s/metrics.h"
 
+#include "services/c2s/session/life.h"
+
 namespace parley::c2s {
 namespace {
 
@@ -60,6 +62,12 @@ const std::vector<std::string> kLimits = {"accept_batch",
                                           "unread",
                                           "order",
                                           "unanswered"};
+
+std::vector<std::string> SessionEvents() {
+  std::vector<std::string> events(life::kEventNames.begin(), life::kEventNames.end());
+  events.emplace_back("impossible");
+  return events;
+}
 
 prometheus::Counter& QueueWrites(telemetry::Metrics& metrics, const std::string& what) {
   return metrics.Counter("parley_c2s_sm_queue_writes_total", "Commands that change sessions' queues in Redis",
@@ -128,6 +136,7 @@ Metrics::Metrics(telemetry::Metrics& m)
       sessions_away(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "away"}})),
       sessions_ending(m.Gauge("parley_c2s_sessions", "Sessions by state", {{"state", "ending"}})),
       host_sessions(m),
+      session_events(m, "parley_c2s_session_events_total", "Changes of sessions' states", "event", SessionEvents()),
       bytes_in(m.TallyOf(m.Counter("parley_c2s_bytes_in_total", "XML bytes received"))),
       bytes_out(m.TallyOf(m.Counter("parley_c2s_bytes_out_total", "XML bytes sent"))),
       stanzas_in(m, "parley_c2s_stanzas_in_total", "Stanzas from clients"),

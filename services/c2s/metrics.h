@@ -86,6 +86,8 @@ struct Metrics {
   prometheus::Gauge& sessions_away;
   prometheus::Gauge& sessions_ending;
   HostSessions host_sessions;
+  // What happens to sessions (life.h); "impossible": what does not, in the state that the session was in.
+  CounterFamily session_events;
   telemetry::Tally& bytes_in;
   telemetry::Tally& bytes_out;
   StanzaCounters stanzas_in;

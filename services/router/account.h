@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "parley/session/v1/session.pb.h"
+#include "services/router/life.h"
 
 namespace parley::router {
 
@@ -30,12 +31,11 @@ struct Session {
   std::shared_ptr<QueueMemory> queued;
 
   const std::string& id() const { return record.session(); }
+  life::State state() const { return life::StateOf(record); }
   // RFC 6121 4.2: it sent presence, and no unavailable since.
   bool available() const { return !record.presence().empty(); }
   bool takes_messages() const { return available() && record.priority() >= 0; }
-  // XEP-0198: it outlives its stream, and its edge.
-  bool resumable() const { return !record.queue().empty() && record.resume_ms() != 0; }
-  // Nobody holds it: what is for it goes straight into its queue.
+  // An orphan: what is for it goes straight into its queue.
   bool away() const { return record.away_since() != 0; }
 };
 

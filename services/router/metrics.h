@@ -5,6 +5,7 @@
 
 #include "libs/telemetry/metrics.h"
 #include "parley/link/v1/link.pb.h"
+#include "services/router/life.h"
 
 namespace parley::router {
 
@@ -31,6 +32,26 @@ class TakenCounters {
   std::array<std::array<prometheus::Counter*, 2>, link::v1::KIND_CONTROL + 1> counters_{};
 };
 
+// What happens to sessions (life.h), and what does not, in the state that the session was in.
+class SessionEventCounters {
+ public:
+  explicit SessionEventCounters(telemetry::Metrics& registry) : impossible_(CounterOf(registry, "impossible")) {
+    for (std::size_t event = 0; event < counters_.size(); ++event) {
+      counters_[event] = &CounterOf(registry, std::string(life::kEventNames[event]));
+    }
+  }
+  void Add(life::Event event) { counters_[static_cast<std::size_t>(event)]->Increment(); }
+  void AddImpossible() { impossible_.Increment(); }
+
+ private:
+  static prometheus::Counter& CounterOf(telemetry::Metrics& registry, const std::string& event) {
+    return registry.Counter("parley_router_session_events_total", "Changes of sessions' states", {{"event", event}});
+  }
+
+  std::array<prometheus::Counter*, life::kEventNames.size()> counters_{};
+  prometheus::Counter& impossible_;
+};
+
 // What the router counts. Labels by feature and by error condition are made where they are known, see IqDispatcher and
 // Sender.
 struct Metrics {
@@ -55,6 +76,7 @@ struct Metrics {
             registry.Counter("parley_router_write_conflicts_total", "Writes that another router was faster with")),
         sessions_bound(registry.Counter("parley_router_sessions_bound_total", "Resources bound")),
         sessions_ended(registry.Counter("parley_router_sessions_ended_total", "Sessions ended")),
+        session_events(registry),
         ghosts(registry.Counter("parley_router_ghost_sessions_total", "Sessions that their edge did not know")),
         resumed(Resumptions("resumed")),
         not_resumed(Resumptions("not_found")),
@@ -115,6 +137,7 @@ struct Metrics {
   prometheus::Counter& conflicts;
   prometheus::Counter& sessions_bound;
   prometheus::Counter& sessions_ended;
+  SessionEventCounters session_events;
   prometheus::Counter& ghosts;
   prometheus::Counter& resumed;
   prometheus::Counter& not_resumed;

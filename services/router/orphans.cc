@@ -64,18 +64,14 @@ Task<void> Orphans::Check(Account& account) {
 Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
   const Session* session = account.Asking(id);
   if (session == nullptr) co_return true;
-  if (!session->away() && MayYetTake(session->record)) co_return false;
-  if (!session->resumable()) {
-    co_await parts_.sessions.End(account, std::move(id), "lost", std::move(receipt));
-    co_return true;
-  }
   if (!session->away()) {
-    co_await Orphan(account, id);
-    co_return false;
+    if (MayYetTake(session->record)) co_return false;
+    const auto state = session->state();
+    co_return co_await LoseEdge(account, std::move(id), state, life::Event::kEdgeLost, std::move(receipt));
   }
   if (!Expired(session->record, options_.sm_orphan_grace)) co_return false;
   parts_.metrics.expired.Increment();
-  co_await parts_.sessions.End(account, std::move(id), "resumption timeout", std::move(receipt));
+  co_await parts_.sessions.End(account, std::move(id), life::Event::kExpired, std::move(receipt));
   co_return true;
 }
 
@@ -96,11 +92,18 @@ bool Orphans::MayYetTake(const Record& record) const {
 
 Task<void> Orphans::LetGo(Account& account, std::string id, Receipt receipt) {
   const Session* session = account.WithId(id);
-  if (session == nullptr || !session->resumable()) {
-    co_await parts_.sessions.End(account, std::move(id), "left", std::move(receipt));
-  } else if (!session->away()) {
-    co_await Orphan(account, std::move(id));
+  const auto state = session == nullptr ? life::State::kBound : session->state();
+  if (state == life::State::kOrphan) co_return;
+  co_await LoseEdge(account, std::move(id), state, life::Event::kLetGo, std::move(receipt));
+}
+
+Task<bool> Orphans::LoseEdge(Account& account, std::string id, life::State state, life::Event event, Receipt receipt) {
+  if (life::Next(state, event) == life::State::kOrphan) {
+    co_await Orphan(account, std::move(id), event);
+    co_return false;
   }
+  co_await parts_.sessions.End(account, std::move(id), event, std::move(receipt));
+  co_return true;
 }
 
 Task<void> Orphans::Deliver(Account& account, Held held) {
@@ -145,16 +148,14 @@ Task<void> Orphans::LaterOrNever(Account& account, Held held) {
 }
 
 Task<void> Orphans::Unknown(Account& account, std::string id) {
-  if (account.WithId(id)->resumable()) {
-    co_await Orphan(account, std::move(id));
-    co_return;
-  }
+  const auto state = account.WithId(id)->state();
+  const bool over = co_await LoseEdge(account, id, state, life::Event::kUnknown, Receipt());
+  if (!over) co_return;
   parts_.metrics.ghosts.Increment();
   log::Info("ghost_session_ended", {{"session", id}});
-  co_await parts_.sessions.End(account, std::move(id), "ghost", Receipt());
 }
 
-Task<void> Orphans::Orphan(Account& account, std::string id) {
+Task<void> Orphans::Orphan(Account& account, std::string id, life::Event event) {
   Session* session = account.WithId(id);
   if (session == nullptr) co_return;
   const Record before = session->record;
@@ -162,8 +163,8 @@ Task<void> Orphans::Orphan(Account& account, std::string id) {
   const auto mark = Edges::MarkOf(before);
   parts_.edges.Hold(before);  // it may come back in the middle of this
   if (!parts_.nodes.Dead(before)) IndexNowhere(account, before);
-  Sessions::Change change = [mark](Record& record) {
-    if (Edges::MarkOf(record) == mark && record.away_since() == 0) record.set_away_since(UnixMilliseconds());
+  Sessions::Change change = [mark, event](Record& record) {
+    if (Edges::MarkOf(record) == mark) life::Apply(event, record);
   };
   co_await parts_.sessions.Update(account, id, change);
   session = account.WithId(id);
@@ -173,6 +174,7 @@ Task<void> Orphans::Orphan(Account& account, std::string id) {
   }
   session->queued.reset();  // its edge has written to the queue since we last did
   parts_.metrics.orphaned.Increment();
+  parts_.metrics.session_events.Add(event);
   if (session->unsaved) parts_.tasks.Spawn("index_orphan", IndexLater(account.bare(), id));
   log::Debug("session_orphaned", {{"session", id}, {"node", before.node()}});
   // Before what is new: that goes by the same way now.
@@ -258,7 +260,7 @@ Task<void> Orphans::EndIfFull(Account& account, std::string id) {
   if (!many && queue.bytes() <= options_.sm_max_bytes) co_return;
   auto& limit = many ? parts_.metrics.limits_queue : parts_.metrics.limits_queue_bytes;
   limit.Increment();
-  co_await parts_.sessions.End(account, std::move(id), "queue full", Receipt());
+  co_await parts_.sessions.End(account, std::move(id), life::Event::kQueueFull, Receipt());
 }
 
 // Claimed meanwhile by means of another router, or lost.
@@ -270,7 +272,7 @@ Task<void> Orphans::QueueIsGone(Account& account, Held held) {
   const Session* session = account.WithId(id);
   if (!reloaded || session == nullptr || !session->away() || session->record.queue() != queue) co_return;
   log::Error("session_queue_lost", {{"session", id}});
-  co_await parts_.sessions.End(account, id, "queue lost", Receipt());
+  co_await parts_.sessions.End(account, id, life::Event::kQueueLost, Receipt());
 }
 
 void Orphans::HandleNext(const Account& account, Held held) {

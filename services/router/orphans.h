@@ -53,7 +53,9 @@ class Orphans {
   Task<void> LaterOrNever(Account& account, Held held);
   // Its edge does not have the session.
   Task<void> Unknown(Account& account, std::string session);
-  Task<void> Orphan(Account& account, std::string session);
+  // Nor does any other. False: it may yet be resumed.
+  Task<bool> LoseEdge(Account& account, std::string session, life::State state, life::Event event, Receipt receipt);
+  Task<void> Orphan(Account& account, std::string session, life::Event event);
   void IndexNowhere(const Account& account, const Record& record);
   Task<void> IndexLater(std::string bare, std::string session);
   Task<void> IndexNow(Account& account, std::string session);

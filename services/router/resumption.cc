@@ -64,7 +64,7 @@ Task<void> Resumption::Try(Account& account, Claim claim) {
 Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   const std::string& id = claim.ask.session();
   const Session* session = account.WithId(id);
-  if (session == nullptr || !session->resumable()) {
+  if (session == nullptr || !life::Next(session->state(), life::Event::kClaimed)) {
     co_await NotFound(account, claim);
     co_return Step::kDone;
   }
@@ -91,7 +91,7 @@ Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   }
   if (written && *written == SessionStore::Write::kNoQueue) {
     log::Error("session_queue_lost", {{"session", id}});
-    co_await parts_.sessions.End(account, id, "queue lost", Receipt());
+    co_await parts_.sessions.End(account, id, life::Event::kQueueLost, Receipt());
     co_return Step::kAgain;
   }
   // Lost to another router, or in doubt: Redis knows how it stands.
@@ -128,7 +128,7 @@ Task<Result<SessionStore::Write>> Resumption::Write(Account& account, const sess
   next.set_address(ask.address());
   next.set_mechanism(ask.mechanism());
   next.set_queue(ask.queue());
-  next.clear_away_since();
+  life::Apply(life::Event::kClaimed, next);
   next.set_revision(next.revision() + 1);
   parts_.store.Index(account.bare(), next);
   const auto as = SessionStore::As(before);
@@ -138,6 +138,7 @@ Task<Result<SessionStore::Write>> Resumption::Write(Account& account, const sess
   if (moved) parts_.store.Unindex(account.bare(), before);
   Session& session = *account.WithId(ask.session());
   session.record = std::move(next);
+  parts_.metrics.session_events.Add(life::Event::kClaimed);
   session.unsaved = false;
   session.queued.reset();
   co_return written;

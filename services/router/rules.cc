@@ -196,7 +196,7 @@ Task<void> Rules::Control(Account& account, Held held) {
     } else if (lost) {
       over = co_await parts_.orphans.Lose(account, std::move(id), held.receipt);
     } else {
-      co_await parts_.sessions.End(account, std::move(id), ended.reason(), held.receipt);
+      co_await parts_.sessions.End(account, std::move(id), life::Event::kOver, held.receipt, ended.reason());
     }
   }
   if (!over) held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // not yet

@@ -172,7 +172,7 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
     if (claimed(r) || outdated(r)) return;
     r.set_node(record.node());
     r.set_node_epoch(record.node_epoch());
-    r.clear_away_since();
+    life::Apply(life::Event::kPutBack, r);
     if (!r.queue().empty() || record.queue().empty()) return;
     r.set_queue(record.queue());  // Redis came back with what it was some time ago
     r.set_resume_ms(record.resume_ms());
@@ -182,6 +182,7 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
   const Session* now = account.WithId(record.session());
   if (now == nullptr) co_return Restored::kFailed;  // it vanished meanwhile: the edge asks again
   if (!done || claimed(now->record)) co_return Restored::kRefused;
+  parts_.metrics.session_events.Add(life::Event::kPutBack);
   if (Edges::MarkOf(before) != Edges::MarkOf(record)) parts_.store.Unindex(account.bare(), before);
   co_return Restored::kUnnoticed;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "libs/base/task.h"
@@ -57,8 +58,8 @@ class Sessions {
   Task<bool> Update(Account& account, std::string session, Change change);
 
   // It is over: contacts see unavailable, its record goes, what waits for it or was not acknowledged by its client is
-  // handled as for an absent resource. Nothing if it is over already, or was resumed elsewhere.
-  Task<void> End(Account& account, std::string session, std::string reason, Receipt receipt);
+  // handled as for an absent resource. Nothing if it is over already, or was resumed elsewhere. `reason`: its edge's.
+  Task<void> End(Account& account, std::string session, life::Event event, Receipt receipt, std::string reason = {});
   // Ends its stream too, wherever that is.
   Task<void> Kick(Account& account, std::string session, std::string condition, std::string text);
   // What a router that died had begun to end.
@@ -81,12 +82,12 @@ class Sessions {
     Record record;
     SessionStore::Expected as;  // if its queue is to be retired yet
     std::string reason;
-    // Who says so: its edge has answered for its client, too.
-    enum class Word { kOfEdge, kOurs } word = Word::kOurs;
+    std::optional<life::Event> event;  // nullopt: a router that died had begun to end it
   };
+  bool MayHappen(const Session& session, life::Event event) const;
   enum class Retired { kDone, kLater, kElsewhere };
   Task<Retired> Retire(Account& account, std::string session);
-  Gone Take(Account& account, const std::string& session, std::string reason);
+  Gone Take(Account& account, const std::string& session, life::Event event, std::string reason);
   struct Buried {
     Receipt told;
     Unacknowledged::Whose whose = Unacknowledged::Whose::kOurs;  // who tells its contacts

@@ -11,10 +11,20 @@ namespace {
 
 constexpr int kTries = 4;
 
-// Reasons that no edge gives.
-bool IsOurs(std::string_view reason) { return reason == "lost" || reason == "left" || reason == "ghost"; }
+// We take it for lost; its edge may not.
+bool IsDoubtful(std::optional<life::Event> event) {
+  return event == life::Event::kEdgeLost || event == life::Event::kLetGo || event == life::Event::kUnknown;
+}
 
 }  // namespace
+
+bool Sessions::MayHappen(const Session& session, life::Event event) const {
+  if (life::Next(session.state(), event)) return true;
+  parts_.metrics.session_events.AddImpossible();
+  log::Error("session_event_impossible",
+             {{"session", session.id()}, {"state", life::Name(session.state())}, {"event", life::Name(event)}});
+  return false;
+}
 
 // With a queue: from now on nobody adds to it or resumes the session. kElsewhere: it has another owner than it had, or
 // is over.
@@ -39,7 +49,7 @@ Task<Sessions::Retired> Sessions::Retire(Account& account, std::string session_i
 // What we took for lost may be put back by its edge, by way of a router that does not know of that (one that has a
 // queue is retired, which all can see). Those who were told that it is gone are told that it is there.
 SessionStore::PutBack Sessions::ShowAgain(const Account& account, const Gone& gone) {
-  if (!IsOurs(gone.reason)) return nullptr;
+  if (!IsDoubtful(gone.event)) return nullptr;
   return [this, bare = account.bare(), id = gone.record.session()] {
     log::Info("session_put_back_elsewhere", {{"session", id}});
     const std::string key = storage::SessionsKey(bare);
@@ -51,15 +61,17 @@ SessionStore::PutBack Sessions::ShowAgain(const Account& account, const Gone& go
 }
 
 // Nobody in this router sees it any more.
-Sessions::Gone Sessions::Take(Account& account, const std::string& session_id, std::string reason) {
+Sessions::Gone Sessions::Take(Account& account, const std::string& session_id, life::Event event, std::string reason) {
   auto& all = account.WithId(session_id) != nullptr ? account.sessions() : account.vanished();
   const auto place = std::find_if(all.begin(), all.end(), [&](const Session& s) { return s.id() == session_id; });
   Gone gone;
   gone.record = std::move(place->record);
   gone.reason = std::move(reason);
+  gone.event = event;
   if (&all == &account.vanished()) gone.record.clear_queue();  // it went with the record
   all.erase(place);
   parts_.metrics.sessions_ended.Increment();
+  parts_.metrics.session_events.Add(event);
   log::Debug("session_ended", {{"session", gone.record.session()}, {"reason", gone.reason}});
   return gone;
 }
@@ -84,16 +96,20 @@ Task<Unacknowledged::Whose> Sessions::HandleLeft(Account& account, const Gone& g
     Unacknowledged::Ended ended{gone.record, gone.as, gone.reason};
     co_return co_await parts_.unacknowledged.HandleAgain(account, std::move(ended), std::move(told));
   }
-  if (gone.word == Gone::Word::kOurs) co_await parts_.unacknowledged.AnswerFor(account, gone.record, std::move(told));
+  // Its edge has answered for its client, too.
+  if (gone.event != life::Event::kOver) co_await parts_.unacknowledged.AnswerFor(account, gone.record, std::move(told));
   co_return Unacknowledged::Whose::kOurs;
 }
 
-Task<void> Sessions::End(Account& account, std::string session_id, std::string reason, Receipt receipt) {
+Task<void> Sessions::End(Account& account, std::string session_id, life::Event event, Receipt receipt,
+                         std::string reason) {
   if (account.Asking(session_id) == nullptr) co_return;
+  const Session* known = account.WithId(session_id);  // else Redis has lost it
+  if (known != nullptr && !MayHappen(*known, event)) co_return;
   const Retired retired = co_await Retire(account, session_id);
   if (retired == Retired::kElsewhere || account.Asking(session_id) == nullptr) co_return;
-  Gone gone = Take(account, session_id, std::move(reason));
-  if (!IsOurs(gone.reason)) gone.word = Gone::Word::kOfEdge;
+  if (reason.empty()) reason = life::Name(event);
+  Gone gone = Take(account, session_id, event, std::move(reason));
   if (retired == Retired::kLater) gone.as = SessionStore::As(gone.record);
   const Record record = gone.record;
   Buried buried = co_await Bury(account, std::move(gone), std::move(receipt));
@@ -103,11 +119,12 @@ Task<void> Sessions::End(Account& account, std::string session_id, std::string r
 Task<void> Sessions::Kick(Account& account, std::string session_id, std::string condition, std::string text) {
   Retired retired = Retired::kElsewhere;
   for (int i = 0; i < kTries && retired == Retired::kElsewhere; ++i) {
-    if (account.WithId(session_id) == nullptr) co_return;
+    const Session* session = account.WithId(session_id);
+    if (session == nullptr || !MayHappen(*session, life::Event::kKicked)) co_return;
     retired = co_await Retire(account, session_id);
   }
   if (account.WithId(session_id) == nullptr) co_return;
-  Gone gone = Take(account, session_id, condition);
+  Gone gone = Take(account, session_id, life::Event::kKicked, condition);
   if (retired != Retired::kDone) gone.as = SessionStore::As(gone.record);
   const Record record = gone.record;
   parts_.sender.Disconnect(record, condition, text, Receipt());
@@ -117,7 +134,7 @@ Task<void> Sessions::Kick(Account& account, std::string session_id, std::string 
 
 // Another session took the resource: in Redis it is out of the way already.
 Task<void> Sessions::Displace(Account& account, std::string session_id) {
-  Gone gone = Take(account, session_id, "conflict");
+  Gone gone = Take(account, session_id, life::Event::kDisplaced, "conflict");
   const Record record = gone.record;
   parts_.sender.Disconnect(record, "conflict", "Replaced by a new connection", Receipt());
   const Buried buried = co_await Bury(account, std::move(gone), Receipt());

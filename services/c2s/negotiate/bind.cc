@@ -154,7 +154,7 @@ void Bind::Refuse(std::string_view condition, const std::string& text) {
 
 void Bind::Abandon() {
   retry_.Cancel();
-  if (auto session = std::exchange(session_, nullptr)) session->End("not bound");
+  if (auto session = std::exchange(session_, nullptr)) session->End(life::Event::kNotBound, "not bound");
 }
 
 }  // namespace parley::c2s

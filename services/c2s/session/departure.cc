@@ -94,21 +94,21 @@ void Departure::HandOver(const std::string& queue, rpc::Receipt receipt) {
 
 void Departure::FinishHandOver(rpc::Receipt receipt) {
   if (session_.state() == Session::State::kEnded) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
-  log::Info("session_handed_over", {{"session", session_.id()}, {"jid", session_.jid().str()}});
-  context_.metrics.sm_handovers.Increment();
   const auto keep = session_.shared_from_this();
   session_.Replace(kResumedElsewhere);  // it may have come back meanwhile
-  session_.Leave();
+  if (!session_.Leave(life::Event::kHandedOver)) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  log::Info("session_handed_over", {{"session", session_.id()}, {"jid", session_.jid().str()}});
+  context_.metrics.sm_handovers.Increment();
   session_.uplink().Drop();
   told_ = true;
   if (session_.uplink().idle()) context_.sessions.Forget(session_);
 }
 
-void Departure::End(std::string_view reason) {
+void Departure::End(life::Event event, std::string_view reason) {
   if (session_.state() == Session::State::kEnded) return;
   const auto keep = session_.shared_from_this();
+  if (!session_.Leave(event)) return;
   log::Info("session_ended", {{"session", session_.id()}, {"jid", session_.jid().str()}, {"reason", reason}});
-  session_.Leave();
   session_.uplink().Pump();
   if (!session_.management()) return EndUnmanaged(std::string(reason));
   // The router is to find in the queue all that we took, for the client and from it. Should we not get to say that we
@@ -160,14 +160,12 @@ void Departure::SayEnded(const std::string& reason) {
 
 void Departure::Forget() {
   const auto keep = session_.shared_from_this();
-  session_.Leave();
-  context_.sessions.Forget(session_);
+  if (session_.Leave(life::Event::kNotOurs)) context_.sessions.Forget(session_);
 }
 
 void Departure::LetGo() {
   const auto keep = session_.shared_from_this();
-  session_.Leave();
-  SayEnded("left");
+  if (session_.Leave(life::Event::kLetGo)) SayEnded("left");
 }
 
 }  // namespace parley::c2s

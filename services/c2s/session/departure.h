@@ -11,6 +11,7 @@
 #include "libs/base/loop.h"
 #include "libs/rpc/link.h"
 #include "services/c2s/context.h"
+#include "services/c2s/session/life.h"
 #include "services/c2s/sm/stored_queue.h"
 
 namespace parley::c2s {
@@ -43,7 +44,7 @@ class Departure {
   // what we took.
   void HandOver(const std::string& queue, rpc::Receipt receipt);
   // It is over: tells the home router. Idempotent.
-  void End(std::string_view reason);
+  void End(life::Event event, std::string_view reason);
   // A router is asked to put it back, or has answered or cannot. That it is over is said behind that, by whichever
   // router: one that handled the question last would put back what has ended.
   void OnAsked() { ++asked_; }

@@ -63,10 +63,18 @@ void Session::Confirm() { generation_ = context_.node.generation(); }
 
 Session::~Session() { Count(-1); }
 
-void Session::SetState(State state) {
+bool Session::Change(Event event) {
+  const auto next = life::Next(state_, event);
+  context_.metrics.session_events.Add(next ? life::Name(event) : "impossible");
+  if (!next) {
+    log::Error("session_event_impossible",
+               {{"session", id_}, {"state", life::Name(state_)}, {"event", life::Name(event)}});
+    return false;
+  }
   Count(-1);
-  state_ = state;
+  state_ = *next;
   Count(+1);
+  return true;
 }
 
 void Session::Count(double change) {
@@ -88,7 +96,7 @@ void Session::Count(double change) {
 }
 
 void Session::Activate(xmpp::Jid jid) {
-  SetState(State::kBound);
+  if (!Change(Event::kBound)) return;
   jid_ = std::move(jid);
   bound_at_ = UnixMilliseconds();
   // Its client may have hung up while it waited: written to nobody it would be lost.
@@ -116,7 +124,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   auto& outbound = management_->outbound();
   for (const auto& request : outbound.unacked().UnansweredRequests()) unanswered_.NoteQueued(request);
   if (settled) outbound.queue().StoreHandled(StoredQueue::Close::kOpen, [](bool) {});
-  SetState(State::kAway);
+  Change(Event::kClaimed);
   management_->StartWaiting();
   early_.Deliver();
 }
@@ -215,8 +223,9 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, c
 // What the client has not acknowledged, and what would come now, is dealt with as for one who is not there.
 rpc::RefusalReason Session::Overflow() {
   context_.metrics.limits.Add("sm_queue");
-  FailStream(xmpp::StreamError("resource-constraint", "too much is unacknowledged"));
-  End("queue full");
+  auto* stream = stream_;
+  End(Event::kQueueFull, "queue full");
+  if (stream) stream->Fail(xmpp::StreamError("resource-constraint", "too much is unacknowledged"));
   return link::v1::REFUSAL_REASON_NO_SESSION;
 }
 
@@ -250,7 +259,7 @@ void Session::FailStream(const xmpp::StreamError& error) {
 }
 
 void Session::Disconnect(const link::v1::Disconnect& request) {
-  if (!stream_) return End(request.condition());
+  if (!stream_) return End(Event::kDisconnected, request.condition());
   stream_->Fail(xmpp::StreamError(KnownCondition(request.condition()), request.text()));
 }
 
@@ -258,14 +267,14 @@ void Session::Disconnect(const link::v1::Disconnect& request) {
 
 void Session::OnStreamEnd(const Stream& stream, std::string_view reason) {
   if (stream_ != &stream) return;  // it has another one, or none
-  if (!management_ || management_->resume_ms() == 0 || !IsResumable(reason)) return End(reason);
+  if (!management_ || management_->resume_ms() == 0 || !IsResumable(reason)) return End(Event::kClosed, reason);
   log::Info("session_away", {{"session", id_}, {"jid", jid_.str()}, {"reason", reason}});
-  Detach();
+  Detach(Event::kDetached);
 }
 
-void Session::Detach() {
+void Session::Detach(Event event) {
   stream_ = nullptr;
-  SetState(State::kAway);
+  if (!Change(event)) return;
   management_->acks().Detach();
   management_->StartWaiting();
 }
@@ -273,26 +282,25 @@ void Session::Detach() {
 void Session::Replace(const std::string& text) {
   auto* stream = stream_;
   if (!stream) return;
-  Detach();
+  Detach(Event::kReplaced);
   stream->Fail(xmpp::StreamError("conflict", text));
 }
 
 bool Session::Attach(Stream& stream, std::uint32_t handled) {
   auto& outbound = management_->outbound();
-  if (outbound.Acknowledge(handled) == Outbound::Verdict::kTooHigh) return false;
+  if (outbound.Acknowledge(handled) == Outbound::Verdict::kTooHigh || !Change(Event::kResumed)) return false;
   management_->StopWaiting();
   departure_.OnReturn();
   uplink_.StartAfter(outbound.queue().stored());
   stream_ = &stream;
-  SetState(State::kBound);
   WriteElement(SmResumed(id_, management_->Count(outbound.queue().stored())));
   outbound.Attach();
   if (!uplink_.ready()) stream.Hold(Stream::Pause::kUplink);
   return true;
 }
 
-void Session::Leave() {
-  SetState(State::kEnded);
+bool Session::Leave(Event event) {
+  if (!Change(event)) return false;
   stream_ = nullptr;
   if (management_) {
     management_->StopWaiting();
@@ -300,6 +308,7 @@ void Session::Leave() {
   }
   early_.Refuse();
   context_.sessions.Remove(*this);
+  return true;
 }
 
 void Session::OnRestored() {

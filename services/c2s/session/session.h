@@ -14,6 +14,7 @@
 #include "services/c2s/session/availability.h"
 #include "services/c2s/session/departure.h"
 #include "services/c2s/session/early.h"
+#include "services/c2s/session/life.h"
 #include "services/c2s/session/unanswered.h"
 #include "services/c2s/session/uplink.h"
 #include "services/c2s/sm/management.h"
@@ -24,13 +25,12 @@ namespace parley::c2s {
 class Stream;
 
 // A bound resource, or one that is being bound or claimed: what outlasts the stream's stages, and what routers know by
-// its id. ARCHITECTURE.md, "Life of a session", has the table of its states.
-//   kBinding --Activate,Adopt--> kBound <--Attach,Detach--> kAway
-// and from each of them End or HandOver lead to kEnded. An ended session lives on, unknown to routers, until they have
-// taken all that it sent, and its SessionEnded.
+// its id. Its state changes by the table in life.h, and by nothing else. An ended session lives on, unknown to routers,
+// until they have taken all that it sent, and its SessionEnded.
 class Session final : public std::enable_shared_from_this<Session> {
  public:
-  enum class State : std::uint8_t { kBinding, kBound, kAway, kEnded };
+  using State = life::State;
+  using Event = life::Event;
 
   // `stream` is nullptr for a session that is to be claimed.
   Session(Context& context, Stream* stream, const Identity& identity, std::string id);
@@ -90,18 +90,16 @@ class Session final : public std::enable_shared_from_this<Session> {
   // The router says that the stream has to end.
   void Disconnect(const link::v1::Disconnect& request);
 
-  // The client is gone; the session may be resumed.
-  void Detach();
-  // It is back by `stream`, on which the client got `handled` stanzas. False: it got no such number.
+  // Its client is back by `stream`, on which it got `handled` stanzas. False: it got no such number.
   bool Attach(Stream& stream, std::uint32_t handled);
   // `stream` is over: the session is away, or ends.
   void OnStreamEnd(const Stream& stream, std::string_view reason);
   // Another stream of its client is to have it: the one that it has ends with conflict, and it is away.
   void Replace(const std::string& text);
   // It is over (Departure).
-  void End(std::string_view reason) { departure_.End(reason); }
-  // Routers find it no more, nor does its stream: the departure's to do.
-  void Leave();
+  void End(Event event, std::string_view reason) { departure_.End(event, reason); }
+  // Routers find it no more, nor does its stream: the departure's to do. False: not in this state.
+  bool Leave(Event event);
 
   // The session's stanza `seq` came back: nobody took it.
   void OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::StanzaError& error);
@@ -118,7 +116,10 @@ class Session final : public std::enable_shared_from_this<Session> {
  private:
   void Note(const xmpp::Envelope& envelope);
   std::unique_ptr<tracing::Span> StartTrace(xmpp::Envelope& envelope);
-  void SetState(State state);
+  // The client is gone; the session may be resumed.
+  void Detach(Event event);
+  // False: that does not happen in this state, which stays.
+  bool Change(Event event);
   void Count(double change);
   rpc::RefusalReason Overflow();
 

@@ -28,7 +28,7 @@ void Management::Expire(void* self) {
   // Else what only we have of its queue is handled before what only Redis has.
   if (!management.context_.redis.up()) return management.context_.wheel.Arm(management.expiry_, kLookForRedis);
   const auto keep = management.session_.shared_from_this();
-  keep->End("resumption timeout");
+  keep->End(life::Event::kExpired, "resumption timeout");
 }
 
 void Management::Distrust(const session::QueueContents& contents) {
