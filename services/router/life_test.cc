@@ -2,7 +2,6 @@
 #include "services/router/life.h"
 
 #include <algorithm>
-#include <ostream>
 #include <set>
 #include <string>
 
@@ -14,8 +13,6 @@ namespace parley::router {
 using life::Event;
 using life::State;
 using Row = session::Transition<State, Event>;
-
-void PrintTo(const Row& row, std::ostream* out) { *out << life::Name(row.from) << ", " << life::Name(row.event); }
 
 namespace {
 
@@ -48,7 +45,7 @@ class LifeRowTest : public testing::OrphansTest, public ::testing::WithParamInte
  protected:
   void SetUp() override {
     OrphansTest::SetUp();
-    Configure(1, {"c2s.sm_max_stanzas=2", "c2s.sm_request_stanzas=1"});
+    Configure(1, {"c2s.sm_max_stanzas=10", "c2s.sm_request_stanzas=5"});
     Begin();
     const bool bound = GetParam().from == State::kBound;
     const auto time = GetParam().event == Event::kExpired ? kShort : kLong;
@@ -77,7 +74,7 @@ class LifeRowTest : public testing::OrphansTest, public ::testing::WithParamInte
       case Event::kExpired:
         return;  // as soon as somebody looks
       case Event::kQueueFull:
-        for (int number = 1; number < 4; ++number) Chat(number);
+        for (int number = 1; number < 16; ++number) Chat(number);
         return;
       case Event::kQueueLost:
         Redis({"DEL", session::QueueKey("romeo@home.example", romeo_->queue())});

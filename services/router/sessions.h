@@ -59,7 +59,8 @@ class Sessions {
 
   // It is over: contacts see unavailable, its record goes, what waits for it or was not acknowledged by its client is
   // handled as for an absent resource. Nothing if it is over already, or was resumed elsewhere. `reason`: its edge's.
-  Task<void> End(Account& account, std::string session, life::Event event, Receipt receipt, std::string reason = {});
+  Task<void> End(Account& account, std::string session, life::Event event, Receipt receipt,
+                 std::string reason = std::string());
   // Ends its stream too, wherever that is.
   Task<void> Kick(Account& account, std::string session, std::string condition, std::string text);
   // What a router that died had begun to end.

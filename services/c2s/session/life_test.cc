@@ -1,8 +1,8 @@
 // Each row of the table by which a session lives at its edge, and that it is the one of ARCHITECTURE.md.
 #include "services/c2s/session/life.h"
 
-#include <memory>
-#include <ostream>
+#include <algorithm>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -10,13 +10,7 @@
 #include "services/c2s/testing/resume_test.h"
 #include "tests/support/life_table.h"
 
-namespace parley::c2s {
-
-void PrintTo(const session::Transition<life::State, life::Event>& row, std::ostream* out) {
-  *out << life::Name(row.from) << ", " << life::Name(row.event);
-}
-
-namespace testing {
+namespace parley::c2s::testing {
 namespace {
 
 using life::Event;
@@ -83,9 +77,9 @@ class LifeRowTest : public ResumeTest, public ::testing::WithParamInterface<Row>
         edge_.OnLoop([this] { edge_.router().hold = true; });  // so that it waits before it is resumed
         client_.Send("<message to='juliet@example.org'/>");
         ASSERT_TRUE(AwaitArrived(1));
-        return AskToResume(other_, id_);
+        return AskToResume(other_.emplace(edge_.port()), id_);
       case Event::kResumed:
-        return AskToResume(other_, id_);
+        return AskToResume(other_.emplace(edge_.port()), id_);
       case Event::kHandedOver:
         return HandOver(id_);
       case Event::kClosed:
@@ -151,13 +145,15 @@ class LifeRowTest : public ResumeTest, public ::testing::WithParamInterface<Row>
   }
 
   Client client_{edge_.port()};
-  Client other_{edge_.port()};
+  std::optional<Client> other_;
 };
 
 TEST_P(LifeRowTest, Leads) {
   const auto [from, event, to] = GetParam();
-  ASSERT_EQ(edge_.OnLoop([this] { return Now(); }), from);
-  if (event != Event::kExpired) ASSERT_EQ(Times(life::Name(event)), 0);
+  if (event != Event::kExpired) {  // that happens by itself
+    ASSERT_EQ(edge_.OnLoop([this] { return Now(); }), from);
+    ASSERT_EQ(Times(life::Name(event)), 0);
+  }
   Happen(event);
   EXPECT_TRUE(edge_.Eventually([&] { return Times(life::Name(event)) == 1 && Now() == to; }))
       << "it is " << life::Name(edge_.OnLoop([this] { return Now(); }));
@@ -180,5 +176,4 @@ TEST_F(ResumeTest, WhatCannotHappenChangesNothing) {
 }
 
 }  // namespace
-}  // namespace testing
-}  // namespace parley::c2s
+}  // namespace parley::c2s::testing
