@@ -144,7 +144,7 @@ TEST_F(RedisWatchTest, WhatIsSaidBeforeARouterLeavesIsKnownToTheNext) {
 
 // The router that takes over has it, too, and nobody is told that it could not be delivered.
 TEST_F(RedisWatchTest, WhatWaitsForRedisIsNotGivenUpByARouterThatHasLeft) {
-  Watch(2, {"router.redis_patience=200ms", "router.redis_return=400ms", "router.delivery_timeout=400ms"});
+  Watch(2, {"router.redis_patience=200ms", "router.redis_return=400ms", "router.delivery_timeout=3s"});
   for (int i = 0; i < kAccounts; ++i) roster_->AddAccount(Account(i));
   Begin();
   LetLeaveAndComeBack(1);
