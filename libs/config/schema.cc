@@ -357,6 +357,9 @@ const std::vector<Row<Config>>& Rows() {
           "only if one of them says that Redis has answered it all that time, or for router.redis_return."),
       ROW(router.redis_return, Duration(milliseconds(100), minutes(10)),
           "How long Redis must have answered a router that has left the ring before it comes back."),
+      ROW(router.redis_return_max, Duration(milliseconds(100), hours(1)),
+          "The same, at most, for one that leaves again and again: it doubles with each departure that follows within "
+          "this time on a return, and is router.redis_return again once the router has been well for this time."),
       ROW(router.restore_grace, Duration(milliseconds(100), hours(1)),
           "How long an edge that is connected and took a new lease has to put its sessions back. The rest is ended."),
       ROW(router.reap_claim, Duration(milliseconds(500), minutes(10)),
