@@ -222,29 +222,38 @@ TEST_F(ReadOnlyPostgresTest, AWriteIsDoneByWhoTakesIt) {
   EXPECT_EQ(pool_->counters().retries, 1u);
 }
 
-TEST(PostgresFailoverTest, GoesToTheOneOfSeveralHostsThatTakesWrites) {
-  PostgresServer primary;
-  PostgresOptions options = primary.NewDatabase();
-  const PostgresServer standby(primary);
-  options.host = standby.host() + "," + primary.host();
-  options.connections = 1;
-  Loop loop;
-  Postgres pool(loop, options, {});
-  const auto host = [&] {
-    std::optional<std::string> answer;
-    pool.Run<std::string>([](pqxx::connection& connection) { return std::string(connection.hostname()); },
-                          [&](const Result<std::string>& got) { answer = got ? *got : got.error().message(); });
-    RunUntil(
-        loop, [&] { return answer.has_value(); }, seconds(20));
-    return answer.value_or("");
-  };
-  RunUntil(
-      loop, [&] { return pool.up(); }, seconds(20));
-  EXPECT_EQ(host(), primary.host());
-  primary.Kill();
-  standby.Promote();
-  RunUntil(
-      loop, [&] { return pool.up() && host() == standby.host(); }, seconds(20));
+class PostgresFailoverTest : public testing::Test {
+ protected:
+  static PostgresOptions Of(PostgresOptions options, const std::string& hosts) {
+    options.host = hosts;
+    options.connections = 1;
+    return options;
+  }
+  void Turn(const std::function<bool()>& condition) { RunUntil(loop_, condition, seconds(20)); }
+  // Of the server that does the jobs.
+  std::string Host() {
+    std::optional<std::string> host;
+    pool_.Run<std::string>([](pqxx::connection& connection) { return std::string(connection.hostname()); },
+                           [&](const Result<std::string>& got) { host = got ? *got : got.error().message(); });
+    Turn([&] { return host.has_value(); });
+    return host.value_or("");
+  }
+
+  PostgresServer primary_;
+  const PostgresOptions options_ = primary_.NewDatabase();
+  const PostgresServer standby_{primary_};
+  Loop loop_;
+  Postgres pool_{loop_, Of(options_, standby_.host() + "," + primary_.host()), {}};
+};
+
+TEST_F(PostgresFailoverTest, GoesToTheOneOfSeveralHostsThatTakesWrites) {
+  Turn([this] { return pool_.up(); });
+  EXPECT_EQ(Host(), primary_.host());
+  primary_.Kill();
+  Turn([this] { return !pool_.up(); });
+  standby_.Promote();
+  Turn([this] { return pool_.up(); });
+  EXPECT_EQ(Host(), standby_.host());
 }
 
 // The statement's time is no limit of a commit's: it would make one of what only the primary has.
