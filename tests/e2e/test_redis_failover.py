@@ -32,15 +32,17 @@ class Pair:
 
     async def call(self, redis, *words):
         command = ["redis-cli", "-p", str(redis.port), *words]
-        return (await in_thread(partial(subprocess.run, command, capture_output=True, text=True, check=True))).stdout
+        ran = await in_thread(partial(subprocess.run, command, capture_output=True, text=True, check=True))
+        return ran.stdout
+
+    async def replication_of(self, redis):
+        lines = (await self.call(redis, "info", "replication")).splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
 
     async def in_step(self):
         """The replica has all that the primary has."""
-        lines = (await self.call(self.replica, "info", "replication")).splitlines()
-        replica = dict(line.split(":", 1) for line in lines if ":" in line)
-        lines = (await self.call(self.primary, "info", "replication")).splitlines()
-        primary = dict(line.split(":", 1) for line in lines if ":" in line)
-        up = replica.get("master_link_status") == "up"
+        replica, primary = await self.replication_of(self.replica), await self.replication_of(self.primary)
+        up = replica["master_link_status"] == "up"
         return up and replica["slave_repl_offset"] == primary["master_repl_offset"]
 
     async def fail_over(self):
