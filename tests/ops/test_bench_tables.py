@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
@@ -10,7 +11,7 @@ from manifests import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 
-from harness import parley, table  # noqa: E402
+from harness import growth, parley, table  # noqa: E402
 from harness.scenarios import all_scenarios  # noqa: E402
 
 SCENARIOS = {one.key: one for one in all_scenarios(3)}
@@ -37,7 +38,7 @@ def test_parts_are_not_published(command):
 
 def refused(tool, *arguments):
     """At once: nothing is built or started."""
-    ran = subprocess.run([ROOT / "bench" / tool, *arguments], capture_output=True, text=True, check=False, timeout=20)
+    ran = subprocess.run([ROOT / "bench" / tool, *arguments], capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 2 and "--output" in ran.stderr, ran.stderr
 
 
@@ -78,3 +79,25 @@ def test_limits_stay_on_in_the_benchmarks(tmp_path):
     command = [*cluster.command("c2s-1"), "--check-config"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+class Size(NamedTuple):
+    processes: int
+
+
+def a_row(count, cpu, frames):
+    """Of `count` processes, with a little noise."""
+    figures = [{"round": number, "cpu": cpu + 0.1 * (number - 1), "frames": frames} for number in range(3)]
+    return growth.Row("c2s", count, Size(count), figures)
+
+
+def test_frames_explain_what_larger_clusters_cost():
+    rows = [a_row(1, 6, 0.01), a_row(2, 7, 0.02), a_row(4, 9, 0.04)]
+    told = "\n".join(growth.conclusion(rows, [("c2s", rows[0], rows[-1])]))
+    assert "c2s (1 to 4) 1.50 (1.49-1.51), frames 4.00 (4.00-4.00)" in told
+    assert "CPU = 5.0 us + 100 us x frames" in told and "costs nothing that shows" in told
+
+
+def test_what_frames_do_not_explain_is_told():
+    told = "\n".join(growth.conclusion([a_row(1, 6, 0.01), a_row(2, 6, 0.04), a_row(4, 12, 0.02)], []))
+    assert "frames do not explain" in told
