@@ -25,6 +25,12 @@ sockaddr_in Loopback(int number) {
 
 }  // namespace
 
+bool OnLoopback(const Server& server) {
+  if (server.address.ss_family != AF_INET) return false;
+  const auto& address = reinterpret_cast<const sockaddr_in&>(server.address);
+  return ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 void Connection::Flusher::FlushAll() {
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
     waiting_[i]->dirty_ = false;
@@ -38,7 +44,7 @@ void Connection::Connect(const Server& server, int source) {
   if (fd_ < 0) throw std::runtime_error(std::string("socket: ") + std::strerror(errno));
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (source > 0 && server.address.ss_family == AF_INET) {
+  if (source > 0 && OnLoopback(server)) {
     // The port is chosen at connect(): 28,000 per pair of addresses, not per source address.
     setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     const sockaddr_in from = Loopback(source);

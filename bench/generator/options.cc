@@ -99,7 +99,8 @@ void AddServerOptions(CLI::App& app, Options& options) {
 void AddLoadOptions(CLI::App& app, Options& options) {
   app.add_option("-n,--connections", options.connections, "clients");
   app.add_option("--concurrency", options.concurrency, "logins under way at a time");
-  app.add_option("--sources", options.sources, "loopback source addresses to use")->check(CLI::Range(0, 250));
+  app.add_option("--sources", options.sources, "source addresses to use towards a server on loopback")
+      ->check(CLI::Range(0, 250));
   app.add_option("--processes", options.processes_of_load, "processes that make the load")->check(CLI::Range(1, 64));
   app.add_option("--placement", options.placement, "the two ends of a conversation: cross (addresses) or same")
       ->transform(
