@@ -75,7 +75,11 @@ class Connection : public Loop::Handler {
 
   // From the loopback address 127.0.0.`source`, 0: from any.
   void Connect(const Server& server, int source);
+  // One that was accepted.
+  void Adopt(int fd);
   void StartTls(Tls& tls, Server& server, const std::string& domain);
+  // Takes `ssl`, which knows the descriptor and its own role.
+  void StartTls(SSL* ssl);
   void Write(std::string_view bytes);
   // At once, without a word.
   void Drop();
