@@ -98,8 +98,9 @@ def test_a_profile_divides_what_a_service_used(harness):
     from harness.scenarios import all_scenarios
 
     chat = next(one for one in all_scenarios(1) if one.key == "chat-10")
-    used = {**report(10, 5), "unit": "message", "per_second": 1000}
+    used = {**report(10, 5), "unit": "message", "per_second": 1000, "delivered": 50}
     counts = {"c2s": {("XML", "a"): 1, ("XML", "b"): 1, ("OpenSSL", "c"): 2}}
-    lines = list(program("profile").render(chat, used, counts, 1))
+    lines = list(program("profile").render(chat, used, counts, {"c2s": 100}, 1))
     assert "| XML | 5.000 | 5.000 | 50 |" in lines and "| **all** | 10.000 | 10.000 | 100 |" in lines
+    assert "| switches of threads a message | 2 | 2 | |" in lines
     assert "| `c` | OpenSSL | 5.000 |" in lines
