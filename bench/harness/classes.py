@@ -13,8 +13,10 @@ OWN = "Parley: "
 # The first that one of the kernel's functions on the way to the sample begins with decides. A wake-up is made by what
 # TCP does for a receiver; so it comes first.
 KERNEL_CALLS = [
-    (SCHEDULING, ("__schedule", "schedule", "try_to_wake_up", "ttwu_", "finish_task_switch", "pick_next_task", "newidle_balance",
-                  "__wake_up", "ep_poll_callback", "sock_def_readable", "sched_", "switch_to", "__switch_to", "pipe_write", "futex_", "__x64_sys_futex")),
+    (SCHEDULING, ("__schedule", "schedule", "try_to_wake_up", "ttwu_", "finish_task_switch", "pick_next_task",
+                  "newidle_balance",
+                  "__wake_up", "ep_poll_callback", "sock_def_readable", "sched_", "switch_to", "__switch_to", "pipe_write",
+                  "futex_", "__x64_sys_futex")),
     (NETWORK, ("tcp_", "__tcp_", "inet_", "inet6_", "sock_", "__sock_", "__sys_send", "__sys_recv", "__x64_sys_send",
                "__x64_sys_recv", "__x64_sys_accept", "__x64_sys_connect", "net_rx_action", "ip_", "__ip_", "unix_", "skb_",
                "__sys_accept", "__sys_connect", "__netif_", "process_backlog")),
@@ -26,7 +28,7 @@ FILES = [
     (HTTP2, ("libnghttp2",)),
     (PROTOBUF, ("libprotobuf",)),
 ]
-ALLOCATING = re.compile(r"^(operator (new|delete)|_?(malloc|free|calloc|realloc|cfree)\b|_int_(malloc|free)|malloc_consolidate|unlink_chunk)")
+ALLOCATING = re.compile(r"^(operator (new|delete)|(malloc|free|calloc|realloc|cfree)\b|_int_(malloc|free)|malloc_consolidate)")
 NAMESPACE = re.compile(r"\bparley::([a-z]\w*)::")
 # What of Parley's namespaces stands under another name.
 NAMESPACES = {"xml": XML, "link": PROTOBUF}

@@ -102,5 +102,5 @@ def test_a_profile_divides_what_a_service_used(harness):
     counts = {"c2s": {("XML", "a"): 1, ("XML", "b"): 1, ("OpenSSL", "c"): 2}}
     lines = list(program("profile").render(chat, used, counts, {"c2s": 100}, 1))
     assert "| XML | 5.000 | 5.000 | 50 |" in lines and "| **all** | 10.000 | 10.000 | 100 |" in lines
-    assert "| switches of threads a message | 2 | 2 | |" in lines
+    assert "| switches of threads | 2 | 2 | |" in lines
     assert "| `c` | OpenSSL | 5.000 |" in lines
