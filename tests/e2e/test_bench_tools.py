@@ -79,6 +79,15 @@ def test_the_class_of_a_sample(harness, service, frames, expected):
     assert classes.of(service, frames) == expected
 
 
+def test_options_of_a_scenario_are_replaced(harness):
+    from harness.run import changed
+
+    arguments = ["chat", "--sm", "-n", "400", "--rate", "2000"]
+    assert changed(arguments, ["--rate", "500"]) == ["chat", "--sm", "-n", "400", "--rate", "500"]
+    assert changed(arguments, ["-n", "8", "--sm"]) == ["chat", "--rate", "2000", "-n", "8", "--sm"]
+    assert changed(arguments, []) == arguments
+
+
 def report(cpu, edges):
     processes = [{"name": "c2s-1", "cpu_us_per_unit": edges}, {"name": "c2s-2", "cpu_us_per_unit": edges}]
     return {"cpu_us_per_unit": cpu, "latency_ms": {"p50": 1.0, "p99": 2.0}, "processes": processes}
