@@ -77,7 +77,11 @@ class Connection : public Loop::Handler {
 
   // To a server on loopback from 127.0.0.`source`; 0, or to another: from any.
   void Connect(const Server& server, int source);
+  // One that was accepted.
+  void Adopt(int fd);
   void StartTls(Tls& tls, Server& server, const std::string& domain);
+  // Takes `ssl`, which knows the descriptor and its own role.
+  void StartTls(SSL* ssl);
   void Write(std::string_view bytes);
   // At once, without a word.
   void Drop();

@@ -93,6 +93,8 @@ void AddServerOptions(CLI::App& app, Options& options) {
                                                             {"SCRAM-SHA-256", Mechanism::kScramSha256}})));
   app.add_flag("--direct-tls{1}", options.security, "TLS at once instead of STARTTLS");
   app.add_flag("--tls-resume{1}", options.tls_resumption, "resume TLS sessions where the server gives tickets");
+  app.add_flag("--relay{1}", options.protocol,
+               "the server is parley-relay, with --direct-tls: scenarios idle, login, chat");
   app.add_flag("--sm{1}", options.management, "enable stream management (XEP-0198)");
 }
 
