@@ -16,6 +16,16 @@ bool IsDoubtful(std::optional<life::Event> event) {
   return event == life::Event::kEdgeLost || event == life::Event::kLetGo || event == life::Event::kUnknown;
 }
 
+// By which the contacts' edges know that they were told: who finds the record after a crash tells them again. One that
+// is put back has a revision that it never had.
+Origin OriginOfEnd(const Record& gone) {
+  Origin origin;
+  origin.session = "end of " + gone.session();
+  origin.seq = gone.revision();
+  origin.repeat = true;
+  return origin;
+}
+
 }  // namespace
 
 bool Sessions::MayHappen(const Session& session, life::Event event) const {
@@ -163,7 +173,8 @@ Task<void> Sessions::Farewell(Account& account, Record gone, Buried buried) {
   if (buried.whose == Unacknowledged::Whose::kAnothers) co_return;
   if (gone.presence().empty() && gone.directed().empty()) co_return;
   std::string stanza = UnavailableStanza(account, gone);
-  co_await SayGone(account, std::move(gone), std::move(stanza), Origin(), std::move(buried.told));
+  Origin origin = OriginOfEnd(gone);
+  co_await SayGone(account, std::move(gone), std::move(stanza), std::move(origin), std::move(buried.told));
 }
 
 Task<void> Sessions::SayGone(Account& account, Record gone, std::string stanza, Origin origin, Receipt receipt) {
