@@ -214,6 +214,18 @@ TEST_F(NotedRequestsTest, AreAnsweredOfAGhost) {
   ExpectBounced({"1"});
 }
 
+// It has answered for its client, whatever its word for the end is.
+TEST_F(NotedRequestsTest, AreNotAnsweredWhenTheirEdgeSaysThatTheSessionIsOver) {
+  for (const std::string reason : {"closed", "lost", "timeout"}) {
+    Client& street = Online(*dying_, "romeo@home.example/street");
+    key_ = session::AskedKey("romeo@home.example", street.id());
+    Note("1");
+    street.Close(reason);
+    Settle();
+    EXPECT_THAT(juliet_->Take(), IsEmpty()) << reason;
+  }
+}
+
 TEST_F(SessionsTest, ABindWaitsForTheEndOfTheResourcesLastSession) {
   roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
   Start();
