@@ -185,7 +185,8 @@ Task<void> Rules::Inbound(Account& account, Held held) {
 Task<void> Rules::Control(Account& account, Held held) {
   const Envelope& envelope = *held.envelope;
   if (envelope.has_unlogged()) {
-    const bool noted = co_await parts_.sessions.NoteUnlogged(account, std::string(envelope.session()), envelope.unlogged());
+    const bool noted =
+        co_await parts_.sessions.NoteUnlogged(account, std::string(envelope.session()), envelope.unlogged());
     if (!noted) held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // its sender comes again
   }
   if (!envelope.has_session_ended()) co_return;

@@ -38,8 +38,8 @@ class Outbound {
   // Others added to the queue, of which Redis had confirmed all up to `logged`. False: not all is taken.
   bool Merge(session::QueueContents contents, std::uint64_t logged);
 
-  // Its client is back, and has counted to `h`: if the edge that died wrote to it what the queue has not, what came into
-  // the queue after that has its numbers behind `h`.
+  // Its client is back, and has counted to `h`: if the edge that died wrote to it what the queue has not, what came
+  // into the queue after that has its numbers behind `h`.
   void CountFrom(std::uint32_t h);
 
   // The client got `h` stanzas of ours, modulo 2^32.

@@ -181,9 +181,8 @@ TEST_F(UnloggedTest, PingsOfTheServerAreTheRouters) {
   Client client(edge_.port());
   LoseRedis(client);
   client.Send("<iq type='get' id='p' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>");
-  EXPECT_TRUE(edge_.Eventually([this] {
-    return !edge_.router().got.empty() && edge_.router().got.back().envelope.payload_name() == "ping";
-  }));
+  EXPECT_TRUE(edge_.Eventually(
+      [this] { return !edge_.router().got.empty() && edge_.router().got.back().envelope.payload_name() == "ping"; }));
   EXPECT_EQ(edge_.Metric("parley_c2s_pings_answered_total"), 0);
   edge_.redis().Start();
 }
