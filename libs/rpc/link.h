@@ -149,7 +149,7 @@ struct LinkOptions {
   // An acknowledgement waits so long for a frame that goes anyway.
   std::chrono::milliseconds ack_delay{3};
   // The same on a link that had such a frame that lately: there the next one is near.
-  std::chrono::milliseconds busy_ack_delay{0};
+  std::chrono::milliseconds busy_ack_delay{12};
   // From dialling to the peer's Hello; from accepting to the end of the greetings of TLS and HTTP/2.
   std::chrono::milliseconds hello_timeout{5000};
   std::chrono::milliseconds keepalive{300};  // HTTP/2 ping when nothing comes
@@ -192,7 +192,7 @@ class Link {
   // `done` gets the reply's body, or an Error after `timeout` or when the link breaks. Loop's thread.
   virtual void Ask(std::string body, std::chrono::milliseconds timeout, Done done) = 0;
   virtual void AnnounceDraining() = 0;
-  // What gathered is still written; OnDown follows, later.
+  // What gathered is still written; OnDown follows, later. What came and is not settled is never acknowledged.
   virtual void Close() = 0;
   // Everything that is not settled, in the order sent; the link is of no more use. For an owner that knows before the
   // stream that the peer is gone.

@@ -223,6 +223,7 @@ Task<bool> Sessions::Update(Account& account, std::string session_id, Change cha
 void Sessions::KeepUnsaved(Session& session, Record next) {
   session.record = std::move(next);
   session.unsaved = true;
+  session.outdated = false;
 }
 
 Task<bool> Sessions::NoteUnlogged(Account& account, std::string id, link::v1::Unlogged unlogged) {
