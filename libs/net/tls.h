@@ -28,6 +28,7 @@ struct TlsOptions {
   std::string alpn = "xmpp-client";
   bool release = true;                  // TLS 1.3: OpenSSL's part of a connection may go, Connection::ReleaseTls()
   std::uint32_t max_without_data = 32;  // records in a row, then; before it is OpenSSL's own limit, the same
+  std::uint32_t handshakes_per_turn = 4;  // of the loop (HandshakesDelayed)
 };
 
 // Why a connection is closed for TlsOptions::max_without_data (Connection::Reader::OnClosed).

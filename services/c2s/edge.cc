@@ -30,6 +30,7 @@ net::TlsOptions TlsSettings(const config::C2s& config) {
   options.cipher_suites = config.tls_cipher_suites;
   options.ticket_key_file = config.tls_ticket_key_file;
   options.release = config.tls_release;
+  options.handshakes_per_turn = config.handshakes_per_turn;
   options.max_without_data = config.max_tls_records_without_data;
   return options;
 }
@@ -155,6 +156,7 @@ void Edge::ReloadCertificates() {
 }
 
 void Edge::Measure() {
+  acceptor_.Measure();
   metrics_.connections_open.Set(admission_.connections());
   metrics_.connections_max.Set(config_.c2s.max_connections);
   metrics_.connections_tls_released.Set(static_cast<double>(streams_.tls_released()));
