@@ -92,8 +92,8 @@ class Connection::State final : public Turn::Flushable,
   Socket socket_;
   std::unique_ptr<TlsSession> tls_;
   SendQueue out_;
-  std::size_t plain_left_ = 0;    // of out_, before the handshake begins
-  std::uint64_t handshake_ = 0;   // its number among those of the loop
+  std::size_t plain_left_ = 0;   // of out_, before the handshake begins
+  std::uint64_t handshake_ = 0;  // its number among those of the loop
   Loop::Timer deadline_;
   std::string address_;
   Security security_ = Security::kPlain;

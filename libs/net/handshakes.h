@@ -8,8 +8,8 @@
 
 namespace parley::net {
 
-// The TLS handshakes of a loop that can go on. A step of one costs as much as a hundred stanzas: only so many are made in
-// a turn, at its end, behind what it had to send; the others wait for the next, in which everybody else comes first.
+// The TLS handshakes of a loop that can go on. A step of one costs as much as a hundred stanzas: only so many are made
+// in a turn, at its end, behind what it had to send; the others wait for the next, in which everybody else comes first.
 // Who began first goes first, so that many at once are done one after the other and not all at the end.
 // Loop's thread only.
 class Handshakes {

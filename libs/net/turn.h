@@ -12,8 +12,8 @@
 
 namespace parley::net {
 
-// What all connections of a loop share: the buffer that they read into, spare send buffers, the handshakes that wait, and
-// the list of those that have something to flush when the turn ends. Belongs to the loop's io_context.
+// What all connections of a loop share: the buffer that they read into, spare send buffers, the handshakes that wait,
+// and the list of those that have something to flush when the turn ends. Belongs to the loop's io_context.
 class Turn : public boost::asio::execution_context::service {
  public:
   using key_type = Turn;

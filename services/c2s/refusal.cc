@@ -8,8 +8,8 @@
 namespace parley::c2s {
 namespace {
 
-// RFC 8446 5.1 and 6.2: an alert, of TLS 1.2 as far as the record tells, two bytes; fatal, internal_error. It is the one
-// for what has nothing to do with the peer, "such as a memory allocation failure".
+// RFC 8446 5.1 and 6.2: an alert, of TLS 1.2 as far as the record tells, two bytes; fatal, internal_error. It is the
+// one for what has nothing to do with the peer, "such as a memory allocation failure".
 constexpr std::string_view kAlert("\x15\x03\x03\x00\x02\x02\x50", 7);
 
 constexpr std::size_t kMostDiscarded = 1 << 20;

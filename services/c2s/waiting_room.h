@@ -23,8 +23,8 @@ struct Newcomer {
 };
 
 // Where newcomers wait: for their address's rate, then for one of c2s.max_unauthenticated places, who came first first.
-// While anybody waits for a place, whoever comes waits behind. Where no room is left the newest is refused; nobody waits
-// for longer than c2s.admission_timeout. Each limit counts a connection once. Loop's thread only.
+// While anybody waits for a place, whoever comes waits behind. Where no room is left the newest is refused; nobody
+// waits for longer than c2s.admission_timeout. Each limit counts a connection once. Loop's thread only.
 class WaitingRoom {
  public:
   // Both take the descriptor, from within Enter() or from the loop. Who is admitted and stays takes a Ticket at once.

@@ -171,10 +171,10 @@ TEST_F(WaitingRoomTest, RoomForTheRateIsNotRoomForPlaces) {
   config_.connections_burst_per_address = 1;
   Open();
   Enter(1);
-  Enter(2);                // beyond its rate
-  Enter(3, "192.0.2.2");   // waits for a place
-  Enter(4);                // no room
-  Enter(5, "192.0.2.3");   // no room
+  Enter(2);               // beyond its rate
+  Enter(3, "192.0.2.2");  // waits for a place
+  Enter(4);               // no room
+  Enter(5, "192.0.2.3");  // no room
   EXPECT_EQ(room_->waiting(), 2u);
   EXPECT_THAT(refused_, ElementsAre(4, 5));
 }
