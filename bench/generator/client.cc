@@ -48,7 +48,9 @@ void Client::Connect() {
 }
 
 void Client::Leave() {
-  if (connection_.open()) {
+  if (setting_.protocol == Protocol::kRelay) {
+    Cut();
+  } else if (connection_.open()) {
     if (managed_) Acknowledge();  // or the server keeps for the user what it does not know to have arrived
     connection_.Write("</stream:stream>");
   }
@@ -73,7 +75,13 @@ void Client::OnConnected() {
   OpenStream();
 }
 
-void Client::OnSecured() { OpenStream(); }
+void Client::OnSecured() { setting_.protocol == Protocol::kRelay ? Announce() : OpenStream(); }
+
+void Client::Announce() {
+  jid_ = bare();
+  step_ = Step::kSetup;
+  connection_.Write(user_ + "\n");
+}
 
 void Client::OpenStream() {
   reader_.Reset();
@@ -122,7 +130,9 @@ void Client::AnswerPing(const Stanza& ping) {
 }
 
 bool Client::OnNegotiation(const Stanza& stanza) {
-  if (stanza.name == "stream:features") {
+  if (setting_.protocol == Protocol::kRelay) {
+    Online();
+  } else if (stanza.name == "stream:features") {
     OnFeatures(stanza);
   } else if (stanza.name == "proceed") {
     connection_.StartTls(setting_.tls, tickets_, setting_.domain);

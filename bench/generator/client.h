@@ -14,6 +14,8 @@ namespace parley::bench {
 
 enum class Mechanism { kPlain, kScramSha1, kScramSha256 };
 enum class Management { kOff, kOn };  // XEP-0198
+// kRelay: of parley-relay, which knows no XMPP: a client says its name on a line, and is in when anything is answered.
+enum class Protocol { kXmpp, kRelay };
 enum class Security { kStartTls, kDirectTls };
 
 // What all clients of a process have in common.
@@ -27,6 +29,7 @@ struct Setting {
   Mechanism mechanism = Mechanism::kScramSha1;
   Security security = Security::kStartTls;
   Management management = Management::kOff;
+  Protocol protocol = Protocol::kXmpp;
   bool roster = true;    // asked for at login
   bool presence = true;  // sent at login
 };
@@ -88,6 +91,7 @@ class Client : private Connection::Owner {
 
   void Connect();
   void OpenStream();
+  void Announce();
   // False: the rest of what came belongs to no stream.
   bool OnChild(const Stanza& stanza);
   void AnswerPing(const Stanza& ping);

@@ -25,6 +25,12 @@ sockaddr_in Loopback(int number) {
 
 }  // namespace
 
+bool OnLoopback(const Server& server) {
+  if (server.address.ss_family != AF_INET) return false;
+  const auto& address = reinterpret_cast<const sockaddr_in&>(server.address);
+  return ntohl(address.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 void Connection::Flusher::FlushAll() {
   for (std::size_t i = 0; i < waiting_.size(); ++i) {
     waiting_[i]->dirty_ = false;
@@ -38,7 +44,7 @@ void Connection::Connect(const Server& server, int source) {
   if (fd_ < 0) throw std::runtime_error(std::string("socket: ") + std::strerror(errno));
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (source > 0 && server.address.ss_family == AF_INET) {
+  if (source > 0 && OnLoopback(server)) {
     // The port is chosen at connect(): 28,000 per pair of addresses, not per source address.
     setsockopt(fd_, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
     const sockaddr_in from = Loopback(source);
@@ -53,8 +59,20 @@ void Connection::Connect(const Server& server, int source) {
   }
 }
 
+void Connection::Adopt(int fd) {
+  fd_ = fd;
+  const int on = 1;
+  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  state_ = State::kPlain;
+  loop_.Watch(fd_, *this, EPOLLIN);
+}
+
 void Connection::StartTls(Tls& tls, Server& server, const std::string& domain) {
-  ssl_ = tls.NewSession(fd_, server, domain);
+  StartTls(tls.NewSession(fd_, server, domain));
+}
+
+void Connection::StartTls(SSL* ssl) {
+  ssl_ = ssl;
   state_ = State::kHandshake;
   Handshake();
 }
@@ -104,12 +122,15 @@ void Connection::OnConnectDone() {
 
 void Connection::Handshake() {
   ERR_clear_error();
-  const int result = SSL_connect(ssl_);
+  const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
     state_ = State::kTls;
     Tls::Count(ssl_);
     WantWrite(false);
-    return owner_.OnSecured();
+    owner_.OnSecured();
+    // What came with the end of the handshake is in OpenSSL, of which epoll knows nothing.
+    if (state_ == State::kTls && SSL_has_pending(ssl_) == 1) Read();
+    return;
   }
   const int error = SSL_get_error(ssl_, result);
   if (error == SSL_ERROR_WANT_READ) return WantWrite(false);

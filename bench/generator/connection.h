@@ -23,6 +23,8 @@ struct Server {
 };
 // "HOST:PORT"; throws.
 Server ResolveServer(const std::string& name);
+// Of IPv4: it can be reached from every address 127.0.0.N, others from none of them.
+bool OnLoopback(const Server& server);
 
 // What all connections of the process share.
 class Tls {
@@ -73,9 +75,13 @@ class Connection : public Loop::Handler {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // From the loopback address 127.0.0.`source`, 0: from any.
+  // To a server on loopback from 127.0.0.`source`; 0, or to another: from any.
   void Connect(const Server& server, int source);
+  // One that was accepted.
+  void Adopt(int fd);
   void StartTls(Tls& tls, Server& server, const std::string& domain);
+  // Takes `ssl`, which knows the descriptor and its own role.
+  void StartTls(SSL* ssl);
   void Write(std::string_view bytes);
   // At once, without a word.
   void Drop();

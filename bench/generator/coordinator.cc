@@ -165,6 +165,7 @@ Outcome Conduct(const Options& options) {
     crew.Await("done");
   }
   outcome.seconds = static_cast<double>(Now() - started) / 1e9;
+  outcome.from = static_cast<double>(started) / 1e9;
   Sample(outcome, options, &Measured::end);
   if (timed) crew.Say('e');
   Hold(outcome, options);

@@ -22,6 +22,7 @@ struct Outcome {
   Stats stats;
   std::vector<Measured> processes;
   double seconds = 0;
+  double from = 0;  // when it began, in seconds of CLOCK_MONOTONIC: to pick a profiler's samples
   double hold_seconds = 0;
   double kernel_kib_before = 0;
   double kernel_kib_end = 0;

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/generator/circle.h"
+#include "bench/generator/connection.h"
 #include "bench/generator/histogram.h"
 #include "bench/generator/mark.h"
 #include "bench/generator/scram.h"
@@ -107,6 +108,11 @@ TEST(CircleTest, SlotsAreOnePerContactAndMutual) {
 }
 
 // RFC 5802 section 5.
+TEST(ServerTest, LoopbackSourcesReachNothingElse) {
+  EXPECT_TRUE(OnLoopback(ResolveServer("127.0.0.9:5222")));
+  EXPECT_FALSE(OnLoopback(ResolveServer("192.0.2.1:5222")));
+}
+
 TEST(SaltedPasswordsTest, Pbkdf2) {
   SaltedPasswords salted("");
   const auto& key = salted.Get(Hash::kSha1, "pencil", FromBase64("QSXCR+Q6sek8bf92"), 4096);

@@ -93,13 +93,16 @@ void AddServerOptions(CLI::App& app, Options& options) {
                                                             {"SCRAM-SHA-256", Mechanism::kScramSha256}})));
   app.add_flag("--direct-tls{1}", options.security, "TLS at once instead of STARTTLS");
   app.add_flag("--tls-resume{1}", options.tls_resumption, "resume TLS sessions where the server gives tickets");
+  app.add_flag("--relay{1}", options.protocol,
+               "the server is parley-relay, with --direct-tls: scenarios idle, login, chat");
   app.add_flag("--sm{1}", options.management, "enable stream management (XEP-0198)");
 }
 
 void AddLoadOptions(CLI::App& app, Options& options) {
   app.add_option("-n,--connections", options.connections, "clients");
   app.add_option("--concurrency", options.concurrency, "logins under way at a time");
-  app.add_option("--sources", options.sources, "loopback source addresses to use")->check(CLI::Range(0, 250));
+  app.add_option("--sources", options.sources, "source addresses to use towards a server on loopback")
+      ->check(CLI::Range(0, 250));
   app.add_option("--processes", options.processes_of_load, "processes that make the load")->check(CLI::Range(1, 64));
   app.add_option("--placement", options.placement, "the two ends of a conversation: cross (addresses) or same")
       ->transform(

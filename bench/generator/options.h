@@ -31,6 +31,7 @@ struct Options {
   Security security = Security::kStartTls;
   Tls::Resumption tls_resumption = Tls::Resumption::kOff;
   Management management = Management::kOff;
+  Protocol protocol = Protocol::kXmpp;
 
   std::uint32_t first = 0;  // number of the first user: prefix + number is its name
   std::uint32_t connections = 400;

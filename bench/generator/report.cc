@@ -78,6 +78,7 @@ nlohmann::json ToJson(const Options& options, const Outcome& outcome) {
       {"load", Load(options)},
       {"unit", ShapeOf(options.scenario, options.group).unit},
       {"seconds", Round(outcome.seconds, 3)},
+      {"from", Round(outcome.from, 6)},
       {"sent", stats.sent},
       {"delivered", stats.delivered},
       {"per_second", Round(units / outcome.seconds, 1)},

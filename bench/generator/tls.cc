@@ -56,13 +56,14 @@ int Tls::KeepSession(SSL* ssl, SSL_SESSION* session) {
 }
 
 void Tls::Count(SSL* ssl) {
-  auto& tls = *static_cast<Tls*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
-  if (SSL_session_reused(ssl) == 1) ++tls.resumed_;
+  if (SSL_session_reused(ssl) != 1) return;
+  ++static_cast<Tls*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)))->resumed_;
 }
 
 SSL* Tls::NewSession(int fd, Server& server, const std::string& domain) {
   SSL* ssl = SSL_new(context_);
   SSL_set_fd(ssl, fd);
+  SSL_set_connect_state(ssl);
   SSL_set_app_data(ssl, &server);
   SSL_set_tlsext_host_name(ssl, domain.c_str());
   SSL_set1_host(ssl, domain.c_str());

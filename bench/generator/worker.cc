@@ -32,7 +32,8 @@ Worker::Worker(const Options& options, std::uint32_t from, std::uint32_t to, int
                .password = options.password,
                .mechanism = options.mechanism,
                .security = options.security,
-               .management = NeedsManagement(options) ? Management::kOn : options.management} {
+               .management = NeedsManagement(options) ? Management::kOn : options.management,
+               .protocol = options.protocol} {
   for (const auto& name : options.servers) servers_.push_back(ResolveServer(name));
   scenario_ = MakeScenario(options.scenario, *this);
   const bool paired = ShapeOf(options.scenario, options.group).together == 2;

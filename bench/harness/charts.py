@@ -3,7 +3,7 @@
 import statistics
 from html import escape
 
-from harness.table import latency, values
+from harness.table import by_round, columns, latency, values
 
 COLOURS = {"parley": "#2a6f97", "ejabberd": "#b5838d", "prosody": "#a3a380"}
 OTHER = "#777777"
@@ -12,8 +12,8 @@ FONT = 'font-family="sans-serif" font-size="12" fill="#333"'
 
 def write(directory, scenarios, peers, reports):
     """Those that there are figures for: (what it shows, file)."""
-    names = [peer.name for peer in peers]
-    shared = [one for one in scenarios if not one.parley_only]
+    names = columns(peers)
+    shared = [one for one in scenarios if not one.server]
     median = lambda one, name: statistics.median(found) if (found := values(reports, one, name)) else None
     p99 = lambda one, name: latency(reports, one, name, "p99")
     speed = lambda one, name: rate(reports, one, name)
@@ -33,7 +33,7 @@ def write(directory, scenarios, peers, reports):
 
 
 def rate(reports, scenario, name):
-    found = [r["per_second"] for r in reports if r["peer"] == name and r["scenario"] == scenario.key and r["ok"]]
+    found = by_round(reports, scenario.key, name, lambda report: report["per_second"]).values()
     return statistics.median(found) if found else None
 
 

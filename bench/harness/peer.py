@@ -35,8 +35,11 @@ class Peer:
 
     name = ""
     packages = ()
+    column = ""  # of the tables; "": its name
+    stays = True  # up during the whole comparison; else only while it is measured
 
     def __init__(self, directory):
+        self.column = self.column or self.name
         self.directory = Path(directory) / self.name
         self.directory.mkdir(parents=True, exist_ok=True)
 

@@ -37,6 +37,17 @@ def run(arguments, peer, cache, limit):
     return {**json.loads(ran.stdout), "command": line}
 
 
+def changed(arguments, more):
+    """`arguments` with the options of `more` in place of their own: parley-bench takes each once."""
+    words = list(arguments)
+    for name in (word for word in more if word.startswith("-")):
+        if name in words:
+            at = words.index(name)
+            alone = at + 1 == len(words) or words[at + 1].startswith("-")
+            del words[at : at + (1 if alone else 2)]
+    return [*words, *more]
+
+
 def problem_of(report):
     return report.get("problem") or str({key: value for key, value in report["errors"].items() if value})
 

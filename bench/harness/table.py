@@ -3,6 +3,7 @@
 import os
 import platform
 import statistics
+from datetime import date
 from pathlib import Path
 
 from harness.run import problem_of
@@ -10,50 +11,54 @@ from harness.run import problem_of
 
 def values(reports, scenario, peer):
     """Of rounds in which every delivery was right."""
-    return [
-        scenario.value(report)
-        for report in reports
-        if report["peer"] == peer and report["scenario"] == scenario.key and report["ok"]
-    ]
+    return list(by_round(reports, scenario.key, peer, scenario.value).values())
 
 
-def spread(numbers):
+def by_round(reports, key, peer, value):
+    return {one["round"]: value(one) for one in reports if one["peer"] == peer and one["scenario"] == key and one["ok"]}
+
+
+def spread(numbers, digits=None):
     """median (least-most)"""
     if not numbers:
         return "failed"
-    digits = 2 if max(numbers) < 10 else 1
-    middle = f"{statistics.median(numbers):.{digits}f}"
-    return middle if len(numbers) == 1 else f"{middle} ({min(numbers):.{digits}f}-{max(numbers):.{digits}f})"
+    if digits is None:
+        digits = 2 if max(numbers) < 10 else 1
+    middle = f"{statistics.median(numbers):,.{digits}f}"
+    return middle if len(numbers) == 1 else f"{middle} ({min(numbers):,.{digits}f}-{max(numbers):,.{digits}f})"
 
 
 def ratio(reports, scenario):
     """Parley to the better peer of the same round: the machine's noise hits both."""
-    found = []
-    for number in {report["round"] for report in reports}:
-        mine = [scenario.value(r) for r in reports if _is(r, scenario, number) and r["peer"] == "parley"]
-        others = [scenario.value(r) for r in reports if _is(r, scenario, number) and r["peer"] != "parley"]
-        if mine and others:
-            found.append(mine[0] / min(others))
-    return spread(found) if found else ""
-
-
-def _is(report, scenario, number):
-    return report["scenario"] == scenario.key and report["round"] == number and report["ok"]
+    mine = by_round(reports, scenario.key, "parley", scenario.value)
+    peers = {one["peer"] for one in reports} - {"parley"}
+    theirs = [by_round(reports, scenario.like or scenario.key, peer, scenario.value) for peer in sorted(peers)]
+    best = {number: min(found) for number in mine if (found := [one[number] for one in theirs if number in one])}
+    return spread([mine[number] / best[number] for number in best]) if best else ""
 
 
 def latency(reports, scenario, peer, key):
-    found = [r["latency_ms"][key] for r in reports if r["peer"] == peer and r["scenario"] == scenario.key and r["ok"]]
+    found = latencies_of(reports, scenario, peer, key)
     return statistics.median(found) if found else None
 
 
+def latencies_of(reports, scenario, peer, key):
+    return list(by_round(reports, scenario.key, peer, lambda report: report["latency_ms"][key]).values())
+
+
+def columns(peers):
+    return list(dict.fromkeys(peer.column for peer in peers))
+
+
 def render(scenarios, peers, reports, arguments, load):
-    names = [peer.name for peer in peers]
+    names = columns(peers)
     lines = [
-        f"`bench/compare --rounds {arguments.rounds} --seconds {arguments.seconds:g}` on {machine()}; "
+        f"`bench/compare --rounds {arguments.rounds} --seconds {arguments.seconds:g}`, {date.today()}, on {machine()}; "
         + "; ".join(peer.version() for peer in peers) + f". Load average before it began: {load:.1f}.",
         "",
         "Server CPU per delivery unless the row says otherwise; median of the rounds (least-most). "
-        "The ratio is Parley to the better peer, round by round.",
+        "The ratio is Parley to the better peer, round by round; where only Parley has figures, to the peers' of the row with the "
+        "same load.",
         "",
         "| scenario | unit | " + " | ".join(names) + " | ratio | budget |",
         "|---|---|" + "---|" * (len(names) + 2),
@@ -61,7 +66,7 @@ def render(scenarios, peers, reports, arguments, load):
     for one in scenarios:
         cells = [spread(values(reports, one, name)) if not _absent(reports, one, name) else "" for name in names]
         lines.append(f"| {one.title} | {one.unit} | {' | '.join(cells)} | {ratio(reports, one)} | {one.budget} |")
-    lines += ["", *latencies(scenarios, names, reports), *failures(scenarios, reports)]
+    lines += ["", *latencies(scenarios, names, reports), *managed(scenarios, names, reports), *failures(scenarios, reports)]
     return "\n".join(lines) + "\n"
 
 
@@ -84,7 +89,7 @@ def _absent(reports, scenario, name):
 
 def latencies(scenarios, names, reports):
     lines = [
-        "Latency p50 / p99 in ms and deliveries a second (medians):",
+        "Latency p50 / p99 in ms and deliveries a second; medians, of p99 (least-most):",
         "",
         "| scenario | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),
@@ -92,15 +97,36 @@ def latencies(scenarios, names, reports):
     for one in scenarios:
         cells = []
         for name in names:
-            p50, p99 = (latency(reports, one, name, key) for key in ("p50", "p99"))
-            rates = [r["per_second"] for r in reports if _right(r, one, name)]
-            cells.append(f"{p50:.2f} / {p99:.2f}; {statistics.median(rates):,.0f}" if rates else "")
+            rates = list(by_round(reports, one.key, name, lambda report: report["per_second"]).values())
+            p99 = spread(latencies_of(reports, one, name, "p99"), 2)
+            shown = lambda: f"{latency(reports, one, name, 'p50'):.2f} / {p99}; {statistics.median(rates):,.0f}"
+            cells.append(shown() if rates else "")
         lines.append(f"| {one.title} | {' | '.join(cells)} |")
     return lines
 
 
-def _right(report, scenario, name):
-    return report["peer"] == name and report["scenario"] == scenario.key and report["ok"]
+def managed(scenarios, names, reports):
+    """What stream management costs each server."""
+    rows = [f"| {one.title} | {' | '.join(_cost(reports, one, name) for name in names)} |" for one in scenarios if one.without]
+    if not rows:
+        return []
+    return [
+        "",
+        "With stream management to without, round by round: CPU; p50; p99:",
+        "",
+        "| scenario | " + " | ".join(names) + " |",
+        "|---|" + "---|" * len(names),
+        *rows,
+    ]
+
+
+def _cost(reports, scenario, name):
+    cells = []
+    for value in (scenario.value, lambda one: one["latency_ms"]["p50"], lambda one: one["latency_ms"]["p99"]):
+        with_it, without = (by_round(reports, key, name, value) for key in (scenario.key, scenario.without))
+        both = [with_it[number] / without[number] for number in with_it if without.get(number)]
+        cells.append(spread(both, 2) if both else "")
+    return "; ".join(cells) if any(cells) else ""
 
 
 def machine():

@@ -9,6 +9,7 @@
 #include "libs/base/ids.h"
 #include "libs/base/loop.h"
 #include "libs/base/task.h"
+#include "libs/base/waiters.h"
 
 namespace parley {
 namespace {
@@ -110,6 +111,59 @@ TEST(TasksTest, EscapedExceptionEndsOnlyThatTask) {
   Tasks tasks(loop);
   tasks.Spawn("throws", Throw(), [&] { loop.Stop(); });
   loop.Run();
+}
+
+Task<void> Note(Waiters& waiters, std::vector<int>& order, int number) {
+  co_await waiters.Wait();
+  order.push_back(number);
+}
+
+TEST(WaitersTest, AllThatWaitGoOnInOrder) {
+  Loop loop;
+  Waiters waiters(loop);
+  std::vector<int> order;
+  Tasks tasks(loop);
+  for (const int number : {1, 2}) tasks.Spawn("waiting", Note(waiters, order, number));
+  loop.Post([&] {
+    waiters.WakeAll();
+    tasks.Spawn("late", Note(waiters, order, 3), [&] { loop.Stop(); });
+    loop.Post([&] {
+      EXPECT_THAT(order, ElementsAre(1, 2));
+      loop.Post([&] { waiters.WakeAll(); });
+    });
+  });
+  loop.Run();
+  EXPECT_THAT(order, ElementsAre(1, 2, 3));
+}
+
+TEST(WaitersTest, WhoseTasksEndedIsNotResumed) {
+  Loop loop;
+  Waiters waiters(loop);
+  std::vector<int> order;
+  Tasks others(loop);
+  auto tasks = std::make_unique<Tasks>(loop);
+  tasks->Spawn("ended", Note(waiters, order, 1));
+  others.Spawn("waiting", Note(waiters, order, 2), [&] { loop.Stop(); });
+  loop.Post([&] {
+    waiters.WakeAll();
+    tasks.reset();
+  });
+  loop.Run();
+  EXPECT_THAT(order, ElementsAre(2));
+}
+
+TEST(WaitersTest, WhoWaitsAtItsEndIsNotResumed) {
+  Loop loop;
+  auto waiters = std::make_unique<Waiters>(loop);
+  std::vector<int> order;
+  Tasks tasks(loop);
+  tasks.Spawn("waiting", Note(*waiters, order, 1));
+  loop.Post([&] {
+    waiters.reset();
+    loop.Post([&] { loop.Stop(); });
+  });
+  loop.Run();
+  EXPECT_TRUE(order.empty());
 }
 
 TEST(RandomIdTest, IsUniqueAndUrlSafe) {

@@ -119,6 +119,8 @@ void CheckConsistency(const Parsed& parsed) {
   CheckTracing(parsed);
   Require(parsed, config.router.bind_retry_min <= config.router.bind_retry_max, "router.bind_retry_min",
           "must not be larger than router.bind_retry_max");
+  Require(parsed, config.router.redis_return <= config.router.redis_return_max, "router.redis_return",
+          "must not be larger than router.redis_return_max");
   Require(parsed, config.link.reconnect_min <= config.link.reconnect_max, "link.reconnect_min",
           "must not be larger than link.reconnect_max");
   Require(parsed, config.link.batch_bytes <= config.link.window_bytes, "link.batch_bytes",

@@ -167,9 +167,10 @@ struct Router {
   Milliseconds delivery_timeout{10000};  // an account cannot be read, or a queue not written, without Redis
   Milliseconds edge_timeout{60000};      // a living edge has no link to us
   Milliseconds lease_poll{500};
-  Milliseconds redis_patience{500};   // Redis does not answer us, but others: then they take our accounts
-  Milliseconds redis_return{2000};    // it answers again: then we take them back
-  Milliseconds restore_grace{30000};  // a linked edge has so long to put its sessions back under a new lease
+  Milliseconds redis_patience{500};      // Redis does not answer us, but others: then they take our accounts
+  Milliseconds redis_return{2000};       // it answers again: then we take them back
+  Milliseconds redis_return_max{30000};  // the same, if that happens again and again
+  Milliseconds restore_grace{30000};     // a linked edge has so long to put its sessions back under a new lease
   Milliseconds reap_claim{10000};
   Milliseconds reap_retry{2000};           // sessions of a dead edge that may yet be resumed are looked at so often
   Milliseconds handover_timeout{6000};     // an edge takes so long to hand over a session

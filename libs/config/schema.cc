@@ -99,7 +99,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(redis.reconnect_max, Duration(milliseconds(1), minutes(10)), "Longest wait before connecting again."),
       ROW(redis.max_pending, Number(1, kMany), "Commands that may await their replies; more fail at once."),
 
-      ROW(postgres.host, Text(), "Name or address of the server, or the directory of its unix socket."),
+      ROW(postgres.host, Text(),
+          "Name or address of the server, or the directory of its unix socket. Several, separated by commas and all on "
+          "the same port: the one that takes writes is used."),
       ROW(postgres.port, Number(1, 65535), "Its port."),
       ROW(postgres.database, Text(), "Name of the database."),
       ROW(postgres.user, Text(), "User."),
@@ -126,7 +128,8 @@ const std::vector<Row<Config>>& Rows() {
       ROW(link.busy_ack_delay, Duration(milliseconds(0), seconds(1)),
           "The same on a stream that had something else to send that lately: more will come, and an acknowledgement "
           "that travels alone wakes both ends for nothing else. At least `link.ack_delay`, and 0 if that is 0. "
-          "12ms saves a twentieth of the processor's time at low load; who waits for an acknowledgement, like a presence "
+          "12ms saves a twentieth of the processor's time at low load; who waits for an acknowledgement, like a "
+          "presence "
           "behind a message, waits that much longer."),
       ROW(link.max_asks, Number(1, kMany), "Requests that may await their replies on one stream; more fail at once."),
       ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)),
@@ -366,6 +369,9 @@ const std::vector<Row<Config>>& Rows() {
           "only if one of them says that Redis has answered it all that time, or for router.redis_return."),
       ROW(router.redis_return, Duration(milliseconds(100), minutes(10)),
           "How long Redis must have answered a router that has left the ring before it comes back."),
+      ROW(router.redis_return_max, Duration(milliseconds(100), hours(1)),
+          "The same, at most, for one that leaves again and again: it doubles with each departure that follows within "
+          "this time on a return, and is router.redis_return again once the router has been well for this time."),
       ROW(router.restore_grace, Duration(milliseconds(100), hours(1)),
           "How long an edge that is connected and took a new lease has to put its sessions back. The rest is ended."),
       ROW(router.reap_claim, Duration(milliseconds(500), minutes(10)),

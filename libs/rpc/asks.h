@@ -20,6 +20,8 @@ class Asks {
   link::v1::Request Add(std::string body, std::chrono::milliseconds timeout, Link::Done done);
   // False: unknown, perhaps timed out.
   bool Answer(link::v1::Reply& reply);
+  // Still.
+  bool Awaits(std::uint64_t id) const { return waiting_.contains(id); }
   void FailAll(const Error& error);
   // The same, from the loop: the caller is in the middle of something.
   void FailAllLater(const Error& error);

@@ -273,6 +273,8 @@ void Endpoint::Close() {
     return;
   }
   stage_ = Stage::kClosing;
+  // What is dropped from now on may have been given up: the peer sends it elsewhere.
+  inbox_.Sever();
   deadline_ = loop_.After(kCloseTimeout, [this] {
     if (transport_ != nullptr) transport_->Abort("closed");
   });

@@ -192,7 +192,7 @@ class Link {
   // `done` gets the reply's body, or an Error after `timeout` or when the link breaks. Loop's thread.
   virtual void Ask(std::string body, std::chrono::milliseconds timeout, Done done) = 0;
   virtual void AnnounceDraining() = 0;
-  // What gathered is still written; OnDown follows, later.
+  // What gathered is still written; OnDown follows, later. What came and is not settled is never acknowledged.
   virtual void Close() = 0;
   // Everything that is not settled, in the order sent; the link is of no more use. For an owner that knows before the
   // stream that the peer is gone.

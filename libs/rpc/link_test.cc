@@ -293,6 +293,21 @@ TEST_F(LinkTest, CloseSendsWhatGatheredFirst) {
   EXPECT_TRUE(client_side_.held.empty());
 }
 
+// By then it may be dropped only because it is for another to do.
+TEST_F(LinkTest, WhatIsDroppedAfterCloseIsNotAcknowledged) {
+  server_side_.hold = true;
+  Connect();
+  bool settled = false;
+  up().Send(MakeEnvelope("romeo@home", 1), Receipt([&](RefusalReason) { settled = true; }));
+  RunUntil(loop_, [&] { return server_side_.receipts.size() == 1; });
+  down().Close();
+  EXPECT_TRUE(server_side_.receipts.front().severed());
+  server_side_.receipts.clear();
+  RunUntil(loop_, [&] { return client_side_.downs == 1; });
+  EXPECT_FALSE(settled);
+  EXPECT_EQ(client_side_.held.size(), 1u);
+}
+
 TEST_F(LinkTest, WrongServiceIsHungUpOn) {
   StartServer();
   Dial({}, "roster");

@@ -73,7 +73,8 @@ void LocalLink::Ask(std::string body, std::chrono::milliseconds timeout, Done do
   auto request = asks_->Add(std::move(body), timeout, std::move(done));
   if (request.id() == 0) return;
   loop_.Post([self = self_, request = std::move(request), asks = std::weak_ptr(asks_)] {
-    if (*self == nullptr) return;
+    const bool awaited = *self != nullptr && (*self)->asks_->Awaits(request.id());
+    if (!awaited) return;
     (*self)->owner_.OnRequest(**self, request.body(), [asks, id = request.id()](Result<std::string> answer) {
       const auto waiting = asks.lock();
       if (!waiting) return;
@@ -88,6 +89,8 @@ void LocalLink::Ask(std::string body, std::chrono::milliseconds timeout, Done do
     });
   });
 }
+
+void LocalLink::GiveUpAsks() { asks_->FailAllLater(Error(kLinkBroken)); }
 
 void LocalLink::WhenSettled(std::function<void()> settled) {
   generation_->settled.push_back(std::move(settled));

@@ -27,6 +27,8 @@ class LocalLink final : public Link {
   void AnnounceDraining() override {}
   void Close() override {}
   void WhenSettled(std::function<void()> settled) override;
+  // What waits for an answer is asked elsewhere, as if the link had broken; what its owner says of it later is dropped.
+  void GiveUpAsks();
 
  private:
   class Debt;

@@ -197,6 +197,8 @@ std::size_t Ring::AskOthers(const std::string& body, std::chrono::milliseconds t
 void Ring::Announce(Standing standing) {
   state_->standing = standing;
   state_->Reconsider();
+  // Whoever else has asked us asks again, too, as its link to us breaks.
+  if (standing == Standing::kAway && state_->local) state_->local->GiveUpAsks();
 }
 
 void Ring::AnnounceDraining() {

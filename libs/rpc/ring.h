@@ -86,7 +86,8 @@ class Ring {
   bool available() const;
   // To all replicas that are up, to this process too if it is one. For the caller's turn.
   std::vector<const Link*> links() const;
-  // This process, as one of the replicas. Others hear of it by Server::Announce.
+  // This process, as one of the replicas. Others hear of it by Server::Announce. What it asked itself it asks who
+  // serves then, if it is away.
   void Announce(Standing standing);
   // All replicas: finish what we sent, send us nothing new.
   void AnnounceDraining();

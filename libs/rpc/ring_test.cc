@@ -1,11 +1,16 @@
 #include "libs/rpc/ring.h"
 
+#include <gmock/gmock.h>
+
 #include <set>
 
 #include "libs/rpc/ring_testing.h"
 
 namespace parley::rpc::testing {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 TEST_F(RingTest, KeysSpreadAndStay) {
   MakeRouters(2);
@@ -187,25 +192,67 @@ TEST_F(RingTest, EnvelopesFromAReplicaReachTheOwner) {
   RunUntil(loop_, [&] { return edge_.got == Sequence({5}); });
 }
 
-TEST_F(RingTest, OurOwnKeysAreAnothersWhileWeAreAway) {
-  MakeRouters(2);
-  MakeRing({&router(0)}, [](auto, auto) {}, {"router", "router-2", "e"});
-  Server ours(loop_, Self{"router", "router-2", "e"}, router(1).address(), LinkOptions(), Methods(), &router(1));
-  const auto mine = [&] {
+// The ring of router-2, beside router-1.
+class OwnRingTest : public RingTest {
+ protected:
+  void SetUp() override {
+    MakeRouters(2);
+    MakeRing(
+        {&router(0)}, [](auto, auto) {}, self_);
+    ours_ = std::make_unique<Server>(loop_, self_, router(1).address(), LinkOptions(), Methods(), &router(1));
+    RunUntil(loop_, [&] { return !OwnKey().empty(); });
+  }
+  // Empty: there is none now.
+  std::string OwnKey() const {
     for (int i = 0; i < 100; ++i) {
-      if (ring_->InstanceFor("user" + std::to_string(i) + "@home") == "router-2") return true;
+      std::string key = "user" + std::to_string(i) + "@home";
+      if (ring_->InstanceFor(key) == self_.instance) return key;
     }
-    return false;
-  };
-  RunUntil(loop_, mine);
+    return {};
+  }
+  void Ask(const std::string& key, const std::string& question) {
+    ring_->Ask(key, question, 1h,
+               [&](Result<std::string> said) { answers_.push_back(said ? *said : said.error().message()); });
+  }
+  const Self self_{"router", "router-2", "e"};
+  std::unique_ptr<Server> ours_;
+  std::vector<std::string> answers_;
+};
+
+TEST_F(OwnRingTest, OurOwnKeysAreAnothersWhileWeAreAway) {
   ring_->Announce(Standing::kAway);
-  EXPECT_FALSE(mine());
+  EXPECT_EQ(OwnKey(), "");
   router(0).Die();
-  RunUntil(loop_, mine);
+  RunUntil(loop_, [&] { return !OwnKey().empty(); });
   router(0).Start();
-  RunUntil(loop_, [&] { return !mine(); });
+  RunUntil(loop_, [&] { return OwnKey().empty(); });
   ring_->Announce(Standing::kServing);
-  EXPECT_TRUE(mine());
+  EXPECT_NE(OwnKey(), "");
+}
+
+TEST_F(OwnRingTest, WhatWeAskedOurselvesIsAskedOfAnotherWhenWeAreAway) {
+  const std::string key = OwnKey();
+  edge_.answers = false;
+  Ask(key, "early");
+  RunUntil(loop_, [&] { return edge_.asked.size() == 1; });
+  Ask(key, "late");
+  ring_->Announce(Standing::kAway);
+  RunUntil(loop_, [&] { return answers_.size() == 2; });
+  EXPECT_THAT(answers_, UnorderedElementsAre("re: early", "re: late"));
+  EXPECT_THAT(edge_.asked, ElementsAre("early"));  // we do not do what another does
+}
+
+TEST_F(OwnRingTest, WhatWeAskedOurselvesIsAskedAgainIfNobodyElseServes) {
+  const std::string key = OwnKey();
+  router(0).Die();
+  RunUntil(loop_, [&] { return ring_->links().size() == 1; });
+  edge_.answers = false;
+  Ask(key, "question");
+  RunUntil(loop_, [&] { return edge_.asked.size() == 1; });
+  edge_.answers = true;
+  ring_->Announce(Standing::kAway);
+  RunUntil(loop_, [&] { return answers_.size() == 1; });
+  EXPECT_THAT(answers_, ElementsAre("edge: question"));
 }
 
 TEST_F(RingTest, DrainingOfOursIsTold) {

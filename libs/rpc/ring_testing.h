@@ -52,7 +52,10 @@ class Edge : public Ring::Owner {
   void OnEnvelope(Link&, std::unique_ptr<Envelope> envelope, Receipt) override {
     got.push_back(envelope->origin_seq());
   }
-  void OnRequest(Link&, const std::string& body, LinkHandler::Respond respond) override { respond("edge: " + body); }
+  void OnRequest(Link&, const std::string& body, LinkHandler::Respond respond) override {
+    asked.push_back(body);
+    if (answers) respond("edge: " + body);
+  }
   void OnUndeliverable(Held held, RefusalReason reason) override {
     undeliverable.emplace_back(std::move(held), reason);
   }
@@ -64,6 +67,8 @@ class Edge : public Ring::Owner {
   bool MayGo(const Envelope&) override { return may_go; }
 
   bool may_go = true;
+  bool answers = true;
+  std::vector<std::string> asked;
   std::vector<std::uint64_t> got;
   std::vector<std::pair<Held, RefusalReason>> undeliverable;
   std::vector<bool> availability;

@@ -201,6 +201,37 @@ TEST_F(LeaseTest, ShortBreakCostsNothing) {
   EXPECT_THAT(lapsed_, IsEmpty());
 }
 
+// An edge with a lease that does not lapse in a test.
+class OtherRedisTest : public testing::Test {
+ protected:
+  OtherRedisTest() {
+    RunUntil(loop_, [this] { return epochs_.size() == 1; });
+  }
+
+  test::RedisServer server_{{"--appendonly", "yes"}};
+  Loop loop_;
+  std::vector<std::string> epochs_;
+  Redis redis_{loop_, Quick(server_.options())};
+  NodeLease lease_{
+      loop_, redis_, "c2s-1", "boot", {milliseconds(600'000), milliseconds(50)}, [this](const std::string& epoch) {
+        epochs_.push_back(epoch);
+      }};
+};
+
+TEST_F(OtherRedisTest, ARestartLeadsToANewEpochAlthoughTheLeaseIsThere) {
+  server_.Kill();
+  RunUntil(loop_, [this] { return !redis_.up(); });
+  server_.Start();
+  RunUntil(loop_, [this] { return epochs_.size() == 2; });
+  EXPECT_EQ(server_.Call({"ZCARD", kNodesKey}), "2");
+}
+
+TEST_F(OtherRedisTest, OneThatDoesNotSayWhoItIsCountsAsAnother) {
+  server_.Call({"ACL", "SETUSER", "default", "-info"});
+  server_.Call({"CLIENT", "KILL", "TYPE", "normal"});
+  RunUntil(loop_, [this] { return epochs_.size() == 2; });
+}
+
 TEST_F(LeaseTest, LapsedLeasesAreRemovedInTheEnd) {
   server_.Call({"ZADD", kNodesKey, "1", "c2s-9/old"});
   Turn([&] { return server_.Call({"ZSCORE", kNodesKey, "c2s-9/old"}) == "(nil)"; });

@@ -31,6 +31,16 @@ const Script& ReleaseScript() {
   return script;
 }
 
+// Of one run of one server, as `INFO server` tells it; empty: it does not say.
+std::string RunId(const Result<Reply>& info) {
+  constexpr std::string_view kName = "run_id:";
+  if (!info) return {};
+  const auto at = info->text.find(kName);
+  if (at == std::string::npos) return {};
+  const auto value = at + kName.size();
+  return info->text.substr(value, info->text.find_first_of("\r\n", value) - value);
+}
+
 }  // namespace
 
 struct NodeLease::State : std::enable_shared_from_this<State> {
@@ -50,6 +60,7 @@ struct NodeLease::State : std::enable_shared_from_this<State> {
   const LeaseOptions options;
   std::function<void(const std::string&)> changed;
   std::string epoch;
+  std::string run_id;            // of the Redis that we were connected to last
   int taken = 0;                 // raised only when one is: an attempt that seemed to fail may have worked
   Clock::time_point held_until;  // not later than what Redis has
   bool asking = false;
@@ -58,10 +69,35 @@ struct NodeLease::State : std::enable_shared_from_this<State> {
 
   bool Held() const { return CoarseNow() + kCoarseTick < held_until; }
   std::string NextEpoch() const { return process + "." + std::to_string(taken + 1); }
+  void Identify();
+  void OnIdentified(const Result<Reply>& info);
   void Hold();
   void Send(const std::string& wanted);
   void OnAnswer(const std::string& wanted, Clock::time_point asked, const Result<Reply>& reply);
 };
+
+// Another server, or the same one once more: a promoted replica, or what was restored from a log, may lack what was
+// said last, the sessions that were bound since among them, and still have the lease.
+void NodeLease::State::Identify() {
+  if (stopped || asking) return;
+  asking = true;
+  redis.Command({"INFO", "server"}, [weak = weak_from_this()](const Result<Reply>& info) {
+    if (const auto self = weak.lock()) self->OnIdentified(info);
+  });
+}
+
+// Who does not say who it is (a rule of Redis' ACL forbids it) may be another one each time.
+void NodeLease::State::OnIdentified(const Result<Reply>& info) {
+  asking = false;
+  if (stopped || !redis.up()) return;
+  std::string now = RunId(info);
+  if (!epoch.empty() && (now.empty() || now != run_id)) {
+    log::Info("redis_is_another", {{"run_id", now}, {"before", run_id}});
+    held_until = {};
+  }
+  run_id = std::move(now);
+  Hold();
+}
 
 void NodeLease::State::Hold() {
   if (stopped || asking || !redis.up()) return;
@@ -105,7 +141,7 @@ NodeLease::NodeLease(Loop& loop, Redis& redis, std::string instance, std::string
           std::make_shared<State>(loop, redis, std::move(instance), std::move(process), options, std::move(changed))) {
   state_->timer = loop.Every(options.refresh, [state = state_.get()] { state->Hold(); });
   redis.OnState([weak = std::weak_ptr(state_)](bool up) {
-    if (const auto state = weak.lock(); state && up) state->Hold();
+    if (const auto state = weak.lock(); state && up) state->Identify();
   });
 }
 

@@ -44,9 +44,10 @@ struct Worker {
 };
 
 // The server ends the connection (class 57: it shuts down, crashed, or was told to); its last word may come some time
-// before the end itself.
+// before the end itself. Or it takes no writes (25006, as of a standby): another one may.
 bool SaysGoodbye(const pqxx::sql_error& error) {
-  return error.sqlstate().starts_with("57P") || error.sqlstate().starts_with("08");
+  const std::string& state = error.sqlstate();
+  return state.starts_with("57P") || state.starts_with("08") || state == "25006";
 }
 
 // Then nobody knows whether it was committed. (libpqxx says in_doubt_error only if it has seen the end, too.)

@@ -16,7 +16,7 @@
 namespace parley::storage {
 
 struct PostgresOptions {
-  std::string host = "127.0.0.1";  // a directory: unix socket
+  std::string host = "127.0.0.1";  // a directory: unix socket; several, separated by commas: the one that takes writes
   std::uint16_t port = 5432;
   std::string database = "parley";
   std::string user = "parley";
@@ -56,6 +56,9 @@ class PostgresReads;
 
 // Threads that each own a connection and run jobs on it; and connections on the loop itself for single statements that
 // read, for which waking a thread would cost more than the statement.
+//
+// A server that takes no writes (a standby, a primary that became one) is as good as none: it is not connected to, and
+// a connection that turns out to be to one is broken.
 //
 // A job is one transaction. If its connection broke before it began to commit it is run once more, if the server rolled
 // it back for a deadlock some more times; otherwise its error is returned. Other exceptions become errors too. A job

@@ -51,6 +51,9 @@ std::string ConnectionString(const PostgresOptions& options) {
   std::string text = "host=" + Quoted(options.host) + " port=" + std::to_string(options.port) +
                      " dbname=" + Quoted(options.database) + " user=" + Quoted(options.user) +
                      " sslmode=" + Quoted(options.tls) + " connect_timeout=" + std::to_string(timeout.count()) +
+                     // Not a standby, nor what a primary became after a failover. Also for what only reads: a standby
+                     // may be behind, and a login would not see the change before it.
+                     " target_session_attrs=read-write" +
                      // A peer that vanished without a word is noticed in about ten seconds.
                      " keepalives_idle=5 keepalives_interval=2 keepalives_count=3 tcp_user_timeout=10000" +
                      " client_encoding=UTF8 application_name=parley";

@@ -172,6 +172,103 @@ TEST_F(PostgresTest, CrashIsSurvivedWithoutNotice) {
   EXPECT_EQ(answer, "1");
 }
 
+// A server that takes no writes
+
+class ReadOnlyPostgresTest : public PostgresTest {
+ protected:
+  ~ReadOnlyPostgresTest() override {
+    if (read_only_) Set(false);
+  }
+  void Set(bool read_only) {
+    read_only_ = read_only;
+    server_.Set("default_transaction_read_only", read_only ? "on" : "");
+  }
+  bool read_only_ = false;
+};
+
+TEST_F(ReadOnlyPostgresTest, IsNotConnectedTo) {
+  Set(true);
+  pool_.emplace(loop_, options_, Postgres::Prepare());
+  EXPECT_THAT(Query("SELECT 1"), AllOf(StartsWith("!postgres: "), HasSubstr("read-only")));
+  EXPECT_FALSE(pool_->up());
+  EXPECT_EQ(pool_->connected_for_reads(), 0u);
+  Set(false);
+  Turn([&] { return pool_->up(); });
+  EXPECT_EQ(Query("SELECT 1"), "1");
+}
+
+TEST_F(ReadOnlyPostgresTest, IsLeftWhenAWriteFails) {
+  options_.connections = 1;
+  Open();
+  Query("CREATE TABLE t (n integer)");
+  const std::string backend = Backend();
+  Set(true);
+  EXPECT_THAT(Query("INSERT INTO t VALUES (1)"), HasSubstr("read-only"));
+  EXPECT_FALSE(pool_->up());
+  EXPECT_EQ(pool_->connected(), 0u);
+  Set(false);
+  Turn([&] { return pool_->up(); });
+  EXPECT_NE(Backend(), backend);
+  EXPECT_EQ(Query("INSERT INTO t VALUES (2) RETURNING n"), "2");
+}
+
+// As after a failover: the connection leads to what is a standby now, the name to the new primary.
+TEST_F(ReadOnlyPostgresTest, AWriteIsDoneByWhoTakesIt) {
+  options_.connections = 1;
+  Open();
+  Query("CREATE TABLE t (n integer)");
+  Query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY");
+  EXPECT_EQ(Query("INSERT INTO t VALUES (1) RETURNING n"), "1");
+  EXPECT_EQ(pool_->counters().retries, 1u);
+}
+
+class PostgresFailoverTest : public testing::Test {
+ protected:
+  static PostgresOptions Of(PostgresOptions options, const std::string& hosts) {
+    options.host = hosts;
+    options.connections = 1;
+    return options;
+  }
+  void Turn(const std::function<bool()>& condition) { RunUntil(loop_, condition, seconds(20)); }
+  // Of the server that does the jobs.
+  std::string Host() {
+    std::optional<std::string> host;
+    pool_.Run<std::string>([](pqxx::connection& connection) { return std::string(connection.hostname()); },
+                           [&](const Result<std::string>& got) { host = got ? *got : got.error().message(); });
+    Turn([&] { return host.has_value(); });
+    return host.value_or("");
+  }
+
+  PostgresServer primary_;
+  const PostgresOptions options_ = primary_.NewDatabase();
+  const PostgresServer standby_{primary_};
+  Loop loop_;
+  Postgres pool_{loop_, Of(options_, standby_.host() + "," + primary_.host()), {}};
+};
+
+TEST_F(PostgresFailoverTest, GoesToTheOneOfSeveralHostsThatTakesWrites) {
+  Turn([this] { return pool_.up(); });
+  EXPECT_EQ(Host(), primary_.host());
+  primary_.Kill();
+  Turn([this] { return !pool_.up(); });
+  standby_.Promote();
+  Turn([this] { return pool_.up(); });
+  EXPECT_EQ(Host(), standby_.host());
+}
+
+// The statement's time is no limit of a commit's: it would make one of what only the primary has.
+TEST_F(PostgresTest, ACommitThatNoStandbyConfirmsIsNotReportedAsDone) {
+  options_.statement_timeout = milliseconds(100);
+  options_.session = {"SET synchronous_commit = on"};
+  Open();
+  Query("CREATE TABLE t (n integer)");
+  server_.Set("synchronous_standby_names", "nobody");
+  EXPECT_EQ(Query("INSERT INTO t VALUES (1)"), "!postgres: no answer in time");
+  server_.Set("synchronous_standby_names", "");
+  Turn([&] { return pool_->up(); });
+  EXPECT_EQ(Query("INSERT INTO t VALUES (2) RETURNING n"), "2");
+}
+
 TEST_F(PostgresTest, SlowStatementIsCancelled) {
   options_.statement_timeout = milliseconds(100);
   Open();

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kSecretBytes = 32;
 constexpr storage::Statement kProbe = {"probe", "SELECT 1"};
+// Changes and locks no row; a server that takes no writes refuses it all the same.
+constexpr char kWriteNothing[] = "UPDATE settings SET value = value WHERE false";
 
 std::string NewSecret() {
   std::string secret(kSecretBytes, '\0');
@@ -92,7 +94,8 @@ void Foundation::Lay() {
 
 void Foundation::Probe() {
   std::function<Ok(pqxx::connection&)> job = [](pqxx::connection& connection) {
-    pqxx::nontransaction(connection).exec("SELECT 1");
+    pqxx::work tx(connection);
+    tx.exec(kWriteNothing);
     return Ok{};
   };
   postgres_.Run<Ok>(std::move(job), [this](Result<Ok> answer) {

@@ -112,5 +112,19 @@ TEST(FoundationTest, WaitsForPostgresAndNoticesWhenItGoes) {
   test::RunUntil(loop, [&] { return foundation.Missing().empty(); });
 }
 
+TEST(FoundationTest, WhatTakesNoWritesIsMissing) {
+  auto& server = test::PostgresServer::Get();
+  Loop loop;
+  storage::Postgres postgres(loop, server.NewDatabase(), PrepareConnection);
+  Foundation foundation(loop, postgres, {.domains = {"a.example"}, .period = std::chrono::milliseconds(20)},
+                        [](const std::string&) {});
+  test::RunUntil(loop, [&] { return foundation.Missing().empty(); });
+  server.Set("default_transaction_read_only", "on");
+  test::RunUntil(loop, [&] { return !foundation.Missing().empty(); });
+  EXPECT_THAT(foundation.Missing(), HasSubstr("read-only"));
+  server.Set("default_transaction_read_only", "");
+  test::RunUntil(loop, [&] { return foundation.Missing().empty(); });
+}
+
 }  // namespace
 }  // namespace parley::roster

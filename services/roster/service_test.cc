@@ -57,11 +57,20 @@ class Router final : public rpc::LinkHandler {
 
 class ServiceTest : public testing::Test {
  protected:
-  ServiceTest() {
+  explicit ServiceTest(test::PostgresServer& of = test::PostgresServer::Get(), const std::string& hosts = {})
+      : server(of), database(WithHosts(of.NewDatabase(), hosts)) {
     test::RunUntil(loop, [&] { return service.Missing().empty() && router.link() != nullptr; });
     EXPECT_EQ(Create(kJuliet), rpc::AccountProblem::kNone);
   }
   ~ServiceTest() override { test::PostgresServer::Get(); }  // running again for the next test
+
+  static storage::PostgresOptions WithHosts(storage::PostgresOptions options, const std::string& hosts) {
+    if (!hosts.empty()) options.host = hosts;
+    return options;
+  }
+  // Messages are stored while `harm` is done to the database and mended: whatever was answered as stored is there
+  // afterwards, once; whatever was not may be asked again.
+  void KeepsWhatItAcknowledged(const std::function<void()>& harm, const std::function<void()>& mend);
 
   rpc::AccountProblem Create(const std::string& jid) {
     std::optional<Result<rpc::AccountProblem>> result;
@@ -103,8 +112,8 @@ class ServiceTest : public testing::Test {
     return Ask(ask).offline_messages();
   }
 
-  test::PostgresServer& server = test::PostgresServer::Get();
-  const storage::PostgresOptions database = server.NewDatabase();
+  test::PostgresServer& server;
+  const storage::PostgresOptions database;
   Loop loop;
   telemetry::Metrics metrics;
   Service service{loop, TestConfig(database), metrics};
@@ -178,8 +187,7 @@ TEST_F(ServiceTest, ManyMessagesAtOnceAreStoredInOrder) {
   for (int i = 0; i < kMessages; ++i) EXPECT_EQ(offline.messages(i).origin_seq(), static_cast<std::uint64_t>(i + 1));
 }
 
-// Whatever was answered as stored is there afterwards, once; whatever was not may be asked again.
-TEST_F(ServiceTest, NothingAcknowledgedIsLostWhenPostgresRestarts) {
+void ServiceTest::KeepsWhatItAcknowledged(const std::function<void()>& harm, const std::function<void()>& mend) {
   std::set<std::uint64_t> stored;
   std::uint64_t next = 0;
   int under_way = 0;
@@ -195,10 +203,9 @@ TEST_F(ServiceTest, NothingAcknowledgedIsLostWhenPostgresRestarts) {
     if (next < 90) send(++next);
   });
   test::RunUntil(loop, [&] { return stored.size() >= 10; });
-  server.Stop();
+  harm();
   test::RunUntil(loop, [&] { return !service.Missing().empty(); });
-  EXPECT_EQ(Ask(RosterAsk()).problem(), v1::PROBLEM_STORE);
-  server.Start();
+  mend();
   test::RunUntil(loop, [&] { return service.Missing().empty() && next == 90 && under_way == 0; });
   for (std::uint64_t seq = 1; seq <= next; ++seq) {
     const bool kept = stored.contains(seq) || Ask(StoreAsk(seq)).has_stored();
@@ -210,6 +217,35 @@ TEST_F(ServiceTest, NothingAcknowledgedIsLostWhenPostgresRestarts) {
   EXPECT_EQ(kept.size(), 90u);
   EXPECT_EQ(std::set<std::uint64_t>(kept.begin(), kept.end()).size(), 90u);
   EXPECT_TRUE(Ask(RosterAsk()).has_roster());
+}
+
+TEST_F(ServiceTest, NothingAcknowledgedIsLostWhenPostgresRestarts) {
+  const auto mend = [this] {
+    EXPECT_EQ(Ask(RosterAsk()).problem(), v1::PROBLEM_STORE);
+    server.Start();
+  };
+  KeepsWhatItAcknowledged([this] { server.Stop(); }, mend);
+}
+
+TEST_F(ServiceTest, NothingAcknowledgedIsLostWhenPostgresTakesNoWrites) {
+  const auto read_only = [this](const std::string& value) { server.Set("default_transaction_read_only", value); };
+  KeepsWhatItAcknowledged([&] { read_only("on"); }, [&] { read_only(""); });
+}
+
+struct PrimaryAndStandby {
+  // Only the primary's commits wait for the other: what is answered as stored, both have.
+  PrimaryAndStandby() { primary.Set("synchronous_standby_names", "*"); }
+  test::PostgresServer primary;
+  test::PostgresServer standby{primary};
+};
+
+class FailoverServiceTest : protected PrimaryAndStandby, public ServiceTest {
+ protected:
+  FailoverServiceTest() : ServiceTest(primary, primary.host() + "," + standby.host()) {}
+};
+
+TEST_F(FailoverServiceTest, NothingAcknowledgedIsLostWhenPostgresFailsOver) {
+  KeepsWhatItAcknowledged([this] { primary.Kill(); }, [this] { standby.Promote(); });
 }
 
 TEST_F(ServiceTest, StoppedPostgresIsAnsweredInTimeAndRecoveredFrom) {

@@ -89,6 +89,8 @@ struct Metrics {
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "handover_timeout"}})),
         away(registry.Gauge("parley_router_away", "1: Redis cannot be reached, other routers serve our accounts")),
         departures(registry.Counter("parley_router_departures_total", "Times that it left the ring without Redis")),
+        return_delay(registry.Gauge("parley_router_return_delay_seconds",
+                                    "How long Redis must have answered it before it comes back to the ring")),
         bind_retries(
             registry.Counter("parley_router_bind_retries_total", "Binds that waited for the end of a session")),
         redis_seconds(registry.Histogram("parley_router_redis_seconds", "Time of a session command in Redis")),
@@ -144,6 +146,7 @@ struct Metrics {
   prometheus::Counter& limits_settling;
   prometheus::Gauge& away;
   prometheus::Counter& departures;
+  prometheus::Gauge& return_delay;
   prometheus::Counter& bind_retries;
   prometheus::Histogram& redis_seconds;
   prometheus::Histogram& roster_seconds;

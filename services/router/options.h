@@ -25,6 +25,7 @@ struct Options {
   std::chrono::milliseconds edge_timeout{60000};
   std::chrono::milliseconds redis_patience{500};
   std::chrono::milliseconds redis_return{2000};
+  std::chrono::milliseconds redis_return_max{30000};
   std::chrono::milliseconds reap_claim{10000};
   std::chrono::milliseconds reap_retry{2000};
   std::chrono::milliseconds handover_timeout{6000};

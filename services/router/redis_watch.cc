@@ -8,8 +8,6 @@
 namespace parley::router {
 namespace {
 
-// Between looks whether it is decided. Not a setting: it is, soon after router.redis_patience.
-constexpr std::chrono::milliseconds kUndecided{20};
 // Counted, not timed: a process that stood still has not looked.
 constexpr int kLooks = 5;  // in `redis_patience`
 
@@ -36,23 +34,30 @@ RedisWatch::RedisWatch(Loop& loop, storage::Redis& redis, Peers& peers, const Op
     : redis_(redis),
       peers_(peers),
       patience_(options.redis_patience),
-      return_after_(options.redis_return),
+      delay_(options.redis_return, options.redis_return_max),
       metrics_(metrics),
       handlers_(std::move(handlers)),
+      waiters_(loop),
       last_answer_(Clock::now()),
       steady_since_(last_answer_),
       well_since_(last_answer_),
-      timer_(loop.Every(patience_ / kLooks, [this] { Look(); })) {}
+      timer_(loop.Every(patience_ / kLooks, [this] { Look(); })) {
+  ShowDelay();
+  redis_.OnState([alive = alive_](bool up) {
+    if (up && *alive != nullptr) (*alive)->waiters_.WakeAll();
+  });
+}
 
 RedisWatch::~RedisWatch() { *alive_ = nullptr; }
 
 void RedisWatch::Stop() {
   stopping_ = true;
   timer_.Cancel();
+  waiters_.WakeAll();
 }
 
 Task<void> RedisWatch::Decide() const {
-  while (undecided()) co_await SleepFor(kUndecided);
+  while (undecided()) co_await waiters_.Wait();
 }
 
 bool RedisWatch::without() const { return silent_ >= kLooks && !answered_; }
@@ -68,7 +73,9 @@ void RedisWatch::Look() {
   }
   Ping();
   if (without() && !away_) AskOthers();
-  if (away_ && silent_ == 0 && redis_.up() && Clock::now() - steady_since_ >= return_after_) ComeBack();
+  const auto now = Clock::now();
+  if (silent_ == 0 && delay_.NoteWell(now)) ShowDelay();
+  if (away_ && silent_ == 0 && redis_.up() && now - steady_since_ >= delay_.current()) ComeBack();
 }
 
 void RedisWatch::Ping() {
@@ -103,34 +110,47 @@ void RedisWatch::AskOthers() {
   asking_ = peers_.AskOthers(Question(), patience_, [alive = alive_, asked](const Result<std::string>& answer) {
     if (*alive != nullptr) (*alive)->OnSeen(asked, answer);
   });
-  if (asking_ == 0) rounds_ = kRounds;
+  if (asking_ == 0) EndRounds(kRounds);
 }
 
 void RedisWatch::OnSeen(Clock::time_point asked, const Result<std::string>& answer) {
-  if (--asking_ == 0) ++rounds_;
+  if (--asking_ == 0) EndRounds(1);
   const auto now = Clock::now();
   // Late, as one of us stood still: that is how it was.
   if (away_ || stopping_ || !without() || now - asked > patience_) return;
   // Is Redis just coming back for all, it may be about to for us, too.
-  const Clock::duration enough = std::min<Clock::duration>(now - last_answer_, return_after_);
+  const Clock::duration enough = std::min<Clock::duration>(now - last_answer_, delay_.shortest());
   if (SeenFor(answer) >= enough) Leave();
+}
+
+void RedisWatch::EndRounds(int count) {
+  rounds_ += count;
+  if (rounds_ >= kRounds) waiters_.WakeAll();
 }
 
 void RedisWatch::Leave() {
   away_ = true;
+  delay_.NoteDeparture();
+  ShowDelay();
   metrics_.away.Set(1);
   metrics_.departures.Increment();
   log::Warn("ring_departure",
             {{"silent_ms", Milliseconds(Clock::now() - last_answer_)},
+             {"return_ms", delay_.current().count()},
              {"remedy", "Redis answers other routers, but not this one: look at the network between"}});
   handlers_.leave();
+  waiters_.WakeAll();
 }
 
 void RedisWatch::ComeBack() {
+  const auto now = Clock::now();
   away_ = false;
+  delay_.NoteReturn(now);
   metrics_.away.Set(0);
-  log::Info("ring_return", {{"answers_for_ms", Milliseconds(Clock::now() - steady_since_)}});
+  log::Info("ring_return", {{"answers_for_ms", Milliseconds(now - steady_since_)}});
   handlers_.come_back();
 }
+
+void RedisWatch::ShowDelay() { metrics_.return_delay.Set(std::chrono::duration<double>(delay_.current()).count()); }
 
 }  // namespace parley::router

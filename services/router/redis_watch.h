@@ -6,18 +6,20 @@
 
 #include "libs/base/loop.h"
 #include "libs/base/task.h"
+#include "libs/base/waiters.h"
 #include "libs/rpc/link.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
 #include "services/router/metrics.h"
 #include "services/router/options.h"
 #include "services/router/peers.h"
+#include "services/router/return_delay.h"
 
 namespace parley::router {
 
 // Whether Redis answers us. If it does not, but has answered another router all that time (or for `redis_return`), we
 // are the ones who are cut off, and leave the ring; if nobody has it, nobody leaves. When it answers us again for
-// `redis_return`, we come back.
+// `redis_return`, we come back; if we leave again and again, only after longer (ReturnDelay).
 //
 // Two routers never leave because of each other: who asks believes only what Redis has answered the other since it was
 // asked, at most `redis_patience` ago, and the other needs that long without an answer before it asks in turn. It is
@@ -53,15 +55,18 @@ class RedisWatch {
   bool without() const;
   void AskOthers();
   void OnSeen(Clock::time_point asked, const Result<std::string>& answer);
+  void EndRounds(int count);
   void Leave();
   void ComeBack();
+  void ShowDelay();
 
   storage::Redis& redis_;
   Peers& peers_;
   const std::chrono::milliseconds patience_;
-  const std::chrono::milliseconds return_after_;
+  ReturnDelay delay_;
   Metrics& metrics_;
   Handlers handlers_;
+  mutable Waiters waiters_;
 
   bool away_ = false;
   bool stopping_ = false;

@@ -10,11 +10,15 @@ using ::testing::Contains;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using namespace std::chrono_literals;
 
 class RedisWatchTest : public testing::ManagedTest {
  protected:
-  void ConfigureWatched(int routers) {
-    Configure(routers, {"router.redis_patience=200ms", "router.redis_return=400ms"});
+  void ConfigureWatched(int routers) { Watch(routers, {"router.redis_patience=200ms", "router.redis_return=400ms"}); }
+  // No edge dies here: their leases outlive it if the test itself stands still.
+  void Watch(int routers, std::vector<std::string> settings) {
+    settings.emplace_back("c2s.lease_ttl=1m");
+    Configure(routers, std::move(settings));
   }
   // Who leaves asks one that has had Redis for long enough.
   void LetLeaveAndComeBack(std::size_t router) {
@@ -24,6 +28,8 @@ class RedisWatchTest : public testing::ManagedTest {
     RunUntil([&] { return Away() == 0; });
   }
   double Away() const { return Metric("parley_router_away"); }
+  // Of all routers together.
+  double ReturnDelays() const { return Metric("parley_router_return_delay_seconds"); }
   double Departures() const { return Metric("parley_router_departures_total"); }
   static std::string Account(int number) { return "user" + std::to_string(number) + "@home.example"; }
   // Of many, so that each router is home to some.
@@ -35,12 +41,18 @@ class RedisWatchTest : public testing::ManagedTest {
       EXPECT_THAT(client->bound().jid(), HasSubstr(resource));
     }
   }
+  std::vector<std::string> Homes() {
+    std::vector<std::string> homes;
+    for (int i = 0; i < kAccounts; ++i) homes.push_back(edge().HomeOf(Account(i)));
+    return homes;
+  }
   // It is decided what to do without Redis, when this is settled.
   void ExpectPresenceIsSettled(Client& client) {
     client.Send("<presence><show>xa</show></presence>");
     Settle();
   }
   static constexpr int kAccounts = 16;
+  static constexpr char kPresencesTaken[] = "parley_router_stanzas_total{kind=\"presence\",leg=\"outbound\"}";
 };
 
 TEST_F(RedisWatchTest, OthersServeTheAccountsOfARouterThatAloneHasLostRedis) {
@@ -132,7 +144,7 @@ TEST_F(RedisWatchTest, WhatIsSaidBeforeARouterLeavesIsKnownToTheNext) {
 
 // The router that takes over has it, too, and nobody is told that it could not be delivered.
 TEST_F(RedisWatchTest, WhatWaitsForRedisIsNotGivenUpByARouterThatHasLeft) {
-  Configure(2, {"router.redis_patience=200ms", "router.redis_return=400ms", "router.delivery_timeout=400ms"});
+  Watch(2, {"router.redis_patience=200ms", "router.redis_return=400ms", "router.delivery_timeout=3s"});
   for (int i = 0; i < kAccounts; ++i) roster_->AddAccount(Account(i));
   Begin();
   LetLeaveAndComeBack(1);
@@ -142,6 +154,59 @@ TEST_F(RedisWatchTest, WhatWaitsForRedisIsNotGivenUpByARouterThatHasLeft) {
   RunUntil([&] { return Away() == 1; });
   EXPECT_THAT(Received(juliet()), Each(Not(HasSubstr("type='error'"))));
   for (int i = 0; i < kAccounts; ++i) EXPECT_EQ(roster_->offline_count(Account(i)), 1u);
+}
+
+// What could not be written when nobody had Redis is older than what another router wrote after we had left.
+TEST_F(RedisWatchTest, WhatWasNotWrittenDoesNotReplaceWhatOthersWroteSince) {
+  ConfigureWatched(2);
+  Begin();
+  std::vector<Client*> clients;
+  for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+  const auto homes = Homes();
+  CutFromRedis(0);
+  CutFromRedis(1);
+  for (Client* client : clients) client->Send("<presence><status>unwritten</status></presence>");
+  Settle();
+  JoinToRedis(1);
+  RunUntil([&] { return Away() == 1; });
+  for (int i = 0; i < kAccounts; i += 2) clients[i]->Send("<presence><status>since</status></presence>");
+  Settle();
+  JoinToRedis(0);
+  RunUntil([&] { return Homes() == homes; });
+  ExpectAllCanBind("two");  // so that each is read again
+  for (int i = 0; i < kAccounts; ++i) {
+    const std::string record = Redis({"HGET", "parley:s:{" + Account(i) + "}", "one"});
+    EXPECT_THAT(record, HasSubstr(i % 2 == 0 ? "since" : "unwritten")) << Account(i);
+  }
+}
+
+// Each return makes everybody link again.
+TEST_F(RedisWatchTest, WhoLeavesAgainAndAgainComesBackLater) {
+  Watch(2, {"router.redis_patience=200ms", "router.redis_return=200ms", "router.redis_return_max=2s"});
+  Begin();
+  for (const auto delay : {200ms, 400ms, 800ms}) {
+    CutFromRedis(0);
+    RunUntil([&] { return Away() == 1; });
+    EXPECT_DOUBLE_EQ(ReturnDelays(), std::chrono::duration<double>(delay + 200ms).count());
+    const auto before = std::chrono::steady_clock::now();
+    JoinToRedis(0);
+    RunUntil([&] { return Away() == 0; });
+    EXPECT_GE(std::chrono::steady_clock::now() - before, delay);
+  }
+  RunUntil([&] { return ReturnDelays() < 0.5; });  // it was well for long
+}
+
+// It will never be clear whether it leaves.
+TEST_F(RedisWatchTest, WhatWaitsGoesOnWhenTheRouterStops) {
+  Watch(1, {"router.redis_patience=10m"});
+  Client& benvolio = Online("benvolio@home.example/square");  // nobody else is to be told
+  CutFromRedis(0);
+  RunUntil([&] { return !Missing().empty(); });
+  const double before = Metric(kPresencesTaken);
+  benvolio.Send("<presence><show>xa</show></presence>");
+  RunUntil([&] { return Metric(kPresencesTaken) > before; });
+  DrainRouter(0);
+  Settle();
 }
 
 TEST_F(RedisWatchTest, NobodyLeavesIfNobodyHasRedis) {

@@ -338,7 +338,8 @@ class CutOffTest : public ResumptionTest {
     Configure(2);
     Begin();
     for (const char* name : {"c2s-4", "c2s-5"}) {
-      edges_.push_back(std::make_unique<Edge>(loop_, name, std::vector{address(1)}, redis_.options()));
+      edges_.push_back(std::make_unique<Edge>(loop_, name, std::vector{address(1)}, redis_.options(),
+                                              std::chrono::milliseconds(600)));
       RunUntil([&] { return edges_.back()->ready() && HasEdge(name, 1); });
     }
     romeo_ = &Login(cut_off(), kOrchard);

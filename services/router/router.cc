@@ -32,6 +32,7 @@ Options OptionsOf(const config::Config& config) {
   options.edge_timeout = router.edge_timeout;
   options.redis_patience = router.redis_patience;
   options.redis_return = router.redis_return;
+  options.redis_return_max = router.redis_return_max;
   options.reap_claim = router.reap_claim;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;

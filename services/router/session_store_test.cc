@@ -96,6 +96,7 @@ TEST_F(SessionStoreTest, AnEmptiedRedisIsFilledAgainByRestore) {
 
 // It waits for whether Redis comes back; what was known of the account before is nothing then.
 TEST_F(SessionStoreTest, WhoAsksWhileRedisIsEmptiedIsPutBack) {
+  Configure(1, {"router.redis_patience=1m"});  // however long Redis takes to start
   Client& romeo = Online("romeo@home.example/orchard");
   redis_.Kill();
   RunUntil([&] { return !Missing().empty(); });

@@ -206,6 +206,7 @@ Task<bool> Sessions::Update(Account& account, std::string session_id, Change cha
     if (!parts_.store.up()) {
       session->record = std::move(next);
       session->unsaved = true;
+      session->outdated = false;
       co_return true;
     }
     next.set_revision(next.revision() + 1);

@@ -11,6 +11,16 @@ namespace {
 
 constexpr int kTries = 4;
 
+// By which the contacts' edges know that they were told: who finds the record after a crash tells them again. One that
+// is put back has a revision that it never had.
+Origin OriginOfEnd(const Record& gone) {
+  Origin origin;
+  origin.session = "end of " + gone.session();
+  origin.seq = gone.revision();
+  origin.repeat = true;
+  return origin;
+}
+
 // Reasons that no edge gives.
 bool IsOurs(std::string_view reason) { return reason == "lost" || reason == "left" || reason == "ghost"; }
 
@@ -146,7 +156,8 @@ Task<void> Sessions::Farewell(Account& account, Record gone, Buried buried) {
   if (buried.whose == Unacknowledged::Whose::kAnothers) co_return;
   if (gone.presence().empty() && gone.directed().empty()) co_return;
   std::string stanza = UnavailableStanza(account, gone);
-  co_await SayGone(account, std::move(gone), std::move(stanza), Origin(), std::move(buried.told));
+  Origin origin = OriginOfEnd(gone);
+  co_await SayGone(account, std::move(gone), std::move(stanza), std::move(origin), std::move(buried.told));
 }
 
 Task<void> Sessions::SayGone(Account& account, Record gone, std::string stanza, Origin origin, Receipt receipt) {

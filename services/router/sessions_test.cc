@@ -267,6 +267,27 @@ TEST_F(SessionsTest, DeadSessionsOfBeforeAreFoundByARouterThatStarts) {
   EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
 }
 
+// Its router dies when it has told the contacts and cannot know that yet: who ends it then tells them again.
+TEST_F(SessionsTest, ContactsSeeOnceThatItIsGoneThoughItsRouterDied) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", Subscription::kBoth);
+  Start();
+  Edge& slow = AddEdge("c2s-2");
+  Client& juliet = Online(slow, "juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  Settle();
+  juliet.Take();
+  slow.SetHolding(true);
+  romeo.Close();
+  RunUntil([&] { return !juliet.received().empty(); });
+  KillRouter(0);
+  slow.SetHolding(false);
+  StartRouter(0);
+  RunUntil([&] { return edge().ready() && slow.ready() && Redis({"EXISTS", kRomeoKey}) == "0"; });
+  Settle();
+  EXPECT_THAT(juliet.Take(), SizeIs(1));
+  EXPECT_EQ(slow.repeats(), 1);
+}
+
 TEST_F(SessionsTest, StanzasOfADeadRouterAreHandledByTheNext) {
   Configure(2);
   Start();

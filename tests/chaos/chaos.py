@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "e2e"), str(Path(__fil
 from faults import FAULTS, MACHINE, SERVICES, Saboteur  # noqa: E402
 from proxied import ProxiedCluster  # noqa: E402
 from recovery import noticed  # noqa: E402
-from report import print_report, redis_garbage  # noqa: E402
+from report import print_report, print_violations, redis_garbage  # noqa: E402
 from world import DOMAIN, PASSWORD, World, place_of  # noqa: E402
 
 # All clients come from one address, and the offline store must hold what a whole fault leaves there.
@@ -114,15 +114,26 @@ class Run:
 
 
 @asynccontextmanager
-async def keeping_promises(run):
-    """For tests: `run`'s sessions talk; when the block ends, no promise may be broken."""
+async def cluster_of(run):
+    """Up while the block lasts. Where an exception ends it, what was broken by then is told: there is no report."""
     run.start_cluster()
     try:
+        yield
+    except BaseException:
+        print_violations(run)
+        raise
+    finally:
+        if run.cluster.plan:
+            run.cluster.down()
+
+
+@asynccontextmanager
+async def keeping_promises(run):
+    """For tests: `run`'s sessions talk; when the block ends, no promise may be broken."""
+    async with cluster_of(run):
         await run.begin()
         yield run
         await run.finish()
-    finally:
-        run.cluster.down()
     broken = print_report(run)
     assert not broken, "\n".join(broken[:20])
 
@@ -154,14 +165,10 @@ async def main():
     run = Run(options, say=lambda text: print(text, flush=True))
     # Ended from outside, it leaves no processes behind either.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    run.start_cluster()
-    try:
+    async with cluster_of(run):
         await run.begin()
         await schedule(run)
         await run.finish()
-    finally:
-        if run.cluster.plan:
-            run.cluster.down()
     return 1 if print_report(run) else 0
 
 

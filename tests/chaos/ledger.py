@@ -200,6 +200,15 @@ class Ledger(Observer):
         """A lost session's client sends its unacknowledged answer again, to what was bounced when the session ended."""
         return len(question.answers) > (2 if question.to is not None and question.to.incarnation.number > 1 else 1)
 
+    def so_far(self):
+        """Promises that are broken already. What is lost or unanswered only the end can tell."""
+        counts, broken = Counter(), list(self.violations)
+        for flow in self.flows:
+            for number, message in enumerate(flow.messages):
+                self._judge_arrivals(flow, number, message, counts, broken)
+            self._judge_order(flow, counts, broken)
+        return broken
+
     def verdict(self):
         """Counts, and a list of every broken promise."""
         counts, broken = Counter(), list(self.violations)
@@ -211,7 +220,7 @@ class Ledger(Observer):
         return counts, broken
 
     def _judge(self, flow, number, message, counts, broken):
-        name = f"m{flow.number}-{number} from {flow.sender.full} to {flow.to}"
+        name = self._name(flow, number)
         counts["sent"] += 1
         counts["acknowledged"] += bool(message.acknowledged)
         counts["arrivals"] += len(message.arrivals)
@@ -224,18 +233,28 @@ class Ledger(Observer):
             counts["LOST"] += 1
             when = f"sent at {message.sent:.2f}, acknowledged at {message.acknowledged:.2f}"
             broken.append(f"{name}: acknowledged and lost; {when}; {self._story(flow, message)}")
-        by_session = defaultdict(list)
-        for arrival in message.arrivals:
-            by_session[arrival.session].append(arrival)
         if flow.forked:
+            by_session = self._by_session(message)
             for session in flow.receivers if message.arrivals or not message.bounces else ():
                 if message.acknowledged and session.incarnation.number == 1 and session not in by_session:
                     counts["LOST"] += 1
                     broken.append(f"{name}: {session.full} was there all the time and did not get it")
-            for arrivals in by_session.values():
-                self._judge_repeats(name, message, arrivals, counts, broken)
-        else:
-            self._judge_repeats(name, message, message.arrivals, counts, broken)
+        self._judge_arrivals(flow, number, message, counts, broken)
+
+    def _judge_arrivals(self, flow, number, message, counts, broken):
+        for arrivals in self._by_session(message).values() if flow.forked else [message.arrivals]:
+            self._judge_repeats(self._name(flow, number), message, arrivals, counts, broken)
+
+    @staticmethod
+    def _name(flow, number):
+        return f"m{flow.number}-{number} from {flow.sender.full} to {flow.to}"
+
+    @staticmethod
+    def _by_session(message):
+        found = defaultdict(list)
+        for arrival in message.arrivals:
+            found[arrival.session].append(arrival)
+        return found
 
     def _story(self, flow, message):
         """What happened to its sender and receivers about then, for who looks for the reason."""

@@ -29,6 +29,14 @@ def _redis(port, *command):
     return subprocess.run(["redis-cli", "-p", str(port), *command], capture_output=True, text=True, check=True).stdout
 
 
+def print_violations(run):
+    """Of a run that was cut short: what its ledger can tell."""
+    broken = run.world.ledger.so_far() if run.world else []
+    _title("aborted")
+    _broken(broken)
+    print(f"{len(broken)} promises broken until then, seed {run.options.seed}", flush=True)
+
+
 def print_report(run):
     """True if a promise was broken."""
     counts, broken = run.world.ledger.verdict()
@@ -47,10 +55,14 @@ def print_report(run):
         print(f"{count:>8}  streams or attempts ended: {reason}")
     _faults(run)
     _title("verdict")
-    for line in broken[:50]:
-        print(f"BROKEN {line}")
+    _broken(broken)
     print(f"{len(broken)} promises broken, seed {run.options.seed}")
     return broken
+
+
+def _broken(lines):
+    for line in lines[:50]:
+        print(f"BROKEN {line}")
 
 
 def _faults(run):

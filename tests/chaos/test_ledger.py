@@ -4,6 +4,7 @@ import random
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
+import chaos
 import pytest
 
 from ledger import Ledger
@@ -93,6 +94,24 @@ def test_repeat_and_repeat_by_bounce_are_seen():
     story.arrive(0)
     story.arrive(0)
     assert len(story.broken()) == 1
+
+
+async def test_run_that_is_cut_short_tells_what_is_broken_already(capsys, monkeypatch, tmp_path):
+    """But not that what is under way were lost."""
+    story = Story()
+    story.send(3)
+    for number in (1, 0, 0):
+        story.arrive(number)
+    run = chaos.Run(chaos.short_options(tmp_path))
+    run.world = SimpleNamespace(ledger=story.ledger)
+    run.cluster = SimpleNamespace(plan=None)
+    monkeypatch.setattr(run, "start_cluster", lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        async with chaos.cluster_of(run):
+            raise ZeroDivisionError
+    told = capsys.readouterr().out
+    assert told.count("BROKEN") == 2 and "came 2 times" in told and "came before" in told
+    assert "2 promises broken until then" in told
 
 
 def test_disorder_is_seen():

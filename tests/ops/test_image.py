@@ -7,6 +7,8 @@ import subprocess
 from manifests import ROOT
 from parley_dev import build
 
+PROGRAMS = [*build.SERVICES, "parley-bench"]
+
 DOCKERFILE = (ROOT / "deploy" / "docker" / "Dockerfile").read_text()
 
 
@@ -42,7 +44,7 @@ def test_programs_can_be_made_of_what_is_copied(tmp_path):
     configured = re.search(r"cmake (-S .*?) +&&", build_command)[1].split()
     subprocess.run(["cmake", *configured], cwd=tmp_path, check=True, capture_output=True)
     targets = re.search(r"ninja -C \S+ ([\w -]+?) +&&", build_command)[1].split()
-    assert set(targets) == set(build.SERVICES)
+    assert set(targets) == set(PROGRAMS)
     subprocess.run(["ninja", "-n", "-C", "build/release", *targets], cwd=tmp_path, check=True, capture_output=True)
 
 
@@ -68,7 +70,7 @@ def installed_with(names):
 
 
 def test_libraries_of_the_programs_are_in_the_image():
-    programs = [build.directory() / "bin" / program for program in build.SERVICES]
+    programs = [build.directory() / "bin" / program for program in PROGRAMS]
     listing = subprocess.run(["ldd", *programs], check=True, capture_output=True, text=True).stdout
     libraries = set(re.findall(r"^\s*\S+ => (/\S+)", listing, re.MULTILINE))
     assert libraries

@@ -44,15 +44,31 @@ PostgresServer& PostgresServer::Get() {
 
 PostgresServer::PostgresServer()
     : programs_(FindPrograms()), data_(directory_.path() + "/data"), log_(directory_.path() + "/log") {
-  if (geteuid() == 0) {
-    const passwd* postgres = getpwnam("postgres");
-    if (postgres == nullptr) throw std::runtime_error("there is no user postgres to run PostgreSQL as");
-    user_ = postgres->pw_uid;
-    group_ = postgres->pw_gid;
-    if (chown(directory_.path().c_str(), user_, group_) != 0) throw std::runtime_error("chown failed");
-  }
+  BecomeServerUser();
   Initialize();
   Start();
+}
+
+PostgresServer::PostgresServer(const PostgresServer& primary)
+    : programs_(primary.programs_), data_(directory_.path() + "/data"), log_(directory_.path() + "/log") {
+  BecomeServerUser();
+  auto copy = Program("pg_basebackup");
+  for (const std::string& word :
+       {"--host=" + primary.host(), "--port=" + std::to_string(primary.port_), std::string("--username=parley"),
+        std::string("--write-recovery-conf"), std::string("--checkpoint=fast"), std::string("--no-sync")}) {
+    copy.command.push_back(word);
+  }
+  RunToEnd(copy);
+  Start();
+}
+
+void PostgresServer::BecomeServerUser() {
+  if (geteuid() != 0) return;
+  const passwd* postgres = getpwnam("postgres");
+  if (postgres == nullptr) throw std::runtime_error("there is no user postgres to run PostgreSQL as");
+  user_ = postgres->pw_uid;
+  group_ = postgres->pw_gid;
+  if (chown(directory_.path().c_str(), user_, group_) != 0) throw std::runtime_error("chown failed");
 }
 
 PostgresServer::~PostgresServer() = default;
@@ -66,7 +82,7 @@ ChildProcess::Options PostgresServer::Program(const std::string& name) const {
   return options;
 }
 
-void PostgresServer::Initialize() {
+void PostgresServer::Initialize() const {
   auto options = Program("initdb");
   for (const char* word : {"--no-sync", "--auth=trust", "--username=parley", "--encoding=UTF8", "--locale=C"}) {
     options.command.emplace_back(word);
@@ -150,6 +166,21 @@ void PostgresServer::Pause() {
 void PostgresServer::Resume() {
   process_->SignalTree(SIGCONT);
   paused_ = false;
+}
+
+void PostgresServer::Promote() const {
+  auto promote = Program("pg_ctl");
+  promote.command.insert(promote.command.begin() + 1, "promote");
+  RunToEnd(promote);
+}
+
+void PostgresServer::Set(const std::string& name, const std::string& value) const {
+  const auto shown = [&] { return Execute("postgres", "SHOW " + name)[0][0].as<std::string>(); };
+  const std::string before = shown();
+  Execute("postgres", "ALTER SYSTEM " + (value.empty() ? "RESET " + name : "SET " + name + " = '" + value + "'"));
+  Execute("postgres", "SELECT pg_reload_conf()");
+  WaitUntil(
+      name, [&] { return value.empty() ? shown() != before : shown() == value; }, log_);
 }
 
 std::string PostgresServer::ConnectionString(const std::string& database) const {

@@ -17,6 +17,8 @@ class PostgresServer {
   static PostgresServer& Get();
 
   PostgresServer();
+  // A standby of `primary`, from a copy of it: replicates, and takes reads only until it is promoted.
+  explicit PostgresServer(const PostgresServer& primary);
   ~PostgresServer();
 
   // In good order (connections are ended), or as a crash. Start() again has the data of before.
@@ -26,6 +28,13 @@ class PostgresServer {
   // SIGSTOP and SIGCONT to all of its processes.
   void Pause();
   void Resume();
+
+  // It takes writes when this returns.
+  void Promote() const;
+  // ALTER SYSTEM; in force for whoever connects from now on. Empty: as it was.
+  void Set(const std::string& name, const std::string& value) const;
+  // The directory of its unix socket: how libpq calls it.
+  const std::string& host() const { return directory_.path(); }
 
   // Restarts it to listen on TCP, too, with TLS only: user "certified" has a certificate of the authority, others have
   // SCRAM. Returns the port.
@@ -38,7 +47,8 @@ class PostgresServer {
 
  private:
   std::string ConnectionString(const std::string& database) const;
-  void Initialize();
+  void BecomeServerUser();
+  void Initialize() const;
   std::string WriteForServer(const std::string& name, const std::string& content) const;
   ChildProcess::Options Program(const std::string& name) const;
 

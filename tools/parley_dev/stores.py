@@ -67,13 +67,7 @@ class Postgres:
             wait_until(lambda: self.process.pid() is None, 30, "stopping PostgreSQL")
 
     def _create(self):
-        if not PG_BIN.exists():
-            raise Failure(f"{PG_BIN} is missing: install postgresql-15")
-        shutil.rmtree(self.directory, ignore_errors=True)
-        self.directory.mkdir(parents=True)
-        if os.getuid() == 0:
-            owner = pwd.getpwnam("postgres")
-            os.chown(self.directory, owner.pw_uid, owner.pw_gid)
+        self._make_directory()
         made = subprocess.run(
             self._as_owner(
                 [str(PG_BIN / "initdb"), "-D", str(self.directory), "-U", "parley", "-A", "trust", "-E", "UTF8"]
@@ -91,6 +85,16 @@ class Postgres:
                 "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n"
                 "max_connections = 200\nshared_buffers = 64MB\n"
             )
+
+    def _make_directory(self):
+        if not PG_BIN.exists():
+            raise Failure(f"{PG_BIN} is missing: install postgresql-15")
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        self.directory.chmod(0o700)
+        if os.getuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.directory, owner.pw_uid, owner.pw_gid)
 
     def _as_owner(self, command):
         if os.getuid() != 0:

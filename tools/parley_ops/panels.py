@@ -249,6 +249,8 @@ ROUTER = {
                                     ("sum(parley_router_deferred{$i})", "left by sessions, without Redis")], ""),
         ("Routers out of the ring", COUNT, gauge("parley_router_away"),
          "Redis answers others, but not them. They come back by themselves."),
+        ("Time with Redis before a return", SECONDS, gauge("parley_router_return_delay_seconds"),
+         "Into the ring. It rises for a router that leaves again and again."),
         ("Refused for a limit", PER_SECOND,
          [*rates("parley_router_limits_total", "limit"), (rate("parley_router_mailbox_full_total"), "mailbox")], ""),
         ("Ownership", PER_SECOND,

@@ -51,6 +51,39 @@ TEST_F(ResumeTest, ClaimsASessionThatAnotherEdgeLeft) {
   EXPECT_EQ(Contents().header.acked(), 4294967298u);
 }
 
+// Of the client's stanzas since <enable/>, which came behind two others: 2^32 + 1 are handled.
+TEST_F(ResumeTest, WhatTheServerHasHandledWrapsAround) {
+  constexpr std::uint64_t kBase = 2;
+  constexpr std::uint64_t kHandled = kBase + (std::uint64_t{1} << 32) + 1;
+  Leave(
+      [](session::v1::QueueHeader& header) {
+        header.set_handled(kHandled);
+        header.set_base(kBase);
+        header.set_settled(true);
+      },
+      {});
+  Client client(edge_.port());
+  EXPECT_EQ(Resume(client, "left", 0), "<resumed xmlns='urn:xmpp:sm:3' previd='left' h='1'/>");
+  client.Send(std::string("<message to='juliet@example.org'/>") + kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.back().envelope.origin_seq(); }), kHandled + 1);
+  EXPECT_EQ(Contents().header.handled(), kHandled + 1);
+}
+
+// From what its counter can hold to 0.
+TEST_F(ResumeTest, WhatTheServerHandlesWrapsAroundUnderWay) {
+  Leave(
+      [](session::v1::QueueHeader& header) {
+        header.set_handled(UINT32_MAX);
+        header.set_settled(true);
+      },
+      {});
+  Client client(edge_.port());
+  EXPECT_EQ(Resume(client, "left", 0), "<resumed xmlns='urn:xmpp:sm:3' previd='left' h='4294967295'/>");
+  client.Send(std::string("<message to='juliet@example.org'/>") + kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='0'/>");
+}
+
 TEST_F(ResumeTest, RecognisesRepeatsOfWhatWasAcknowledgedElsewhere) {
   Leave(
       [](session::v1::QueueHeader& header) {

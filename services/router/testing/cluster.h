@@ -39,6 +39,7 @@ class ClusterTest : public ::testing::Test {
   // Redis refuses it alone, and then not any more.
   void CutFromRedis(std::size_t router);
   void JoinToRedis(std::size_t router);
+  void DrainRouter(std::size_t index);
   // As if killed: nothing is handed over.
   void KillRouter(std::size_t index);
   bool HasEdge(const std::string& instance, std::size_t router = 0) const;

@@ -85,6 +85,10 @@ void ClusterTest::CutFromRedis(std::size_t router) {
 
 void ClusterTest::JoinToRedis(std::size_t router) { Redis({"ACL", "SETUSER", NameOf(router), "on"}); }
 
+void ClusterTest::DrainRouter(std::size_t index) {
+  routers_.at(index)->Drain([] {});
+}
+
 void ClusterTest::KillRouter(std::size_t index) { routers_.at(index).reset(); }
 
 bool ClusterTest::HasEdge(const std::string& instance, std::size_t router) const {
@@ -96,7 +100,8 @@ std::string ClusterTest::Missing(std::size_t router) const {
 }
 
 Edge& ClusterTest::AddEdge(const std::string& instance) {
-  Edge& edge = *edges_.emplace_back(std::make_unique<Edge>(loop_, instance, addresses_, redis_.options()));
+  const auto lease_ttl = ConfigOf(0).c2s.lease_ttl;
+  Edge& edge = *edges_.emplace_back(std::make_unique<Edge>(loop_, instance, addresses_, redis_.options(), lease_ttl));
   RunUntil([&] { return edge.ready(); });
   RunUntil([&] {
     for (const auto& router : routers_) {

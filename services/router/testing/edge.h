@@ -66,10 +66,12 @@ class Client {
 class Edge final : private rpc::Ring::Owner {
  public:
   Edge(Loop& loop, const std::string& instance, const std::vector<std::string>& routers,
-       const storage::RedisOptions& redis);
+       const storage::RedisOptions& redis, std::chrono::milliseconds lease_ttl);
   ~Edge();
 
   bool ready() const;
+  // The router that serves it now.
+  std::string HomeOf(const std::string& account) const { return ring_->InstanceFor(account); }
   // Asks for a binding; bound() tells what came of it, once answered() is true.
   Client& Bind(const std::string& account, const std::string& resource,
                session::v1::Conflict conflict = session::v1::CONFLICT_REPLACE_OLD, bool anonymous = false);

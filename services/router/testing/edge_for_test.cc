@@ -47,9 +47,9 @@ rpc::Ring::Options RingOf(const std::vector<std::string>& routers) {
   return options;
 }
 
-storage::LeaseOptions LeaseOf() {
+storage::LeaseOptions LeaseOf(std::chrono::milliseconds ttl) {
   storage::LeaseOptions options;
-  options.ttl = std::chrono::milliseconds(600);
+  options.ttl = ttl;
   options.refresh = std::chrono::milliseconds(100);
   return options;
 }
@@ -79,13 +79,13 @@ void Client::Close(const std::string& reason) {
 }
 
 Edge::Edge(Loop& loop, const std::string& instance, const std::vector<std::string>& routers,
-           const storage::RedisOptions& redis)
+           const storage::RedisOptions& redis, std::chrono::milliseconds lease_ttl)
     : loop_(loop),
       instance_(instance),
       routers_(routers),
       redis_(loop, redis),
       process_(RandomId()),
-      lease_(loop, redis_, instance, process_, LeaseOf(), [](const std::string&) {}) {
+      lease_(loop, redis_, instance, process_, LeaseOf(lease_ttl), [](const std::string&) {}) {
   Reconnect();
 }
 
