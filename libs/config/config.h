@@ -112,7 +112,6 @@ struct C2s {
   std::uint32_t max_connections_waiting = 1000;  // for their address's rate; as many for max_unauthenticated
   Milliseconds admission_timeout{30000};         // one waits so long at most
   std::uint32_t accept_batch = 16;               // then those already connected get their turn
-  std::uint32_t handshakes_per_turn = 4;         // then everybody else gets theirs
   Milliseconds tcp_timeout{180000};
   // Queues
   std::uint32_t max_outbound_bytes = 1048576;       // per session, for a client that does not read

@@ -271,10 +271,6 @@ const std::vector<Row<Config>>& Rows() {
           "for its address's rate is refused at once."),
       ROW(c2s.accept_batch, Number(1, 10'000),
           "Connections accepted at once, before those already there get their turn."),
-      ROW(c2s.handshakes_per_turn, Number(1, kMany),
-          "Steps of TLS handshakes in one turn of the loop, oldest connection first; the others wait for the next "
-          "turn, in which everybody else comes first. A step costs about half a millisecond (an RSA key: twice that), "
-          "a stanza some microseconds: so a storm of logins does not hold up those who have logged in."),
       ROW(c2s.tcp_timeout, Duration(seconds(3), hours(24)),
           "Time without an answer from a client's TCP, after which its connection counts as lost."),
       ROW(c2s.max_outbound_bytes, Bytes(64 * kKiB, 4 * kGiB), "What may wait for a client that does not read."),

@@ -37,6 +37,4 @@ bool Connection::tls_released() const { return state_->tls() != nullptr && state
 std::uint64_t Connection::bytes_in() const { return state_->socket().bytes_in(); }
 std::uint64_t Connection::bytes_out() const { return state_->socket().bytes_out(); }
 
-std::uint64_t HandshakesDelayed(Loop& loop) { return Turn::Of(loop).handshakes().delayed(); }
-
 }  // namespace parley::net

@@ -83,10 +83,6 @@ class Connection {
   std::shared_ptr<State> state_;
 };
 
-// Of the connections of this loop: how many steps of TLS handshakes had to wait for another turn
-// (TlsOptions::handshakes_per_turn). Loop's thread only.
-std::uint64_t HandshakesDelayed(Loop& loop);
-
 struct ListenOptions {
   // Of the connections: a peer whose TCP does not answer for so long is gone, whether something waits to be sent
   // (TCP_USER_TIMEOUT) or not (keepalive).

@@ -117,21 +117,8 @@ void Connection::State::BeginHandshake() {
   ReadLater();
 }
 
-void Connection::State::HandshakeLater() { turn_.handshakes().Add(loop_, handshake_, shared_from_this()); }
-
-// Whoever sent nothing has only looked whether a flight of the peer's is complete.
-bool Connection::State::ContinueHandshake() {
-  if (!handshaking()) return false;
-  const std::uint64_t sent = socket_.bytes_out();
-  const auto status = tls_->Handshake();
-  const bool worked =
-      status == TlsSession::Status::kDone || status == TlsSession::Status::kFailed || socket_.bytes_out() != sent;
-  AfterHandshake(status);
-  return worked;
-}
-
-void Connection::State::AfterHandshake(TlsSession::Status status) {
-  switch (status) {
+void Connection::State::ContinueHandshake() {
+  switch (tls_->Handshake()) {
     case TlsSession::Status::kDone:
       security_ = Security::kTls;
       reader_->OnSecured();

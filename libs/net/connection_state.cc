@@ -36,7 +36,6 @@ void Connection::State::StartTls(const TlsContexts& contexts, std::string_view e
   if (life_ != Life::kOpen || security_ != Security::kPlain) return;
   const Alpn alpn = socket_.bytes_in() == 0 ? Alpn::kRequired : Alpn::kOptional;
   tls_ = std::make_unique<TlsSession>(socket_, contexts, expected_host, alpn);
-  handshake_ = turn_.handshakes().Begin(contexts.options().handshakes_per_turn);
   security_ = Security::kFlushingPlain;
   plain_left_ = out_.size();
   FlushLater();
@@ -151,13 +150,13 @@ void Connection::State::FlushLater() {
 
 void Connection::State::OnReadable() {
   if (life_ == Life::kAwaitingPeer) return Discard();
-  if (handshaking()) return HandshakeLater();
+  if (handshaking()) return ContinueHandshake();
   if (std::exchange(write_wants_read_, false)) Flush();
   if (delivering()) ReadBytes();
 }
 
 void Connection::State::OnWritable() {
-  if (handshaking()) return HandshakeLater();
+  if (handshaking()) return ContinueHandshake();
   Flush();
   if (std::exchange(read_wants_write_, false) && delivering()) ReadBytes();
 }

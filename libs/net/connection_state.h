@@ -2,7 +2,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,9 +16,7 @@ namespace parley::net {
 
 // What Connection does. The handlers that wait share it, so that it outlives a Connection destroyed in a callback; it
 // then has no reader and every path returns to the loop at once.
-class Connection::State final : public Turn::Flushable,
-                                public Handshakes::Step,
-                                public std::enable_shared_from_this<Connection::State> {
+class Connection::State final : public Turn::Flushable, public std::enable_shared_from_this<Connection::State> {
  public:
   State(Loop& loop, int fd, Reader& reader, std::string address);
 
@@ -33,7 +30,6 @@ class Connection::State final : public Turn::Flushable,
   // The Connection is destroyed.
   void Detach();
   void Flush() override;
-  bool ContinueHandshake() override;
 
   std::size_t queued() const { return out_.size(); }
   bool secure() const { return security_ == Security::kTls; }
@@ -71,9 +67,7 @@ class Connection::State final : public Turn::Flushable,
   void Discard();
 
   void BeginHandshake();
-  // When it is its turn.
-  void HandshakeLater();
-  void AfterHandshake(TlsSession::Status status);
+  void ContinueHandshake();
 
   Progress Send(std::string_view bytes, std::size_t& moved);
   Progress SendQueued();
@@ -92,8 +86,7 @@ class Connection::State final : public Turn::Flushable,
   Socket socket_;
   std::unique_ptr<TlsSession> tls_;
   SendQueue out_;
-  std::size_t plain_left_ = 0;   // of out_, before the handshake begins
-  std::uint64_t handshake_ = 0;  // its number among those of the loop
+  std::size_t plain_left_ = 0;  // of out_, before the handshake begins
   Loop::Timer deadline_;
   std::string address_;
   Security security_ = Security::kPlain;

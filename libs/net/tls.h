@@ -26,9 +26,8 @@ struct TlsOptions {
   std::uint32_t tickets = 1;        // session tickets sent after a handshake
   std::string ticket_key_file;      // shared by nodes, see tls_tickets.h; empty: a random key
   std::string alpn = "xmpp-client";
-  bool release = true;                    // TLS 1.3: OpenSSL's part of a connection may go, Connection::ReleaseTls()
-  std::uint32_t max_without_data = 32;    // records in a row, then; before it is OpenSSL's own limit, the same
-  std::uint32_t handshakes_per_turn = 4;  // of the loop (HandshakesDelayed)
+  bool release = true;                  // TLS 1.3: OpenSSL's part of a connection may go, Connection::ReleaseTls()
+  std::uint32_t max_without_data = 32;  // records in a row, then; before it is OpenSSL's own limit, the same
 };
 
 // Why a connection is closed for TlsOptions::max_without_data (Connection::Reader::OnClosed).

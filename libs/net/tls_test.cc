@@ -10,8 +10,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <functional>
-#include <future>
 
 #include "libs/net/tls_harness.h"
 
@@ -333,62 +331,6 @@ TEST_F(TlsTest, ManyTlsConnections) {
       for (auto& client : clients) client->Send("ping");
       for (auto& client : clients) EXPECT_EQ(client->ReceiveExactly(4), "ping");
     }
-  });
-}
-
-// What a client says first.
-std::string FirstFlight() {
-  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
-  const std::unique_ptr<SSL, decltype(&SSL_free)> ssl(SSL_new(context.get()), SSL_free);
-  BIO* out = BIO_new(BIO_s_mem());
-  SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), out);
-  SSL_connect(ssl.get());
-  std::string flight(16384, '\0');
-  flight.resize(static_cast<std::size_t>(std::max(0, BIO_read(out, flight.data(), static_cast<int>(flight.size())))));
-  return flight;
-}
-
-class HandshakesOfOneTurnTest : public TlsTest {
- protected:
-  // Has three connections whose handshakes go on in one turn, of which two must wait; calls `meanwhile` while they do.
-  void Begin(const std::function<void()>& meanwhile) {
-    for (int i = 0; i < 3; ++i) clients_.push_back(std::make_unique<TlsClient>(server_.port()));
-    ASSERT_TRUE(server_.Eventually([&] { return server_.ends() == 3; }));
-    const std::function<void()> look = [&] {
-      if (HandshakesDelayed(server_.loop()) < 2) return server_.loop().Post(look);
-      meanwhile();
-      looked_.set_value();
-    };
-    server_.OnLoop([&] {
-      for (auto& client : clients_) client->Send(FirstFlight());
-      look();
-    });
-    looked_.get_future().get();
-  }
-
-  TlsContexts contexts_{{hosts_.Add("example.org")}, {.handshakes_per_turn = 1}};
-  Server server_{Direct(contexts_)};
-  std::vector<std::unique_ptr<TlsClient>> clients_;
-  std::promise<void> looked_;
-};
-
-TEST_F(HandshakesOfOneTurnTest, AllAreAnswered) {
-  server_.Serve([&] {
-    Begin([] {});
-    for (auto& client : clients_) EXPECT_NE(client->Receive(), "");
-    EXPECT_EQ(server_.OnLoop([&] { return HandshakesDelayed(server_.loop()); }), 2u);
-  });
-}
-
-TEST_F(HandshakesOfOneTurnTest, ThoseThatWaitMayBeDestroyed) {
-  server_.Serve([&] {
-    Begin([&] {
-      server_.end(0).connection.reset();
-      server_.end(1).connection.reset();
-    });
-    EXPECT_EQ(clients_[0]->Receive(), "");
-    EXPECT_EQ(clients_[1]->Receive(), "");
-    EXPECT_NE(clients_[2]->Receive(), "");
   });
 }
 

@@ -13,7 +13,6 @@ Turn::Turn(boost::asio::execution_context& context)
     : boost::asio::execution_context::service(context), scratch_(std::make_unique<char[]>(kScratchSize)) {}
 
 void Turn::shutdown() {
-  handshakes_.Clear();
   waiting_.clear();
   flushing_.clear();
 }

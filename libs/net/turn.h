@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "libs/base/loop.h"
-#include "libs/net/handshakes.h"
 #include "libs/net/send_queue.h"
 
 namespace parley::net {
 
-// What all connections of a loop share: the buffer that they read into, spare send buffers, the handshakes that wait,
-// and the list of those that have something to flush when the turn ends. Belongs to the loop's io_context.
+// What all connections of a loop share: the buffer that they read into, spare send buffers, and the list of those that
+// have something to flush when the turn ends. Belongs to the loop's io_context.
 class Turn : public boost::asio::execution_context::service {
  public:
   using key_type = Turn;
@@ -36,7 +35,6 @@ class Turn : public boost::asio::execution_context::service {
   // Only inside one event handler, never across a return to the loop.
   char* scratch() { return scratch_.get(); }
   SpareBuffers& spare() { return spare_; }
-  Handshakes& handshakes() { return handshakes_; }
 
  private:
   void shutdown() override;
@@ -44,7 +42,6 @@ class Turn : public boost::asio::execution_context::service {
 
   std::unique_ptr<char[]> scratch_;
   SpareBuffers spare_;
-  Handshakes handshakes_;
   std::vector<std::shared_ptr<Flushable>> waiting_;
   std::vector<std::shared_ptr<Flushable>> flushing_;  // empty between turns; keeps its capacity
 };

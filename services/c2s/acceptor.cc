@@ -150,9 +150,6 @@ void Acceptor::Measure() {
   }
   context_.metrics.limits.Add("accept_batch", static_cast<double>(full - std::exchange(full_batches_, full)));
   context_.metrics.limits.Add("descriptors", static_cast<double>(refused - std::exchange(refused_, refused)));
-  const std::uint64_t delayed = net::HandshakesDelayed(context_.loop);
-  context_.metrics.limits.Add("handshakes_per_turn",
-                              static_cast<double>(delayed - std::exchange(handshakes_delayed_, delayed)));
 }
 
 void Acceptor::Refuse(const Newcomer& newcomer, std::string_view condition) {

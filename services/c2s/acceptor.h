@@ -58,7 +58,6 @@ class Acceptor {
   WaitingRoom waiting_;
   std::uint64_t full_batches_ = 0;
   std::uint64_t refused_ = 0;
-  std::uint64_t handshakes_delayed_ = 0;
   std::uint64_t dropped_ = 0;  // not in the log yet
   std::chrono::steady_clock::time_point warned_;
 };

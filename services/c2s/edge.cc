@@ -30,7 +30,6 @@ net::TlsOptions TlsSettings(const config::C2s& config) {
   options.cipher_suites = config.tls_cipher_suites;
   options.ticket_key_file = config.tls_ticket_key_file;
   options.release = config.tls_release;
-  options.handshakes_per_turn = config.handshakes_per_turn;
   options.max_without_data = config.max_tls_records_without_data;
   return options;
 }
