@@ -170,6 +170,10 @@ Metrics::Metrics(telemetry::Metrics& m)
       sm_trims(QueueWrites(m, "trim")),
       sm_headers(QueueWrites(m, "header")),
       sm_rebuilds(QueueWrites(m, "rebuild")),
+      sm_unlogged(m.Counter("parley_c2s_sm_unlogged_total",
+                            "Times that a client began to get what its queue has not, and routers were told")),
+      sm_recounted(m.Counter("parley_c2s_sm_recounted_total",
+                             "Resumptions that went on from where the client had counted to, beyond the queue")),
       sm_answer_seconds(m.Histogram("parley_c2s_sm_answer_seconds",
                                     "How long clients wait to be told what is handled: until routers took it and Redis "
                                     "knows")),

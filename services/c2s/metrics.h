@@ -121,6 +121,8 @@ struct Metrics {
   prometheus::Counter& sm_trims;
   prometheus::Counter& sm_headers;
   prometheus::Counter& sm_rebuilds;
+  prometheus::Counter& sm_unlogged;
+  prometheus::Counter& sm_recounted;
   // From a client's <r/> to our <a/>.
   prometheus::Histogram& sm_answer_seconds;
   prometheus::Gauge& restoring;

@@ -27,7 +27,9 @@ void Apply(Record& unsaved, Record& record) {
   record.set_priority(unsaved.priority());
   record.mutable_presence()->swap(*unsaved.mutable_presence());
   record.mutable_directed()->Swap(unsaved.mutable_directed());
-  if (SameClaim(record, unsaved) && record.away_since() == 0) record.set_away_since(unsaved.away_since());
+  if (!SameClaim(record, unsaved)) return;
+  if (record.away_since() == 0) record.set_away_since(unsaved.away_since());
+  if (unsaved.has_unlogged_after()) record.set_unlogged_after(unsaved.unlogged_after());
 }
 
 }  // namespace

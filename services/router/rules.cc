@@ -184,6 +184,11 @@ Task<void> Rules::Inbound(Account& account, Held held) {
 
 Task<void> Rules::Control(Account& account, Held held) {
   const Envelope& envelope = *held.envelope;
+  if (envelope.has_unlogged()) {
+    const bool noted =
+        co_await parts_.sessions.NoteUnlogged(account, std::string(envelope.session()), envelope.unlogged());
+    if (!noted) held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // its sender comes again
+  }
   if (!envelope.has_session_ended()) co_return;
   const auto& ended = envelope.session_ended();
   const bool lost = ended.reason() == "lost" && envelope.origin().empty();  // so the reaper says; an edge knows

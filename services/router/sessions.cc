@@ -204,9 +204,7 @@ Task<bool> Sessions::Update(Account& account, std::string session_id, Change cha
     Record next = session->record;
     change(next);
     if (!parts_.store.up()) {
-      session->record = std::move(next);
-      session->unsaved = true;
-      session->outdated = false;
+      KeepUnsaved(*session, std::move(next));
       co_return true;
     }
     next.set_revision(next.revision() + 1);
@@ -220,6 +218,25 @@ Task<bool> Sessions::Update(Account& account, std::string session_id, Change cha
     co_await parts_.accounts.Reload(account);
   }
   co_return account.WithId(session_id) != nullptr;
+}
+
+void Sessions::KeepUnsaved(Session& session, Record next) {
+  session.record = std::move(next);
+  session.unsaved = true;
+  session.outdated = false;
+}
+
+Task<bool> Sessions::NoteUnlogged(Account& account, std::string id, link::v1::Unlogged unlogged) {
+  Session* session = account.WithId(id);
+  if (session == nullptr || session->record.queue() != unlogged.queue()) co_return true;
+  Change note = [unlogged](Record& record) {
+    if (record.queue() == unlogged.queue()) record.set_unlogged_after(unlogged.after());
+  };
+  if (parts_.store.up()) co_return co_await Update(account, std::move(id), note);
+  Record next = session->record;
+  note(next);
+  KeepUnsaved(*session, std::move(next));
+  co_return !parts_.redis.undecided();
 }
 
 }  // namespace parley::router

@@ -56,6 +56,10 @@ class Sessions {
   using Change = std::function<void(Record&)>;
   Task<bool> Update(Account& account, std::string session, Change change);
 
+  // Its edge serves it without Redis (link.v1.Unlogged). Does not wait until it is known which router has Redis: false,
+  // if another may have to be told.
+  Task<bool> NoteUnlogged(Account& account, std::string session, link::v1::Unlogged unlogged);
+
   // It is over: contacts see unavailable, its record goes, what waits for it or was not acknowledged by its client is
   // handled as for an absent resource. Nothing if it is over already, or was resumed elsewhere.
   Task<void> End(Account& account, std::string session, std::string reason, Receipt receipt);
@@ -68,6 +72,7 @@ class Sessions {
   Task<void> SayGone(Account& account, Record gone, std::string stanza, Origin origin, Receipt receipt);
 
  private:
+  static void KeepUnsaved(Session& session, Record next);
   void NoteBound(const session::v1::Bind& bind);
   enum class Verdict { kBind, kRefuse, kFull };
   Verdict Judge(Account& account, session::v1::Conflict policy, std::string& resource) const;

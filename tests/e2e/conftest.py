@@ -13,9 +13,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.append(str(ROOT / "tests" / "chaos"))
 
 from parley_dev.cluster import Cluster  # noqa: E402
 from managed import PASSWORD  # noqa: E402
+from proxied import ProxiedCluster  # noqa: E402
 from rawxmpp import Raw, befriend  # noqa: E402
 
 DOMAINS = ["localhost", "second.test"]
@@ -76,8 +78,8 @@ class World:
         return romeo, juliet
 
 
-def start_cluster(directory, counts=None, settings=(), mtls=False):
-    cluster = Cluster(directory)
+def start_cluster(directory, counts=None, settings=(), mtls=False, kind=Cluster):
+    cluster = kind(directory)
     counts = {"c2s": 2, "router": 2, "roster": 1} | (counts or {})
     if "PARLEY_PREVIOUS" in os.environ:  # ./parley test upgrade: half of it is of the release before
         cluster.programs = dict.fromkeys(["c2s-1", "router-1"], Path(os.environ["PARLEY_PREVIOUS"]))
@@ -115,11 +117,12 @@ def world(cluster):
 
 @pytest.fixture
 def own_cluster(tmp_path):
-    """Starts clusters that a test may break: own_cluster(counts, settings) -> World."""
+    """Starts clusters that a test may break: own_cluster(counts, settings) -> World. `kind`: ProxiedCluster, for one
+    whose links can be cut."""
     started = []
 
-    def start(counts=None, settings=()):
-        cluster = start_cluster(tmp_path / f"cluster{len(started)}", counts, settings)
+    def start(counts=None, settings=(), kind=Cluster):
+        cluster = start_cluster(tmp_path / f"cluster{len(started)}", counts, settings, kind=kind)
         started.append(cluster)
         return World(cluster)
 

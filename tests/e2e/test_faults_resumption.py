@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from managed import bodies, friends, presences, resumed, send_numbered, unavailable_once
+from proxied import ProxiedCluster
 from rawxmpp import body, condition, is_message
 from test_faults import eventually, in_thread
 
@@ -140,3 +141,35 @@ async def test_client_that_does_not_answer_is_away_not_lost(own_cluster):
     again, _ = await resumed(world, romeo, 1, h=romeo.handled - 1)
     assert await bodies(again, 1) == ["are you there?"]
     assert not presences(await juliet.sync())
+
+
+async def test_edge_that_has_lost_redis_alone_dies_before_it_is_back(own_cluster):
+    """What its clients acknowledged in between is in nobody's queue; nothing that comes later is taken for that."""
+    world = own_cluster(kind=ProxiedCluster)
+    romeo, juliet = await friends(world)
+    await send_numbered(juliet, romeo.jid, range(3))
+    await bodies(romeo, 3)
+    await romeo.acknowledge()
+    await romeo.server_h()
+    await in_thread(world.cluster.partition, ["c2s-1>redis"], "cut")
+    try:
+        await send_numbered(juliet, romeo.jid, range(3, 8))
+        assert await bodies(romeo, 5) == [str(n) for n in range(3, 8)]
+        await romeo.acknowledge(romeo.handled - 1)
+        await romeo.server_h()  # behind that
+        await kill(world.cluster, "c2s-1")
+    finally:
+        await in_thread(world.cluster.partition, ["c2s-1>redis"], "release")
+    await send_numbered(juliet, romeo.jid, range(8, 11))  # fewer than he has acknowledged
+    again, _ = await eventually(lambda: resumed(world, romeo, 1))
+    await juliet.message(romeo.jid, "last")
+    come = [body(await again.until(is_message))]
+    while come[-1] != "last":
+        come += await bodies(again, 1)
+    # He had the first of them, but had not acknowledged it.
+    assert come in (["7", "8", "9", "10", "last"], ["8", "9", "10", "last"])
+    assert not presences(await juliet.sync())
+    again.abort()
+    third, _ = await eventually(lambda: resumed(world, again, 1, h=again.handled - 1))
+    await juliet.message(romeo.jid, "more")
+    assert await bodies(third, 2) == ["last", "more"]

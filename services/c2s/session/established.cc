@@ -73,10 +73,12 @@ bool Established::Answer(const xmpp::ParsedStanza& stanza) {
 
 // What it asks is whether its stream and the server are there. A router answers instead, in its turn, as long as
 // something that the client said before is not settled, and while it is in doubt whose the session is, or whether
-// another edge has answered; and without a router the server is not there.
+// another edge has answered; and without a router the server is not there. Without Redis, too: after our death the
+// answer would be missing in the queue.
 bool Established::AnswerPing(const xmpp::Envelope& ping) {
   if (!session_->uplink().idle() || !session_->certain() || !stream_.context().routers.available()) return false;
-  if (session_->management() && session_->management()->MayBeRepeat(ping.origin_seq())) return false;
+  auto* management = session_->management();
+  if (management && (management->MayBeRepeat(ping.origin_seq()) || management->outbound().queue().down())) return false;
   stream_.context().metrics.pings_answered.Increment();
   auto pong = xmpp::MakeResult(ping, {});
   pong.set_answers(ping.origin_seq());

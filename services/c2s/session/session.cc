@@ -112,7 +112,7 @@ void Session::Adopt(const session::v1::Record& record, session::QueueContents co
   context_.routers.Remember(*this, contents);
   unanswered_.Adopt(contents.header);
   const bool settled = contents.header.settled();
-  management_->outbound().Adopt(std::move(contents));
+  management_->outbound().Adopt(std::move(contents), record);
   auto& outbound = management_->outbound();
   for (const auto& request : outbound.unacked().UnansweredRequests()) unanswered_.NoteQueued(request);
   if (settled) outbound.queue().StoreHandled(StoredQueue::Close::kOpen, [](bool) {});
@@ -279,6 +279,7 @@ void Session::Replace(const std::string& text) {
 
 bool Session::Attach(Stream& stream, std::uint32_t handled) {
   auto& outbound = management_->outbound();
+  outbound.CountFrom(handled);
   if (outbound.Acknowledge(handled) == Outbound::Verdict::kTooHigh) return false;
   management_->StopWaiting();
   departure_.OnReturn();

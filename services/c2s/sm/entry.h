@@ -30,6 +30,7 @@ class Entry {
   session::v1::Answered Answered() const;
 
   // Until Redis has it, it is the router's.
+  bool owed() const { return static_cast<bool>(receipt_); }
   void SetTaken() { receipt_ = rpc::Receipt(); }
   void GiveBack() { receipt_.Refuse(link::v1::REFUSAL_REASON_NO_SESSION); }
 

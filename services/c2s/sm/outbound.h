@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "libs/rpc/link.h"
@@ -33,9 +34,13 @@ class Outbound {
   // The client answered the request `id` of `from`, which it may not have acknowledged.
   void MarkReplied(std::string_view id, std::string_view from);
   // What another edge left, when the session was claimed from it.
-  void Adopt(session::QueueContents contents);
+  void Adopt(session::QueueContents contents, const session::v1::Record& record);
   // Others added to the queue, of which Redis had confirmed all up to `logged`. False: not all is taken.
   bool Merge(session::QueueContents contents, std::uint64_t logged);
+
+  // Its client is back, and has counted to `h`: if the edge that died wrote to it what the queue has not, what came
+  // into the queue after that has its numbers behind `h`.
+  void CountFrom(std::uint32_t h);
 
   // The client got `h` stanzas of ours, modulo 2^32.
   enum class Verdict { kFine, kTooHigh };
@@ -56,6 +61,8 @@ class Outbound {
   StoredQueue queue_;
   std::uint64_t written_ = 0;       // to the present stream
   std::uint64_t written_ever_ = 0;  // to any
+  // Behind this number others may have written to the client what is not in the queue, and nobody has since.
+  std::optional<std::uint64_t> unsure_after_;
 };
 
 }  // namespace parley::c2s

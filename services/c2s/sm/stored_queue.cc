@@ -9,6 +9,7 @@
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/node.h"
+#include "services/c2s/routers.h"
 #include "services/c2s/session/session.h"
 
 namespace parley::c2s {
@@ -47,6 +48,29 @@ std::uint64_t StoredQueue::released() const {
 
 void StoredQueue::GiveBack() {
   for (std::uint64_t number = sure() + 1; number <= unacked_.last(); ++number) unacked_.At(number).GiveBack();
+}
+
+// Before the acknowledgement of what the client has got, by the same link.
+void StoredQueue::SayUnlogged() {
+  if (std::exchange(said_unlogged_after_, logged_) == logged_) return;
+  context_.metrics.sm_unlogged.Increment();
+  auto envelope = std::make_unique<link::v1::Envelope>();
+  envelope->set_kind(link::v1::KIND_CONTROL);
+  envelope->set_from(session_.jid().str());
+  envelope->set_session(session_.id());
+  envelope->mutable_unlogged()->set_queue(name_);
+  envelope->mutable_unlogged()->set_after(logged_);
+  context_.routers.Send(session_.jid().bare(), std::move(envelope), rpc::Receipt());
+}
+
+void StoredQueue::Renumber(std::uint64_t after, std::uint64_t by) {
+  const bool under_way = state_ == State::kReady && issued_ != logged_;
+  renumbered_ = Renumbered{after, by};
+  logged_ += by;
+  issued_ += by;
+  trimmed_ += by;
+  UpdateHeader();
+  if (under_way) Sync();
 }
 
 // What changed goes to Redis
@@ -219,6 +243,9 @@ void StoredQueue::OnLoaded(std::uint32_t round, Result<session::QueueContents> l
 
 void StoredQueue::OnContents(session::QueueContents contents) {
   may_create_ = distrusted_ = false;
+  // Our header with the new numbers has not got there.
+  if (renumbered_ && contents.header.acked() <= renumbered_->after)
+    contents.header.set_acked(contents.header.acked() + renumbered_->by);
   const std::uint64_t total = contents.total();
   const std::uint64_t acked = contents.header.acked();
   const std::size_t length = contents.length;

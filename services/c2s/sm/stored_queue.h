@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,14 @@ class StoredQueue {
   void Adopt(const session::v1::QueueHeader& header);
   // Up to this number the client may see what is pushed: Redis has it or, while it is away, is to get it.
   std::uint64_t released() const;
+  // Redis has confirmed all up to this number.
+  std::uint64_t logged_up_to() const { return logged_; }
+  // Tells the home router, once, that the client gets what only we have: whoever has the session after our death is to
+  // know that it may have counted further than the queue (link.v1.Unlogged).
+  void SayUnlogged();
+  // Numbers are higher by so many, as the client has counted what is not in the queue: behind `after`, which was the
+  // number of the last before that.
+  void Renumber(std::uint64_t after, std::uint64_t by);
   // What is pushed need not wait for Redis, which is away.
   bool down() const { return state_ == State::kDown; }
   // It is gone from Redis, as far as we know: nothing can be noted in it.
@@ -112,6 +121,12 @@ class StoredQueue {
   std::uint64_t logged_ = 0;   // Redis has confirmed them
   std::uint64_t issued_ = 0;   // sent to Redis
   std::uint64_t trimmed_ = 0;  // taken out of Redis' list
+  std::optional<std::uint64_t> said_unlogged_after_;
+  struct Renumbered {
+    std::uint64_t after;
+    std::uint64_t by;
+  };
+  std::optional<Renumbered> renumbered_;  // once it was
   Noting noting_;
   std::vector<std::function<void()>> waiting_;
   std::int64_t planned_at_ = 0;

@@ -34,6 +34,8 @@ class Unacked {
   // What the queue need not know is taken out of the envelope. `at`: unix milliseconds.
   Entry Make(link::v1::Envelope& envelope, const session::Mark& mark, std::int64_t at, rpc::Receipt receipt);
   void Push(Entry entry);
+  // All numbers are higher by so many.
+  void Renumber(std::uint64_t by) { acked_ += by; }
   // The client acknowledged the oldest `count`.
   void Drop(std::uint32_t count);
   // All behind `number`, which may be pushed again in another order.

@@ -90,6 +90,8 @@ class Edge final : private rpc::Ring::Owner {
                    const std::vector<std::string>& asked = {});
   // And has answered request `id` of hers by its stanza `answer`, which is not known to have arrived.
   void SetAnswering(const Client& client, const std::string& id, std::uint64_t answer);
+  // Without Redis the client acknowledges more than the queue has: that is sure up to `after`.
+  void SayUnlogged(const Client& client, std::uint64_t after);
   // A new stream for a session of this edge, of another one, or of none. resumed() tells what came of it, once
   // answered() is true. What was in its queue is received again.
   Client& Resume(const Client& session, const std::string& queue = {});

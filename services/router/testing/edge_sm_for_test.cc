@@ -60,6 +60,16 @@ void Edge::SetAnswering(const Client& client, const std::string& id, std::uint64
   session::SetHeader(redis_, session::QueueKey(client.account_, client.queue_), header, [](const Result<Ok>&) {});
 }
 
+void Edge::SayUnlogged(const Client& client, std::uint64_t after) {
+  auto envelope = rpc::NewEnvelope();
+  envelope->set_kind(link::v1::KIND_CONTROL);
+  envelope->set_from(client.jid_);
+  envelope->set_session(client.id_);
+  envelope->mutable_unlogged()->set_queue(client.queue_);
+  envelope->mutable_unlogged()->set_after(after);
+  Send(std::move(envelope));
+}
+
 void Edge::HandOver(const std::string& session, rpc::Receipt receipt) {
   auto* table = clients_.contains(session) ? &clients_ : &resuming_;
   const auto found = table->find(session);
