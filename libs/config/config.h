@@ -109,7 +109,8 @@ struct C2s {
   std::uint32_t max_connections = 18000;
   std::uint32_t max_connections_per_address = 10000;
   std::uint32_t max_unauthenticated = 4000;
-  std::uint32_t max_connections_waiting = 1000;  // beyond their address's rate
+  std::uint32_t max_connections_waiting = 1000;  // for their address's rate; as many for max_unauthenticated
+  Milliseconds admission_timeout{30000};         // one waits so long at most
   std::uint32_t accept_batch = 16;               // then those already connected get their turn
   Milliseconds tcp_timeout{180000};
   // Queues

@@ -261,9 +261,14 @@ const std::vector<Row<Config>>& Rows() {
           "Connections of this process; must be well below its limit of open files."),
       ROW(c2s.max_connections_per_address, Number(1, kMany), "Connections of one address."),
       ROW(c2s.max_unauthenticated, Number(1, kMany),
-          "Connections that have not authenticated and bound a resource yet."),
+          "Connections that have not authenticated and bound a resource yet. More wait, and come in oldest first as "
+          "those before them have logged in or gone."),
       ROW(c2s.max_connections_waiting, Number(0, 100'000),
-          "Connections beyond their address's rate that are held until it is their turn; more are refused."),
+          "Connections that wait for their address's rate, and as many that wait for c2s.max_unauthenticated; those "
+          "that come when so many wait are refused."),
+      ROW(c2s.admission_timeout, Duration(milliseconds(100), minutes(10)),
+          "How long a connection waits for c2s.max_unauthenticated before it is refused. One that would wait so long "
+          "for its address's rate is refused at once."),
       ROW(c2s.accept_batch, Number(1, 10'000),
           "Connections accepted at once, before those already there get their turn."),
       ROW(c2s.tcp_timeout, Duration(seconds(3), hours(24)),

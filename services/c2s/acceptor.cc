@@ -1,6 +1,5 @@
 #include "services/c2s/acceptor.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,17 +10,14 @@
 #include "libs/base/log.h"
 #include "services/c2s/admission.h"
 #include "services/c2s/metrics.h"
+#include "services/c2s/refusal.h"
 
 namespace parley::c2s {
 namespace {
 
-constexpr std::chrono::milliseconds kRetryPeriod{50};
-
-// RFC 6120 4.9.3.17, said without a stream of our own.
-constexpr std::string_view kFull =
-    "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' "
-    "version='1.0' xml:lang='en'><stream:error><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
-    "</stream:error></stream:stream>";
+// RFC 6120 4.9.3.17 and 4.9.3.20.
+constexpr std::string_view kFull = "resource-constraint";
+constexpr std::string_view kStopping = "system-shutdown";
 
 // A peer that is refused again and again does not fill the log.
 constexpr std::chrono::seconds kWarnEvery{1};
@@ -50,7 +46,9 @@ Acceptor::Acceptor(Context& context)
     : context_(context),
       trusted_proxies_(RangesOf(context.config.c2s.trusted_proxies)),
       proxy_headers_(context.loop, HeaderOptions(context.config.c2s)),
-      retrying_(context.loop.Every(kRetryPeriod, [this] { Retry(); })) {
+      waiting_(context.loop, context.config.c2s, context.admission, context.metrics,
+               {.admit = [this](const Newcomer& newcomer) { Admit(newcomer); },
+                .refuse = [this](const Newcomer& newcomer) { Refuse(newcomer, listening() ? kFull : kStopping); }}) {
   Start();
 }
 
@@ -84,12 +82,12 @@ std::vector<int> Acceptor::ports(Streams::Kind kind) const {
 void Acceptor::Stop() {
   for (auto& listening : listeners_) listening.listener->Stop();
   listeners_.clear();
-  for (const auto& waiting : std::exchange(waiting_, {})) ::close(waiting.fd);
+  waiting_.Clear();
   proxy_headers_.Stop();
 }
 
 void Acceptor::OnConnected(int fd, const std::string& peer, Streams::Kind kind) {
-  if (trusted_proxies_.empty()) return OnAccepted(fd, peer, kind);
+  if (trusted_proxies_.empty()) return OnAccepted({fd, peer, kind});
   // Neither may it name an address, nor come in without one: it would be in the place of a proxy.
   if (!trusted_proxies_.Contains(peer)) return Drop(fd, peer, "untrusted", "not one of c2s.trusted_proxies");
   if (proxy_headers_.waiting() >= context_.config.c2s.max_unauthenticated) {
@@ -105,7 +103,7 @@ void Acceptor::OnHeader(int fd, net::ProxyReader::Outcome outcome, const std::st
   using Outcome = net::ProxyReader::Outcome;
   if (outcome != Outcome::kClient && outcome != Outcome::kProxy) return Drop(fd, proxy, NameOf(outcome), text);
   context_.metrics.proxy_headers.Add(NameOf(outcome));
-  OnAccepted(fd, outcome == Outcome::kClient ? text : proxy, kind);
+  OnAccepted({fd, outcome == Outcome::kClient ? text : proxy, kind});
 }
 
 void Acceptor::Drop(int fd, const std::string& peer, const std::string& outcome, const std::string& reason) {
@@ -119,31 +117,28 @@ void Acceptor::Drop(int fd, const std::string& peer, const std::string& outcome,
             {{"peer", peer}, {"outcome", outcome}, {"reason", reason}, {"count", std::exchange(dropped_, 0)}});
 }
 
-void Acceptor::OnAccepted(int fd, const std::string& address, Streams::Kind kind) {
-  switch (context_.admission.Judge(address)) {
-    case Admission::Verdict::kAdmit:
-      return context_.streams.Open(context_, fd, address, kind);
-    case Admission::Verdict::kLater:
-      if (waiting_.size() < context_.config.c2s.max_connections_waiting) {
-        return waiting_.push_back(Waiting{fd, address, kind});
-      }
-      context_.metrics.limits.Add("connections_waiting");
-      return Refuse(fd, kind);
-    case Admission::Verdict::kRefuse:
-      return Refuse(fd, kind);
-    case Admission::Verdict::kBanned:  // no word to them
-      ::close(fd);
-      return;
-  }
+void Acceptor::OnAccepted(const Newcomer& newcomer) {
+  if (Judge(newcomer)) waiting_.Enter(newcomer);
 }
 
-void Acceptor::Retry() {
-  Measure();
-  for (std::size_t left = waiting_.size(); left > 0; --left) {
-    const Waiting waiting = std::move(waiting_.front());
-    waiting_.pop_front();
-    OnAccepted(waiting.fd, waiting.address, waiting.kind);
+// Much may have changed while it waited.
+void Acceptor::Admit(const Newcomer& newcomer) {
+  if (Judge(newcomer)) context_.streams.Open(context_, newcomer.fd, newcomer.address, newcomer.kind);
+}
+
+bool Acceptor::Judge(const Newcomer& newcomer) {
+  switch (context_.admission.Judge(newcomer.address, waiting_.waiting())) {
+    case Admission::Verdict::kAdmit:
+      return true;
+    case Admission::Verdict::kRefuse:
+      Refuse(newcomer, kFull);
+      return false;
+    case Admission::Verdict::kBanned:  // no word to them
+      ::close(newcomer.fd);
+      context_.metrics.connections_refused.Add("nothing");
+      return false;
   }
+  return false;
 }
 
 void Acceptor::Measure() {
@@ -157,9 +152,8 @@ void Acceptor::Measure() {
   context_.metrics.limits.Add("descriptors", static_cast<double>(refused - std::exchange(refused_, refused)));
 }
 
-void Acceptor::Refuse(int fd, Streams::Kind kind) {
-  if (kind == Streams::Kind::kStartTls) ::send(fd, kFull.data(), kFull.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  ::close(fd);
+void Acceptor::Refuse(const Newcomer& newcomer, std::string_view condition) {
+  context_.metrics.connections_refused.Add(c2s::Refuse(newcomer.fd, newcomer.kind, condition));
 }
 
 }  // namespace parley::c2s

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +12,7 @@
 #include "libs/net/proxy_reader.h"
 #include "services/c2s/context.h"
 #include "services/c2s/streams.h"
+#include "services/c2s/waiting_room.h"
 
 namespace parley::c2s {
 
@@ -28,17 +28,13 @@ class Acceptor {
   void Stop();
   // After Stop. Throws as above.
   void Start();
+  // Of what is counted without a look at the metrics.
+  void Measure();
 
  private:
   struct Listening {
     Streams::Kind kind;
     std::unique_ptr<net::Listener> listener;
-  };
-  // Came too soon: slowed down rather than cut off.
-  struct Waiting {
-    int fd;
-    std::string address;
-    Streams::Kind kind;
   };
   void Listen(const std::string& address, Streams::Kind kind);
   // A connection of a listener. Behind proxies, its header comes first.
@@ -47,22 +43,23 @@ class Acceptor {
                 Streams::Kind kind);
   // Closed without a word: what the peer speaks is not known.
   void Drop(int fd, const std::string& peer, const std::string& outcome, const std::string& reason);
-  void OnAccepted(int fd, const std::string& address, Streams::Kind kind);
-  void Retry();
-  // What the listeners count.
-  void Measure();
-  void Refuse(int fd, Streams::Kind kind);
+  // It is told apart from a proxy's.
+  void OnAccepted(const Newcomer& newcomer);
+  // Its turn has come.
+  void Admit(const Newcomer& newcomer);
+  // False: it may not be, and is closed.
+  bool Judge(const Newcomer& newcomer);
+  void Refuse(const Newcomer& newcomer, std::string_view condition);
 
   Context& context_;
   net::AddressRanges trusted_proxies_;
   net::ProxyReader proxy_headers_;
   std::vector<Listening> listeners_;
-  std::deque<Waiting> waiting_;
+  WaitingRoom waiting_;
   std::uint64_t full_batches_ = 0;
   std::uint64_t refused_ = 0;
   std::uint64_t dropped_ = 0;  // not in the log yet
   std::chrono::steady_clock::time_point warned_;
-  Loop::Timer retrying_;
 };
 
 }  // namespace parley::c2s

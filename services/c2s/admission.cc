@@ -35,29 +35,26 @@ Admission::Admission(Loop& loop, const config::C2s& config, Metrics& metrics)
       registering_(PerMinute(config.registrations_per_minute_per_address)),
       sweeping_(loop.Every(kSweepPeriod, [this] { Sweep(); })) {}
 
-Admission::Verdict Admission::Judge(std::string_view address) {
+Admission::Verdict Admission::Judge(std::string_view address, std::size_t waiting) {
   if (Banned(address)) {
     Count("banned");
     return Verdict::kBanned;
   }
-  if (connections_ >= config_.max_connections) {
+  if (connections_ + waiting >= config_.max_connections) {
     Count("connections");
     return Verdict::kRefuse;
   }
-  if (unauthenticated_ >= config_.max_unauthenticated) {
-    Count("unauthenticated");
-    return Verdict::kLater;
-  }
-  Address& from = addresses_[AddressGroup(address)];
-  if (from.connections >= config_.max_connections_per_address) {
+  if (addresses_[AddressGroup(address)].connections >= config_.max_connections_per_address) {
     Count("connections_address");
     return Verdict::kRefuse;
   }
-  if (!from.connecting.TryTake(connecting_, 1, Clock::now())) {
-    Count("connection_rate");
-    return Verdict::kLater;
-  }
   return Verdict::kAdmit;
+}
+
+std::optional<Clock::duration> Admission::Pace(std::string_view address, Clock::duration most) {
+  const auto wait = addresses_[AddressGroup(address)].connecting.TakeWithin(connecting_, 1, most, Clock::now());
+  if (wait != Clock::duration::zero()) Count("connection_rate");
+  return wait;
 }
 
 void Admission::Sweep() {
@@ -90,6 +87,7 @@ void Admission::Ticket::Authenticated() {
   if (authenticated_) return;
   authenticated_ = true;
   --admission_.unauthenticated_;
+  if (admission_.on_place_) admission_.on_place_();
 }
 
 bool Admission::Ticket::MayAuthenticate() {

@@ -2,6 +2,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -17,15 +19,21 @@ namespace parley::c2s {
 // Who may connect, and how often one address may connect, fail to log in and register. An IPv6 client is its /64.
 class Admission {
  public:
-  enum class Verdict { kAdmit, kLater, kRefuse, kBanned };
+  enum class Verdict { kAdmit, kRefuse, kBanned };
 
   Admission(Loop& loop, const config::C2s& config, Metrics& metrics);
 
   // Whom operators have banned, from now on.
   void SetBans(net::AddressRanges bans) { bans_ = std::move(bans); }
   bool Banned(std::string_view address) const { return bans_.Contains(address); }
-  // kAdmit must be followed by a Ticket for the address.
-  Verdict Judge(std::string_view address);
+  // Whether one more connection may be, now or when it is its turn. `waiting`: those that are not admitted yet count.
+  Verdict Judge(std::string_view address, std::size_t waiting);
+  // How long one must wait for its address's rate, which is spent with that; nothing if it were longer than `most`.
+  std::optional<TokenBucket::Clock::duration> Pace(std::string_view address, TokenBucket::Clock::duration most);
+  // Not so many are logging in that one more must wait. A Ticket takes the place.
+  bool HasPlace() const { return unauthenticated_ < config_.max_unauthenticated; }
+  // `free` is called when a place comes free, from within whatever gave it back.
+  void OnPlace(std::function<void()> free) { on_place_ = std::move(free); }
 
  private:
   struct Address;
@@ -73,6 +81,7 @@ class Admission {
   const Rate registering_;
   std::uint32_t connections_ = 0;
   std::uint32_t unauthenticated_ = 0;
+  std::function<void()> on_place_;
   std::unordered_map<std::string, Address> addresses_;
   Loop::Timer sweeping_;
 };

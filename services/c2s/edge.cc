@@ -155,6 +155,7 @@ void Edge::ReloadCertificates() {
 }
 
 void Edge::Measure() {
+  acceptor_.Measure();
   metrics_.connections_open.Set(admission_.connections());
   metrics_.connections_max.Set(config_.c2s.max_connections);
   metrics_.connections_tls_released.Set(static_cast<double>(streams_.tls_released()));

@@ -145,6 +145,63 @@ TEST_F(EdgeTest, SaysThatItIsFull) {
   EXPECT_TRUE(first.Secure());
 }
 
+TEST_F(EdgeTest, SaysThatItIsFullByAnAlertWhereTlsIsSpoken) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_connections = 1; });
+  Client first(edge.port());
+  first.Open();
+  test::TlsClient second(edge.tls_port());
+  EXPECT_FALSE(second.StartTls());
+  EXPECT_THAT(second.error(), HasSubstr("alert internal error"));
+  EXPECT_EQ(edge.Metric("parley_c2s_connections_refused_total{told=\"tls-alert\"}"), 1);
+}
+
+// Newest last, also where a place comes free just as somebody comes.
+TEST_F(EdgeTest, WhoWaitsToLogInComesBeforeWhoComesLater) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_unauthenticated = 1; });
+  Client first(edge.port());
+  first.LogIn();
+  Client second(edge.port());
+  second.Send(HeaderFor(kHost));
+  ASSERT_TRUE(edge.Eventually([&] { return edge.Metric("parley_c2s_limits_total{limit=\"unauthenticated\"}") == 1; }));
+  first.Send("<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+  std::unique_ptr<Client> third;
+  ASSERT_TRUE(edge.Eventually([&] {
+    if (edge.Metric("parley_c2s_sessions{state=\"bound\"}") == 0) return false;
+    third = std::make_unique<Client>(edge.port());
+    return true;
+  }));
+  second.Until("</stream:features>");
+  EXPECT_EQ(edge.OnLoop([&] { return edge.Metric("parley_c2s_limits_total{limit=\"unauthenticated\"}"); }), 2);
+  second.connection().Close();
+  EXPECT_THAT(third->Open(), HasSubstr("starttls"));
+}
+
+TEST_F(EdgeTest, WhoHasWaitedTooLongToLogInIsTold) {
+  EdgeHarness edge([](config::Config& config) {
+    config.c2s.max_unauthenticated = 1;
+    config.c2s.admission_timeout = std::chrono::milliseconds(100);
+  });
+  Client first(edge.port());
+  first.Open();
+  Client second(edge.port());
+  second.Send(HeaderFor(kHost));
+  EXPECT_EQ(StreamErrorIn(second.Rest()), "resource-constraint");
+  EXPECT_TRUE(second.connection().ended_cleanly());
+  EXPECT_EQ(edge.Metric("parley_c2s_limits_total{limit=\"admission_time\"}"), 1);
+  EXPECT_TRUE(first.Secure());
+}
+
+TEST_F(EdgeTest, WhoWaitsToLogInIsToldWhenItStops) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_unauthenticated = 1; });
+  Client first(edge.port());
+  first.Open();
+  Client second(edge.port());
+  second.Send(HeaderFor(kHost));
+  ASSERT_TRUE(edge.Eventually([&] { return edge.Metric("parley_c2s_limits_total{limit=\"unauthenticated\"}") == 1; }));
+  edge.OnLoop([&] { edge.edge().Drain([] {}); });
+  EXPECT_EQ(StreamErrorIn(second.Rest()), "system-shutdown");
+}
+
 TEST_F(EdgeTest, DelaysConnectionsThatComeTooFast) {
   EdgeHarness edge([](config::Config& config) {
     config.c2s.connections_per_second_per_address = 10;

@@ -32,6 +32,7 @@ const std::vector<std::string> kStreamErrors = {"bad-format",
                                                 "unsupported-version"};
 
 const std::vector<std::string> kLimits = {"accept_batch",
+                                          "admission_time",
                                           "auth_attempts",
                                           "auth_failures",
                                           "banned",
@@ -127,6 +128,8 @@ void HostSessions::Add(std::string_view host, std::string_view state, double cha
 
 Metrics::Metrics(telemetry::Metrics& m)
     : connections(m.Counter("parley_c2s_connections_total", "TCP connections admitted")),
+      connections_refused(m, "parley_c2s_connections_refused_total", "Connections not admitted, by what they were told",
+                          "told", {"stream-error", "tls-alert", "nothing"}),
       connections_open(m.Gauge("parley_c2s_connections_open", "TCP connections now")),
       connections_max(m.Gauge("parley_c2s_connections_max", "c2s.max_connections")),
       connections_tls_released(

@@ -78,6 +78,7 @@ struct Metrics {
   explicit Metrics(telemetry::Metrics& metrics);
 
   prometheus::Counter& connections;
+  CounterFamily connections_refused;
   prometheus::Gauge& connections_open;
   prometheus::Gauge& connections_max;
   prometheus::Gauge& connections_tls_released;

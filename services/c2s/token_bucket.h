@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace parley::c2s {
 
@@ -21,8 +22,18 @@ class TokenBucket {
     if (rate.per_second <= 0) return Clock::duration::zero();
     Refill(rate, now);
     level_ -= tokens;
-    if (level_ >= 0) return Clock::duration::zero();
-    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(-level_ / rate.per_second));
+    return Debt(rate, level_);
+  }
+
+  // The same, but nothing is taken, and there is no answer, where it would be longer than `most`.
+  std::optional<Clock::duration> TakeWithin(const Rate& rate, double tokens, Clock::duration most,
+                                            Clock::time_point now) {
+    if (rate.per_second <= 0) return Clock::duration::zero();
+    Refill(rate, now);
+    const auto wait = Debt(rate, level_ - tokens);
+    if (wait > most) return std::nullopt;
+    level_ -= tokens;
+    return wait;
   }
 
   // Without going into debt: false, and nothing taken, when there are too few.
@@ -43,6 +54,11 @@ class TokenBucket {
   bool Full(const Rate& rate, Clock::time_point now) { return Has(rate, rate.burst, now); }
 
  private:
+  static Clock::duration Debt(const Rate& rate, double level) {
+    if (level >= 0) return Clock::duration::zero();
+    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(-level / rate.per_second));
+  }
+
   void Refill(const Rate& rate, Clock::time_point now) {
     if (filled_ == Clock::time_point()) {
       level_ = rate.burst;

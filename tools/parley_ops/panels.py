@@ -175,6 +175,8 @@ C2S = {
         ("Connections", COUNT,
          [*gauge("parley_c2s_connections_open"), ("max(parley_c2s_connections_max{$i})", "limit")], ""),
         ("New connections", PER_SECOND, rates("parley_c2s_connections_total"), ""),
+        ("Connections refused", PER_SECOND, rates("parley_c2s_connections_refused_total", "told"),
+         "By what they were told; the limits below say why."),
         ("Sessions by state", COUNT, gauge("parley_c2s_sessions", "state"), ""),
         ("Sessions by host", COUNT, gauge("parley_c2s_host_sessions", "host"), "Bound, away and ending."),
         ("Streams that negotiate", COUNT, gauge("parley_c2s_streams", labels='state="negotiating"'), ""),
