@@ -230,11 +230,14 @@ class PostgresFailoverTest : public testing::Test {
     return options;
   }
   void Turn(const std::function<bool()>& condition) { RunUntil(loop_, condition, seconds(20)); }
-  // Of the server that does the jobs.
+  // Of the server that does the jobs: it is asked, so that a connection that has broken unnoticed is none.
   std::string Host() {
     std::optional<std::string> host;
-    pool_.Run<std::string>([](pqxx::connection& connection) { return std::string(connection.hostname()); },
-                           [&](const Result<std::string>& got) { host = got ? *got : got.error().message(); });
+    const auto job = [](pqxx::connection& connection) {
+      pqxx::nontransaction(connection).exec("SELECT 1");
+      return std::string(connection.hostname());
+    };
+    pool_.Run<std::string>(job, [&](const Result<std::string>& got) { host = got ? *got : got.error().message(); });
     Turn([&] { return host.has_value(); });
     return host.value_or("");
   }
