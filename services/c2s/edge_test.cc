@@ -171,7 +171,7 @@ TEST_F(EdgeTest, WhoWaitsToLogInComesBeforeWhoComesLater) {
     return true;
   }));
   second.Until("</stream:features>");
-  EXPECT_EQ(edge.OnLoop([&] { return edge.Metric("parley_c2s_limits_total{limit=\"unauthenticated\"}"); }), 2);
+  EXPECT_TRUE(edge.Eventually([&] { return edge.Metric("parley_c2s_limits_total{limit=\"unauthenticated\"}") == 2; }));
   second.connection().Close();
   EXPECT_THAT(third->Open(), HasSubstr("starttls"));
 }
