@@ -8,7 +8,8 @@ from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, recoveries, stoo
 
 # Leases and the index of nodes; everything else must have gone, or go by itself.
 PERMANENT = ("parley:nodes", "parley:n")
-REDIS_SECONDS = 20
+# The index of a former lease stays until it is noticed (15 s) and router.restore_grace (30 s) is over.
+REDIS_SECONDS = 60
 
 
 async def redis_garbage(cluster):
