@@ -8,7 +8,6 @@ import random
 import shutil
 import signal
 import ssl
-import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
@@ -21,33 +20,43 @@ from faults import FAULTS, MACHINE, SERVICES, Saboteur  # noqa: E402
 from proxied import ProxiedCluster  # noqa: E402
 from recovery import noticed  # noqa: E402
 from report import print_report, print_violations, redis_garbage  # noqa: E402
+from stored import rows  # noqa: E402
 from world import DOMAIN, PASSWORD, World, place_of  # noqa: E402
 
-# All clients come from one address, and the offline store must hold what a whole fault leaves there.
-SETTINGS = ["c2s.connections_per_second_per_address=0", "roster.max_offline_messages=10000"]
 RECOVERY_SECONDS = 60
 ROLLING = "rolling"
 
 
-def parser():
-    top = argparse.ArgumentParser(prog="parley chaos", description=__doc__)
+def add_common(top, directory, longest, faults, services):
+    """Options of every driver that harms a cluster of its own."""
     top.add_argument("--seconds", type=float, default=300, help="how long faults go on (300)")
+    top.add_argument("--longest", type=float, default=longest, help=f"seconds that a fault lasts at most ({longest})")
+    top.add_argument("--faults", default=",".join(faults), help="which (%(default)s)")
+    top.add_argument("--services", default=",".join(services), help="to which (%(default)s)")
+    top.add_argument("--seed", type=int, default=int(time.time()), help="repeats the schedule of an earlier run")
+    where = str(ROOT / "var" / directory)
+    top.add_argument("--dir", default=where, help="the cluster's directory; emptied first")
+    top.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a configuration key")
+    for service in ("c2s", "router", "roster"):
+        top.add_argument(f"--{service}", type=int, default=2, help="processes (2)")
+
+
+def parser():
+    top = argparse.ArgumentParser(
+        prog="parley chaos", description=__doc__, epilog="parley chaos variety --help: what numbered messages do not cover"
+    )
+    add_common(top, "chaos", longest=15, faults=[*FAULTS, ROLLING], services=SERVICES)
     top.add_argument("--sessions", type=int, default=100, help="sessions (100)")
     top.add_argument("--rate", type=float, default=1.0, help="messages per second of each flow (1)")
-    top.add_argument("--longest", type=float, default=15, help="seconds that a fault lasts at most (15)")
-    top.add_argument("--faults", default=",".join([*FAULTS, ROLLING]), help="which (%(default)s)")
-    top.add_argument("--services", default=",".join(SERVICES), help="to which (%(default)s)")
-    top.add_argument("--seed", type=int, default=int(time.time()), help="repeats the schedule of an earlier run")
     top.add_argument("--short-max", type=int, default=8, help="resumption time that some clients ask for, s (8)")
-    top.add_argument("--dir", default=str(ROOT / "var" / "chaos"), help="the cluster's directory; emptied first")
-    top.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a configuration key")
-    for service, count in (("c2s", 2), ("router", 2), ("roster", 2)):
-        top.add_argument(f"--{service}", type=int, default=count, help=f"processes ({count})")
     return top
 
 
 class Run:
     """A cluster, its world, its saboteur. `say` prints progress."""
+
+    # All clients come from one address, and the offline store must hold what a whole fault leaves there.
+    SETTINGS = ["c2s.connections_per_second_per_address=0", "roster.max_offline_messages=10000"]
 
     def __init__(self, options, say=print):
         self.options, self.say = options, say
@@ -62,7 +71,7 @@ class Run:
         shutil.rmtree(self.options.dir, ignore_errors=True)
         self.cluster = self.make_cluster()
         counts = {service: getattr(self.options, service) for service in ("c2s", "router", "roster")}
-        settings = SETTINGS + self.options.set
+        settings = self.SETTINGS + self.options.set
         self.cluster.up(counts, [DOMAIN], settings, quiet=True, fixed_ports=False, built=True, demo_users=False)
 
     def make_cluster(self):
@@ -72,12 +81,14 @@ class Run:
         place = place_of(self.cluster, ssl.create_default_context(cafile=self.cluster.ca_file))
         # Clients draw by the clock: the schedule of faults, which the seed repeats, has numbers of its own.
         self.world = World(place, random.Random(self.options.seed + 1), self.options)
-        lines = "".join(f"{jid} {PASSWORD}\n" for jid in self.world.accounts())
-        made = self.cluster.ctl("user", "import", "-", stdin=lines)
-        if made.returncode != 0:
-            raise RuntimeError(made.stderr)
+        self.import_accounts(self.world.accounts())
         self.saboteur = Saboteur(self.cluster, self.random, self.world.now, self.options.longest)
         await self.world.begin()
+
+    def import_accounts(self, jids):
+        made = self.cluster.ctl("user", "import", "-", stdin="".join(f"{jid} {PASSWORD}\n" for jid in jids))
+        if made.returncode != 0:
+            raise RuntimeError(made.stderr)
 
     async def strike(self, kind, service, victim=None, seconds=None, partition=None):
         """One fault, and the recovery after it."""
@@ -103,14 +114,17 @@ class Run:
     def stored(self):
         """Offline messages; asked anew a few times a second."""
         if time.monotonic() - self._stored[0] > 0.3:
-            port = str(self.cluster.plan["stores"]["postgres"])
-            counted = subprocess.run(
-                ["psql", "-h", "127.0.0.1", "-p", port, "-U", "parley", "-d", "parley", "-Atc"]
-                + ["SELECT count(*) FROM offline_messages"],
-                capture_output=True, text=True, check=True,
-            )
-            self._stored = (time.monotonic(), int(counted.stdout))
+            counted = rows(self.cluster, "SELECT count(*) FROM offline_messages")
+            self._stored = (time.monotonic(), int(counted[0][0]))
         return self._stored[1]
+
+    def so_far(self):
+        """What is broken already, of a run that was cut short."""
+        return self.world.ledger.so_far() if self.world else []
+
+    def report(self):
+        """Prints it; returns what was broken."""
+        return print_report(self)
 
 
 @asynccontextmanager
@@ -134,7 +148,7 @@ async def keeping_promises(run):
         await run.begin()
         yield run
         await run.finish()
-    broken = print_report(run)
+    broken = run.report()
     assert not broken, "\n".join(broken[:20])
 
 
@@ -142,12 +156,16 @@ def short_options(directory, *arguments):
     return parser().parse_args([*arguments, "--dir", str(directory), "--longest", "3"])
 
 
+def pairs_of(options):
+    """Which faults can be done to which services."""
+    pairs = itertools.product(options.faults.split(","), options.services.split(","))
+    return [(kind, service) for kind, service in pairs if service != MACHINE or kind == "stop"]
+
+
 async def schedule(run):
     """Each kind of fault to each kind of process, shuffled, again and again until the time is over."""
     options = run.options
-    kinds, services = options.faults.split(","), options.services.split(",")
-    pairs = [pair for pair in itertools.product(kinds, services) if pair[0] != ROLLING]
-    pairs = [(kind, service) for kind, service in pairs if service != MACHINE or kind == "stop"]
+    pairs = [pair for pair in pairs_of(options) if pair[0] != ROLLING]
     ends = run.world.now() + options.seconds
     while run.world.now() < ends:
         run.random.shuffle(pairs)
@@ -155,21 +173,25 @@ async def schedule(run):
             if run.world.now() < ends:
                 await run.strike(kind, service)
                 await asyncio.sleep(run.random.uniform(1, 3))  # what is usual, for the report
-        if ROLLING in kinds and run.world.now() < ends:
+        if ROLLING in options.faults.split(",") and run.world.now() < ends:
             await run.roll()
 
 
-async def main():
-    options = parser().parse_args()
-    print(f"seed {options.seed}", flush=True)
-    run = Run(options, say=lambda text: print(text, flush=True))
+async def conduct(run, schedule):
+    """A run from its beginning to its report; the exit status."""
+    print(f"seed {run.options.seed}", flush=True)
     # Ended from outside, it leaves no processes behind either.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     async with cluster_of(run):
         await run.begin()
         await schedule(run)
         await run.finish()
-    return 1 if print_report(run) else 0
+    return 1 if run.report() else 0
+
+
+async def main():
+    run = Run(parser().parse_args(), say=lambda text: print(text, flush=True))
+    return await conduct(run, schedule)
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ def _redis(port, *command):
 
 
 def print_violations(run):
-    """Of a run that was cut short: what its ledger can tell."""
-    broken = run.world.ledger.so_far() if run.world else []
+    """Of a run that was cut short: what it can tell."""
+    broken = run.so_far()
     _title("aborted")
-    _broken(broken)
+    print_broken(broken)
     print(f"{len(broken)} promises broken until then, seed {run.options.seed}", flush=True)
 
 
@@ -56,12 +56,12 @@ def print_report(run):
         print(f"{count:>8}  streams or attempts ended: {reason}")
     _faults(run)
     _title("verdict")
-    _broken(broken)
+    print_broken(broken)
     print(f"{len(broken)} promises broken, seed {run.options.seed}")
     return broken
 
 
-def _broken(lines):
+def print_broken(lines):
     for line in lines[:50]:
         print(f"BROKEN {line}")
 

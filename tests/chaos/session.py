@@ -243,10 +243,14 @@ class Session:
         self.sm_id = answer.get("id")
         self.sm_max = int(answer.get("max")) if answer.get("max") else None
         self._take_over(connection)
-        self.send(f"<presence><priority>{self.priority}</priority></presence>")
+        self.greet()
         unsent, self.unsent = self.unsent, []
         for text, note in unsent:
             self.send(text, note)
+
+    def greet(self):
+        """The first that a new session says."""
+        self.send(f"<presence><priority>{self.priority}</priority></presence>")
 
     # -- what comes in ----------------------------------------------------------------------------------------------
 

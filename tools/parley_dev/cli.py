@@ -130,8 +130,11 @@ def format_all(arguments):
 
 def chaos(arguments):
     build.build(build.SERVICES)
-    driver = build.ROOT / "tests" / "chaos" / "chaos.py"
-    os.execv("/usr/bin/python3", ["/usr/bin/python3", str(driver), *arguments.arguments])
+    what, rest = "chaos.py", arguments.arguments
+    if rest[:1] == ["variety"]:
+        what, rest = "variety", rest[1:]
+    driver = build.ROOT / "tests" / "chaos" / what
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", str(driver), *rest])
 
 
 def bench(arguments):
@@ -201,7 +204,7 @@ def parser():
     )
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
     # Its options are the driver's: nothing here begins an option.
-    breaking = add("chaos", chaos, "harm a cluster under load; chaos --help", prefix_chars="\0", add_help=False)
+    breaking = add("chaos", chaos, "harm a cluster under load; chaos --help, chaos variety --help", prefix_chars="\0", add_help=False)
     breaking.add_argument("arguments", nargs="*")
     add("help", lambda arguments: top.print_help(), "this text")
     return top

@@ -1,0 +1,142 @@
+"""Numbered messages of every type, and whether each came where it had to."""
+
+from collections import Counter
+
+from rawxmpp import condition
+
+from variety.client import MESSAGE, Note
+
+LARGE_SHARE = 0.004
+LARGE_BYTES = [70_000, 200_000, 261_000]  # the limit is 256 KiB
+
+
+class Letter(Note):
+    def __init__(self, at):
+        super().__init__()
+        self.sent = at
+        self.bounces = []
+        self.arrivals = []  # (client, its incarnation, index of the stanza in it, time)
+        self.reported = False
+
+    def decided(self):
+        return self.arrivals or self.bounces
+
+    def excuses(self):
+        """Repeats that XEP-0198 cannot rule out, as in the ledger."""
+        return self.resent + sum(who.lost and not 0 < index <= who.confirmed for _, who, index, _ in self.arrivals)
+
+
+class Flow:
+    """Messages of one client to one address. `mode`: one: exactly one session gets each, or it bounces. each: each of
+    `receivers`. bounce: nobody."""
+
+    def __init__(self, name, sender, to, kind, mode, receivers=(), ordered=True):
+        self.name, self.sender, self.to, self.kind, self.mode = name, sender, to, kind, mode
+        self.receivers, self.ordered = receivers, ordered
+        self.letters = {}
+        self.next = 0
+
+    def __str__(self):
+        return f"{self.name} {self.kind or 'normal'} of {self.sender.wanted} to {self.to}"
+
+    def lacks(self, letter):
+        """What has not become of it, in words; None: all is well."""
+        if self.mode == "each":
+            came = {client for client, *_ in letter.arrivals}
+            missing = [r.wanted for r in self.receivers if r not in came and r.incarnation.number == 1]
+            return f"not at {missing}" if missing else None
+        if self.mode == "bounce":
+            return None if letter.bounces or self.sender.incarnation.number > 1 else "not bounced"
+        return None if letter.decided() else "LOST"
+
+
+class Post:
+    """All flows. A listener of every client."""
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.flows = {}
+
+    def flow(self, *arguments, **named):
+        flow = Flow(f"m{len(self.flows)}", *arguments, **named)
+        self.flows[flow.name] = flow
+        return flow
+
+    def send(self, flow):
+        letter = flow.letters[flow.next] = Letter(self.stage.now())
+        name = f"{flow.name}-{flow.next}"
+        flow.next += 1
+        random, large = self.stage.random, ""
+        if random.random() < LARGE_SHARE:
+            large = f"<pad xmlns='variety'>{'x' * random.choice(LARGE_BYTES)}</pad>"
+        kind = f" type='{flow.kind}'" if flow.kind else ""
+        flow.sender.send(f"<message to='{flow.to}'{kind} id='{name}'><body>{name}</body>{large}</message>", letter)
+        self.stage.counts["messages"] += 1
+
+    def __call__(self, client, element):
+        if element.tag != MESSAGE:
+            return
+        name, _, number = (element.get("id") or "").partition("-")
+        letter = self.flows[name].letters.get(int(number)) if name in self.flows else None
+        if letter is None:
+            self.stage.broken(f"{client.wanted}: a message of an earlier round or of nobody: {element.attrib}")
+        elif element.get("type") == "error":
+            letter.bounces.append((condition(element), client.wanted))
+        else:
+            index = client.received if client.sm_id else 0
+            letter.arrivals.append((client, client.incarnation, index, self.stage.now()))
+
+    # -- the verdict ------------------------------------------------------------------------------------------------
+
+    def pending(self):
+        for flow, number, letter in self._letters():
+            if letter.acknowledged and not letter.reported and (lack := flow.lacks(letter)):
+                yield f"{flow}, number {number}, sent {letter.sent:.2f}: {lack}{self._kept(flow)}"
+
+    def _kept(self, flow):
+        count = self.stage.database.offline().get(flow.to.split("@")[0])
+        return f" ({count} messages are in the account's store)" if count else ""
+
+    def _letters(self):
+        return ((flow, number, letter) for flow in self.flows.values() for number, letter in flow.letters.items())
+
+    def judge(self):
+        for flow, number, letter in self._letters():
+            self._judge(flow, number, letter)
+        for flow in self.flows.values():
+            if flow.ordered:
+                self._judge_order(flow)
+            # What is owed was told once. It may come yet.
+            flow.letters = {n: letter for n, letter in flow.letters.items() if letter.acknowledged and not letter.decided()}
+            for letter in flow.letters.values():
+                letter.reported = True
+
+    def _judge(self, flow, number, letter):
+        excused = letter.excuses()
+        where = [(client.wanted, who.number, index, round(at, 2)) for client, who, index, at in letter.arrivals]
+        story = f"{flow}, number {number}, sent {letter.sent:.2f}, came {where}, bounced {letter.bounces}, resent {letter.resent}"
+        if flow.mode == "bounce" and letter.arrivals or flow.mode == "each" and letter.bounces:
+            self.stage.broken(f"misplaced: {story}")
+        if flow.mode == "each":
+            times = Counter(client for client, *_ in letter.arrivals)
+            if strangers := [client.wanted for client in times if client not in flow.receivers]:
+                self.stage.broken(f"not for {strangers}: {story}")
+            most = max(times.values(), default=0)
+        else:
+            most = len(letter.arrivals) + len(letter.bounces)
+        if most > 1 + excused:
+            self.stage.broken(f"repeated: {story}")
+
+    def _judge_order(self, flow):
+        """Within one incarnation of a receiver, of a sender that lost none."""
+        last = {}
+        for number, letter in flow.letters.items():
+            arrivals = [] if letter.resent else letter.arrivals[:1] if flow.mode == "one" else letter.arrivals
+            for client, who, index, at in arrivals:
+                before = last.get((client, who))
+                if before and (at, index) < before[0]:
+                    self.stage.broken(
+                        f"disordered: {flow}, number {number} came at stanza {index} of {client.wanted} before "
+                        f"{before[1]}: {before[0]}"
+                    )
+                last[client, who] = ((at, index), number)

@@ -1,0 +1,158 @@
+"""Clients without stream management: what a connection that lives said is taken, of what a dead one said a first part."""
+
+import asyncio
+
+from connection import Connection, Gone, Refused
+from session import STANZA_NAMES, Incarnation
+from world import DOMAIN
+
+from variety.client import IQ, PING
+from variety.part import Part
+
+CONNECT_SECONDS = 5
+BIND_SECONDS = 10
+AGAIN_SECONDS = 0.2
+
+
+class Life:
+    """One connection, in the shape of a Client as far as others look at it."""
+
+    sm_id = None
+    received = told = 0
+    fickle = False
+    announced = "1.1"
+
+    def __init__(self, stage, connection, full):
+        self.stage, self.connection, self.wanted = stage, connection, full
+        self.jid = full.split("/")[0]
+        self.incarnation = Incarnation(1)
+        self.over = False
+        self.said, self.heard = [], None  # flows
+        self._notes = []
+        stage.owners[full] = self
+        connection.on_element = self._hear
+
+    def send(self, text, note=None):
+        self.connection.send(text)
+        if note is not None:
+            self._notes.append(note)
+
+    def _hear(self, element):
+        if element.tag not in STANZA_NAMES:
+            return
+        for listener in self.stage.listeners:
+            listener(self, element)
+        if element.tag == IQ and element.get("type") in ("get", "set"):
+            self.send(f"<iq type='result' id='{element.get('id')}' to='{element.get('from')}'/>")
+
+    def end(self):
+        self.over = self.incarnation.lost = True
+
+    def taken(self):
+        """At rest, of a connection that lives."""
+        for note in self._notes:
+            note.acknowledged = True
+        self._notes.clear()
+
+
+class Plain:
+    """On one edge, with a new resource for each connection."""
+
+    def __init__(self, stage, account, edge, born):
+        """`born`: called with each Life."""
+        self.stage, self.account, self._edge, self._born = stage, account, edge, born
+        self.life = None
+
+    async def run(self):
+        while True:
+            connection = None
+            try:
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    address = self.stage.place.edges[self._edge][0]
+                    connection = await Connection.open(address, DOMAIN, self.stage.place.context, direct_tls=False)
+                async with asyncio.timeout(BIND_SECONDS):
+                    await self._live(connection)
+                await connection.gone
+            except (OSError, Gone, Refused, TimeoutError):
+                pass
+            finally:
+                if connection is not None:
+                    connection.abort()
+                if self.life is not None:
+                    self.life.end()
+                    self.life = None
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _live(self, connection):
+        await connection.authenticate(self.account, self.stage.place.password, "PLAIN")
+        full = await connection.bind(self.stage.fresh("p"))
+        self.life = Life(self.stage, connection, full)
+        self._born(self.life)
+        self.life.send(f"<presence><status>{self.life.announced}</status></presence>")
+
+
+class PlainClients(Part):
+    ACCOUNTS = ("p0", "p1", "x")
+
+    async def begin(self):
+        self._lives = []
+        self._buddy = self.stage.client("x")
+        self._plains = [Plain(self.stage, f"p{n}", n, self._born) for n in range(2)]
+        await asyncio.gather(*(self._introduce(plain.account) for plain in self._plains))
+        for plain in self._plains:
+            self.stage.spawn(plain.run())
+        self.stage.act("talk without stream management", self._talk, 0, 0.08)
+
+    async def _introduce(self, account):
+        client = self.stage.client(account, "first")
+        ready = lambda: self._buddy.view is not None and client.settle()
+        await self.stage.until(ready, f"{account} settled")
+        await self.stage.befriend(self._buddy, client)
+        await client.log_out()
+
+    def _born(self, life):
+        flow = self.stage.post.flow
+        self._lives.append(life)
+        self.stage.sight.watch(self._buddy, life)
+        life.heard = flow(self._buddy, life.wanted, "", "one")
+        life.said = [flow(life, self._buddy.wanted, "chat", "one"), flow(life, self._buddy.jid, "", "one")]
+        life.said += [flow(life, plain.life.wanted, "", "one") for plain in self._plains if plain.life not in (None, life)]
+
+    async def _talk(self):
+        life = self.random.choice(self._plains).life
+        if life is None:
+            return
+        self.stage.post.send(self.random.choice(life.said))
+        self.stage.post.send(life.heard)
+        ask = self.stage.inquiry.ask
+        if self.random.random() < 0.3:
+            others = [plain.life.wanted for plain in self._plains if plain.life]
+            ask(life, self.random.choice([None, DOMAIN, self._buddy.wanted, *others]), "get", PING)
+        if self.random.random() < 0.2:
+            ask(self._buddy, life.wanted, "get", PING)
+        if self.random.random() < 0.01:
+            life.connection.abort()
+
+    async def rest(self):
+        for life in self._lives:
+            if life.over:
+                self._judge_gaps(life)
+                self._forgive(life)
+            else:
+                life.taken()
+        self._lives = [life for life in self._lives if not life.over]
+
+    def _judge_gaps(self, life):
+        for flow in life.said:
+            came = [bool(letter.decided()) for letter in flow.letters.values()]
+            if sorted(came, reverse=True) != came:
+                self.stage.counts["gaps in what dead plain connections said"] += 1
+                if "c2s" not in self.stage.struck:
+                    self.stage.broken(f"gap: {flow}, came {came}")
+
+    def _forgive(self, life):
+        """What came to nobody had been written to a dead connection."""
+        for number, letter in list(life.heard.letters.items()):
+            if letter.acknowledged and not letter.decided():
+                self.stage.counts["written to a plain client that is gone"] += 1
+                del life.heard.letters[number]
