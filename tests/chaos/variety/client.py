@@ -34,7 +34,7 @@ class Item(NamedTuple):
 
 
 class Client(Session):
-    """`contested`: others take its resource away. `fickle`: contacts' subscriptions to it come and go."""
+    """`contested`: others take its resource away. `fickle`: contacts may see it go and come though it stays."""
 
     def __init__(self, stage, account, resource, *, priority=0, resume_max=None, contested=False, fickle=False):
         super().__init__(
@@ -47,7 +47,7 @@ class Client(Session):
         self.listeners = [*stage.listeners, self._on_roster]
         self.view = None  # the roster: what was read, and what was pushed since
         self.slowness = 0  # seconds before it answers an iq
-        self.over = False
+        self.over_since = None
         self.began = stage.now()  # this incarnation
         self.announced = None  # the status of its last presence to all
         self._presences = 0
@@ -130,7 +130,8 @@ class Client(Session):
 
     def abandon(self):
         """It is never heard of again."""
-        self._end()
+        self._part()
+        self.task.cancel()
         self.connection.abort()
 
     async def log_out(self, unavailable=False):
@@ -143,15 +144,18 @@ class Client(Session):
         sure = self.stage.inquiry.ask(self, None, "get", PING)
         await self.stage.until(lambda: sure.answers and self.settle(), f"{self.wanted} confirmed")
         self.incarnation.confirmed = max(self.incarnation.confirmed, told)
-        self.stage.clients.remove(self)
-        self.over = self.incarnation.lost = True
+        self._part()
         await self.close()
         self.task.cancel()
 
-    def _end(self):
+    @property
+    def over(self):
+        return self.over_since is not None
+
+    def _part(self):
         self.stage.clients.remove(self)
-        self.over = self.incarnation.lost = True
-        self.task.cancel()
+        self.over_since = self.stage.now()
+        self.incarnation.lost = True
 
 
 class Eyes(Observer):
@@ -174,6 +178,7 @@ class Eyes(Observer):
     def on_lost(self, session, reason, away, resent):
         entitled = session.sm_max is None or away < session.sm_max - 1
         self.stage.counts["sessions lost"] += 1
+        self.stage.bereft.add(session.jid)
         if entitled and not session.over and not session.contested:
             self.stage.broken(f"{session.wanted}: not resumed ({reason}) after {away:.1f} of {session.sm_max} s")
         for note in resent:

@@ -21,6 +21,11 @@ class Letter(Note):
     def decided(self):
         return self.arrivals or self.bounces
 
+    def parted(self):
+        """Repeats that came when the receiver before had logged out: nobody remembers what that had acknowledged."""
+        pairs = zip(self.arrivals, self.arrivals[1:])
+        return sum(client.over and client.over_since < later for (client, *_), (_, _, _, later) in pairs)
+
     def excuses(self):
         """Repeats that XEP-0198 cannot rule out, as in the ledger."""
         return self.resent + sum(who.lost and not 0 < index <= who.confirmed for _, who, index, _ in self.arrivals)
@@ -124,19 +129,24 @@ class Post:
             most = max(times.values(), default=0)
         else:
             most = len(letter.arrivals) + len(letter.bounces)
-        if most > 1 + excused:
+        if most > 1 + excused + letter.parted():
             self.stage.broken(f"repeated: {story}")
+        elif most > 1 + excused:
+            self.stage.counts["REPEATED to who had logged out meanwhile (known)"] += 1
 
     def _judge_order(self, flow):
-        """Within one incarnation of a receiver, of a sender that lost none."""
+        """Within one incarnation of a receiver, of a sender that lost none. What a lost session of the receiver's had
+        not acknowledged comes behind what the next one has had by then."""
         last = {}
         for number, letter in flow.letters.items():
             arrivals = [] if letter.resent else letter.arrivals[:1] if flow.mode == "one" else letter.arrivals
             for client, who, index, at in arrivals:
                 before = last.get((client, who))
-                if before and (at, index) < before[0]:
+                if before and (at, index) < before[0] and client.jid in self.stage.bereft:
+                    self.stage.counts["late after a lost session"] += 1
+                elif before and (at, index) < before[0]:
                     self.stage.broken(
-                        f"disordered: {flow}, number {number} came at stanza {index} of {client.wanted} before "
+                        f"disordered: {flow}, number {number} came at stanza {index} of {client.wanted} ({who.number}) before "
                         f"{before[1]}: {before[0]}"
                     )
                 last[client, who] = ((at, index), number)

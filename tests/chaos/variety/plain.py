@@ -19,18 +19,22 @@ class Life:
 
     sm_id = None
     received = told = 0
-    fickle = False
     announced = "1.1"
 
     def __init__(self, stage, connection, full):
         self.stage, self.connection, self.wanted = stage, connection, full
         self.jid = full.split("/")[0]
         self.incarnation = Incarnation(1)
-        self.over = False
+        self.over_since = None
         self.said, self.heard = [], None  # flows
         self._notes = []
         stage.owners[full] = self
         connection.on_element = self._hear
+
+    @property
+    def fickle(self):
+        """Contacts are told that a frozen edge's clients are gone; when it wakes, they are there again."""
+        return self.stage.struck == "c2s"
 
     def send(self, text, note=None):
         self.connection.send(text)
@@ -45,8 +49,13 @@ class Life:
         if element.tag == IQ and element.get("type") in ("get", "set"):
             self.send(f"<iq type='result' id='{element.get('id')}' to='{element.get('from')}'/>")
 
+    @property
+    def over(self):
+        return self.over_since is not None
+
     def end(self):
-        self.over = self.incarnation.lost = True
+        self.over_since = self.stage.now()
+        self.incarnation.lost = True
 
     def taken(self):
         """At rest, of a connection that lives."""
@@ -147,7 +156,7 @@ class PlainClients(Part):
             came = [bool(letter.decided()) for letter in flow.letters.values()]
             if sorted(came, reverse=True) != came:
                 self.stage.counts["gaps in what dead plain connections said"] += 1
-                if "c2s" not in self.stage.struck:
+                if self.stage.struck != "c2s":
                     self.stage.broken(f"gap: {flow}, came {came}")
 
     def _forgive(self, life):

@@ -58,16 +58,14 @@ class VarietyRun(chaos.Run):
         self.saboteur = Saboteur(self.cluster, self.random, self.stage.now, self.options.longest)
         await self.stage.begin([part(self.stage) for part in parts])
 
-    async def round(self, *faults):
-        """Pairs of a kind and a service, one after the other; then rest."""
-        stage, number = self.stage, next(self._numbers)
-        stage.begin_round(f"round {number}")
-        for kind, service in faults:
-            await asyncio.sleep(self.random.uniform(0.3, 1.5))
-            if kind != NONE:
-                fault = await self.saboteur.strike(kind, service)
-                stage.struck += (service,)
-                stage.round += f", {fault.text} ({fault.began:.1f} to {fault.healed:.1f})"
+    async def round(self, kind, service):
+        """One fault while clients act, then rest."""
+        stage = self.stage
+        stage.begin_round(f"round {next(self._numbers)}", service)
+        await asyncio.sleep(self.random.uniform(0.3, 1.5))
+        if kind != NONE:
+            fault = await self.saboteur.strike(kind, service)
+            stage.round += f", {fault.text} ({fault.began:.1f} to {fault.healed:.1f})"
         await asyncio.sleep(self.random.uniform(0.1, 1))
         await stage.end_round()
 
@@ -91,13 +89,13 @@ async def schedule(run):
     """Each kind of fault to each service, shuffled, again and again until the time is over."""
     pairs = [pair for pair in chaos.pairs_of(run.options) if pair[0] != NONE]
     if NONE in run.options.faults.split(","):
-        pairs.append((NONE, ""))
+        pairs.append((NONE, None))
     ends = run.stage.now() + run.options.seconds
     while run.stage.now() < ends:
         run.random.shuffle(pairs)
         for pair in pairs:
             if run.stage.now() < ends:
-                await run.round(pair)
+                await run.round(*pair)
 
 
 async def main():

@@ -35,7 +35,8 @@ class Stage:
         self.counts = Counter()
         self.violations = []
         self.round = "beginning"
-        self.struck = ()  # services, in this round
+        self.struck = None  # the service, in this round
+        self.bereft = set()  # bare JIDs that lost a session in this round
         self._acting = asyncio.Event()
         self._busy = Counter()
         self._tasks = []
@@ -128,8 +129,9 @@ class Stage:
 
     # -- rounds -----------------------------------------------------------------------------------------------------
 
-    def begin_round(self, name):
-        self.round, self.struck = name, ()
+    def begin_round(self, name, service):
+        self.round, self.struck = name, service
+        self.bereft.clear()
         self._acting.set()
 
     async def end_round(self):

@@ -169,13 +169,13 @@ class Pair:
             yield f"pushes told {self._seen(client)}, stored is {mine.item}"
         if self._sees(client) != mine.to:
             yield f"subscription {mine.subscription}, sees {self.stage.sight.log(client)[self.other(client).wanted]}"
-        if self._must_be_so(theirs) and mine.to != self._step.wants[client]:
+        if mine.approved:
+            yield "the contact is approved beforehand (RFC 6121 3.4): an answer came when nothing was asked any more"
+        if self._nobody_was_lost() and mine.to != self._step.wants[client]:
             yield f"not what was said last: {mine.subscription}"
 
-    def _must_be_so(self, theirs):
-        """Else a session was lost in between, or the contact is approved beforehand (3.4)."""
-        same = self._step and self._step.incarnations == [client.incarnation for client in self.sides]
-        return same and not theirs.approved
+    def _nobody_was_lost(self):
+        return self._step and self._step.incarnations == [client.incarnation for client in self.sides]
 
     def forget(self):
         """The next step begins from what there is."""
