@@ -133,7 +133,7 @@ class Pair:
             self._heard[key] += 1
             if self._heard[key] > 1 and name:  # appendix A: it changes nothing, so it is not delivered
                 self.stage.broken(f"subscription stanza repeated at {client.wanted}: {element.attrib}, {list(self._story)}")
-            if kind == "subscribe" and self._step.answer:
+            if kind == "subscribe" and self._step and self._step.answer:
                 self._say(client, self._step, self._step.answer)
 
     def _bounced(self, client, name, why):

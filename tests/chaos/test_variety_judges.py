@@ -1,0 +1,96 @@
+"""What the judges of ./parley chaos variety find, without a cluster."""
+
+from types import SimpleNamespace
+
+import pytest
+from session import Incarnation
+from variety.client import Item
+from variety.database import Stored
+from variety.messages import Flow, Letter
+from variety.presence import GONE, Sight
+from variety.subscriptions import Pair
+
+
+class Known:
+    """What judges look at of one."""
+
+    view, over, began, announced, fickle = {}, False, 0, None, False
+
+    def __init__(self, name):
+        self.account, self.jid, self.wanted = name, f"{name}@localhost", f"{name}@localhost/r"
+        self.incarnation, self.listeners = Incarnation(1), []
+
+
+def stored(subscription, ask=False, pending_in=False, approved=False):
+    return Stored(Item("", subscription, ask), pending_in, approved)
+
+
+def wrong(mine, theirs):
+    """What is said of one side of a pair whose client was told all, and sees what it must."""
+    stage = SimpleNamespace(sight=SimpleNamespace(sees=lambda *_: "1.1" if mine.to else None))
+    pair = Pair(stage, Known("one"), Known("other"))
+    pair.sides[0].view = {"other@localhost": mine.item}
+    return list(pair._wrong(pair.sides[0], mine, theirs))
+
+
+@pytest.mark.parametrize("fit", [("none", "none"), ("to", "from"), ("from", "to"), ("both", "both")])
+def test_rosters_that_fit_are_right(fit):
+    assert not wrong(*map(stored, fit))
+
+
+def test_half_of_a_subscription_is_wrong():
+    assert wrong(stored("to"), stored("none")) == ["rosters do not fit: to and none"]
+    assert wrong(stored("none"), stored("both")) == ["rosters do not fit: none and both"]
+
+
+def test_request_needs_both_halves():
+    assert not wrong(stored("none", ask=True), stored("none", pending_in=True))
+    assert wrong(stored("none", ask=True), stored("none")) == ["requests do not fit: ask=True, pending in=False"]
+    assert wrong(stored("none"), stored("none", pending_in=True)) == ["requests do not fit: ask=False, pending in=True"]
+
+
+def test_answer_to_what_was_not_asked_is_wrong():
+    assert len(wrong(stored("none", approved=True), stored("none"))) == 1
+
+
+def letter(*arrivals):
+    made = Letter(at=0)
+    made.acknowledged = True
+    made.arrivals = [(who, who.incarnation, 1, at) for at, who in enumerate(arrivals)]
+    return made
+
+
+def test_letter_to_one_is_lost_until_it_came_or_bounced():
+    flow = Flow("m0", Known("a"), "b@localhost", "chat", "one")
+    assert flow.lacks(letter()) == "LOST"
+    assert flow.lacks(letter(Known("b"))) is None
+
+
+def test_letter_to_several_must_come_to_each():
+    first, second = Known("b"), Known("b")
+    flow = Flow("m0", Known("a"), "b@localhost", "chat", "each", receivers=[first, second])
+    assert flow.lacks(letter(first)) and not flow.lacks(letter(first, second))
+
+
+def broken_by(*statuses):
+    """What is said when a watcher sees these of one owner."""
+    told, owner, watcher = [], Known("owner"), Known("watcher")
+    stage = SimpleNamespace(broken=told.append, owners={owner.wanted: owner}, counts={"presences": 0}, now=lambda: 0)
+    sight = Sight(stage)
+    for status in statuses:
+        sight._see(watcher, owner.wanted, status)
+    sight.judge()
+    return [text.split(":")[0] for text in told]
+
+
+def test_presence_that_goes_on_is_right():
+    assert not broken_by("0.1", "0.2", GONE, "1.1")
+
+
+def test_older_presence_after_a_newer_is_wrong():
+    assert broken_by("0.2", "0.1") == ["presence went back"]
+    assert broken_by("0.2", GONE, "0.2") == ["presence after unavailable"]
+
+
+def test_going_of_who_stays_is_flicker():
+    assert broken_by("1.1", GONE) == ["flicker, owner@localhost/r was there all the time"]
