@@ -64,7 +64,7 @@ class Client(Session):
         self.view = None
         self._directed = {}
         self.began = self.stage.now()
-        self._read_roster(self.incarnation)
+        self.read_roster(self.incarnation)
         self.announce()
 
     def announce(self):
@@ -95,14 +95,14 @@ class Client(Session):
         for listener in self.listeners:
             listener(self, element)
 
-    def _read_roster(self, incarnation):
+    def read_roster(self, incarnation):
         if incarnation is self.incarnation and not self.over:
             self.send(f"<iq type='get' id='roster-{incarnation.number}'><query xmlns='{ROSTER}'/></iq>")
 
     def _on_roster(self, _, element):
         if element.tag == IQ and element.get("id") == f"roster-{self.incarnation.number}":
             if element.get("type") == "error":
-                self._loop.call_later(READ_AGAIN_SECONDS, self._read_roster, self.incarnation)
+                self._loop.call_later(READ_AGAIN_SECONDS, self.read_roster, self.incarnation)
                 return
             self.view = {}
         query = element.find(f"{{{ROSTER}}}query") if element.tag == IQ else None
