@@ -91,6 +91,7 @@ struct Metrics {
         unacknowledged_bounced(Unacknowledged("bounced")),
         unacknowledged_ended(Unacknowledged("ended")),
         unacknowledged_elsewhere(Unacknowledged("elsewhere")),
+        unacknowledged_again(Unacknowledged("again")),
         reaped_nodes(registry.Counter("parley_router_reaped_nodes_total", "Dead edges cleaned up after")),
         reaped_sessions(registry.Counter("parley_router_reaped_sessions_total", "Sessions of dead edges ended")),
         deferred(registry.Gauge("parley_router_deferred", "Stanzas that ended sessions left, and that wait for Redis")),
@@ -154,6 +155,7 @@ struct Metrics {
   prometheus::Counter& unacknowledged_bounced;
   prometheus::Counter& unacknowledged_ended;
   prometheus::Counter& unacknowledged_elsewhere;  // another router has taken care of it
+  prometheus::Counter& unacknowledged_again;      // its sender has sent it again
   prometheus::Counter& reaped_nodes;
   prometheus::Counter& reaped_sessions;
   prometheus::Gauge& deferred;

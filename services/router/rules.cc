@@ -28,6 +28,8 @@ bool IsLeft(const Envelope& envelope) { return !envelope.unacknowledged_by().emp
 
 bool Rules::HandleNow(Account& account, Held& held) {
   const Envelope& envelope = *held.envelope;
+  if (envelope.repeat() && envelope.leg() == LEG_INBOUND && !IsLeft(envelope))
+    parts_.unacknowledged.Recognise(*held.envelope);
   if (envelope.kind() == KIND_CONTROL || envelope.leg() == LEG_DELIVER || IsLeft(envelope)) return false;
   return envelope.leg() == LEG_INBOUND ? InboundNow(account, held) : OutboundNow(account, held);
 }

@@ -133,6 +133,10 @@ Task<bool> Unacknowledged::Owed(const Account& account, Held& held) {
   co_return false;
 }
 
+void Unacknowledged::Recognise(Envelope& repeat) {
+  if (left_.Rename(repeat, Clock::now())) parts_.metrics.unacknowledged_again.Increment();
+}
+
 void Unacknowledged::Keep(std::vector<Held>& deferred, Held held) {
   deferred.push_back(std::move(held));
   parts_.metrics.deferred.Set(static_cast<double>(++deferring_));
@@ -185,6 +189,7 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
     const bool owed = ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
     if (owed && !OthersHadIt(account, ended.record, queued)) {
       again.push_back(Again(std::move(queued), session, number, told));
+      left_.Note(*again.back().envelope, Clock::now());
     } else {
       parts_.metrics.unacknowledged_ended.Increment();
     }

@@ -9,6 +9,7 @@
 
 #include "libs/base/task.h"
 #include "services/router/account_table.h"
+#include "services/router/left_lately.h"
 #include "services/router/metrics.h"
 #include "services/router/options.h"
 #include "services/router/queue_memory.h"
@@ -29,7 +30,8 @@ class Unacknowledged {
     Sender& sender;
     Metrics& metrics;
   };
-  Unacknowledged(const Parts& parts, const Options& options) : parts_(parts), options_(options) {}
+  Unacknowledged(const Parts& parts, const Options& options)
+      : parts_(parts), options_(options), left_(options.sm_remember_queue) {}
 
   // A session that ends: its record, how it stands in Redis, and whether its client closed it (then nobody resumes it).
   struct Ended {
@@ -46,6 +48,8 @@ class Unacknowledged {
   // (while this one stood still or was cut off; it has been stored, delivered and forgotten then), or Redis is away: it
   // comes again when that is back.
   Task<bool> Owed(const Account& account, Held& held);
+  // What its sender sends again may be what a session left that ended meanwhile: then it is Owed or not as that is.
+  void Recognise(Envelope& repeat);
   // Of a session without stream management whose edge has not said itself that it ended. Without Redis later.
   Task<void> AnswerFor(const Account& account, Record ended, Receipt told);
   // Whether a session that ended lately had this in its queue, or it was answered for it; as far as can be known.
@@ -76,6 +80,7 @@ class Unacknowledged {
 
   Parts parts_;
   Options options_;
+  LeftLately left_;
   std::map<std::string, std::unique_ptr<QueueMemory>> had_;
   std::deque<Past> past_;                              // oldest first
   std::map<std::string, std::vector<Held>> deferred_;  // by the session that left it; until Redis is back

@@ -76,6 +76,36 @@ TEST_F(UnacknowledgedTest, GoesToTheOtherResource) {
   EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"delivered\"}"), 2);
 }
 
+// Its sender's edge died and did not tell it that this was handled.
+TEST_F(UnacknowledgedTest, WhatItsSenderSendsAgainIsKnownAtTheOtherResource) {
+  Begin();
+  Client& other = Online(second(), "romeo@home.example/street", 0);
+  Client& romeo = Managed(first(), kOrchard);
+  other.Take();
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  auto again = std::make_unique<rpc::Envelope>(edge().last());
+  romeo.Close();
+  ExpectIds(other, {"1"});
+  edge().SendAgain(std::move(again));
+  Chat(2);
+  ExpectIds(other, {"1", "2"});
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"again\"}"), 1);
+}
+
+TEST_F(UnacknowledgedTest, WhatItsSenderSendsAgainIsStoredOnce) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  auto again = std::make_unique<rpc::Envelope>(edge().last());
+  romeo.Close();
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 1; });
+  edge().SendAgain(std::move(again));
+  Settle();
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
+}
+
 TEST_F(UnacknowledgedTest, WhatTheOtherResourceHadIsNotRepeated) {
   Begin();
   Client& other = Online(second(), "romeo@home.example/street", 5);
