@@ -201,7 +201,8 @@ struct Roster {
   std::uint32_t roster_history = 200;       // removals remembered for versioning
   std::uint32_t roster_max_changes = 100;   // told one by one since the version that a client knows
   std::uint32_t write_batch = 200;          // offline messages in one commit
-  Seconds repeat_memory{600};               // how long a delivered offline message is still recognised
+  // How long a delivered offline message and a change of a roster are still recognised.
+  Seconds repeat_memory{600};
   Milliseconds drain_timeout{20000};
 };
 

@@ -416,7 +416,9 @@ const std::vector<Row<Config>>& Rows() {
           "Changes since the version that a client knows that are told one by one; of more, it gets the whole roster."),
       ROW(roster.write_batch, Number(1, 10'000), "Offline messages written in one transaction."),
       ROW(roster.repeat_memory, Duration(seconds(1), hours(24)),
-          "How long a delivered offline message is remembered, so that a late repeat of it is not stored."),
+          "How long delivered offline messages and changes of rosters are remembered, so that a late repeat of one is "
+          "not "
+          "stored or done again."),
       ROW(roster.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),
   };
   return kRows;

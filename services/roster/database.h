@@ -80,6 +80,18 @@ class Database {
         });
   }
 
+  // `change` in a transaction of its own.
+  template <class T, class Problem>
+  void Commit(std::function<T(pqxx::transaction_base&)> change, Problem failure, Reply<T, Problem> reply) {
+    Job<T, Problem> job = [change = std::move(change)](pqxx::connection& connection) -> Result<T, Problem> {
+      pqxx::work tx(connection);
+      T done = change(tx);
+      tx.commit();
+      return done;
+    };
+    Run(std::move(job), failure, std::move(reply));
+  }
+
  private:
   void Failed(const Error& error);
 

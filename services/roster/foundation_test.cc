@@ -85,6 +85,32 @@ TEST(LayFoundationTest, OldSchemaIsMigratedWithItsRows) {
   EXPECT_EQ(db.SqlValue("SELECT localpart FROM accounts"), "ada");
 }
 
+// What release 0.1.0 left, whose last changes are known in its way.
+TEST(LayFoundationTest, RostersOfTheFirstReleaseAreMigrated) {
+  EmptyDatabase db;
+  std::function<Ok(pqxx::connection&)> old = [](pqxx::connection& connection) {
+    const auto& all = Migrations();
+    storage::Migrate(connection, {all.begin(), all.begin() + 5});
+    pqxx::work tx(connection);
+    tx.exec("INSERT INTO hosts (domain) VALUES ('a.example')");
+    tx.exec(
+        "INSERT INTO accounts (host_id, localpart, roster_items, last_ask, last_answer) "
+        "SELECT id, 'ada', 1, 'set s 1 b@a.example', 'x' FROM hosts");
+    tx.exec(
+        "INSERT INTO roster_items SELECT id, 'b@a.example', '', '{}', 0, false, false, false, true, NULL, 1 "
+        "FROM accounts");
+    tx.commit();
+    return Ok{};
+  };
+  bool made = false;
+  db.postgres.Run<Ok>(old, [&](Result<Ok> result) { made = static_cast<bool>(result); });
+  test::RunUntil(db.loop, [&] { return made; });
+  ASSERT_TRUE(db.Lay({.domains = {"a.example"}}));
+  EXPECT_EQ(db.SqlValue("SELECT localpart || ' ' || last_ask FROM accounts"), "ada set s 1 b@a.example");
+  EXPECT_EQ(db.SqlValue("SELECT jid FROM roster_items"), "b@a.example");
+  EXPECT_EQ(db.SqlValue("SELECT count(*) FROM roster_asks"), "0");
+}
+
 TEST(LayFoundationTest, EmptyDatabaseIsNotReadyWithoutMigration) {
   EmptyDatabase db;
   const auto refused = db.Lay({.migrate = false});

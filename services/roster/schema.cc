@@ -114,12 +114,26 @@ constexpr char kRosterFloor[] = R"(
 ALTER TABLE accounts ADD COLUMN roster_floor bigint;
 )";
 
+// No foreign key, as with offline messages.
+constexpr char kRosterAsks[] = R"(
+-- Changes of rosters, not long ago: a late repeat of one is still recognised, also when others came in between.
+CREATE TABLE roster_asks (
+  account_id bigint NOT NULL,
+  -- SHA-256 of what was asked: an index takes no text of any length.
+  ask bytea NOT NULL,
+  answer bytea NOT NULL,
+  made_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (account_id, ask)
+);
+CREATE INDEX roster_asks_by_age ON roster_asks (made_at);
+)";
+
 }  // namespace
 
 const std::vector<storage::Migration>& Migrations() {
   static const std::vector<storage::Migration> kMigrations = {
       {1, "accounts", kAccounts},        {2, "rosters", kRosters},          {3, "offline", kOffline},
-      {4, "roster_bytes", kRosterBytes}, {5, "roster_floor", kRosterFloor},
+      {4, "roster_bytes", kRosterBytes}, {5, "roster_floor", kRosterFloor}, {6, "roster_asks", kRosterAsks},
   };
   return kMigrations;
 }

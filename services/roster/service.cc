@@ -20,6 +20,11 @@ rpc::LinkOptions LinksOf(const config::Config& config, telemetry::Metrics& metri
   return options;
 }
 
+template <class Store>
+Forgetter::Forget Forgetting(Store& store) {
+  return [&store](std::chrono::milliseconds age, Forgetter::Reply reply) { store.Forget(age, std::move(reply)); };
+}
+
 }  // namespace
 
 Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& metrics)
@@ -30,7 +35,8 @@ Service::Service(Loop& loop, const config::Config& config, telemetry::Metrics& m
       rosters_(database_, RosterLimitsOf(config.roster)),
       offline_(database_, OfflineLimitsOf(config.roster)),
       writer_(loop, offline_, WriterOf(config), metrics),
-      forgetter_(loop, offline_, config.roster.repeat_memory, kForgetPeriod),
+      taken_forgetter_(loop, Forgetting(offline_), config.roster.repeat_memory, kForgetPeriod),
+      asks_forgetter_(loop, Forgetting(rosters_), config.roster.repeat_memory, kForgetPeriod),
       account_store_(database_),
       keys_(loop, KeyPoolOf(config.roster), metrics),
       accounts_(account_store_, keys_, AccountsOf(config)),

@@ -16,8 +16,8 @@
 #include "services/roster/accounts/surveyor.h"
 #include "services/roster/asks.h"
 #include "services/roster/contacts/pg_roster_store.h"
+#include "services/roster/forgetter.h"
 #include "services/roster/foundation.h"
-#include "services/roster/offline/forgetter.h"
 #include "services/roster/offline/pg_offline_store.h"
 #include "services/roster/transfer/transfer.h"
 
@@ -46,7 +46,8 @@ class Service {
   PgRosterStore rosters_;
   PgOfflineStore offline_;
   OfflineWriter writer_;
-  Forgetter forgetter_;
+  Forgetter taken_forgetter_;
+  Forgetter asks_forgetter_;
   PgAccountStore account_store_;
   KeyPool keys_;
   Accounts accounts_;

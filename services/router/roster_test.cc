@@ -151,6 +151,42 @@ TEST_F(RosterTest, RemovalOfWhoAsksForASubscriptionLeavesTheRequest) {  // RFC 6
   EXPECT_THAT(Received(again), Contains(HasSubstr("type='subscribe'")));
 }
 
+// The roster service knows a repeat: what came after it stands, and is what clients are told.
+TEST_F(RosterTest, ARepeatedSetOfWhatIsRemovedSinceIsPushedAsRemoved) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster::v1::ItemChange change;
+  change.mutable_item()->set_jid("juliet@home.example");
+  change.set_removed(true);
+  change.set_version("7");
+  roster_->AnswerNextSet(change);
+  Set(romeo, "<item jid='juliet@home.example' name='Juliet'/>");
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("subscription='remove'"), HasSubstr("ver='7'")),
+                                           XmlEq("<iq type='result' id='set' to='romeo@home.example/orchard'/>")));
+}
+
+TEST_F(RosterTest, ARepeatedRemovalOfWhatIsBackSincePushesTheItem) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", xmpp::Subscription::kBoth);
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  romeo.Take();
+  roster::v1::ItemChange change;
+  change.mutable_item()->set_jid("juliet@home.example");
+  change.mutable_item()->set_subscription(roster::v1::SUBSCRIPTION_TO);  // what there is no more of
+  *change.mutable_back() = change.item();
+  change.mutable_back()->set_in_roster(true);
+  change.mutable_back()->set_subscription(roster::v1::SUBSCRIPTION_FROM);
+  change.mutable_back()->set_name("Juliet");
+  change.set_removed(true);
+  change.set_version("7");
+  roster_->AnswerNextSet(change);
+  Set(romeo, "<item jid='juliet@home.example' subscription='remove'/>");
+  EXPECT_THAT(Received(romeo), Contains(AllOf(HasSubstr("name='Juliet'"), HasSubstr("subscription='from'"))));
+  EXPECT_THAT(juliet.Take(),
+              AllOf(Contains(HasSubstr("type='unsubscribe'")), Not(Contains(HasSubstr("type='unsubscribed'")))));
+  romeo.Send("<presence><status>here yet</status></presence>");
+  EXPECT_THAT(Received(juliet), Contains(HasSubstr("here yet"))) << "it is a contact";
+}
+
 TEST_F(RosterTest, WithoutTheRosterServiceTheClientIsToldToWait) {
   Client& romeo = Online("romeo@home.example/orchard");
   roster_->SetBroken(true);

@@ -35,6 +35,7 @@ constexpr Statement kLock = {
 // What has no foreign key goes by hand, what has one goes along.
 constexpr Statement kDeleteMessages = {"account_delete_offline", "DELETE FROM offline_messages WHERE account_id = $1"};
 constexpr Statement kDeleteTaken = {"account_delete_taken", "DELETE FROM offline_taken WHERE account_id = $1"};
+constexpr Statement kDeleteAsks = {"account_delete_asks", "DELETE FROM roster_asks WHERE account_id = $1"};
 constexpr Statement kDelete = {"account_delete", "DELETE FROM accounts WHERE id = $1"};
 constexpr Statement kExists = {
     "account_exists",
@@ -59,8 +60,8 @@ constexpr Statement kSurvey = {
     "  SELECT o.id FROM accounts o WHERE o.host_id = h.id ORDER BY o.localpart LIMIT $1) a "
     "JOIN scram_keys k ON k.account_id = a.id AND k.hash = 'SHA-256' GROUP BY h.domain, k.iterations"};
 
-constexpr Statement kStatements[] = {kReadKeys, kInsert,         kInsertKeys,  kDeleteKeys, kLock, kSurvey,
-                                     kExists,   kDeleteMessages, kDeleteTaken, kDelete,     kList, kCount};
+constexpr Statement kStatements[] = {kReadKeys,       kInsert,      kInsertKeys, kDeleteKeys, kLock, kSurvey, kExists,
+                                     kDeleteMessages, kDeleteTaken, kDeleteAsks, kDelete,     kList, kCount};
 
 // A row of kReadKeys.
 template <class Row>
@@ -151,6 +152,7 @@ std::optional<std::int64_t> LockAccount(pqxx::transaction_base& tx, std::string_
 void DeleteAccount(pqxx::transaction_base& tx, std::int64_t account) {
   tx.exec_prepared(kDeleteMessages.name, account);
   tx.exec_prepared(kDeleteTaken.name, account);
+  tx.exec_prepared(kDeleteAsks.name, account);
   tx.exec_prepared(kDelete.name, account);
 }
 

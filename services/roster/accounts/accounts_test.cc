@@ -223,9 +223,10 @@ TEST_F(AccountsTest, DeleteTakesEverythingWithIt) {
       "INSERT INTO offline_messages (account_id, received_at, origin, origin_seq, stanza) "
       "SELECT id, 1, 's', 1, '<m/>' FROM accounts");
   db.Sql("INSERT INTO offline_taken SELECT id, 's', 2 FROM accounts");
+  db.Sql("INSERT INTO roster_asks SELECT id, 'k', '' FROM accounts");
   EXPECT_EQ(Do(&Accounts::Delete, For<pb::DeleteRequest>(kAda)).problem(), pb::PROBLEM_UNSPECIFIED);
-  for (const char* table :
-       {"accounts", "scram_keys", "roster_items", "roster_removed", "offline_messages", "offline_taken"}) {
+  for (const char* table : {"accounts", "scram_keys", "roster_items", "roster_removed", "roster_asks",
+                            "offline_messages", "offline_taken"}) {
     EXPECT_EQ(db.SqlValue(std::string("SELECT count(*) FROM ") + table), "0") << table;
   }
   EXPECT_EQ(Do(&Accounts::Delete, For<pb::DeleteRequest>(kAda)).problem(), pb::PROBLEM_NO_ACCOUNT);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "services/roster/contacts/repeats.h"
 #include "services/roster/contacts/roster_rows.h"
 
 namespace parley::roster {
@@ -20,6 +21,8 @@ struct Change {
     Answer answer;
   };
   std::function<Outcome<Decision>(const v1::Item& before)> decide;
+  // To a repeat: from what was remembered of the first answer, and the contact as it is now.
+  std::function<Answer(Answer first, const v1::Item& now)> answer_again;
 };
 
 template <class Ask>
@@ -59,12 +62,13 @@ Outcome<Answer> Perform(pqxx::connection& connection, const Change<Answer>& chan
   pqxx::work tx(connection);
   auto account = rows::Lock(tx, change.owner, change.key);
   if (!account) return v1::PROBLEM_NO_ACCOUNT;
-  if (account->first_answer) {
+  const auto contact = rows::ReadContact(tx, *account, change.jid, change.key);
+  const v1::Item& before = contact.item;
+  if (contact.first_answer) {
     Answer first;
-    first.ParseFromString(*account->first_answer);
-    return first;
+    first.ParseFromString(*contact.first_answer);
+    return change.answer_again(std::move(first), before);
   }
-  const v1::Item before = rows::ReadItem(tx, account->id, change.jid);
   auto decision = change.decide(before);
   if (!decision) return decision.error();
   const v1::Item& after = decision->after;
@@ -75,7 +79,8 @@ Outcome<Answer> Perform(pqxx::connection& connection, const Change<Answer>& chan
   WriteRequest(tx, account->id, before, after, change.request);
   Count(account->counts, before, after);
   decision->answer.set_version(std::to_string(account->version));
-  rows::Save(tx, *account, change.key, decision->answer.SerializeAsString());
+  const Answer& answer = decision->answer;
+  rows::Save(tx, *account, {change.key, answer.SerializeAsString(), ToRemember(answer).SerializeAsString()});
   tx.commit();
   return std::move(decision->answer);
 }
@@ -115,6 +120,7 @@ void PgRosterStore::Set(const v1::SetItem& ask, Reply<v1::ItemChange> reply) {
     *decision.answer.mutable_item() = decision.after;
     return decision;
   };
+  change.answer_again = SetAgain;
   RunChange(database_, std::move(change), limits_, std::move(reply));
 }
 
@@ -129,6 +135,7 @@ void PgRosterStore::Remove(const v1::RemoveItem& ask, Reply<v1::ItemChange> repl
     decision.answer.set_removed(true);
     return decision;
   };
+  change.answer_again = RemovedAgain;
   RunChange(database_, std::move(change), limits_, std::move(reply));
 }
 
@@ -141,6 +148,9 @@ void PgRosterStore::Apply(const v1::ApplySubscription& ask, Reply<v1::Subscripti
     if (!applied) return applied.error();
     return ItemChange::Decision{.after = applied->item(), .answer = *applied};
   };
+  change.answer_again = [ask](v1::SubscriptionChange first, const v1::Item& now) {
+    return AppliedAgain(ask, std::move(first), now);
+  };
   RunChange(database_, std::move(change), limits_, std::move(reply));
 }
 
@@ -150,6 +160,13 @@ void PgRosterStore::Pending(const v1::PendingSubscriptions& ask, Reply<v1::Pendi
 
 void PgRosterStore::Account(const v1::AccountInfo& ask, Reply<v1::Account> reply) {
   database_.Read(rows::ReadAccount(ask.owner()), v1::PROBLEM_STORE, std::move(reply));
+}
+
+void PgRosterStore::Forget(std::chrono::milliseconds age, Reply<std::uint32_t> reply) {
+  std::function<std::uint32_t(pqxx::transaction_base&)> forget = [age](pqxx::transaction_base& tx) {
+    return rows::ForgetAsks(tx, age.count());
+  };
+  database_.Commit(std::move(forget), v1::PROBLEM_STORE, std::move(reply));
 }
 
 }  // namespace parley::roster

@@ -15,6 +15,7 @@ class PgRosterStore final : public RosterStore {
   void Apply(const v1::ApplySubscription& ask, Reply<v1::SubscriptionChange> reply) override;
   void Pending(const v1::PendingSubscriptions& ask, Reply<v1::Pending> reply) override;
   void Account(const v1::AccountInfo& ask, Reply<v1::Account> reply) override;
+  void Forget(std::chrono::milliseconds age, Reply<std::uint32_t> reply) override;
 
  private:
   Database& database_;

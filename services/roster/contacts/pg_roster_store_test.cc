@@ -47,9 +47,11 @@ class PgRosterStoreTest : public testing::Test {
     return changes;
   }
   Outcome<v1::ItemChange> Set(const std::string& jid, const std::string& name = "",
-                              const std::vector<std::string>& groups = {}) {
+                              const std::vector<std::string>& groups = {}, std::uint64_t seq = 0) {
     v1::SetItem ask;
     ask.set_owner(kJuliet);
+    if (seq != 0) ask.set_origin("session-1");
+    ask.set_origin_seq(seq);
     ask.mutable_item()->set_jid(jid);
     ask.mutable_item()->set_name(name);
     for (const auto& group : groups) ask.mutable_item()->add_groups(group);
@@ -82,6 +84,20 @@ class PgRosterStoreTest : public testing::Test {
     const auto pending = Do(&PgRosterStore::Pending, ask);
     EXPECT_TRUE(pending);
     return {pending->stanzas().begin(), pending->stanzas().end()};
+  }
+  // As juliet's client or the contact says it.
+  Outcome<v1::SubscriptionChange> Say(Direction::Verb verb, std::uint64_t seq) {
+    return Apply(Direction::DIRECTION_OUTBOUND, verb, kRomeo, "", seq);
+  }
+  Outcome<v1::SubscriptionChange> Hear(Direction::Verb verb, std::uint64_t seq) {
+    return Apply(Direction::DIRECTION_INBOUND, verb, kRomeo, "<presence/>", seq);
+  }
+  v1::Item ItemOf(const std::string& jid) {
+    const auto roster = Get();
+    for (const auto& item : roster->items()) {
+      if (item.jid() == jid) return item;
+    }
+    return {};
   }
   std::string Counts() {
     return db.SqlValue("SELECT roster_items || ' ' || pending_in FROM accounts WHERE localpart = 'juliet'");
@@ -243,8 +259,9 @@ TEST_F(PgRosterStoreTest, RemovalIsRememberedUntilTheItemIsBackAndForAWhile) {
 
 TEST_F(PgRosterStoreTest, RepeatOfTheLastChangeGetsTheFirstAnswer) {
   ASSERT_TRUE(Set(kRomeo, "Romeo"));
-  const auto first = Remove(kRomeo, 7);
+  auto first = Remove(kRomeo, 7);
   ASSERT_TRUE(first);
+  first->mutable_item()->clear_name();  // nobody cancels a name
   const auto again = Remove(kRomeo, 7);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->SerializeAsString(), first->SerializeAsString());
@@ -256,6 +273,172 @@ TEST_F(PgRosterStoreTest, RepeatOfTheLastChangeGetsTheFirstAnswer) {
   EXPECT_EQ(Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE, kRomeo, "", 9)->SerializeAsString(),
             asked->SerializeAsString());
   EXPECT_FALSE(Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE, kRomeo, "", 10)->push());
+}
+
+// Applied again, it would take back what was asked since, and the contact's answer to that would count for nothing.
+TEST_F(PgRosterStoreTest, RepeatOfAnOlderAnswerDoesNotEndWhatWasAskedSince) {
+  ASSERT_TRUE(Say(Direction::VERB_SUBSCRIBE, 1));
+  const auto refused = Hear(Direction::VERB_UNSUBSCRIBED, 2);
+  ASSERT_TRUE(refused);
+  const auto asked = Say(Direction::VERB_SUBSCRIBE, 3);
+  const auto again = Hear(Direction::VERB_UNSUBSCRIBED, 2);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->forward()) << "a session may not have had it";
+  EXPECT_TRUE(again->push());
+  EXPECT_TRUE(again->item().ask()) << "as it is now";
+  EXPECT_EQ(again->version(), refused->version()) << "what came after that is to be told again";
+  EXPECT_EQ(Get()->version(), asked->version());
+  const auto granted = Hear(Direction::VERB_SUBSCRIBED, 4);
+  EXPECT_TRUE(granted->forward());
+  EXPECT_EQ(ItemOf(kRomeo).subscription(), v1::SUBSCRIPTION_TO);
+}
+
+TEST_F(PgRosterStoreTest, RepeatOfAnOlderSetTellsTheItemAsItIsNow) {
+  const auto first = Set(kRomeo, "Romeo", {"Friends"}, 1);
+  ASSERT_TRUE(Set("nurse@home.example", "Nurse", {}, 2));
+  ASSERT_TRUE(Set(kRomeo, "Montague", {"Foes"}, 3));
+  const auto last = Get();
+  const auto again = Set(kRomeo, "Romeo", {"Friends"}, 1);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->item().name(), "Montague");
+  EXPECT_THAT(again->item().groups(), ElementsAre("Foes"));
+  EXPECT_FALSE(again->removed());
+  EXPECT_EQ(again->version(), first->version());
+  EXPECT_EQ(Get()->SerializeAsString(), last->SerializeAsString());
+}
+
+TEST_F(PgRosterStoreTest, RepeatOfAnOlderSetDoesNotBringTheItemBack) {
+  ASSERT_TRUE(Set(kRomeo, "Romeo", {}, 1));
+  ASSERT_TRUE(Remove(kRomeo, 2));
+  const auto again = Set(kRomeo, "Romeo", {}, 1);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->removed());
+  EXPECT_EQ(again->item().jid(), kRomeo);
+  EXPECT_THAT(Get()->items(), IsEmpty());
+  EXPECT_EQ(Counts(), "0 0");
+}
+
+TEST_F(PgRosterStoreTest, RepeatOfAnOlderRemovalCancelsAgainWhatItCancelled) {
+  ASSERT_TRUE(Say(Direction::VERB_SUBSCRIBE, 1));
+  const auto first = Remove(kRomeo, 2);
+  ASSERT_TRUE(first);
+  ASSERT_TRUE(Set("nurse@home.example", "", {}, 3));
+  const auto again = Remove(kRomeo, 2);
+  ASSERT_TRUE(again) << "else the client is told that there was nothing to remove";
+  EXPECT_TRUE(again->removed());
+  EXPECT_FALSE(again->has_back());
+  EXPECT_TRUE(again->item().ask());
+  EXPECT_EQ(again->version(), first->version());
+  EXPECT_EQ(Counts(), "1 0");
+}
+
+TEST_F(PgRosterStoreTest, RepeatOfAnOlderRemovalLeavesTheItemThatIsBack) {
+  ASSERT_TRUE(Say(Direction::VERB_SUBSCRIBE, 1));
+  ASSERT_TRUE(Remove(kRomeo, 2));
+  ASSERT_TRUE(Say(Direction::VERB_SUBSCRIBE, 3));
+  ASSERT_TRUE(Set(kRomeo, "Romeo", {}, 4));
+  const auto again = Remove(kRomeo, 2);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->back().name(), "Romeo");
+  EXPECT_TRUE(again->back().ask());
+  EXPECT_FALSE(again->item().ask()) << "not to be cancelled: it is asked anew";
+  EXPECT_EQ(ItemOf(kRomeo).name(), "Romeo");
+}
+
+TEST_F(PgRosterStoreTest, RepeatOfAnOlderRequestIsNotAskedTwice) {
+  ASSERT_TRUE(Hear(Direction::VERB_SUBSCRIBE, 1));
+  ASSERT_TRUE(Set("nurse@home.example", "", {}, 2));
+  EXPECT_TRUE(Hear(Direction::VERB_SUBSCRIBE, 1)->forward()) << "it waits: a session may not have had it";
+  ASSERT_TRUE(Say(Direction::VERB_UNSUBSCRIBED, 3));
+  EXPECT_FALSE(Hear(Direction::VERB_SUBSCRIBE, 1)->forward()) << "it is answered";
+  EXPECT_THAT(PendingStanzas(), IsEmpty());
+  EXPECT_EQ(Counts(), "1 0");
+}
+
+TEST_F(PgRosterStoreTest, ChangesAreRememberedForAWhile) {
+  const auto forget = [&](std::chrono::milliseconds age) {
+    return *db.Wait<Outcome<std::uint32_t>>([&](auto reply) { store.Forget(age, reply); });
+  };
+  ASSERT_TRUE(Set(kRomeo, "Romeo", {}, 1));
+  ASSERT_TRUE(Set(kRomeo, "Montague", {}, 2));
+  ASSERT_TRUE(Set("nurse@home.example", "", {}, 3));
+  ASSERT_TRUE(Set("nurse@home.example"));
+  EXPECT_EQ(forget(std::chrono::hours(1)), 0u);
+  db.Sql(
+      "UPDATE roster_asks SET made_at = now() - interval '61 minutes' "
+      "WHERE ask = sha256('set session-1 1 romeo@other.example')");
+  EXPECT_EQ(forget(std::chrono::hours(1)), 1u);
+  EXPECT_EQ(forget(std::chrono::hours(1)), 0u);
+  EXPECT_EQ(Set(kRomeo, "Verona", {}, 2)->item().name(), "Montague") << "that one is remembered";
+  EXPECT_EQ(Set(kRomeo, "Romeo", {}, 1)->item().name(), "Romeo") << "this one is news by now";
+}
+
+TEST_F(PgRosterStoreTest, WhatIsRememberedIsSmall) {
+  ASSERT_TRUE(Set(kRomeo, std::string(1000, 'n'), {std::string(1000, 'g')}, 1));
+  ASSERT_TRUE(Say(Direction::VERB_SUBSCRIBE, 2));
+  ASSERT_TRUE(Remove(kRomeo, 3));
+  EXPECT_EQ(db.SqlValue("SELECT count(*) FROM roster_asks"), "3");
+  EXPECT_LT(std::stoi(db.SqlValue("SELECT max(octet_length(answer)) FROM roster_asks")), 50);
+  ASSERT_TRUE(Set("nurse@home.example"));
+  EXPECT_EQ(db.SqlValue("SELECT count(*) FROM roster_asks"), "3") << "what names no stanza is not repeated";
+}
+
+// Incompressible text that is longer than an index entry may be.
+TEST_F(PgRosterStoreTest, ChangesWithLongNamesOfOriginsAreRemembered) {
+  v1::RemoveItem ask;
+  for (int i = 0; i < 2000; ++i) ask.mutable_origin()->append(std::to_string(i * 7919 % 10'007));
+  ask.set_owner(kJuliet);
+  ask.set_jid(kRomeo);
+  ASSERT_TRUE(Set(kRomeo));
+  ASSERT_TRUE(Do(&PgRosterStore::Remove, ask));
+  ASSERT_TRUE(Set(kRomeo));
+  EXPECT_TRUE(Do(&PgRosterStore::Remove, ask)->has_back());
+}
+
+// In a cluster of two releases.
+TEST_F(PgRosterStoreTest, LastChangeOfTheReleaseBeforeIsRecognised) {
+  ASSERT_TRUE(Set(kRomeo, "Romeo"));
+  const auto first = Remove(kRomeo, 7);
+  db.Sql("DELETE FROM roster_asks");
+  const auto again = Remove(kRomeo, 7);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->SerializeAsString(), first->SerializeAsString());
+}
+
+TEST_F(PgRosterStoreTest, LastChangeIsRecognisedByTheReleaseBefore) {
+  ASSERT_TRUE(Set(kRomeo, "Romeo"));
+  const auto first = Remove(kRomeo, 7);
+  EXPECT_EQ(db.SqlValue("SELECT last_ask FROM accounts"), std::string("remove session-1 7 ") + kRomeo);
+  const auto answer = db.SqlValue("SELECT encode(last_answer, 'escape') FROM accounts");
+  EXPECT_NE(answer.find("Romeo"), std::string::npos) << "whole";
+}
+
+TEST_F(PgRosterStoreTest, AccountMadeAnewKnowsNoChangesOfTheOld) {
+  ASSERT_TRUE(Set(kRomeo, "Romeo", {}, 1));
+  ASSERT_TRUE(Set("nurse@home.example", "", {}, 2));
+  db.Sql("DELETE FROM accounts");
+  db.AddAccount("juliet");
+  ASSERT_TRUE(Set(kRomeo, "Romeo", {}, 1));
+  EXPECT_EQ(ItemOf(kRomeo).name(), "Romeo");
+}
+
+// Changes and their repeats at once on all connections of the pool, so that most are not the last.
+TEST_F(PgRosterStoreTest, ConcurrentRepeatsChangeNothing) {
+  const std::vector<std::string> jids = {"a@x.example", "b@x.example", "c@x.example"};
+  for (const auto& jid : jids) ASSERT_TRUE(Set(jid));
+  constexpr std::size_t kAsks = 60;
+  std::size_t removed = 0, refused = 0;
+  for (std::size_t i = 0; i < kAsks; ++i) {
+    v1::RemoveItem ask;
+    ask.set_owner(kJuliet);
+    ask.set_jid(jids[i % jids.size()]);
+    ask.set_origin("session-1");
+    ask.set_origin_seq(i % jids.size());
+    store.Remove(ask, [&](Outcome<v1::ItemChange> change) { ++(change ? removed : refused); });
+  }
+  test::RunUntil(db.loop, [&] { return removed + refused == kAsks; });
+  EXPECT_EQ(refused, 0u);
+  EXPECT_EQ(Counts(), "0 0");
 }
 
 TEST_F(PgRosterStoreTest, RequestIsKeptWholeUntilAnswered) {

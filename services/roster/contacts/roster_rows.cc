@@ -23,22 +23,38 @@ namespace {
 // More requests than that are delivered when some of these are answered.
 constexpr std::size_t kMaxPendingBytes = 512 << 10;
 
+constexpr int kForgetAtOnce = 5000;
+
+#define HASHED(ask) "sha256(convert_to(" ask ", 'UTF8'))"
+
 using storage::Statement;
 
 // FOR NO KEY UPDATE: the foreign keys of the rows written below do not wait for it.
 constexpr Statement kLock = {
     "roster_lock",
     "SELECT a.id, a.roster_version, a.roster_items, a.roster_bytes, a.pending_in, "
-    "  CASE WHEN $3 <> '' AND a.last_ask = $3 THEN a.last_answer END AS first_answer "
+    "  CASE WHEN $3 <> '' AND a.last_ask = $3 THEN a.last_answer END AS last_answer "
     "FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE h.domain = $1 AND a.localpart = $2 "
     "FOR NO KEY UPDATE OF a"};
+// COMPAT: a roster service of the previous release knows last_ask alone.
 constexpr Statement kSave = {
     "roster_save",
+    "WITH remembered AS ("
+    "  INSERT INTO roster_asks (account_id, ask, answer) "
+    "  SELECT $1::bigint, " HASHED("$6::text") ", $9::bytea WHERE $6 <> '' ON CONFLICT DO NOTHING) "
     "UPDATE accounts SET roster_version = $2, roster_items = $3, roster_bytes = $4, pending_in = $5, "
     "  last_ask = $6, last_answer = $7, roster_floor = coalesce(roster_floor, $8) "
     "WHERE id = $1"};
-constexpr Statement kReadItem = {
-    "roster_item", "SELECT " ITEM_COLUMNS("i") " FROM roster_items i WHERE i.account_id = $1 AND i.jid = $2"};
+// Asks are looked up here, not by kLock: while that waits for the lock, the same ask may be done.
+constexpr Statement kReadContact = {
+    "roster_contact",
+    "SELECT " ITEM_COLUMNS("i") ", k.answer FROM (SELECT) one "
+    "LEFT JOIN roster_items i ON i.account_id = $1 AND i.jid = $2 "
+    "LEFT JOIN roster_asks k ON k.account_id = $1 AND k.ask = " HASHED("$3::text") " AND $3 <> ''"};
+constexpr Statement kForgetAsks = {
+    "roster_forget_asks",
+    "DELETE FROM roster_asks WHERE ctid = ANY (ARRAY("
+    "  SELECT ctid FROM roster_asks WHERE made_at < now() - $1 * interval '1 millisecond' LIMIT $2))"};
 constexpr Statement kWriteItem = {
     "roster_write",
     "INSERT INTO roster_items "
@@ -101,9 +117,9 @@ constexpr Statement kReadAccount = {
     "SELECT floor(extract(epoch FROM a.created_at) * 1000)::bigint "
     "FROM accounts a JOIN hosts h ON h.id = a.host_id WHERE h.domain = $1 AND a.localpart = $2"};
 
-constexpr Statement kStatements[] = {kLock,        kSave,       kReadItem, kWriteItem, kDeleteItem, kKeepRequest,
-                                     kDropRequest, kBury,       kForget,   kUnbury,    kReadRoster, kReadWholeRoster,
-                                     kReadPending, kReadAccount};
+constexpr Statement kStatements[] = {kLock,        kSave,        kReadContact, kWriteItem,  kDeleteItem,
+                                     kKeepRequest, kDropRequest, kBury,        kForget,     kUnbury,
+                                     kReadRoster,  kReadPending, kReadAccount, kForgetAsks, kReadWholeRoster};
 
 // Of kReadRoster and kReadWholeRoster.
 enum Column { kVersion, kMessages, kIncremental, kChanged, kRemoved, kRefused, kItem };
@@ -175,8 +191,8 @@ void PrepareRoster(pqxx::connection& connection) {
   for (const auto& statement : kStatements) connection.prepare(statement.name, statement.sql);
 }
 
-std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view owner, const std::string& ask_key) {
-  const auto found = tx.exec_prepared(kLock.name, sql::Domain(owner), sql::Local(owner), ask_key);
+std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view owner, const std::string& ask) {
+  const auto found = tx.exec_prepared(kLock.name, sql::Domain(owner), sql::Local(owner), ask);
   if (found.empty()) return std::nullopt;
   const auto row = found.front();
   LockedAccount account;
@@ -185,23 +201,32 @@ std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view o
   account.counts.items = row["roster_items"].as<std::uint32_t>();
   account.counts.bytes = row["roster_bytes"].as<std::uint64_t>();
   account.counts.pending_in = row["pending_in"].as<std::uint32_t>();
-  if (!row["first_answer"].is_null()) account.first_answer = sql::FromBytes(row["first_answer"]);
+  if (!row["last_answer"].is_null()) account.last_answer = sql::FromBytes(row["last_answer"]);
   return account;
 }
 
-void Save(pqxx::transaction_base& tx, const LockedAccount& account, const std::string& ask_key,
-          const std::string& answer) {
-  tx.exec_prepared(kSave.name, account.id, account.version, account.counts.items, account.counts.bytes,
-                   account.counts.pending_in, ask_key, sql::Bytes(ask_key.empty() ? std::string() : answer),
-                   account.before);
+Contact ReadContact(pqxx::transaction_base& tx, const LockedAccount& account, const std::string& jid,
+                    const std::string& ask) {
+  const auto row = tx.exec_prepared1(kReadContact.name, account.id, jid, ask);
+  Contact contact{.first_answer = account.last_answer};
+  if (row[0].is_null()) {
+    contact.item.set_jid(jid);
+  } else {
+    contact.item = ItemOf(row, 0);
+  }
+  if (!row["answer"].is_null()) contact.first_answer = sql::FromBytes(row["answer"]);
+  return contact;
 }
 
-v1::Item ReadItem(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid) {
-  const auto found = tx.exec_prepared(kReadItem.name, account, jid);
-  if (!found.empty()) return ItemOf(found.front(), 0);
-  v1::Item absent;
-  absent.set_jid(jid);
-  return absent;
+void Save(pqxx::transaction_base& tx, const LockedAccount& account, const Answered& answered) {
+  tx.exec_prepared(kSave.name, account.id, account.version, account.counts.items, account.counts.bytes,
+                   account.counts.pending_in, answered.ask,
+                   sql::Bytes(answered.ask.empty() ? std::string() : answered.answer), account.before,
+                   sql::Bytes(answered.remembered));
+}
+
+std::uint32_t ForgetAsks(pqxx::transaction_base& tx, std::int64_t older_than_ms) {
+  return tx.exec_prepared(kForgetAsks.name, older_than_ms, kForgetAtOnce).affected_rows();
 }
 
 void WriteItem(pqxx::transaction_base& tx, std::int64_t account, const v1::Item& item, std::int64_t version) {

@@ -21,14 +21,28 @@ struct LockedAccount {
   std::int64_t version = 0;
   std::int64_t before = 0;  // the version as it was
   RosterCounts counts;
-  // The last change was this very ask: its answer.
-  std::optional<std::string> first_answer;
+  // COMPAT: the last change was this very ask, though perhaps of a roster service of the previous release, which
+  // remembers no other: its answer.
+  std::optional<std::string> last_answer;
 };
-std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view owner, const std::string& ask_key);
-void Save(pqxx::transaction_base& tx, const LockedAccount& account, const std::string& ask_key,
-          const std::string& answer);
+// `ask`: what is asked, as one text; empty: never recognised.
+std::optional<LockedAccount> Lock(pqxx::transaction_base& tx, std::string_view owner, const std::string& ask);
 
-v1::Item ReadItem(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid);
+struct Contact {
+  v1::Item item;
+  std::optional<std::string> first_answer;  // `ask` was answered before: what was remembered of that
+};
+Contact ReadContact(pqxx::transaction_base& tx, const LockedAccount& account, const std::string& jid,
+                    const std::string& ask);
+
+struct Answered {
+  std::string ask;
+  std::string answer;
+  std::string remembered;  // of it
+};
+void Save(pqxx::transaction_base& tx, const LockedAccount& account, const Answered& answered);
+std::uint32_t ForgetAsks(pqxx::transaction_base& tx, std::int64_t older_than_ms);
+
 void WriteItem(pqxx::transaction_base& tx, std::int64_t account, const v1::Item& item, std::int64_t version);
 void DeleteItem(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid);
 void KeepRequest(pqxx::transaction_base& tx, std::int64_t account, const std::string& jid, std::string_view stanza);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 
 #include "services/roster/contacts/roster_rules.h"
@@ -7,7 +9,8 @@
 namespace parley::roster {
 
 // Rosters, subscription states and kept subscription requests. Each call is one transaction: roster, states, counters
-// and version change together or not at all. Replies come on the loop's thread.
+// and version change together or not at all. A change that names its origin is recognised when it is asked again, until
+// it is forgotten. Replies come on the loop's thread.
 class RosterStore {
  public:
   template <class T>
@@ -20,6 +23,8 @@ class RosterStore {
   virtual void Apply(const v1::ApplySubscription& ask, Reply<v1::SubscriptionChange> reply) = 0;
   virtual void Pending(const v1::PendingSubscriptions& ask, Reply<v1::Pending> reply) = 0;
   virtual void Account(const v1::AccountInfo& ask, Reply<v1::Account> reply) = 0;
+  // Forgets some of the changes made longer ago than `age`; how many.
+  virtual void Forget(std::chrono::milliseconds age, Reply<std::uint32_t> reply) = 0;
 };
 
 }  // namespace parley::roster

@@ -98,14 +98,10 @@ void PgOfflineStore::Delete(const v1::DeleteOffline& ask, Reply<v1::Deleted> rep
 }
 
 void PgOfflineStore::Forget(std::chrono::milliseconds age, Reply<std::uint32_t> reply) {
-  Database::Job<std::uint32_t, v1::Problem> job =
-      [age](pqxx::connection& connection) -> Result<std::uint32_t, v1::Problem> {
-    pqxx::work tx(connection);
-    const auto forgotten = rows::ForgetTaken(tx, age.count());
-    tx.commit();
-    return forgotten;
+  std::function<std::uint32_t(pqxx::transaction_base&)> forget = [age](pqxx::transaction_base& tx) {
+    return rows::ForgetTaken(tx, age.count());
   };
-  database_.Run(std::move(job), v1::PROBLEM_STORE, std::move(reply));
+  database_.Commit(std::move(forget), v1::PROBLEM_STORE, std::move(reply));
 }
 
 }  // namespace parley::roster

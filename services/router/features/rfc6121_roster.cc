@@ -26,6 +26,7 @@ class RosterRequest {
   void PushChanges(const roster::v1::Roster& roster);
   Task<IqAnswer> Put(roster::v1::Item item);
   Task<IqAnswer> Remove(std::string jid);
+  void Tell(const roster::v1::ItemChange& change);
   void Cancel(const roster::v1::Item& was);
 
   const FeatureDeps& deps_;
@@ -139,10 +140,7 @@ Task<IqAnswer> RosterRequest::Put(roster::v1::Item item) {
   Concern(iq_.envelope, ask);
   const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return ToStanzaError(answer.problem());
-  const auto& change = answer.item_change();
-  deps_.rosters.Apply(owner, change.item(), false);
-  deps_.store.Touch(owner);
-  deps_.pushes.Send(iq_.account, change.item(), change.version(), iq_.receipt);
+  Tell(answer.item_change());
   co_return EmptyResult();
 }
 
@@ -151,18 +149,29 @@ Task<IqAnswer> RosterRequest::Remove(std::string jid) {
   roster::v1::Ask ask;
   auto& remove = *ask.mutable_remove_item();
   remove.set_owner(owner);
-  remove.set_jid(jid);
+  remove.set_jid(std::move(jid));
   remove.set_origin(iq_.envelope.origin());
   remove.set_origin_seq(iq_.envelope.origin_seq());
   Concern(iq_.envelope, ask);
   const auto answer = co_await deps_.rosters.Ask(owner, std::move(ask));
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return ToStanzaError(answer.problem());
-  const auto& change = answer.item_change();
-  deps_.rosters.Apply(owner, change.item(), true);
-  deps_.store.Touch(owner);
-  deps_.pushes.SendRemoval(iq_.account, jid, change.version(), iq_.receipt);
-  Cancel(change.item());
+  Tell(answer.item_change());
+  Cancel(answer.item_change().item());
   co_return EmptyResult();
+}
+
+// A repeat may find that what it asked for is over: the item is told as it is now.
+void RosterRequest::Tell(const roster::v1::ItemChange& change) {
+  const std::string& owner = iq_.account.bare();
+  const bool removed = change.removed() && !change.has_back();
+  const roster::v1::Item& item = change.has_back() ? change.back() : change.item();
+  deps_.rosters.Apply(owner, item, removed);
+  deps_.store.Touch(owner);
+  if (removed) {
+    deps_.pushes.SendRemoval(iq_.account, item.jid(), change.version(), iq_.receipt);
+  } else {
+    deps_.pushes.Send(iq_.account, item, change.version(), iq_.receipt);
+  }
 }
 
 // 2.5.2: what there was of a subscription ends, both ways.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -27,6 +28,8 @@ class MemoryRoster final : public rpc::LinkHandler {
   void Befriend(const std::string& user, const std::string& contact, xmpp::Subscription subscription);
   // All asks fail, as without PostgreSQL.
   void SetBroken(bool broken) { broken_ = broken; }
+  // What the next set of a roster is answered, which changes nothing then.
+  void AnswerNextSet(const roster::v1::ItemChange& change) { next_set_ = change; }
   // Asks are kept until told otherwise.
   void SetHolding(bool holding);
   std::size_t held() const { return held_.size(); }
@@ -60,6 +63,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   void Take(const std::string& body, Respond respond);
   roster::v1::Answer Handle(const roster::v1::Ask& ask);
   void Get(Account& account, const roster::v1::GetRoster& ask, roster::v1::Answer& answer);
+  bool AnswerAsTold(roster::v1::Answer& answer);
   void Set(Account& account, const roster::v1::SetItem& ask, roster::v1::Answer& answer);
   void Remove(Account& account, const roster::v1::RemoveItem& ask, roster::v1::Answer& answer);
   void Apply(Account& account, const roster::v1::ApplySubscription& ask, roster::v1::Answer& answer);
@@ -81,6 +85,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   std::vector<std::string> asked_;
   std::int64_t next_id_ = 1;
   std::size_t quota_ = 100;
+  std::optional<roster::v1::ItemChange> next_set_;
   bool broken_ = false;
   bool holding_ = false;
   std::vector<std::pair<std::string, Respond>> held_;

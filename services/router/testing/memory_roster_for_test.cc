@@ -190,7 +190,14 @@ bool MemoryRoster::Refused(const std::string& owner, const std::string& contact,
   return wanted && theirs != Subscription::kFrom && theirs != Subscription::kBoth;
 }
 
+bool MemoryRoster::AnswerAsTold(roster::v1::Answer& answer) {
+  if (!next_set_) return false;
+  *answer.mutable_item_change() = *std::exchange(next_set_, std::nullopt);
+  return true;
+}
+
 void MemoryRoster::Set(Account& account, const roster::v1::SetItem& ask, roster::v1::Answer& answer) {
+  if (AnswerAsTold(answer)) return;
   if (ask.item().name().size() > 1023) return answer.set_problem(roster::v1::PROBLEM_INVALID);
   auto& item = account.items[ask.item().jid()];
   item.name = ask.item().name();
@@ -202,6 +209,7 @@ void MemoryRoster::Set(Account& account, const roster::v1::SetItem& ask, roster:
 }
 
 void MemoryRoster::Remove(Account& account, const roster::v1::RemoveItem& ask, roster::v1::Answer& answer) {
+  if (AnswerAsTold(answer)) return;
   const auto item = account.items.find(ask.jid());
   if (item == account.items.end() || !item->second.in_roster) return answer.set_problem(roster::v1::PROBLEM_NO_ITEM);
   Fill(*answer.mutable_item_change()->mutable_item(), ask.jid(), item->second);
