@@ -152,6 +152,19 @@ TEST_F(BindTest, WhatComesForAClientThatLeftMeanwhileIsGivenBack) {
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
 }
 
+// Its end has not been read by then.
+TEST_F(BindTest, WhatComesRightBehindTheAnswerForAClientThatLeftIsGivenBack) {
+  Client client(edge_.port());
+  BeginToBind(client);
+  client.connection().Close();
+  edge_.OnLoop([this] {
+    auto& router = edge_.router();
+    router.AnswerHeld();
+    router.Deliver(router.asks.back().bind().session(), "<message id='behind'/>");
+  });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+}
+
 TEST_F(BindTest, EndsTheSessionOfAClientThatLeftMeanwhile) {
   Client client(edge_.port());
   BeginToBind(client);

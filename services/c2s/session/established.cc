@@ -23,6 +23,7 @@ Established::Established(Stream& stream, std::shared_ptr<Session> session)
     : stream_(stream), session_(std::move(session)) {}
 
 void Established::OnChild(const xml::Child& child) {
+  session_->Hear();
   if (child.start.ns == kSmNs) return TakeElement(child);
   xmpp::StreamContext context;
   context.namespaces = &stream_.namespaces();

@@ -99,9 +99,12 @@ void Session::Activate(xmpp::Jid jid) {
   if (!Change(Event::kBound)) return;
   jid_ = std::move(jid);
   bound_at_ = UnixMilliseconds();
-  // Its client may have hung up while it waited: written to nobody it would be lost.
-  stream_->Abandoned() ? early_.Refuse() : early_.Deliver();
+  early_.Deliver();
 }
+
+// Its client may have hung up while it waited for the answer to its bind, and nobody reads its end before that answer:
+// written to nobody a stanza would be lost.
+bool Session::HasReader() const { return stream_->open() && (heard_ || !stream_->Abandoned()); }
 
 void Session::Manage(Management::Terms terms) {
   management_ = std::make_unique<Management>(*this, context_, std::move(terms));
@@ -196,7 +199,7 @@ void Session::OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::Stanza
 
 rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
                                     rpc::Receipt& receipt) {
-  if (!management_ && !stream_->open()) return link::v1::REFUSAL_REASON_NO_SESSION;
+  if (!management_ && !HasReader()) return link::v1::REFUSAL_REASON_NO_SESSION;
   const auto delivery = envelope->repeat() ? Uplink::Delivery::kRepeat : Uplink::Delivery::kFirst;
   if (envelope->answers() != 0 && !uplink_.TakeAnswer(envelope->answers(), delivery)) {
     context_.metrics.repeats_dropped.Increment();

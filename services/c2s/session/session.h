@@ -70,6 +70,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   // The session was claimed from another edge: it is as that one left it, and away.
   void Adopt(const session::v1::Record& record, session::QueueContents contents);
 
+  // Its client has said something since the session was bound: so it has seen that it is.
+  void Hear() { heard_ = true; }
   // A stanza of the client, stamped, with its number.
   void Submit(std::unique_ptr<xmpp::Envelope> stanza);
   // A stanza for the client, with its mark: takes both, or says why not.
@@ -120,6 +122,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Detach(Event event);
   // False: that does not happen in this state, which stays.
   bool Change(Event event);
+  // Somebody reads what is written, as far as we know.
+  bool HasReader() const;
   void Count(double change);
   rpc::RefusalReason Overflow();
 
@@ -137,6 +141,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   std::uint32_t generation_;  // of the lease under which it is ours
   std::int64_t bound_at_ = 0;
   std::string_view mechanism_;
+  bool heard_ = false;
   State state_ = State::kBinding;
   bool anonymous_ = false;
   bool interested_ = false;  // asked for its roster (RFC 6121 2.1.6)
