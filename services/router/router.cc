@@ -28,6 +28,7 @@ Options OptionsOf(const config::Config& config) {
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
   options.roster_timeout = router.roster_timeout;
+  options.roster_doubt_timeout = router.roster_doubt_timeout;
   options.delivery_timeout = router.delivery_timeout;
   options.edge_timeout = router.edge_timeout;
   options.redis_patience = router.redis_patience;

@@ -138,6 +138,58 @@ TEST_F(SubscriptionsTest, WithoutTheRosterServiceTheClientIsTold) {
   EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"))));
 }
 
+TEST_F(SubscriptionsTest, WhatTheRosterServiceIsInDoubtOfIsAskedAgain) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  roster_->DoubtNext(1);
+  Send(romeo, "subscribe", kJuliet);
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("ask='subscribe'")));
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("type='subscribe'")));
+}
+
+TEST_F(SubscriptionsTest, WhatTheRosterServiceTookAndDidNotAnswerIsAskedAgain) {
+  Configure(1, {"router.roster_timeout=500ms"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  roster_->SetHolding(true);
+  Send(romeo, "subscribe", kJuliet);
+  RunUntil([&] { return roster_->held() == 2; });
+  roster_->DoubtNext(1);  // the second is the same
+  roster_->SetHolding(false);
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("ask='subscribe'")));
+}
+
+TEST_F(SubscriptionsTest, DoubtEndsSomeTime) {
+  Configure(1, {"router.roster_doubt_timeout=1s"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_->TakeAsked();
+  roster_->DoubtNext(1);
+  Send(romeo, "subscribe", kJuliet);
+  RunUntil([&] { return !roster_->TakeAsked().empty(); });
+  roster_->SetBroken(true);
+  RunUntil([&] { return !romeo.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"))));
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"roster_doubt_timeout\"}"), 1);
+}
+
+// The user's roster says that it has asked: there is nobody to tell that the contact's could not be reached.
+TEST_F(SubscriptionsTest, TheContactsHalfWaitsForTheStore) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  Settle();
+  roster_->TakeAsked();
+  roster_->BreakAfter(1);
+  Send(romeo, "subscribe", kJuliet);
+  std::size_t asked = 0;
+  RunUntil([&] { return (asked += roster_->TakeAsked().size()) >= 3; });
+  roster_->SetBroken(false);
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("ask='subscribe'")));
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("type='subscribe'")));
+}
+
 TEST_F(SubscriptionsTest, OnlyInterestedResourcesGetPushes) {
   Client& orchard = Online("romeo@home.example/orchard");
   Client& silent = Login("romeo@home.example/silent");

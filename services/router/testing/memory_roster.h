@@ -27,6 +27,10 @@ class MemoryRoster final : public rpc::LinkHandler {
   void Befriend(const std::string& user, const std::string& contact, xmpp::Subscription subscription);
   // All asks fail, as without PostgreSQL.
   void SetBroken(bool broken) { broken_ = broken; }
+  // As SetBroken, once it has answered so many more.
+  void BreakAfter(int asks) { until_broken_ = asks; }
+  // So many asks are done, but answered as if PostgreSQL had ended while it committed.
+  void DoubtNext(int asks) { doubted_ = asks; }
   // Asks are kept until told otherwise.
   void SetHolding(bool holding);
   std::size_t held() const { return held_.size(); }
@@ -82,6 +86,10 @@ class MemoryRoster final : public rpc::LinkHandler {
   std::int64_t next_id_ = 1;
   std::size_t quota_ = 100;
   bool broken_ = false;
+  int until_broken_ = -1;
+  int doubted_ = 0;
+  std::string last_ask_;  // of those: its repeat gets the answer that it would have had
+  std::string last_answer_;
   bool holding_ = false;
   std::vector<std::pair<std::string, Respond>> held_;
   rpc::Server server_;
