@@ -200,6 +200,22 @@ TEST_F(OfflineTest, WhatCouldNotBeReadAtLoginComesWhenTheStoreIsBack) {
   EXPECT_THAT(Ids(juliet.Take()), ElementsAre("1"));
 }
 
+TEST_F(OfflineTest, WhoLogsInDoesNotWaitForWhatMayBeStored) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Settle();
+  roster_->TakeAsked();
+  roster_->DoubtNext(1);
+  Chat(romeo, 1);
+  RunUntil([&] { return !roster_->TakeAsked().empty(); });
+  roster_->SetBroken(true);
+  Client& juliet = Login("juliet@home.example/balcony");
+  roster_->SetBroken(false);
+  juliet.Send("<presence/>");
+  RunUntil([&] { return !Ids(juliet.received()).empty(); });
+  EXPECT_THAT(Ids(juliet.Take()), ElementsAre("1"));
+  EXPECT_THAT(Received(romeo), IsEmpty());
+}
+
 TEST_F(OfflineTest, WhatCouldNotBeReadIsLookedForOnceAtATime) {
   Client& romeo = Online("romeo@home.example/orchard");
   Chat(romeo, 1);

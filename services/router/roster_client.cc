@@ -56,10 +56,17 @@ Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask as
     auto answer = co_await AskOnce(owner, ask, std::min(left, options_.roster_timeout));
     insist = insist || MayBeDone(ask, answer);
     if (answer && !(insist && IsOfStore(answer->problem()))) co_return std::move(*answer);
+    if (insist && on_doubt_) co_await on_doubt_(owner);
     co_await SleepFor(kRetry);
   }
-  if (insist) metrics_.limits_roster_doubt.Increment();
+  if (insist) GiveUpDoubt(owner);
   co_return Unanswered();
+}
+
+// What is cached of its roster may be wrong.
+void RosterClient::GiveUpDoubt(const std::string& owner) {
+  metrics_.limits_roster_doubt.Increment();
+  Forget(&owner);
 }
 
 Task<Result<roster::v1::Answer>> RosterClient::AskOnce(std::string owner, const roster::v1::Ask& ask,

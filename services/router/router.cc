@@ -153,6 +153,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       server_(loop, self_, config.router.listen, links_, AdminMethods(operations_), &intake_),
       certificate_gauge_(loop, metrics, config.mtls) {
   accounts_.SetHandler(rules_);
+  rosters_.OnDoubt([this](std::string owner) { return accounts_.LetIn(std::move(owner)); });
   redis_.Track([this](const std::string* key) { OnChanged(key); });
   redis_.OnState([this](bool up) {
     log::Info(up ? "redis_up" : "redis_down");
