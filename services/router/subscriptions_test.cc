@@ -147,6 +147,17 @@ TEST_F(SubscriptionsTest, WithoutTheRosterServiceTheClientIsTold) {
   EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"))));
 }
 
+// Nobody can have done it.
+TEST_F(SubscriptionsTest, WhatNoRosterServiceGotIsNotInDoubt) {
+  Configure(1, {"router.roster_timeout=300ms", "router.roster_doubt_timeout=10m"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_.reset();
+  RunUntil([&] { return !Missing().empty(); });
+  Send(romeo, "subscribe", kJuliet);
+  RunUntil([&] { return !romeo.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"))));
+}
+
 TEST_F(SubscriptionsTest, WhatTheRosterServiceIsInDoubtOfIsAskedAgain) {
   Client& romeo = Online("romeo@home.example/orchard");
   Client& juliet = Online("juliet@home.example/balcony");
