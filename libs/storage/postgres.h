@@ -72,8 +72,8 @@ class Postgres {
   // Waits for jobs under way; what is still queued is forgotten. No callback comes after it.
   ~Postgres();
 
-  // `job` runs on a pool thread, `done` on the loop's thread. `in_doubt`, if there is one, is called in its place if the
-  // job's commit had begun: whether it happened is not known.
+  // `job` runs on a pool thread, `done` on the loop's thread. `in_doubt`, if there is one, is called in its place if
+  // the job's commit had begun: whether it happened is not known.
   using InDoubt = std::function<void(const Error&)>;
   template <class T>
   void Run(std::function<T(pqxx::connection&)> job, std::function<void(Result<T>)> done, InDoubt in_doubt = {});

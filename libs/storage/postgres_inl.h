@@ -8,8 +8,7 @@
 namespace parley::storage {
 
 template <class T>
-void Postgres::Run(std::function<T(pqxx::connection&)> job, std::function<void(Result<T>)> done,
-                   InDoubt in_doubt) {
+void Postgres::Run(std::function<T(pqxx::connection&)> job, std::function<void(Result<T>)> done, InDoubt in_doubt) {
   auto value = std::make_shared<std::optional<T>>();
   Submit([value, job = std::move(job)](pqxx::connection& connection) { value->emplace(job(connection)); },
          [value, done = std::move(done)](const Error* error) {
