@@ -356,6 +356,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.max_directed, Number(1, 1'000'000), "Directed presence kept per session (64 bytes each on average)."),
       ROW(router.offline_batch, Number(1, 10'000), "Offline messages delivered at a time."),
       ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)), "Wait for the roster service."),
+      ROW(router.roster_doubt_timeout, Duration(milliseconds(50), minutes(10)),
+          "How long a change of a roster or an offline message that may have been stored is asked for again, and a "
+          "contact's half of a subscription. What else is for that account waits, except for new sessions."),
       ROW(router.delivery_timeout, Duration(milliseconds(50), minutes(10)), "How long a stanza waits for Redis."),
       ROW(router.edge_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a stanza waits for an edge that lives, but has no connection to this router."),

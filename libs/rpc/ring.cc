@@ -138,7 +138,7 @@ void Ring::State::AskLater(const std::shared_ptr<Asking>& asking) {
   asking->timer = loop.After(asking->deadline - Clock::now(), [still = alive, asking] {
     if (*still == nullptr) return;
     (*still)->asking_later.remove(asking);
-    asking->done(Error("no replica to ask"));
+    asking->done(Error(asking->tried_again ? kLinkBroken : kNoReplica));
   });
 }
 

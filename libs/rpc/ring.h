@@ -15,6 +15,9 @@
 
 namespace parley::rpc {
 
+// The error of an ask that no replica has ever got. After any other it may have been done.
+inline constexpr char kNoReplica[] = "no replica to ask";
+
 // Chooses among replicas by rendezvous hashing: the same key goes to the same instance everywhere, and when one comes
 // or goes only its own keys move.
 class Rendezvous {

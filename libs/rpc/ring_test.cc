@@ -124,6 +124,19 @@ TEST_F(RingTest, AskWaitsForAReplicaWithinItsTime) {
   EXPECT_EQ(answers[1], "re: patient");
 }
 
+// It may have been done.
+TEST_F(RingTest, AskThatAReplicaGotIsNotSaidToHaveReachedNone) {
+  MakeRouters(1);
+  MakeRing({&router(0)});
+  router(0).respond_at_once = false;
+  std::string failure;
+  ring_->Ask("romeo@home", "who", 500ms, [&](Result<std::string> result) { failure = result.error().message(); });
+  RunUntil(loop_, [&] { return router(0).requests.size() == 1; });
+  router(0).Die();
+  RunUntil(loop_, [&] { return !failure.empty(); });
+  EXPECT_NE(failure, kNoReplica);
+}
+
 TEST_F(RingTest, AskTimesOut) {
   MakeRouters(1);
   MakeRing({&router(0)});

@@ -26,6 +26,7 @@ constexpr milliseconds kIdleCheck{500};
 struct Job {
   std::function<void(pqxx::connection&)> work;
   std::function<void(const Error*)> done;
+  Postgres::InDoubt in_doubt;
   Clock::time_point submitted = Clock::now();
 };
 
@@ -53,7 +54,7 @@ bool SaysGoodbye(const pqxx::sql_error& error) {
 // Then nobody knows whether it was committed. (libpqxx says in_doubt_error only if it has seen the end, too.)
 bool IsCommit(const pqxx::sql_error& error) { return error.query().starts_with("COMMIT"); }
 
-enum class Outcome { kDone, kFailed, kBroken, kRolledBack };
+enum class Outcome { kDone, kFailed, kInDoubt, kBroken, kRolledBack };
 
 // In all, the first time included.
 int MostRuns(Outcome outcome) {
@@ -191,6 +192,9 @@ void Postgres::State::Execute(Worker& worker, Job job) {
   }
   const Times times{started - job.submitted, Clock::now() - started};
   if (outcome == Outcome::kDone) return Finish(std::move(job), std::nullopt, times);
+  if (outcome == Outcome::kInDoubt && job.in_doubt) {
+    job.done = [in_doubt = std::move(job.in_doubt)](const Error* error) { in_doubt(*error); };
+  }
   Finish(std::move(job), Error("postgres: " + failure), times);
 }
 
@@ -206,6 +210,7 @@ Outcome Postgres::State::Attempt(Worker& worker, const Job& job, std::string& fa
     outcome = Outcome::kDone;
   } catch (const pqxx::in_doubt_error& error) {
     failure = FirstLine(error.what());
+    outcome = Outcome::kInDoubt;
   } catch (const pqxx::deadlock_detected& error) {
     failure = FirstLine(error.what());
     outcome = Outcome::kRolledBack;
@@ -215,14 +220,14 @@ Outcome Postgres::State::Attempt(Worker& worker, const Job& job, std::string& fa
   } catch (const pqxx::sql_error& error) {
     failure = FirstLine(error.what());
     const bool broken = SaysGoodbye(error) || !worker.connection->Alive();
-    if (broken && !IsCommit(error)) outcome = Outcome::kBroken;
+    if (broken) outcome = IsCommit(error) ? Outcome::kInDoubt : Outcome::kBroken;
   } catch (const std::exception& error) {
     failure = FirstLine(error.what());
     if (!worker.connection->Alive()) outcome = Outcome::kBroken;
   }
   if (outcome != Outcome::kDone && worker.was_cut_off) {
     failure = "no answer in time";
-    outcome = Outcome::kFailed;
+    if (outcome != Outcome::kInDoubt) outcome = Outcome::kFailed;
   }
   up = outcome != Outcome::kBroken && worker.connection->Alive();
   if (!up) Disconnect(worker, lock);
@@ -289,8 +294,9 @@ Postgres::~Postgres() {
   for (Worker& worker : state.workers) worker.thread.join();
 }
 
-void Postgres::Submit(std::function<void(pqxx::connection&)> work, std::function<void(const Error*)> done) {
-  Job job{std::move(work), std::move(done)};
+void Postgres::Submit(std::function<void(pqxx::connection&)> work, std::function<void(const Error*)> done,
+                      InDoubt in_doubt) {
+  Job job{std::move(work), std::move(done), std::move(in_doubt)};
   {
     const std::lock_guard lock(state_->mutex);
     ++state_->counters.jobs;

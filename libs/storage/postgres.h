@@ -72,9 +72,11 @@ class Postgres {
   // Waits for jobs under way; what is still queued is forgotten. No callback comes after it.
   ~Postgres();
 
-  // `job` runs on a pool thread, `done` on the loop's thread.
+  // `job` runs on a pool thread, `done` on the loop's thread. `in_doubt`, if there is one, is called in its place if
+  // the job's commit had begun: whether it happened is not known.
+  using InDoubt = std::function<void(const Error&)>;
   template <class T>
-  void Run(std::function<T(pqxx::connection&)> job, std::function<void(Result<T>)> done);
+  void Run(std::function<T(pqxx::connection&)> job, std::function<void(Result<T>)> done, InDoubt in_doubt = {});
 
   // One statement that reads, with its parameters as text, answered on the loop's thread, never from inside. Many share
   // a connection: they are sent together and answered in order (libpq's pipeline mode). It is run again if its
@@ -98,7 +100,7 @@ class Postgres {
 
  private:
   // `done(nullptr)` when `work` ran to its end.
-  void Submit(std::function<void(pqxx::connection&)> work, std::function<void(const Error*)> done);
+  void Submit(std::function<void(pqxx::connection&)> work, std::function<void(const Error*)> done, InDoubt in_doubt);
   std::unique_ptr<PostgresReads> reads_;
   std::shared_ptr<State> state_;
 };

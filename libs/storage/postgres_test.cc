@@ -148,6 +148,46 @@ TEST_F(PostgresTest, JobThatBeganToCommitIsNotRunAgain) {
   EXPECT_EQ(runs, 1) << answer;
 }
 
+TEST_F(PostgresTest, JobThatBeganToCommitIsInDoubt) {
+  Open();
+  std::string told;
+  const std::function<int(pqxx::connection&)> job = [](pqxx::connection& connection) {
+    pqxx::work transaction(connection);
+    transaction.exec(
+        "CREATE FUNCTION end_now() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'");
+    transaction.exec("CREATE TABLE t (n integer)");
+    transaction.exec(
+        "CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION end_now()");
+    transaction.exec("INSERT INTO t VALUES (1)");
+    transaction.commit();
+    return 1;
+  };
+  pool_->Run<int>(
+      job, [&](const Result<int>&) { told = "done or failed"; }, [&](const Error&) { told = "in doubt"; });
+  Turn([&] { return !told.empty(); });
+  EXPECT_EQ(told, "in doubt");
+}
+
+// A statement before the commit fails: it was not done.
+TEST_F(PostgresTest, JobThatFailedIsNotInDoubt) {
+  Open();
+  std::string told;
+  const std::function<int(pqxx::connection&)> job = [this](pqxx::connection& connection) {
+    KillBackends();
+    pqxx::work transaction(connection);
+    transaction.exec("SELECT 1");
+    transaction.commit();
+    return 1;
+  };
+  pool_->Run<int>(
+      job, [&](const Result<int>& result) { told = result ? "done" : "failed"; },
+      [&](const Error&) { told = "in doubt"; });
+  Turn([&] { return !told.empty(); });
+  EXPECT_EQ(told, "failed");
+}
+
 TEST_F(PostgresTest, ServerRestartIsSurvived) {
   Open();
   server_.Stop();

@@ -56,12 +56,22 @@ class Database {
   // `job` runs on another thread and outlives the caller: it holds values, never `this`.
   template <class T, class Problem>
   void Run(Job<T, Problem> job, Problem failure, Reply<T, Problem> reply) {
-    postgres_.Run<Result<T, Problem>>(std::move(job),
-                                      [this, failure, reply = std::move(reply)](Result<Result<T, Problem>> result) {
-                                        if (result) return reply(std::move(*result));
-                                        Failed(result.error());
-                                        reply(failure);
-                                      });
+    Run(std::move(job), failure, failure, std::move(reply));
+  }
+  // `in_doubt`: the problem if PostgreSQL may have committed it.
+  template <class T, class Problem>
+  void Run(Job<T, Problem> job, Problem failure, Problem in_doubt, Reply<T, Problem> reply) {
+    postgres_.Run<Result<T, Problem>>(
+        std::move(job),
+        [this, failure, reply](Result<Result<T, Problem>> result) {
+          if (result) return reply(std::move(*result));
+          Failed(result.error());
+          reply(failure);
+        },
+        [this, in_doubt, reply](const Error& error) {
+          Failed(error);
+          reply(in_doubt);
+        });
   }
 
   template <class T, class Problem>

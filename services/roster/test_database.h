@@ -44,6 +44,28 @@ class TestDatabase {
         "'");
   }
 
+  // Until the end of it, whoever inserts into `table` loses the connection in the middle of the commit.
+  class LostCommits {
+   public:
+    LostCommits(const TestDatabase& db, std::string table) : db_(db), table_(std::move(table)) {
+      db_.Sql(
+          "CREATE FUNCTION end_now() RETURNS trigger LANGUAGE plpgsql AS "
+          "'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'");
+      db_.Sql("CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON " + table_ +
+              " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION end_now()");
+    }
+    LostCommits(const LostCommits&) = delete;
+    LostCommits& operator=(const LostCommits&) = delete;
+    ~LostCommits() {
+      db_.Sql("DROP TRIGGER at_commit ON " + table_);
+      db_.Sql("DROP FUNCTION end_now()");
+    }
+
+   private:
+    const TestDatabase& db_;
+    std::string table_;
+  };
+
   Loop loop;
   telemetry::Metrics metrics;
   storage::PostgresOptions options;

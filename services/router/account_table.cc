@@ -144,7 +144,9 @@ Task<void> AccountTable::Pump(Slot& slot) {
     lane.pop_front();
     --waiting_;
     if (usable) {
+      slot.handling = true;
       co_await DoWork(slot, std::move(work));
+      slot.handling = false;
     } else {
       Fail(std::move(work));
     }
@@ -155,6 +157,7 @@ Task<void> AccountTable::Pump(Slot& slot) {
 void AccountTable::Stop(Slot& slot) {
   metrics_.mailbox.Set(static_cast<double>(waiting_));
   slot.busy = false;
+  slot.handling = false;
   --busy_;
   if (!slot.idle()) return Start(slot);
   if (slot.stale && store_.up()) Drop(slot);
@@ -266,6 +269,30 @@ Task<bool> AccountTable::Reload(Account& account) {
   if (found == slots_.end()) co_return false;
   Job none;
   co_return co_await Load(*found->second, none);
+}
+
+Task<void> AccountTable::LetIn(std::string bare) {
+  const auto found = slots_.find(bare);
+  if (found == slots_.end() || !found->second->handling) co_return;
+  Slot& slot = *found->second;  // stays, as it is busy
+  for (auto next = NextToOvertake(slot); next != slot.mailbox.end(); next = NextToOvertake(slot)) {
+    Work work = std::move(*next);
+    slot.mailbox.erase(next);
+    --waiting_;
+    if (work.job.wait) co_await work.job.wait();
+    if (Abandoned(work)) {
+      Fail(std::move(work));
+    } else {
+      co_await work.job.run(slot.account);
+    }
+  }
+}
+
+std::list<AccountTable::Work>::iterator AccountTable::NextToOvertake(Slot& slot) const {
+  if (!Fresh(slot)) return slot.mailbox.end();
+  return std::find_if(slot.mailbox.begin(), slot.mailbox.end(), [&slot](const Work& work) {
+    return work.job.may_overtake && work.job.may_overtake(slot.account);
+  });
 }
 
 void AccountTable::Fail(Work work) {

@@ -52,6 +52,8 @@ class AccountTable {
     std::function<Task<void>()> wait;
     // May be null: how to read an account that is not known at all, instead of SessionStore::Load.
     std::function<Task<Result<SessionStore::Loaded>>()> load;
+    // May be null: whether it need not wait for a handler that waits for PostgreSQL (LetIn).
+    std::function<bool(Account&)> may_overtake;
   };
   // The roster cache and the like: forgets what it knows of an account (nullptr: of all).
   using Forget = std::function<void(const std::string* bare)>;
@@ -77,6 +79,9 @@ class AccountTable {
 
   // Reads an account anew in the middle of a handler, after a write lost to another router's.
   Task<bool> Reload(Account& account);
+  // Does in the middle of a handler, which may wait for long yet, what may overtake. The handler must look up anew what
+  // it knew of the account's sessions.
+  Task<void> LetIn(std::string bare);
 
   std::size_t size() const { return slots_.size(); }
   std::size_t waiting() const { return waiting_; }
@@ -101,6 +106,7 @@ class AccountTable {
     std::uint64_t generation = 0;  // 0: not read yet
     bool stale = false;
     bool busy = false;
+    bool handling = false;  // and what it is busy with is in no list any more
   };
   struct Hash {
     using is_transparent = void;
@@ -116,6 +122,7 @@ class AccountTable {
   Task<void> Pump(Slot& slot);
   Task<void> DoWork(Slot& slot, Work work);
   static bool Abandoned(const Work& work) { return work.job.abandoned && work.job.abandoned(); }
+  std::list<Work>::iterator NextToOvertake(Slot& slot) const;
   Task<bool> MakeFresh(Slot& slot, Work& work);
   Task<bool> Load(Slot& slot, Job& job);
   void Replace(Slot& slot, SessionStore::Loaded loaded);

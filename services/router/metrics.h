@@ -110,6 +110,8 @@ struct Metrics {
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         limits_settling(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "handover_timeout"}})),
+        limits_roster_doubt(
+            registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "roster_doubt_timeout"}})),
         away(registry.Gauge("parley_router_away", "1: Redis cannot be reached, other routers serve our accounts")),
         departures(registry.Counter("parley_router_departures_total", "Times that it left the ring without Redis")),
         return_delay(registry.Gauge("parley_router_return_delay_seconds",
@@ -169,6 +171,7 @@ struct Metrics {
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;
+  prometheus::Counter& limits_roster_doubt;
   prometheus::Gauge& away;
   prometheus::Counter& departures;
   prometheus::Gauge& return_delay;

@@ -118,9 +118,9 @@ Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const He
   co_return std::nullopt;
 }
 
-Task<void> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
+Task<bool> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
   if (Session* session = account.WithId(session_id)) session->unflushed = false;
-  if (attempt == Attempt::kFirst && account.nothing_stored()) co_return;
+  if (attempt == Attempt::kFirst && account.nothing_stored()) co_return true;
   std::int64_t after = 0;
   while (true) {
     roster::v1::Ask ask;
@@ -129,16 +129,17 @@ Task<void> Offline::Flush(Account& account, std::string session_id, Attempt atte
     ask.mutable_fetch_offline()->set_after_id(after);
     ask.set_session(session_id);
     const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
+    if (answer.problem() == roster::v1::PROBLEM_STORE) co_return false;
     const auto& batch = answer.offline_messages();
     const Session* session = account.WithId(session_id);
-    if (batch.messages().empty() || session == nullptr) co_return;  // what stays comes at the next login
+    if (batch.messages().empty() || session == nullptr) co_return true;  // what stays comes at the next login
     Ids accepted = co_await DeliverBatch(account, *session, batch, attempt);
     after = batch.messages().rbegin()->id();
     const bool all = accepted.size() == static_cast<std::size_t>(batch.messages_size());
     if (!accepted.empty()) co_await Delete(account.bare(), std::move(accepted));
     Session* still = account.WithId(session_id);
     if (!all && still != nullptr) still->unflushed = true;
-    if (!all || !batch.more()) co_return;
+    if (!all || !batch.more()) co_return true;
   }
 }
 

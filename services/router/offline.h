@@ -29,7 +29,8 @@ class Offline {
     kFirst,
     kRepeat,  // a fault may have cut a first one short
   };
-  Task<void> Flush(Account& account, std::string session, Attempt attempt);
+  // False: the roster service was away, some may be left.
+  Task<bool> Flush(Account& account, std::string session, Attempt attempt);
 
  private:
   using Ids = std::vector<std::int64_t>;

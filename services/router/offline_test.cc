@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "services/router/testing/cluster.h"
 
 namespace parley::router {
@@ -32,6 +34,14 @@ class OfflineTest : public testing::ClusterTest {
     for (int i = from; i < to; ++i) numbers.push_back(std::to_string(i));
     return numbers;
   }
+  // How often routers have looked for stored messages.
+  long Looked() {
+    const auto asked = roster_->TakeAsked();
+    return looked_ += std::count(asked.begin(), asked.end(), "fetch_offline");
+  }
+
+ private:
+  long looked_ = 0;
 };
 
 TEST_F(OfflineTest, MessagesComeInOrderWithTheirTimeAndThenNeverAgain) {
@@ -163,6 +173,63 @@ TEST_F(OfflineTest, WithoutAStoreTheSenderIsToldToWait) {
   roster_->SetBroken(true);
   Chat(romeo, 1);
   EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='wait'"), HasSubstr("resource-constraint"))));
+}
+
+TEST_F(OfflineTest, WhatMayBeStoredIsNotReturned) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Settle();
+  roster_->TakeAsked();
+  roster_->DoubtNext(1);
+  Chat(romeo, 1);
+  std::size_t asked = 0;
+  RunUntil([&] { return (asked += roster_->TakeAsked().size()) == 2; });
+  EXPECT_THAT(Received(romeo), IsEmpty());
+  EXPECT_EQ(roster_->offline_count("juliet@home.example"), 1);
+}
+
+TEST_F(OfflineTest, WhatCouldNotBeReadAtLoginComesWhenTheStoreIsBack) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Settle();
+  Client& juliet = Login("juliet@home.example/balcony");
+  roster_->SetBroken(true);
+  juliet.Send("<presence/>");
+  RunUntil([&] { return Looked() == 1; });
+  roster_->SetBroken(false);
+  RunUntil([&] { return roster_->offline_count("juliet@home.example") == 0; });
+  EXPECT_THAT(Ids(juliet.Take()), ElementsAre("1"));
+}
+
+TEST_F(OfflineTest, WhoLogsInDoesNotWaitForWhatMayBeStored) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Settle();
+  roster_->TakeAsked();
+  roster_->DoubtNext(1);
+  Chat(romeo, 1);
+  RunUntil([&] { return !roster_->TakeAsked().empty(); });
+  roster_->SetBroken(true);
+  Client& juliet = Login("juliet@home.example/balcony");
+  roster_->SetBroken(false);
+  juliet.Send("<presence/>");
+  RunUntil([&] { return !Ids(juliet.received()).empty(); });
+  EXPECT_THAT(Ids(juliet.Take()), ElementsAre("1"));
+  EXPECT_THAT(Received(romeo), IsEmpty());
+}
+
+TEST_F(OfflineTest, WhatCouldNotBeReadIsLookedForOnceAtATime) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Chat(romeo, 1);
+  Settle();
+  Client& juliet = Login("juliet@home.example/balcony");
+  roster_->SetBroken(true);
+  for (const char* priority : {"0", "-1", "1", "-1", "2"}) {
+    juliet.Send("<presence><priority>" + std::string(priority) + "</priority></presence>");
+  }
+  RunUntil([&] { return Looked() == 4; });  // three times at once
+  roster_->SetBroken(false);
+  RunUntil([&] { return roster_->offline_count("juliet@home.example") == 0; });
+  Settle();
+  EXPECT_EQ(Looked(), 5);
 }
 
 TEST_F(OfflineTest, ARepeatIsStoredOnce) {

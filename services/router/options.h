@@ -21,6 +21,7 @@ struct Options {
   std::size_t max_parked = 100000;  // envelopes that wait for one edge
   std::uint32_t offline_batch = 100;
   std::chrono::milliseconds roster_timeout{5000};
+  std::chrono::milliseconds roster_doubt_timeout{30000};
   std::chrono::milliseconds delivery_timeout{10000};
   std::chrono::milliseconds edge_timeout{60000};
   std::chrono::milliseconds redis_patience{500};

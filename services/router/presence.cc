@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <utility>
 
 #include "libs/xml/element.h"
@@ -12,6 +13,7 @@ namespace {
 
 using link::v1::TYPE_AVAILABLE;
 using link::v1::TYPE_UNAVAILABLE;
+constexpr std::chrono::seconds kStoreAway{1};  // until it is asked again
 
 std::string_view Trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
@@ -84,7 +86,7 @@ Task<void> Presence::Available(Account& account, Held held) {
   co_await Introduce(account, id, initial, origin, held.receipt);
   if (*priority >= 0 && new_for_messages && !account.anonymous()) {
     const auto attempt = envelope.repeat() ? Offline::Attempt::kRepeat : Offline::Attempt::kFirst;
-    co_await parts_.offline.Flush(account, id, attempt);
+    co_await Flush(account, id, attempt);
   }
 }
 
@@ -110,12 +112,29 @@ Task<void> Presence::Resume(Account& account, std::string id, Absence absence) {
     parts_.fanout.ToOwn(account, session->record.presence(), TYPE_AVAILABLE, Origin(), Receipt());
     co_await Introduce(account, id, true, Origin(), Receipt());
   }
-  if (flush) co_await parts_.offline.Flush(account, std::move(id), Offline::Attempt::kRepeat);
+  if (flush) co_await Flush(account, std::move(id), Offline::Attempt::kRepeat);
+}
+
+Task<void> Presence::Flush(Account& account, std::string id, Offline::Attempt attempt) {
+  const bool flushed = co_await parts_.offline.Flush(account, id, attempt);
+  if (flushed || !to_flush_.insert(id).second) co_return;
+  parts_.tasks.Spawn("flush_later", FlushLater(account.bare(), std::move(id)));
+}
+
+Task<void> Presence::FlushLater(std::string bare, std::string id) {
+  co_await SleepFor(kStoreAway);
+  AccountTable::Job job;
+  job.run = [this, id](Account& account) {
+    to_flush_.erase(id);
+    return Resume(account, id, Absence::kUnnoticed);
+  };
+  job.failed = [this, bare, id] { parts_.tasks.Spawn("flush_later", FlushLater(bare, id)); };
+  parts_.accounts.Post(bare, std::move(job));
 }
 
 // The roster service was away. The session can be reached already; contacts hear of it when the service is back.
 Task<void> Presence::IntroduceLater(std::string bare, std::string id, bool initial, Origin origin, Receipt receipt) {
-  co_await SleepFor(std::chrono::seconds(1));
+  co_await SleepFor(kStoreAway);
   AccountTable::Job job;
   job.run = [this, id, initial, origin, receipt](Account& a) { return Introduce(a, id, initial, origin, receipt); };
   parts_.accounts.Post(bare, std::move(job));

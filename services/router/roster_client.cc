@@ -1,5 +1,7 @@
 #include "services/router/roster_client.h"
 
+#include <algorithm>
+
 #include "libs/base/log.h"
 #include "libs/rpc/trace.h"
 #include "libs/tracing/tracer.h"
@@ -17,6 +19,21 @@ roster::v1::Answer Unanswered() {
   return answer;
 }
 
+// PostgreSQL's, not the change's: it may be another one the next time.
+bool IsOfStore(roster::v1::Problem problem) {
+  return problem == roster::v1::PROBLEM_STORE || problem == roster::v1::PROBLEM_IN_DOUBT;
+}
+
+// What is done again at no other's expense needs no certainty.
+bool IsChange(const roster::v1::Ask& ask) {
+  return ask.has_apply_subscription() || ask.has_set_item() || ask.has_remove_item() || ask.has_store_offline();
+}
+
+bool MayBeDone(const roster::v1::Ask& ask, const Result<roster::v1::Answer>& answer) {
+  if (answer) return answer->problem() == roster::v1::PROBLEM_IN_DOUBT;
+  return IsChange(ask) && answer.error().message() != rpc::kNoReplica;
+}
+
 }  // namespace
 
 void Concern(const rpc::Envelope& stanza, roster::v1::Ask& ask) {
@@ -28,28 +45,45 @@ RosterClient::RosterClient(Loop& loop, const rpc::Self& self, rpc::Ring::Options
                            Metrics& metrics)
     : options_(options), metrics_(metrics), ring_(loop, self, std::move(ring), *this) {}
 
-Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask ask) {
+Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask ask, Change change) {
   const auto start = Clock::now();
-  const auto deadline = start + options_.roster_timeout;
+  bool insist = change == Change::kFollows;
   // Another instance takes over when one dies: asks can be repeated.
   while (true) {
-    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+    const auto patience = insist ? options_.roster_doubt_timeout : options_.roster_timeout;
+    const auto left = std::chrono::duration_cast<milliseconds>(start + patience - Clock::now());
     if (left <= milliseconds(0)) break;
-    std::function<void(rpc::Link::Done)> send = [&](rpc::Link::Done done) {
-      ring_.Ask(owner, ask.SerializeAsString(), left, std::move(done));
-    };
-    const auto body = co_await Await<Result<std::string>>(send);
-    metrics_.roster_seconds.Observe(std::chrono::duration<double>(Clock::now() - start).count());
-    roster::v1::Answer answer;
-    if (body && answer.ParseFromString(*body)) co_return answer;
-    metrics_.roster_failures.Increment();
-    if (!body) {
-      log::Warn("roster_ask_failed",
-                {{"session", ask.session()}, {"reason", body.error().message()}, tracing::TraceId(ask.trace())});
-    }
+    auto answer = co_await AskOnce(owner, ask, std::min(left, options_.roster_timeout));
+    insist = insist || MayBeDone(ask, answer);
+    if (answer && !(insist && IsOfStore(answer->problem()))) co_return std::move(*answer);
+    if (insist && on_doubt_) co_await on_doubt_(owner);
     co_await SleepFor(kRetry);
   }
+  if (insist) GiveUpDoubt(owner);
   co_return Unanswered();
+}
+
+// What is cached of its roster may be wrong.
+void RosterClient::GiveUpDoubt(const std::string& owner) {
+  metrics_.limits_roster_doubt.Increment();
+  Forget(&owner);
+}
+
+Task<Result<roster::v1::Answer>> RosterClient::AskOnce(std::string owner, const roster::v1::Ask& ask,
+                                                       milliseconds timeout) {
+  const auto start = Clock::now();
+  std::function<void(rpc::Link::Done)> send = [&](rpc::Link::Done done) {
+    ring_.Ask(owner, ask.SerializeAsString(), timeout, std::move(done));
+  };
+  const auto body = co_await Await<Result<std::string>>(send);
+  metrics_.roster_seconds.Observe(std::chrono::duration<double>(Clock::now() - start).count());
+  roster::v1::Answer answer;
+  if (body && answer.ParseFromString(*body)) co_return answer;
+  metrics_.roster_failures.Increment();
+  Error failure = body ? Error("not an answer") : body.error();
+  log::Warn("roster_ask_failed",
+            {{"session", ask.session()}, {"reason", failure.message()}, tracing::TraceId(ask.trace())});
+  co_return failure;
 }
 
 Task<Result<RosterClient::ContactsPtr, roster::v1::Problem>> RosterClient::Get(std::string owner) {

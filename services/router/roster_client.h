@@ -61,8 +61,15 @@ class RosterClient final : private rpc::Ring::Owner {
 
   RosterClient(Loop& loop, const rpc::Self& self, rpc::Ring::Options ring, const Options& options, Metrics& metrics);
 
-  // PROBLEM_STORE also when no roster service answers in time.
-  Task<roster::v1::Answer> Ask(std::string owner, roster::v1::Ask ask);
+  enum class Change {
+    kFirst,
+    kFollows,  // from what is done and cannot be taken back
+  };
+  // PROBLEM_STORE also when no roster service answers in time. A change that may have been made, or that follows from
+  // one, is asked for until it is known, at most for router.roster_doubt_timeout: never PROBLEM_IN_DOUBT.
+  // Meanwhile the owner's turn is held, and OnDoubt's hook is called between the tries.
+  Task<roster::v1::Answer> Ask(std::string owner, roster::v1::Ask ask, Change change = Change::kFirst);
+  void OnDoubt(std::function<Task<void>(std::string owner)> hook) { on_doubt_ = std::move(hook); }
   // Of an account without a roster (anonymous, removed): empty.
   Task<Result<ContactsPtr, roster::v1::Problem>> Get(std::string owner);
   ContactsPtr Cached(const std::string& owner);
@@ -83,6 +90,9 @@ class RosterClient final : private rpc::Ring::Owner {
     std::shared_ptr<Contacts> contacts;
   };
 
+  Task<Result<roster::v1::Answer>> AskOnce(std::string owner, const roster::v1::Ask& ask,
+                                           std::chrono::milliseconds timeout);
+  void GiveUpDoubt(const std::string& owner);
   void Store(const std::string& owner, std::shared_ptr<Contacts> contacts);
 
   void OnEnvelope(rpc::Link&, std::unique_ptr<rpc::Envelope>, rpc::Receipt) override {}
@@ -94,6 +104,7 @@ class RosterClient final : private rpc::Ring::Owner {
   Options options_;
   Metrics& metrics_;
   rpc::Ring ring_;
+  std::function<Task<void>(std::string owner)> on_doubt_;
   Lru lru_;                                                    // most recently used first
   std::unordered_map<std::string_view, Lru::iterator> cache_;  // keys point into the entries
 };

@@ -28,6 +28,7 @@ Options OptionsOf(const config::Config& config) {
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
   options.roster_timeout = router.roster_timeout;
+  options.roster_doubt_timeout = router.roster_doubt_timeout;
   options.delivery_timeout = router.delivery_timeout;
   options.edge_timeout = router.edge_timeout;
   options.redis_patience = router.redis_patience;
@@ -152,6 +153,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       server_(loop, self_, config.router.listen, links_, AdminMethods(operations_), &intake_),
       certificate_gauge_(loop, metrics, config.mtls) {
   accounts_.SetHandler(rules_);
+  rosters_.OnDoubt([this](std::string owner) { return accounts_.LetIn(std::move(owner)); });
   redis_.Track([this](const std::string* key) { OnChanged(key); });
   redis_.OnState([this](bool up) {
     log::Info(up ? "redis_up" : "redis_down");

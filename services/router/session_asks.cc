@@ -36,13 +36,11 @@ void SessionAsks::Answer(const std::string& body, Respond answer) {
   const auto unreachable = [respond] { respond(Error("the account's sessions cannot be read")); };
   switch (ask.ask_case()) {
     case session::v1::Ask::kBind: {
-      const auto refuse = [respond] { RespondBound(respond, NoRedis()); };
       const Patience patience{Clock::now() + options_.bind_timeout, options_.bind_retry_min};
       auto& bind = *ask.mutable_bind();
       if (bind.resource().empty()) bind.set_resource(RandomId());
-      auto run = [this, bind, patience, respond](Account& a) { return Bind(a, bind, patience, respond); };
-      auto load = [this, bind] { return parts_.sessions.LoadOrBind(bind); };
-      return Post(bind.account(), run, refuse, load);
+      const auto load = [this, bind] { return parts_.sessions.LoadOrBind(bind); };
+      return PostBind(bind, patience, respond, load);
     }
     case session::v1::Ask::kRestore: {
       auto run = [this, record = ask.restore().record(), respond](Account& a) { return Restore(a, record, respond); };
@@ -52,10 +50,8 @@ void SessionAsks::Answer(const std::string& body, Respond answer) {
       auto run = [this, kick = ask.kick(), respond](Account& a) { return Kick(a, kick, respond); };
       return Post(ask.kick().account(), run, unreachable);
     }
-    case session::v1::Ask::kEnable: {
-      auto run = [this, ask = ask.enable(), respond](Account& a) { return parts_.resumption.Enable(a, ask, respond); };
-      return Post(ask.enable().account(), run, unreachable);
-    }
+    case session::v1::Ask::kEnable:
+      return PostEnable(ask.enable(), respond);
     case session::v1::Ask::kResume: {
       const auto refuse = [this, ask = ask.resume(), respond] { parts_.resumption.Refuse(ask, respond); };
       auto run = [this, ask = ask.resume(), respond](Account& a) { return parts_.resumption.Resume(a, ask, respond); };
@@ -69,15 +65,39 @@ void SessionAsks::Answer(const std::string& body, Respond answer) {
 }
 
 void SessionAsks::Post(const std::string& account, std::function<Task<void>(Account&)> run,
-                       std::function<void()> failed, Load load) {
+                       std::function<void()> failed) {
   AccountTable::Job job;
   job.run = std::move(run);
   job.failed = std::move(failed);
+  Post(account, std::move(job));
+}
+
+void SessionAsks::Post(const std::string& account, AccountTable::Job job) {
   job.abandoned = UntilAbandoned();
   // Whether we can do it at all is known then.
   job.wait = [this] { return parts_.redis.Decide(); };
-  job.load = std::move(load);
   parts_.accounts.Post(account, std::move(job));
+}
+
+// It overtakes nothing that another session of this resource has to do with.
+void SessionAsks::PostBind(session::v1::Bind ask, Patience patience, Respond respond, Load load) {
+  AccountTable::Job job;
+  job.failed = [respond] { RespondBound(respond, NoRedis()); };
+  job.load = std::move(load);
+  job.may_overtake = [ask](Account& account) {
+    const Session* other = account.WithResource(ask.resource());
+    return other == nullptr || other->id() == ask.session();
+  };
+  job.run = [this, ask, patience, respond](Account& a) { return Bind(a, ask, patience, respond); };
+  Post(ask.account(), std::move(job));
+}
+
+void SessionAsks::PostEnable(session::v1::Enable ask, Respond respond) {
+  AccountTable::Job job;
+  job.failed = [respond] { respond(Error("the account's sessions cannot be read")); };
+  job.may_overtake = [id = ask.session()](Account& account) { return account.WithId(id) != nullptr; };
+  job.run = [this, ask, respond](Account& a) { return parts_.resumption.Enable(a, ask, respond); };
+  Post(ask.account(), std::move(job));
 }
 
 std::function<bool()> SessionAsks::UntilAbandoned() const {
@@ -106,10 +126,7 @@ Task<void> SessionAsks::BindAgain(session::v1::Bind ask, Patience patience, Resp
   co_await SleepFor(delay);
   if (abandoned()) co_return;
   patience.delay = std::min(patience.delay * 2, options_.bind_retry_max);
-  const std::string account = ask.account();
-  const auto refuse = [respond] { RespondBound(respond, NoRedis()); };
-  auto run = [this, ask = std::move(ask), patience, respond](Account& a) { return Bind(a, ask, patience, respond); };
-  Post(account, run, refuse);
+  PostBind(std::move(ask), patience, std::move(respond), nullptr);
 }
 
 Task<void> SessionAsks::Restore(Account& account, session::v1::Record record, Respond respond) {

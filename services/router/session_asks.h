@@ -49,10 +49,12 @@ class SessionAsks {
   Task<void> Restore(Account& account, session::v1::Record record, Respond respond);
   Task<void> Kick(Account& account, session::v1::Kick ask, Respond respond);
   std::function<bool()> UntilAbandoned() const;
-  // `failed` if Redis cannot be reached, or nobody waits for it any more; `load`: see AccountTable::Job.
-  using Load = std::function<Task<Result<SessionStore::Loaded>>()>;
-  void Post(const std::string& account, std::function<Task<void>(Account&)> run, std::function<void()> failed,
-            Load load = nullptr);
+  using Load = std::function<Task<Result<SessionStore::Loaded>>()>;  // see AccountTable::Job
+  void PostBind(session::v1::Bind ask, Patience patience, Respond respond, Load load);
+  void PostEnable(session::v1::Enable ask, Respond respond);
+  // Failed if Redis cannot be reached, or nobody waits for it any more.
+  void Post(const std::string& account, std::function<Task<void>(Account&)> run, std::function<void()> failed);
+  void Post(const std::string& account, AccountTable::Job job);
 
   Parts parts_;
   Options options_;

@@ -1,6 +1,6 @@
 #include "services/router/subscriptions.h"
 
-#include "libs/base/log.h"
+#include "libs/base/ids.h"
 #include "libs/xmpp/jid.h"
 #include "services/router/roster_errors.h"
 
@@ -50,7 +50,8 @@ roster::v1::Ask AskFor(const Account& account, const Envelope& envelope, ApplySu
   apply.set_contact(inbound ? envelope.from() : envelope.to());
   apply.set_direction(direction);
   apply.set_verb(VerbOf(envelope.type()));
-  apply.set_origin(envelope.origin());
+  // Ours, not a client's: it must be recognised, too, if it has to be asked again.
+  apply.set_origin(envelope.origin().empty() ? RandomId() : envelope.origin());
   apply.set_origin_seq(envelope.origin_seq());
   if (inbound && envelope.type() == link::v1::TYPE_SUBSCRIBE) apply.set_stanza(envelope.stanza());
   Concern(envelope, ask);
@@ -100,7 +101,8 @@ Task<void> Subscriptions::Inbound(Account& account, Held held) {
   MakeBare(*held.envelope);
   const Envelope& envelope = *held.envelope;
   auto ask = AskFor(account, envelope, ApplySubscription::DIRECTION_INBOUND);
-  const auto answer = co_await parts_.rosters.Ask(account.bare(), std::move(ask));
+  // The contact's roster has its half already.
+  const auto answer = co_await parts_.rosters.Ask(account.bare(), std::move(ask), RosterClient::Change::kFollows);
   if (answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT) co_return;  // RFC 6121 8.5.1
   if (answer.problem() == roster::v1::PROBLEM_TOO_MANY) {             // the user's roster is no business of the contact
     const auto error = xmpp::ResourceConstraint("Too many requests wait for an answer, or this one is too long");

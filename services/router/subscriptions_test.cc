@@ -6,6 +6,7 @@ namespace {
 using ::testing::AllOf;
 using testing::Attr;
 using testing::Client;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -20,6 +21,14 @@ class SubscriptionsTest : public testing::ClusterTest {
  protected:
   static void Send(Client& client, const char* type, const std::string& to) {
     client.Send("<presence to='" + to + "' type='" + type + "'/>");
+  }
+  // Its request may be stored, and there is no roster service to tell.
+  void BeginDoubt(Client& client) {
+    roster_->TakeAsked();
+    roster_->DoubtNext(1);
+    Send(client, "subscribe", kJuliet);
+    RunUntil([&] { return !roster_->TakeAsked().empty(); });
+    roster_->SetBroken(true);
   }
 };
 
@@ -136,6 +145,96 @@ TEST_F(SubscriptionsTest, WithoutTheRosterServiceTheClientIsTold) {
   roster_->SetBroken(true);
   Send(romeo, "subscribe", kJuliet);
   EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"))));
+}
+
+// Nobody can have done it.
+TEST_F(SubscriptionsTest, WhatNoRosterServiceGotIsNotInDoubt) {
+  Configure(1, {"router.roster_timeout=300ms", "router.roster_doubt_timeout=10m"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_.reset();
+  RunUntil([&] { return !Missing().empty(); });
+  Send(romeo, "subscribe", kJuliet);
+  RunUntil([&] { return !romeo.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"))));
+}
+
+TEST_F(SubscriptionsTest, WhatTheRosterServiceIsInDoubtOfIsAskedAgain) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  roster_->DoubtNext(1);
+  Send(romeo, "subscribe", kJuliet);
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("ask='subscribe'")));
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("type='subscribe'")));
+}
+
+TEST_F(SubscriptionsTest, WhatTheRosterServiceTookAndDidNotAnswerIsAskedAgain) {
+  Configure(1, {"router.roster_timeout=500ms"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  roster_->SetHolding(true);
+  Send(romeo, "subscribe", kJuliet);
+  RunUntil([&] { return roster_->held() == 2; });
+  roster_->DoubtNext(1);  // the second is the same
+  roster_->SetHolding(false);
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("ask='subscribe'")));
+}
+
+TEST_F(SubscriptionsTest, DoubtEndsSomeTime) {
+  Configure(1, {"router.roster_doubt_timeout=1s"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  BeginDoubt(romeo);
+  RunUntil([&] { return !romeo.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"))));
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"roster_doubt_timeout\"}"), 1);
+  // What the router has of the roster may be wrong by now.
+  roster_->SetBroken(false);
+  romeo.Send("<presence><show>away</show></presence>");
+  Settle();
+  EXPECT_THAT(roster_->TakeAsked(), Contains("get_roster"));
+}
+
+TEST_F(SubscriptionsTest, WhoLogsInDoesNotWaitForADoubt) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  BeginDoubt(romeo);
+  Client& garden = Login("romeo@home.example/garden");
+  edge().Enable(garden, 60000);
+  RunUntil([&] { return edge().answered(garden); });
+  EXPECT_EQ(garden.jid(), "romeo@home.example/garden");
+  EXPECT_NE(garden.queue(), "");
+  EXPECT_THAT(romeo.Take(), IsEmpty());
+  roster_->SetBroken(false);
+  RunUntil([&] { return !romeo.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("ask='subscribe'")));
+}
+
+// What its last session has sent waits yet.
+TEST_F(SubscriptionsTest, WhoTakesTheResourceOfAnotherWaitsForADoubt) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  BeginDoubt(romeo);
+  Client& again = edge().Bind("romeo@home.example", "orchard", session::v1::CONFLICT_REPLACE_OLD);
+  Login("romeo@home.example/garden");  // behind it
+  EXPECT_FALSE(edge().answered(again));
+  roster_->SetBroken(false);
+  RunUntil([&] { return edge().answered(again); });
+  EXPECT_EQ(again.jid(), "romeo@home.example/orchard");
+}
+
+// The user's roster says that it has asked: there is nobody to tell that the contact's could not be reached.
+TEST_F(SubscriptionsTest, TheContactsHalfWaitsForTheStore) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Online("juliet@home.example/balcony");
+  Settle();
+  roster_->TakeAsked();
+  roster_->BreakAfter(1);
+  Send(romeo, "subscribe", kJuliet);
+  std::size_t asked = 0;
+  RunUntil([&] { return (asked += roster_->TakeAsked().size()) >= 3; });
+  roster_->SetBroken(false);
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("ask='subscribe'")));
+  EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("type='subscribe'")));
 }
 
 TEST_F(SubscriptionsTest, OnlyInterestedResourcesGetPushes) {

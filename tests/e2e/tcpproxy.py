@@ -87,6 +87,8 @@ class Front(Side):
 
 
 class Link:
+    front = Front
+
     def __init__(self, target):
         self.target = target
         self.state = FREE
@@ -105,7 +107,7 @@ class Link:
 
     async def listen(self):
         """The port."""
-        server = await asyncio.get_running_loop().create_server(lambda: Front(self), "127.0.0.1", 0, backlog=1024)
+        server = await asyncio.get_running_loop().create_server(lambda: self.front(self), "127.0.0.1", 0, backlog=1024)
         return server.sockets[0].getsockname()[1]
 
 

@@ -195,7 +195,9 @@ async def test_redis_away_established_sessions_talk_and_binds_are_refused_clearl
 
 @pytest.mark.parametrize("victim", ["postgres", "roster-1"])
 async def test_accounts_away_online_messages_flow_and_all_else_is_refused_clearly(own_cluster, victim):
-    world = own_cluster(settings=["c2s.auth_timeout=3s", "router.roster_timeout=2s", "postgres.connect_timeout=1s"])
+    # What the dying service may have got is in doubt for as long as nobody else can be asked.
+    patience = ["router.roster_timeout=2s", "router.roster_doubt_timeout=2s", "postgres.connect_timeout=1s"]
+    world = own_cluster(settings=["c2s.auth_timeout=3s", *patience])
     romeo, juliet = await world.pair()
     await romeo.message(juliet.jid, "before")
     await juliet.until(is_message)

@@ -191,7 +191,8 @@ async def test_resource_constraint_of_a_full_roster_and_of_too_much_directed_pre
 
 async def test_errors_while_services_are_away(own_cluster):
     """What the cluster answers while a part is missing, and that all is well when it is back."""
-    world = own_cluster(settings=["c2s.no_router_timeout=500ms", "c2s.auth_timeout=1s", "router.roster_timeout=1s"])
+    patience = ["c2s.auth_timeout=1s", "router.roster_timeout=1s", "router.roster_doubt_timeout=1s"]
+    world = own_cluster(settings=["c2s.no_router_timeout=500ms", *patience])
     session, peer = await world.pair()
     raw = await before_login(world)
     in_thread = asyncio.get_running_loop().run_in_executor

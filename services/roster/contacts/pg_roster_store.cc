@@ -88,10 +88,12 @@ Outcome<Answer> Perform(pqxx::connection& connection, const Change<Answer>& chan
 template <class Answer>
 void RunChange(Database& database, Change<Answer> change, const RosterLimits& limits,
                std::function<void(Outcome<Answer>)> reply) {
-  Database::Job<Answer, v1::Problem> job = [change = std::move(change), limits](pqxx::connection& connection) {
+  Database::Job<Answer, v1::Problem> job = [change, limits](pqxx::connection& connection) {
     return Perform(connection, change, limits);
   };
-  database.Run(std::move(job), v1::PROBLEM_STORE, std::move(reply));
+  // Asked again, it is recognised by its key.
+  const auto in_doubt = change.key.empty() ? v1::PROBLEM_STORE : v1::PROBLEM_IN_DOUBT;
+  database.Run(std::move(job), v1::PROBLEM_STORE, in_doubt, std::move(reply));
 }
 
 std::string_view VerbKey(const v1::ApplySubscription& ask) { return v1::ApplySubscription::Verb_Name(ask.verb()); }

@@ -611,5 +611,17 @@ TEST_F(PgRosterStoreTest, BrokenStoreAnswersStore) {
   EXPECT_TRUE(Set(kRomeo));
 }
 
+TEST_F(PgRosterStoreTest, WhatMayBeCommittedIsInDoubt) {
+  const auto subscribe = [this](std::uint64_t seq) {
+    return Apply(Direction::DIRECTION_OUTBOUND, Direction::VERB_SUBSCRIBE, kRomeo, "", seq);
+  };
+  {
+    const TestDatabase::LostCommits lost(db, "roster_items");
+    EXPECT_EQ(subscribe(1).error(), v1::PROBLEM_IN_DOUBT);
+    EXPECT_EQ(subscribe(0).error(), v1::PROBLEM_STORE) << "a repeat would not be recognised";
+  }
+  EXPECT_TRUE(subscribe(1));
+}
+
 }  // namespace
 }  // namespace parley::roster

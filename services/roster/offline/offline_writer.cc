@@ -54,6 +54,7 @@ OfflineWriter::Batch OfflineWriter::Take() {
 void OfflineWriter::Commit(std::shared_ptr<Batch> batch, int attempt) {
   store_.Store(batch->messages, [this, batch, attempt](Result<OfflineStore::StoredEach, v1::Problem> outcomes) {
     const bool soon = std::chrono::steady_clock::now() - batch->started < options_.retry_within;
+    if (!outcomes && outcomes.error() == v1::PROBLEM_IN_DOUBT) batch->in_doubt = true;
     if (!outcomes && attempt == 1 && soon) return Commit(batch, attempt + 1);
     Answer(*batch, outcomes);
     Flush();
@@ -65,7 +66,7 @@ void OfflineWriter::Answer(const Batch& batch, const Result<OfflineStore::Stored
     if (outcomes) {
       batch.replies[i]((*outcomes)[i]);
     } else {
-      batch.replies[i](outcomes.error());
+      batch.replies[i](batch.in_doubt ? v1::PROBLEM_IN_DOUBT : outcomes.error());
     }
   }
 }

@@ -38,6 +38,7 @@ class OfflineWriter {
     std::vector<v1::StoreOffline> messages;
     std::vector<Reply> replies;
     std::chrono::steady_clock::time_point started;
+    bool in_doubt = false;  // one of its commits may have been done
   };
   void FlushSoon();
   void Flush();

@@ -30,7 +30,7 @@ class SlowStore final : public OfflineStore {
     StoredEach outcomes(sizes.back(), v1::Stored());
     std::exchange(running, nullptr)(outcomes);
   }
-  void Fail() { std::exchange(running, nullptr)(v1::PROBLEM_STORE); }
+  void Fail(v1::Problem problem = v1::PROBLEM_STORE) { std::exchange(running, nullptr)(problem); }
 
   std::vector<std::size_t> sizes;
   std::vector<std::string> stanzas;
@@ -44,7 +44,8 @@ class OfflineWriterTest : public testing::Test {
     message.set_owner("juliet@home.example");
     message.set_stanza(stanza);
     writer.Store(message, [this, stanza](Result<v1::Stored, v1::Problem> outcome) {
-      answers.push_back(stanza + (outcome ? "" : "!"));
+      const bool in_doubt = !outcome && outcome.error() == v1::PROBLEM_IN_DOUBT;
+      answers.push_back(stanza + (outcome ? "" : in_doubt ? "?" : "!"));
     });
   }
   void UntilCommit(std::size_t number) {
@@ -107,6 +108,16 @@ TEST_F(OfflineWriterTest, FailedBatchIsTriedOnceMoreThenRefused) {
   UntilCommit(3);
   OnLoop([&] { store.Succeed(); });
   EXPECT_THAT(answers, ElementsAre("a!", "b"));
+}
+
+TEST_F(OfflineWriterTest, BatchInDoubtStaysInDoubtUntilItSucceeds) {
+  OfflineWriter writer(loop, store, {}, metrics);
+  OnLoop([&] { Store(writer, "a"); });
+  UntilCommit(1);
+  OnLoop([&] { store.Fail(v1::PROBLEM_IN_DOUBT); });
+  UntilCommit(2);
+  OnLoop([&] { store.Fail(); });
+  EXPECT_THAT(answers, ElementsAre("a?"));
 }
 
 TEST_F(OfflineWriterTest, SlowFailureIsNotTriedAgain) {

@@ -76,7 +76,7 @@ void PgOfflineStore::Store(std::vector<v1::StoreOffline> messages, Reply<StoredE
     tx.commit();
     return outcomes;
   };
-  database_.Run(std::move(job), v1::PROBLEM_STORE, std::move(reply));
+  database_.Run(std::move(job), v1::PROBLEM_STORE, v1::PROBLEM_IN_DOUBT, std::move(reply));
 }
 
 void PgOfflineStore::Fetch(const v1::FetchOffline& ask, Reply<v1::OfflineMessages> reply) {

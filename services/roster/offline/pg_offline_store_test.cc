@@ -195,5 +195,14 @@ TEST_F(PgOfflineStoreTest, DeletesOnlyTheOwnersAndOnlyOnce) {
   EXPECT_EQ(Counts(), "0 0");
 }
 
+TEST_F(PgOfflineStoreTest, WhatMayBeCommittedIsInDoubt) {
+  const auto message = Message(kJuliet, "1", "session-1", 1);
+  {
+    const TestDatabase::LostCommits lost(db, "offline_messages");
+    EXPECT_THAT(Store({message}), ElementsAre("PROBLEM_IN_DOUBT"));
+  }
+  EXPECT_THAT(Store({message}), ElementsAre("stored"));
+}
+
 }  // namespace
 }  // namespace parley::roster

@@ -30,6 +30,10 @@ class MemoryRoster final : public rpc::LinkHandler {
   void SetBroken(bool broken) { broken_ = broken; }
   // What the next set of a roster is answered, which changes nothing then.
   void AnswerNextSet(const roster::v1::ItemChange& change) { next_set_ = change; }
+  // As SetBroken, once it has answered so many more.
+  void BreakAfter(int asks) { until_broken_ = asks; }
+  // So many asks are done, but answered as if PostgreSQL had ended while it committed.
+  void DoubtNext(int asks) { doubted_ = asks; }
   // Asks are kept until told otherwise.
   void SetHolding(bool holding);
   std::size_t held() const { return held_.size(); }
@@ -87,6 +91,10 @@ class MemoryRoster final : public rpc::LinkHandler {
   std::size_t quota_ = 100;
   std::optional<roster::v1::ItemChange> next_set_;
   bool broken_ = false;
+  int until_broken_ = -1;
+  int doubted_ = 0;
+  std::string last_ask_;  // of those: its repeat gets the answer that it would have had
+  std::string last_answer_;
   bool holding_ = false;
   std::vector<std::pair<std::string, Respond>> held_;
   rpc::Server server_;

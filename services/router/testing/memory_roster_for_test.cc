@@ -100,7 +100,16 @@ void MemoryRoster::Take(const std::string& body, Respond respond) {
   if (holding_) return held_.emplace_back(body, std::move(respond)), void();
   roster::v1::Ask ask;
   if (!ask.ParseFromString(body)) return respond(Error("not an ask"));
-  respond(Handle(ask).SerializeAsString());
+  asked_.push_back(ask.GetDescriptor()->FindFieldByNumber(ask.ask_case())->name());
+  if (body == last_ask_ && !broken_) return respond(last_answer_);
+  const std::string answer = Handle(ask).SerializeAsString();
+  if (doubted_ == 0) return respond(answer);
+  --doubted_;
+  last_ask_ = body;
+  last_answer_ = answer;
+  roster::v1::Answer in_doubt;
+  in_doubt.set_problem(roster::v1::PROBLEM_IN_DOUBT);
+  respond(in_doubt.SerializeAsString());
 }
 
 MemoryRoster::Account* MemoryRoster::Find(const std::string& owner, roster::v1::Answer& answer) {
@@ -111,8 +120,8 @@ MemoryRoster::Account* MemoryRoster::Find(const std::string& owner, roster::v1::
 }
 
 roster::v1::Answer MemoryRoster::Handle(const roster::v1::Ask& ask) {
-  asked_.push_back(ask.GetDescriptor()->FindFieldByNumber(ask.ask_case())->name());
   roster::v1::Answer answer;
+  if (until_broken_ >= 0 && until_broken_-- == 0) broken_ = true;
   if (broken_) {
     answer.set_problem(roster::v1::PROBLEM_STORE);
     return answer;
