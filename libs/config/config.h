@@ -135,6 +135,7 @@ struct C2s {
   Milliseconds sm_ack_pace{250};           // one answer in so long to a client that sends on without waiting for it
   std::uint32_t sm_store_handled = 64;     // so many handled stanzas are noted in Redis unasked,
   Milliseconds sm_store_delay{1000};       // or after so long
+  std::uint32_t sm_max_unhandled = 500;    // a client's stanzas beyond what Redis knows to be handled
   Milliseconds sm_resume_wait{1000};       // a resumption waits so long for the lease, or for a router's Redis
   Milliseconds sm_repeat_window{15000};    // acknowledged stanzas are recognised so long after a resumption elsewhere
   std::uint32_t max_deferred = 65536;      // stanzas of all sessions kept for a router to come back

@@ -315,6 +315,9 @@ const std::vector<Row<Config>>& Rows() {
           "Stanzas of a client after which it is noted in Redis, unasked, that they are handled."),
       ROW(c2s.sm_store_delay, Duration(milliseconds(10), minutes(10)),
           "How long after a stanza of a client was handled that is noted in Redis, if there are not so many."),
+      ROW(c2s.sm_max_unhandled, Number(10, 1'000'000),
+          "Stanzas that a client may send beyond the last that Redis knows to be handled, with all before it; then its "
+          "connection is not read. So many are taken for possible repeats at another edge after a crash."),
       ROW(c2s.sm_resume_wait, Duration(milliseconds(0), minutes(1)),
           "How long a resumption waits for this node's lease in Redis, or for a router that cannot reach Redis. Then "
           "the client is told to try another node."),
