@@ -357,7 +357,10 @@ const std::vector<Row<Config>>& Rows() {
           "Stanzas that ended sessions left, and that wait for Redis beside their account. With that many, further "
           "accounts wait as a whole."),
       ROW(router.max_directed, Number(1, 1'000'000), "Directed presence kept per session (64 bytes each on average)."),
-      ROW(router.offline_batch, Number(1, 10'000), "Offline messages delivered at a time."),
+      ROW(router.offline_batch, Number(1, 10'000),
+          "Offline messages of one account delivered at a time, or given to the roster service to be stored."),
+      ROW(router.max_storing, Number(1, 1'000'000),
+          "Offline messages that the roster service is given to store at a time; more wait with their accounts."),
       ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)), "Wait for the roster service."),
       ROW(router.delivery_timeout, Duration(milliseconds(50), minutes(10)), "How long a stanza waits for Redis."),
       ROW(router.edge_timeout, Duration(milliseconds(50), minutes(10)),

@@ -110,6 +110,7 @@ class AccountTable {
   Slot& Obtain(std::string_view bare);
   bool Fresh(const Slot& slot) const;
   Work Waiting(rpc::Held held) const;
+  bool TakesPlace(Slot& slot, rpc::Held& held);
   void Enqueue(Slot& slot, std::list<Work>& lane, Work work);
   void Start(Slot& slot);
   void Stop(Slot& slot);

@@ -27,6 +27,7 @@ Options OptionsOf(const config::Config& config) {
   options.max_parked = router.max_parked;
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
+  options.max_storing = router.max_storing;
   options.roster_timeout = router.roster_timeout;
   options.delivery_timeout = router.delivery_timeout;
   options.edge_timeout = router.edge_timeout;
@@ -105,7 +106,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       sender_(edges_, peers_, domains_, metrics_),
       fanout_(sender_),
       pushes_(sender_),
-      offline_(tasks_, sender_, rosters_, options_),
+      offline_(loop, tasks_, sender_, rosters_, options_),
       delivery_(sender_, offline_, options_),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, sender_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
@@ -126,6 +127,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                    sessions_,
                                    store_,
                                    rosters_,
+                                   offline_,
                                    pushes_,
                                    fanout_,
                                    subscriptions_,
@@ -192,7 +194,8 @@ void Router::ComeBack() {
 }
 
 bool Router::Idle() const {
-  return !accounts_.busy() && accounts_.waiting() == 0 && edges_.unacknowledged() == 0 && peers_.unacknowledged() == 0;
+  return !accounts_.busy() && accounts_.waiting() == 0 && offline_.idle() && edges_.unacknowledged() == 0 &&
+         peers_.unacknowledged() == 0;
 }
 
 void Router::Drain(std::function<void()> done) {

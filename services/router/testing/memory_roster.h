@@ -27,8 +27,8 @@ class MemoryRoster final : public rpc::LinkHandler {
   void Befriend(const std::string& user, const std::string& contact, xmpp::Subscription subscription);
   // All asks fail, as without PostgreSQL.
   void SetBroken(bool broken) { broken_ = broken; }
-  // Asks are kept until told otherwise.
-  void SetHolding(bool holding);
+  // Asks are kept until told otherwise; all, or those of one kind.
+  void SetHolding(bool holding, const std::string& kind = {});
   std::size_t held() const { return held_.size(); }
   void SetOfflineQuota(std::size_t messages) { quota_ = messages; }
 
@@ -83,6 +83,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   std::size_t quota_ = 100;
   bool broken_ = false;
   bool holding_ = false;
+  std::string holding_kind_;
   std::vector<std::pair<std::string, Respond>> held_;
   rpc::Server server_;
 };
