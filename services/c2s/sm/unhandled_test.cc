@@ -48,7 +48,8 @@ TEST_F(UnhandledTest, WhatIsAnsweredHereIsNotedInTime) {
   Client client(edge_.port());
   Enable(client);
   std::string pongs;
-  for (std::size_t i = 0; i < 5 * kMost; ++i) pongs += "<iq type='result' id='" + std::string(kPingId) + "' to='example.org'/>";
+  for (std::size_t i = 0; i < 5 * kMost; ++i)
+    pongs += "<iq type='result' id='" + std::string(kPingId) + "' to='example.org'/>";
   client.Send(pongs);
   SendMany(client, 1);
   EXPECT_TRUE(AwaitArrived(1));
