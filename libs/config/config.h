@@ -135,6 +135,7 @@ struct C2s {
   Milliseconds sm_ack_pace{250};           // one answer in so long to a client that sends on without waiting for it
   std::uint32_t sm_store_handled = 64;     // so many handled stanzas are noted in Redis unasked,
   Milliseconds sm_store_delay{1000};       // or after so long
+  std::uint32_t sm_max_unhandled = 500;    // a client's stanzas beyond what Redis knows to be handled
   Milliseconds sm_resume_wait{1000};       // a resumption waits so long for the lease, or for a router's Redis
   Milliseconds sm_repeat_window{15000};    // acknowledged stanzas are recognised so long after a resumption elsewhere
   std::uint32_t max_deferred = 65536;      // stanzas of all sessions kept for a router to come back
@@ -162,6 +163,7 @@ struct Router {
   std::uint32_t max_parked = 100000;     // stanzas waiting for one edge whose link broke
   std::uint32_t max_directed = 1000;     // directed-presence targets remembered per session
   std::uint32_t offline_batch = 100;
+  std::uint32_t max_storing = 200;  // offline messages that the roster service is asked to store at a time
   Milliseconds roster_timeout{5000};
   Milliseconds roster_doubt_timeout{30000};
   Milliseconds delivery_timeout{10000};  // an account cannot be read, or a queue not written, without Redis

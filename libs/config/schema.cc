@@ -315,6 +315,9 @@ const std::vector<Row<Config>>& Rows() {
           "Stanzas of a client after which it is noted in Redis, unasked, that they are handled."),
       ROW(c2s.sm_store_delay, Duration(milliseconds(10), minutes(10)),
           "How long after a stanza of a client was handled that is noted in Redis, if there are not so many."),
+      ROW(c2s.sm_max_unhandled, Number(10, 1'000'000),
+          "Stanzas that a client may send beyond the last that Redis knows to be handled, with all before it; then its "
+          "connection is not read. So many are taken for possible repeats at another edge after a crash."),
       ROW(c2s.sm_resume_wait, Duration(milliseconds(0), minutes(1)),
           "How long a resumption waits for this node's lease in Redis, or for a router that cannot reach Redis. Then "
           "the client is told to try another node."),
@@ -354,7 +357,10 @@ const std::vector<Row<Config>>& Rows() {
           "Stanzas that ended sessions left, and that wait for Redis beside their account. With that many, further "
           "accounts wait as a whole."),
       ROW(router.max_directed, Number(1, 1'000'000), "Directed presence kept per session (64 bytes each on average)."),
-      ROW(router.offline_batch, Number(1, 10'000), "Offline messages delivered at a time."),
+      ROW(router.offline_batch, Number(1, 10'000),
+          "Offline messages of one account delivered at a time, or given to the roster service to be stored."),
+      ROW(router.max_storing, Number(1, 1'000'000),
+          "Offline messages that the roster service is given to store at a time; more wait with their accounts."),
       ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)), "Wait for the roster service."),
       ROW(router.roster_doubt_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a change of a roster or an offline message that may have been stored is asked for again, and a "

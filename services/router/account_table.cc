@@ -4,6 +4,7 @@
 
 #include "libs/base/log.h"
 #include "libs/storage/lease.h"
+#include "services/router/queue_memory.h"
 
 namespace parley::router {
 namespace {
@@ -77,11 +78,28 @@ void AccountTable::Post(std::string_view bare, rpc::Held held) {
     ++waiting_;
     return Start(slot);
   }
+  if (TakesPlace(slot, held)) return;
   if (slot.mailbox.size() >= options_.max_mailbox) {
     metrics_.mailbox_full.Increment();
     return handler_->Unreachable(std::move(held));
   }
   Enqueue(slot, slot.mailbox, Waiting(std::move(held)));
+}
+
+// A message that waits yet, and is sent again since its link broke: the sender waits for the later one.
+bool AccountTable::TakesPlace(Slot& slot, rpc::Held& held) {
+  if (held.envelope->kind() != link::v1::KIND_MESSAGE || !held.envelope->repeat()) return false;
+  const std::uint64_t identity = IdentityOf(*held.envelope);
+  const auto same = [identity](const Work& work) {
+    const auto* waiting = work.held.envelope.get();
+    return waiting && waiting->kind() == link::v1::KIND_MESSAGE && work.held.receipt.severed() &&
+           IdentityOf(*waiting) == identity;
+  };
+  const auto place = std::find_if(slot.mailbox.begin(), slot.mailbox.end(), same);
+  if (identity == 0 || place == slot.mailbox.end()) return false;
+  metrics_.mailbox_repeats.Increment();
+  place->held = std::move(held);
+  return true;
 }
 
 void AccountTable::Post(std::string_view bare, Job job) {
@@ -158,6 +176,7 @@ void AccountTable::Stop(Slot& slot) {
   metrics_.mailbox.Set(static_cast<double>(waiting_));
   slot.busy = false;
   slot.handling = false;
+  slot.letting_in = false;
   --busy_;
   if (!slot.idle()) return Start(slot);
   if (slot.stale && store_.up()) Drop(slot);
@@ -273,8 +292,9 @@ Task<bool> AccountTable::Reload(Account& account) {
 
 Task<void> AccountTable::LetIn(std::string bare) {
   const auto found = slots_.find(bare);
-  if (found == slots_.end() || !found->second->handling) co_return;
+  if (found == slots_.end() || !found->second->handling || found->second->letting_in) co_return;
   Slot& slot = *found->second;  // stays, as it is busy
+  slot.letting_in = true;
   for (auto next = NextToOvertake(slot); next != slot.mailbox.end(); next = NextToOvertake(slot)) {
     Work work = std::move(*next);
     slot.mailbox.erase(next);
@@ -286,6 +306,7 @@ Task<void> AccountTable::LetIn(std::string bare) {
       co_await work.job.run(slot.account);
     }
   }
+  slot.letting_in = false;
 }
 
 std::list<AccountTable::Work>::iterator AccountTable::NextToOvertake(Slot& slot) const {

@@ -107,6 +107,7 @@ class AccountTable {
     bool stale = false;
     bool busy = false;
     bool handling = false;  // and what it is busy with is in no list any more
+    bool letting_in = false;
   };
   struct Hash {
     using is_transparent = void;
@@ -116,6 +117,7 @@ class AccountTable {
   Slot& Obtain(std::string_view bare);
   bool Fresh(const Slot& slot) const;
   Work Waiting(rpc::Held held) const;
+  bool TakesPlace(Slot& slot, rpc::Held& held);
   void Enqueue(Slot& slot, std::list<Work>& lane, Work work);
   void Start(Slot& slot);
   void Stop(Slot& slot);

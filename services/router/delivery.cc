@@ -83,7 +83,7 @@ bool Delivery::MessageNow(Account& account, Held& held) {
       ToEach(account, std::move(held), [](const Session& s) { return s.takes_messages(); });
       break;
     case Outcome::kStore:
-      return false;
+      return offline_.StoreNow(account, held);
     case Outcome::kBounce:
       sender_.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
       break;
@@ -126,8 +126,10 @@ bool Delivery::DivertedBefore(Account& account, Held& held) {
 }
 
 Task<void> Delivery::StoreMessage(Account& account, Held held) {
-  const auto refusal = co_await offline_.Store(account, held);
-  if (refusal) sender_.Bounce(account, std::move(held), *refusal);
+  do {
+    co_await offline_.Room(account);
+    if (held.receipt.severed()) held.envelope->set_repeat(true);
+  } while (!MessageNow(account, held));
 }
 
 void Delivery::Presence(Account& account, Held held) {

@@ -99,6 +99,9 @@ struct Metrics {
                                      "Answers about ended sessions that came too late to act on")),
         diverted_again(registry.Counter("parley_router_diverted_again_total",
                                         "Messages sent again that had gone to other sessions than the one they name")),
+        storing(registry.Gauge("parley_router_storing", "Messages on their way to the offline store")),
+        mailbox_repeats(registry.Counter("parley_router_mailbox_repeats_total",
+                                         "Messages sent again that took the place of those that waited")),
         limits_directed(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_directed"}})),
         limits_resources(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_resources"}})),
@@ -106,6 +109,7 @@ struct Metrics {
         limits_queue_bytes(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_bytes"}})),
         limits_deferred(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_deferred"}})),
+        limits_storing(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_storing"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         limits_settling(
@@ -163,11 +167,14 @@ struct Metrics {
   prometheus::Gauge& deferred;
   prometheus::Counter& standstills;
   prometheus::Counter& diverted_again;
+  prometheus::Gauge& storing;
+  prometheus::Counter& mailbox_repeats;
   prometheus::Counter& limits_directed;
   prometheus::Counter& limits_resources;
   prometheus::Counter& limits_queue;
   prometheus::Counter& limits_queue_bytes;
   prometheus::Counter& limits_deferred;
+  prometheus::Counter& limits_storing;
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;

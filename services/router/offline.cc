@@ -5,9 +5,7 @@
 #include <memory>
 
 #include "libs/base/log.h"
-#include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
-#include "libs/session/queue.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
 
@@ -58,19 +56,6 @@ std::string WithDelay(const std::string& stanza, std::string_view domain, std::i
   return last ? stanza : xmpp::WithChild(stanza, Delay(domain, received_at));
 }
 
-xmpp::StanzaError Refusal(roster::v1::Problem problem) {
-  switch (problem) {
-    case roster::v1::PROBLEM_NO_ACCOUNT:  // RFC 6121 8.5.1
-      return xmpp::ServiceUnavailable();
-    case roster::v1::PROBLEM_TOO_MANY:  // XEP-0160 section 2, step 3
-      return xmpp::ServiceUnavailable("The recipient's queue for offline messages is full");
-    case roster::v1::PROBLEM_INVALID:
-      return xmpp::NotAcceptable();
-    default:
-      return xmpp::ResourceConstraint("Messages cannot be stored at the moment; try later");
-  }
-}
-
 // The acknowledgements of a batch.
 struct Pending {
   std::size_t open = 0;
@@ -88,38 +73,32 @@ struct Pending {
 
 }  // namespace
 
-Offline::Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options)
-    : tasks_(tasks), sender_(sender), rosters_(rosters), batch_(options.offline_batch) {}
+Offline::Offline(Loop& loop, Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options)
+    : tasks_(tasks),
+      sender_(sender),
+      rosters_(rosters),
+      spool_(loop, tasks, sender, rosters, options),
+      batch_(options.offline_batch) {}
 
-Task<std::optional<xmpp::StanzaError>> Offline::Store(Account& account, const Held& held) {
+bool Offline::StoreNow(Account& account, Held& held) {
   const Envelope& message = *held.envelope;
-  if (account.anonymous()) co_return xmpp::ServiceUnavailable();
+  if (account.anonymous()) {
+    sender_.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+    return true;
+  }
   if (message.type() == link::v1::TYPE_CHAT && OnlyChatStates(message)) {
     sender_.metrics().ignored.Increment();
     rpc::NoteOutcome(held.receipt, "ignored");
-    co_return std::nullopt;
+    held = Held();
+    return true;
   }
   account.DoubtNothingStored();
-  roster::v1::Ask ask;
-  auto& store = *ask.mutable_store_offline();
-  store.set_owner(account.bare());
-  store.set_stanza(message.stanza());
-  store.set_received_at(message.received_at() != 0 ? message.received_at() : UnixMilliseconds());
-  // What a session left unacknowledged may have been stored under its own identity, delivered to it, and forgotten.
-  const bool anew = !message.unacknowledged_by().empty();
-  store.set_origin(anew ? session::OriginOfUnacknowledged(message.unacknowledged_by()) : message.origin());
-  store.set_origin_seq(anew ? message.unacknowledged_number() : message.origin_seq());
-  Concern(message, ask);
-  const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
-  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED) co_return Refusal(answer.problem());
-  sender_.metrics().stored.Increment();
-  rpc::NoteOutcome(held.receipt, "stored");
-  if (anew) sender_.metrics().unacknowledged_stored.Increment();
-  co_return std::nullopt;
+  return spool_.Take(account.bare(), held);
 }
 
 Task<bool> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
   if (Session* session = account.WithId(session_id)) session->unflushed = false;
+  co_await Stored(account);
   if (attempt == Attempt::kFirst && account.nothing_stored()) co_return true;
   std::int64_t after = 0;
   while (true) {

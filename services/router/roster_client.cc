@@ -56,7 +56,7 @@ Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask as
     auto answer = co_await AskOnce(owner, ask, std::min(left, options_.roster_timeout));
     insist = insist || MayBeDone(ask, answer);
     if (answer && !(insist && IsOfStore(answer->problem()))) co_return std::move(*answer);
-    if (insist && on_doubt_) co_await on_doubt_(owner);
+    if (insist && on_doubt_) co_await on_doubt_(owner, ask);
     co_await SleepFor(kRetry);
   }
   if (insist) GiveUpDoubt(owner);

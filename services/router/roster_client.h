@@ -67,9 +67,10 @@ class RosterClient final : private rpc::Ring::Owner {
   };
   // PROBLEM_STORE also when no roster service answers in time. A change that may have been made, or that follows from
   // one, is asked for until it is known, at most for router.roster_doubt_timeout: never PROBLEM_IN_DOUBT.
-  // Meanwhile the owner's turn is held, and OnDoubt's hook is called between the tries.
+  // Meanwhile OnDoubt's hook is called between the tries: most asks hold the owner's turn.
   Task<roster::v1::Answer> Ask(std::string owner, roster::v1::Ask ask, Change change = Change::kFirst);
-  void OnDoubt(std::function<Task<void>(std::string owner)> hook) { on_doubt_ = std::move(hook); }
+  using Doubted = std::function<Task<void>(const std::string& owner, const roster::v1::Ask& ask)>;
+  void OnDoubt(Doubted hook) { on_doubt_ = std::move(hook); }
   // Of an account without a roster (anonymous, removed): empty.
   Task<Result<ContactsPtr, roster::v1::Problem>> Get(std::string owner);
   ContactsPtr Cached(const std::string& owner);
@@ -104,7 +105,7 @@ class RosterClient final : private rpc::Ring::Owner {
   Options options_;
   Metrics& metrics_;
   rpc::Ring ring_;
-  std::function<Task<void>(std::string owner)> on_doubt_;
+  Doubted on_doubt_;
   Lru lru_;                                                    // most recently used first
   std::unordered_map<std::string_view, Lru::iterator> cache_;  // keys point into the entries
 };

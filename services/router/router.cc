@@ -27,6 +27,7 @@ Options OptionsOf(const config::Config& config) {
   options.max_parked = router.max_parked;
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
+  options.max_storing = router.max_storing;
   options.roster_timeout = router.roster_timeout;
   options.roster_doubt_timeout = router.roster_doubt_timeout;
   options.delivery_timeout = router.delivery_timeout;
@@ -106,7 +107,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       sender_(edges_, peers_, domains_, metrics_),
       fanout_(sender_),
       pushes_(sender_),
-      offline_(tasks_, sender_, rosters_, options_),
+      offline_(loop, tasks_, sender_, rosters_, options_),
       delivery_(sender_, offline_, options_),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, sender_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
@@ -127,6 +128,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                    sessions_,
                                    store_,
                                    rosters_,
+                                   offline_,
                                    pushes_,
                                    fanout_,
                                    subscriptions_,
@@ -153,7 +155,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       server_(loop, self_, config.router.listen, links_, AdminMethods(operations_), &intake_),
       certificate_gauge_(loop, metrics, config.mtls) {
   accounts_.SetHandler(rules_);
-  rosters_.OnDoubt([this](std::string owner) { return accounts_.LetIn(std::move(owner)); });
+  rosters_.OnDoubt([this](const std::string& owner, const roster::v1::Ask& ask) { return LetIn(owner, ask); });
   redis_.Track([this](const std::string* key) { OnChanged(key); });
   redis_.OnState([this](bool up) {
     log::Info(up ? "redis_up" : "redis_down");
@@ -193,8 +195,15 @@ void Router::ComeBack() {
   server_.Announce(rpc::Standing::kServing);
 }
 
+// Messages are stored beside the account's turn: that may be another's.
+Task<void> Router::LetIn(const std::string& owner, const roster::v1::Ask& ask) {
+  if (ask.has_store_offline() && !offline_.HoldsTurn(owner)) co_return;
+  co_await accounts_.LetIn(owner);
+}
+
 bool Router::Idle() const {
-  return !accounts_.busy() && accounts_.waiting() == 0 && edges_.unacknowledged() == 0 && peers_.unacknowledged() == 0;
+  return !accounts_.busy() && accounts_.waiting() == 0 && offline_.idle() && edges_.unacknowledged() == 0 &&
+         peers_.unacknowledged() == 0;
 }
 
 void Router::Drain(std::function<void()> done) {

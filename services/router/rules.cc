@@ -36,6 +36,8 @@ bool Rules::HandleNow(Account& account, Held& held) {
 
 Task<void> Rules::Handle(Account& account, Held held) {
   if (IsLeft(*held.envelope)) {
+    // Whether it is owed may be another matter once what was left before it is stored.
+    co_await parts_.delivery.Stored(account);
     const bool owed = co_await parts_.unacknowledged.Owed(account, held);
     if (!owed) co_return;
     if (held.envelope->leg() == LEG_INBOUND && InboundNow(account, held)) co_return;

@@ -35,7 +35,7 @@ void Established::OnChild(const xml::Child& child) {
   if (!IsOwn(stanza->client_from)) return stream_.Fail(xmpp::StreamError("invalid-from"));
   stanza->envelope->set_origin_seq(session_->uplink().Number());
   if (session_->uplink().IsTaken(stanza->envelope->origin_seq())) return;
-  if (Answer(*stanza)) return;
+  if (Answer(*stanza)) return session_->Throttle();
   session_->Submit(std::move(stanza->envelope));
 }
 

@@ -150,7 +150,14 @@ void Session::Submit(std::unique_ptr<xmpp::Envelope> stanza) {
   if (context_.tracer.Sample()) [[unlikely]]
     span = StartTrace(envelope);
   uplink_.Send(std::move(stanza), std::move(span));
-  if (!uplink_.ready() && stream_) stream_->Hold(Stream::Pause::kUplink);
+  Throttle();
+}
+
+void Session::Throttle() {
+  if (uplink_.ready() || !stream_) return;
+  stream_->Hold(Stream::Pause::kUplink);
+  // It may only be Redis that does not know yet.
+  if (management_ && state_ == State::kBound) management_->acks().OnHandled();
 }
 
 // It ends when the routers have taken the stanza.

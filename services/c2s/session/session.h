@@ -74,6 +74,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Hear() { heard_ = true; }
   // A stanza of the client, stamped, with its number.
   void Submit(std::unique_ptr<xmpp::Envelope> stanza);
+  // Its client is not read while more of what it sent is under way than may be.
+  void Throttle();
   // A stanza for the client, with its mark: takes both, or says why not.
   rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
                              rpc::Receipt& receipt);

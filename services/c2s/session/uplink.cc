@@ -35,7 +35,21 @@ Uplink::Uplink(Session& session, Context& context)
 
 bool Uplink::full() const {
   const auto& config = context_.config.c2s;
-  return pending_.size() >= config.max_unacknowledged || spreading_ >= config.max_unacknowledged_presences;
+  return pending_.size() >= config.max_unacknowledged || spreading_ >= config.max_unacknowledged_presences ||
+         TooFarAhead();
+}
+
+// Who waited for Redis to come back would stop all conversations with it.
+bool Uplink::TooFarAhead() const {
+  auto* management = session_.management();
+  if (!management) return false;
+  const auto& queue = management->outbound().queue();
+  return !queue.down() && last_ >= queue.stored() + context_.config.c2s.sm_max_unhandled;
+}
+
+void Uplink::CountLimit() {
+  if (!full() || std::exchange(limit_counted_, true)) return;
+  context_.metrics.limits.Add(TooFarAhead() ? "sm_unhandled" : "unacknowledged");
 }
 
 bool Uplink::MayWait() const {
@@ -74,7 +88,7 @@ void Uplink::Forward(rpc::Held held, const Route& route) {
   const auto seq = held.envelope->origin_seq();
   pending_.insert(FirstFrom(seq), Pending{seq, route.path, false});
   ++CountOf(route.path);
-  if (full() && !std::exchange(limit_counted_, true)) context_.metrics.limits.Add("unacknowledged");
+  CountLimit();
   const std::string key(route.key);
   context_.routers.Send(key, std::move(held.envelope), std::move(held.receipt));
   if (congested_ || !context_.routers.congested(key)) return;
@@ -178,6 +192,10 @@ void Uplink::OnWritable() {
   const bool was_ready = ready();
   congested_ = false;
   Changed(was_ready);
+}
+
+void Uplink::OnNoted() {
+  if (ready()) session_.OnUplinkReady();
 }
 
 void Uplink::Changed(bool was_ready) {

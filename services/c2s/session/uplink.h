@@ -46,6 +46,8 @@ class Uplink {
   bool TakeAnswer(std::uint64_t seq, Delivery delivery);
   // The ring has room again, or there is no use in waiting.
   void OnWritable();
+  // Redis may know of more that is handled, or cannot be told.
+  void OnNoted();
   // Sends what neither order nor doubt holds back any more.
   void Pump();
   // This number and what follows wait until it, or a later one that was held, is released. Numbers rise.
@@ -69,6 +71,9 @@ class Uplink {
     bool answered;
   };
   bool full() const;
+  // Beyond what Redis knows to be handled: should we die, another edge takes no more than that for possible repeats.
+  bool TooFarAhead() const;
+  void CountLimit();
   // Doubt may last, and a hold is short; what waits for order is few.
   bool MayWait() const;
   // By order, because it is held, or because the session may not act.

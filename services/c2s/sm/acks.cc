@@ -120,6 +120,7 @@ void Acks::TryAnswer() {
     self.storing_ = false;
     if (!noted) self.overdue_ = true;  // Redis is away: the client keeps what is not noted
     self.Answer();
+    if (noted) self.NoteUnasked();
   };
   queue.StoreHandled(StoredQueue::Close::kOpen, WhileAlive(session_.shared_from_this(), stored));
 }
@@ -147,7 +148,8 @@ void Acks::NoteUnasked() {
   const std::uint64_t stored = session_.management()->outbound().queue().stored();
   const std::uint64_t handled = session_.uplink().handled();
   if (storing_ || handled <= stored) return;
-  if (handled >= stored + context_.config.c2s.sm_store_handled) return Note();
+  const auto& config = context_.config.c2s;
+  if (handled >= stored + std::min(config.sm_store_handled, config.sm_max_unhandled / 2)) return Note();
   if (!noting_.armed()) context_.wheel.Arm(noting_, context_.config.c2s.sm_store_delay);
 }
 
@@ -160,13 +162,14 @@ void Acks::NoteLate(void* self) {
 void Acks::Note() {
   noting_.Cancel();
   storing_ = true;
-  auto noted = [](Session& session, bool) {
+  auto stored = [](Session& session, bool noted) {
     Acks& self = session.management()->acks();
     self.storing_ = false;
     self.TryAnswer();
+    if (noted) self.NoteUnasked();
   };
   session_.management()->outbound().queue().StoreHandled(StoredQueue::Close::kOpen,
-                                                         WhileAlive(session_.shared_from_this(), noted));
+                                                         WhileAlive(session_.shared_from_this(), stored));
 }
 
 }  // namespace parley::c2s

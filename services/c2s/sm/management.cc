@@ -33,8 +33,7 @@ void Management::Expire(void* self) {
 
 void Management::Distrust(const session::QueueContents& contents) {
   if (contents.header.settled()) return;
-  const auto& config = context_.config.c2s;
-  distrusted_ = contents.header.handled() + config.sm_store_handled + config.max_unacknowledged;
+  distrusted_ = contents.header.handled() + context_.config.c2s.sm_max_unhandled;
   answered_.assign(contents.header.answered().begin(), contents.header.answered().end());
   for (const auto& queued : contents.stanzas) {
     if (queued.envelope().answers() > contents.header.handled()) {

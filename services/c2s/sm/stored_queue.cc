@@ -113,7 +113,7 @@ void StoredQueue::AppendNew() {
   const Appending appending{issued_, issued_ - trimmed_ + 1, round_};
   auto appended = [appending, note = std::move(note)](Session& session, const Result<std::uint64_t>& length) {
     QueueOf(session).OnAppended(appending, length);
-    QueueOf(session).noting_.Finish(note, length && *length > 0);
+    QueueOf(session).Finish(note, length && *length > 0);
   };
   context_.metrics.sm_appends.Increment();
   session::Append(context_.redis, key_, elements, handled,
@@ -161,11 +161,16 @@ void StoredQueue::SetHeader(Close close) {
   session::SetHeader(context_.redis, key_, Header(close), Noted());
 }
 
+void StoredQueue::Finish(const Noting::Note& note, bool noted) {
+  noting_.Finish(note, noted);
+  session_.uplink().OnNoted();
+}
+
 std::function<void(Result<Ok>)> StoredQueue::Noted() {
   auto noted = [round = round_, note = noting_.Start(session_.uplink().handled())](Session& session,
                                                                                    const Result<Ok>& done) {
     StoredQueue& self = QueueOf(session);
-    self.noting_.Finish(note, static_cast<bool>(done));
+    self.Finish(note, static_cast<bool>(done));
     if (!done) self.OnFailure(round);
   };
   return WhileAlive(session_.shared_from_this(), std::move(noted));
@@ -202,6 +207,7 @@ void StoredQueue::Suspend() {
   outbound_.WriteOut();
   CallWaiting();
   Note();
+  session_.uplink().OnNoted();
   if (!context_.redis.up()) return;
   auto again = [](Session& session) { QueueOf(session).OnRedisUp(); };
   retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
@@ -285,8 +291,11 @@ void StoredQueue::Ready() {
   Trim();
   AppendNew();
   outbound_.WriteOut();
+  // What was handled while Redis was away nobody may have noted.
+  if (session_.uplink().handled() > stored()) outdated_ = true;
   if (outdated_ || !noting_.empty()) Plan();
   if (logged_ == unacked_.last()) CallWaiting();
+  session_.uplink().OnNoted();
 }
 
 // Whoever waits for a session that lives is told when the router has said whose it is.

@@ -97,6 +97,7 @@ class StoredQueue {
   void Trim();
   void Note();
   void SetHeader(Close close);
+  void Finish(const Noting::Note& note, bool noted);
   // For a command that sets the header.
   std::function<void(Result<Ok>)> Noted();
   // Something that was sent to Redis in this round failed: it may be done or not.

@@ -48,6 +48,8 @@ Task<IqAnswer> RosterRequest::Get() {
   const auto query = iq_.Payload();
   const auto known = query ? query->attr("ver") : std::nullopt;
   const std::string owner = iq_.account.bare();
+  // What is on its way to the store may get there before or after the service looks.
+  const bool storing = deps_.offline.storing(owner);
   const bool cached = deps_.rosters.Cached(owner) != nullptr;
   roster::v1::Ask ask;
   ask.mutable_get_roster()->set_owner(owner);
@@ -59,7 +61,7 @@ Task<IqAnswer> RosterRequest::Get() {
   const bool none = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !none) co_return ToStanzaError(answer.problem());
   const auto& roster = answer.roster();
-  if (roster.nothing_stored()) iq_.account.NoteNothingStored();
+  if (roster.nothing_stored() && !storing) iq_.account.NoteNothingStored();
   co_await BecomeInterested();
   const bool known_well = roster.unchanged() || roster.incremental();
   // COMPAT: a roster service of the previous release does not look at with_items.

@@ -34,8 +34,8 @@ class MemoryRoster final : public rpc::LinkHandler {
   void BreakAfter(int asks) { until_broken_ = asks; }
   // So many asks are done, but answered as if PostgreSQL had ended while it committed.
   void DoubtNext(int asks) { doubted_ = asks; }
-  // Asks are kept until told otherwise.
-  void SetHolding(bool holding);
+  // Asks are kept until told otherwise; all, or those of one kind.
+  void SetHolding(bool holding, const std::string& kind = {});
   std::size_t held() const { return held_.size(); }
   void SetOfflineQuota(std::size_t messages) { quota_ = messages; }
 
@@ -96,6 +96,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   std::string last_ask_;  // of those: its repeat gets the answer that it would have had
   std::string last_answer_;
   bool holding_ = false;
+  std::string holding_kind_;
   std::vector<std::pair<std::string, Respond>> held_;
   rpc::Server server_;
 };

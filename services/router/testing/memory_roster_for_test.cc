@@ -42,6 +42,10 @@ xmpp::Subscription Mirror(xmpp::Subscription subscription) {
   return subscription;
 }
 
+std::string NameOf(const roster::v1::Ask& ask) {
+  return ask.GetDescriptor()->FindFieldByNumber(ask.ask_case())->name();
+}
+
 }  // namespace
 
 MemoryRoster::MemoryRoster(Loop& loop, const std::string& listen)
@@ -89,18 +93,20 @@ std::size_t MemoryRoster::offline_count(const std::string& owner) const {
 
 std::vector<std::string> MemoryRoster::TakeAsked() { return std::exchange(asked_, {}); }
 
-void MemoryRoster::SetHolding(bool holding) {
+void MemoryRoster::SetHolding(bool holding, const std::string& kind) {
   holding_ = holding;
+  holding_kind_ = kind;
   for (auto& [body, respond] : std::exchange(held_, {})) Take(body, respond);
 }
 
 void MemoryRoster::OnRequest(rpc::Link&, const std::string& body, Respond respond) { Take(body, std::move(respond)); }
 
 void MemoryRoster::Take(const std::string& body, Respond respond) {
-  if (holding_) return held_.emplace_back(body, std::move(respond)), void();
   roster::v1::Ask ask;
   if (!ask.ParseFromString(body)) return respond(Error("not an ask"));
-  asked_.push_back(ask.GetDescriptor()->FindFieldByNumber(ask.ask_case())->name());
+  asked_.push_back(NameOf(ask));
+  const bool held = holding_ && (holding_kind_.empty() || holding_kind_ == NameOf(ask));
+  if (held) return held_.emplace_back(body, std::move(respond)), void();
   if (body == last_ask_ && !broken_) return respond(last_answer_);
   const std::string answer = Handle(ask).SerializeAsString();
   if (doubted_ == 0) return respond(answer);

@@ -1,0 +1,173 @@
+// Messages on their way into a store that is slow.
+#include "services/router/testing/cluster.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using testing::Attr;
+using testing::Client;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr char kGetRoster[] = "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>";
+constexpr char kJuliet[] = "juliet@home.example";
+constexpr char kBenvolio[] = "benvolio@home.example";
+
+class OfflineSpoolTest : public testing::ClusterTest {
+ protected:
+  void SetUp() override {
+    ClusterTest::SetUp();
+    roster_->SetOfflineQuota(10000);
+  }
+  // Nothing is asked twice for want of an answer.
+  void Begin(std::vector<std::string> settings = {}) {
+    settings.emplace_back("router.roster_timeout=60s");
+    Configure(1, std::move(settings));
+  }
+  void Chat(Client& from, int number, const std::string& to = kJuliet) {
+    from.Send("<message type='chat' to='" + to + "' id='" + std::to_string(number) + "'><body>x</body></message>");
+  }
+  void SlowStore() { roster_->SetHolding(true, "store_offline"); }
+  void QuickStore() { roster_->SetHolding(false); }
+  // All that the store was given until now, in one go; until `done`. How often.
+  int CommitUntil(const std::function<bool()>& done) {
+    const auto given = [&] { return roster_->held() > 0 && Metric("parley_router_storing") == roster_->held(); };
+    int commits = 0;
+    while (true) {
+      RunUntil([&] { return done() || given(); });
+      if (done()) return commits;
+      QuickStore();
+      SlowStore();
+      ++commits;
+    }
+  }
+  static std::vector<std::string> Ids(const std::vector<std::string>& stanzas) {
+    std::vector<std::string> ids;
+    for (const auto& stanza : stanzas) {
+      if (stanza.starts_with("<message")) ids.push_back(Attr(stanza, "id"));
+    }
+    return ids;
+  }
+  static std::vector<std::string> Numbers(int from, int to) {
+    std::vector<std::string> numbers;
+    for (int i = from; i < to; ++i) numbers.push_back(std::to_string(i));
+    return numbers;
+  }
+};
+
+TEST_F(OfflineSpoolTest, ABindWaitsForFewCommitsBehindHundredsOfMessages) {
+  Begin();
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  for (int i = 0; i < 500; ++i) Chat(romeo, i);
+  Client& juliet = edge().Bind(kJuliet, "balcony");
+  EXPECT_LE(CommitUntil([&] { return edge().answered(juliet); }), 12);
+  EXPECT_EQ(juliet.jid(), "juliet@home.example/balcony");
+  juliet.Send("<presence/>");
+  QuickStore();
+  EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 500));
+}
+
+TEST_F(OfflineSpoolTest, ABindDoesNotWaitForWhatIsOnItsWay) {
+  Begin();
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  for (int i = 0; i < 10; ++i) Chat(romeo, i);
+  RunUntil([&] { return roster_->held() > 0; });
+  Client& juliet = Login("juliet@home.example/balcony");
+  EXPECT_EQ(roster_->offline_count(kJuliet), 0u);
+  juliet.Send("<presence/>");
+  for (int i = 10; i < 20; ++i) Chat(romeo, i);
+  RunUntil([&] { return Metric("parley_router_mailbox") > 0; });
+  EXPECT_THAT(Ids(juliet.received()), IsEmpty());
+  QuickStore();
+  EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 20));
+  EXPECT_EQ(roster_->offline_count(kJuliet), 0u);
+}
+
+// As after a fault of the link: its sender has sent all of it again.
+TEST_F(OfflineSpoolTest, WhatIsSentAgainTakesThePlaceOfWhatWaits) {
+  Begin();
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  Chat(romeo, 0);
+  RunUntil([&] { return roster_->held() == 1; });
+  std::vector<rpc::Envelope> sent;
+  for (int i = 1; i < 20; ++i) {
+    Chat(romeo, i);
+    sent.push_back(edge().last());
+  }
+  RunUntil([&] { return Metric("parley_router_mailbox") >= 18; });
+  for (int times = 1; times <= 3; ++times) {
+    edge().Disconnect();
+    RunUntil([&] { return !HasEdge("c2s-1"); });
+    edge().Reconnect();
+    RunUntil([&] { return HasEdge("c2s-1"); });
+    for (const auto& envelope : sent) edge().SendAgain(std::make_unique<rpc::Envelope>(envelope));
+    RunUntil([&] { return Metric("parley_router_mailbox_repeats_total") >= 18 * times; });
+  }
+  roster_->TakeAsked();
+  QuickStore();
+  Settle();
+  EXPECT_EQ(roster_->offline_count(kJuliet), 20u);
+  // Each once, and the one that was not waiting in the mailbox any more.
+  EXPECT_LE(roster_->TakeAsked().size(), 24u);
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send("<presence/>");
+  EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 20));
+}
+
+TEST_F(OfflineSpoolTest, NoMoreThanTheLimitIsAskedForAtATime) {
+  Begin({"router.offline_batch=4", "router.max_storing=6"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  for (int i = 0; i < 20; ++i) Chat(romeo, i);
+  for (int i = 0; i < 20; ++i) Chat(romeo, i, kBenvolio);
+  const auto stored = [&] {
+    EXPECT_LE(roster_->held(), 6u);
+    return roster_->offline_count(kJuliet) == 20 && roster_->offline_count(kBenvolio) == 20;
+  };
+  EXPECT_GE(CommitUntil(stored), 40 / 6);
+  EXPECT_GT(Metric("parley_router_limits_total{limit=\"max_storing\"}"), 0);
+  QuickStore();
+  Settle();
+  EXPECT_EQ(Metric("parley_router_storing"), 0);
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send("<presence/>");
+  EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 20));
+}
+
+TEST_F(OfflineSpoolTest, MoreThanMayWaitForOneAccountIsRefused) {
+  Begin({"router.max_mailbox=10"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  Chat(romeo, 0);
+  RunUntil([&] { return roster_->held() == 1; });
+  for (int i = 1; i <= 12; ++i) Chat(romeo, i);
+  RunUntil([&] { return !romeo.received().empty(); });
+  EXPECT_THAT(romeo.received(), ElementsAre(AllOf(HasSubstr("id='12'"), HasSubstr("resource-constraint"))));
+  QuickStore();
+  Settle();
+  EXPECT_EQ(roster_->offline_count(kJuliet), 12u);
+}
+
+// The service may have looked before the message was there.
+TEST_F(OfflineSpoolTest, ThatNothingIsStoredIsNotBelievedWhileSomethingIsOnItsWay) {
+  Begin();
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  Chat(romeo, 1);
+  RunUntil([&] { return roster_->held() == 1; });
+  Client& juliet = Login("juliet@home.example/balcony");
+  juliet.Send(kGetRoster);
+  RunUntil([&] { return !juliet.received().empty(); });
+  QuickStore();
+  Settle();
+  juliet.Send("<presence/>");
+  EXPECT_THAT(Ids(Received(juliet)), ElementsAre("1"));
+}
+
+}  // namespace
+}  // namespace parley::router
