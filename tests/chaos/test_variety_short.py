@@ -25,7 +25,7 @@ def running(tmp_path):
 
 async def test_services_that_fail_break_nothing(running):
     async with running(seed=1) as run:
-        for kind, service in (("kill", "c2s"), ("stop", "roster"), ("drain", "router")):
+        for kind, service in (("kill", "c2s"), ("stop", "roster"), ("drain", "router"), ("stop", "router")):
             await run.round(kind, service)
     assert run.stage.counts["messages"] > 200
     assert run.stage.counts["subscription steps"] > 10
