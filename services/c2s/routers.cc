@@ -199,7 +199,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   const session::Mark mark = session::MarkOf(*envelope);
   // A router may have answered in place of a client whose answer was on its way.
   const bool doubtful = envelope->repeat() || (IsAnswer(*envelope) && envelope->answers() == 0);
-  if (mark.origin != 0 && doubtful && repeats_.Seen(mark.origin, session->id(), mark.seq, now)) {
+  if (mark.origin != 0 && doubtful && Seen(*session, *envelope, mark, now)) {
     metrics_.repeats_dropped.Increment();
     rpc::NoteOutcome(receipt, "repeat");
     return;
@@ -212,6 +212,14 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
   receipt.Refuse(refusal);
+}
+
+// What comes from the offline store may be older than all that came from its sender since; and it is deleted there once
+// we have taken it.
+bool Routers::Seen(const Session& session, const rpc::Envelope& envelope, session::Mark mark,
+                   Repeats::Clock::time_point now) {
+  return envelope.kept() ? repeats_.SeenItself(mark.origin, session.id(), mark.seq, now)
+                         : repeats_.Seen(mark.origin, session.id(), mark.seq, now);
 }
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {

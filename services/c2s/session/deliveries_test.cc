@@ -39,6 +39,27 @@ TEST_F(SessionTest, DropsRepeats) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 6; }));
 }
 
+// Once taken it is deleted there: what is only older than the latest is no repeat.
+TEST_F(SessionTest, TakesWhatWasStoredLongBefore) {
+  Client client(edge_.port());
+  client.Start();
+  const auto numbered = [](std::uint64_t seq, bool kept) {
+    return [=](Envelope& envelope) {
+      envelope.set_origin("another");
+      envelope.set_origin_seq(seq);
+      envelope.set_repeat(true);
+      envelope.set_kept(kept);
+    };
+  };
+  const std::string session = SessionId();
+  Deliver(session, "<message id='live'/>", numbered(1000, false));
+  Deliver(session, "<message id='stored'/>", numbered(3, true));
+  Deliver(session, "<message id='live-again'/>", numbered(1000, true));
+  Deliver(session, "<message id='late'/>", numbered(4, false));
+  Deliver(session, "<message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"), "<message id='live'/><message id='stored'/><message id='end'/>");
+}
+
 TEST_F(SessionTest, TakesOneAnswerToEachStanza) {
   edge_.OnLoop([this] { edge_.router().hold = true; });
   Client client(edge_.port());
