@@ -32,6 +32,14 @@ bool WorthKeeping(const rpc::Envelope& envelope) {
   return envelope.kind() == link::v1::KIND_CONTROL || envelope.kind() == link::v1::KIND_PRESENCE;
 }
 
+// What was stored may be older than all that came from its sender since, and new all the same; and once we have taken
+// it, it is deleted. So each stretch of its sender's numbers is an origin of its own: of these all are known exactly.
+session::Mark MarkOfKept(session::Mark mark) {
+  if (mark.origin == 0) return mark;
+  const std::uint64_t stretch = mark.seq / Repeats::kLatest + 1;
+  return {mark.origin ^ (stretch * 0x9e3779b97f4a7c15), mark.seq};
+}
+
 }  // namespace
 
 Routers::Routers(Loop& loop, rpc::Self self, const Options& options, SessionTable& sessions, Metrics& metrics,
@@ -199,7 +207,9 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   const session::Mark mark = session::MarkOf(*envelope);
   // A router may have answered in place of a client whose answer was on its way.
   const bool doubtful = envelope->repeat() || (IsAnswer(*envelope) && envelope->answers() == 0);
-  if (mark.origin != 0 && doubtful && Seen(*session, *envelope, mark, now)) {
+  const bool kept = envelope->kept();
+  const session::Mark known = kept ? MarkOfKept(mark) : mark;
+  if (mark.origin != 0 && doubtful && repeats_.Seen(known.origin, session->id(), known.seq, now)) {
     metrics_.repeats_dropped.Increment();
     rpc::NoteOutcome(receipt, "repeat");
     return;
@@ -208,18 +218,11 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   const auto refusal = session->Deliver(envelope, mark, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
     Remember(*session, mark);
+    if (kept) Remember(*session, known);
     return rpc::Recycle(std::move(envelope));  // a queue may have taken it
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
   receipt.Refuse(refusal);
-}
-
-// What comes from the offline store may be older than all that came from its sender since; and it is deleted there once
-// we have taken it.
-bool Routers::Seen(const Session& session, const rpc::Envelope& envelope, session::Mark mark,
-                   Repeats::Clock::time_point now) {
-  return envelope.kept() ? repeats_.SeenItself(mark.origin, session.id(), mark.seq, now)
-                         : repeats_.Seen(mark.origin, session.id(), mark.seq, now);
 }
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {
@@ -227,7 +230,11 @@ void Routers::Remember(const Session& session, const session::QueueContents& con
     const auto kept = repeats_.NoteUpTo(seen.origin(), session.id(), seen.seq(), CoarseNow());
     if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
   }
-  for (const auto& queued : contents.stanzas) Remember(session, session::MarkOf(queued.envelope()));
+  for (const auto& queued : contents.stanzas) {
+    const session::Mark mark = session::MarkOf(queued.envelope());
+    Remember(session, mark);
+    if (queued.envelope().kept()) Remember(session, MarkOfKept(mark));
+  }
 }
 
 void Routers::Remember(const Session& session, session::Mark mark) {

@@ -59,7 +59,6 @@ class Routers final : private rpc::Ring::Owner {
   std::size_t unacknowledged() const;
 
  private:
-  bool Seen(const Session& session, const rpc::Envelope& envelope, session::Mark mark, Repeats::Clock::time_point now);
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;
   void OnRequest(rpc::Link& link, const std::string& body, rpc::LinkHandler::Respond respond) override;
   void OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) override;

@@ -90,13 +90,14 @@ void AccountTable::Post(std::string_view bare, rpc::Held held) {
 bool AccountTable::TakesPlace(Slot& slot, rpc::Held& held) {
   if (held.envelope->kind() != link::v1::KIND_MESSAGE || !held.envelope->repeat()) return false;
   const std::uint64_t identity = IdentityOf(*held.envelope);
+  if (identity == 0) return false;
   const auto same = [identity](const Work& work) {
     const auto* waiting = work.held.envelope.get();
     return waiting && waiting->kind() == link::v1::KIND_MESSAGE && work.held.receipt.severed() &&
            IdentityOf(*waiting) == identity;
   };
   const auto place = std::find_if(slot.mailbox.begin(), slot.mailbox.end(), same);
-  if (identity == 0 || place == slot.mailbox.end()) return false;
+  if (place == slot.mailbox.end()) return false;
   metrics_.mailbox_repeats.Increment();
   place->held = std::move(held);
   return true;

@@ -59,7 +59,10 @@ void OfflineSpool::Store(const std::string& owner, Held& message) {
 }
 
 Task<void> OfflineSpool::Ask(std::string owner, Held& message) {
-  const auto answer = co_await rosters_.Ask(owner, AskOf(owner, *message.envelope));
+  const auto abandoned = [&message] { return message.receipt.severed(); };
+  const auto answer =
+      co_await rosters_.Ask(owner, AskOf(owner, *message.envelope), RosterClient::Change::kFirst, abandoned);
+  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && abandoned()) co_return;  // sent again to another router
   Settle(std::move(message), answer.problem());
 }
 
@@ -92,9 +95,10 @@ bool OfflineSpool::HoldsTurn(const std::string& owner) const {
 void OfflineSpool::OnAnswered(const std::string& owner) {
   sender_.metrics().storing.Set(static_cast<double>(--asked_));
   const auto round = rounds_.at(owner);
-  if (--round->unanswered > 0) return;
-  rounds_.erase(owner);
-  if (round->waiting) Wake(std::move(round->waiting));
+  if (--round->unanswered == 0) {
+    rounds_.erase(owner);
+    if (round->waiting) Wake(std::move(round->waiting));
+  }
   // Who is woken may have nothing to store any more; while others are asked for, they wake the next.
   for (std::size_t room = asked_ == 0 ? waiting_.size() : max_asked_ - asked_; room > 0 && !waiting_.empty(); --room) {
     Wake(std::move(waiting_.front()));

@@ -121,8 +121,14 @@ Task<void> Presence::Flush(Account& account, std::string id, Offline::Attempt at
   parts_.tasks.Spawn("flush_later", FlushLater(account.bare(), std::move(id)));
 }
 
+Task<void> Presence::StoreMayBeBack() {
+  do {
+    co_await SleepFor(kStoreAway);
+  } while (!parts_.rosters.available());
+}
+
 Task<void> Presence::FlushLater(std::string bare, std::string id) {
-  co_await SleepFor(kStoreAway);
+  co_await StoreMayBeBack();
   AccountTable::Job job;
   job.run = [this, id](Account& account) {
     to_flush_.erase(id);
@@ -134,7 +140,7 @@ Task<void> Presence::FlushLater(std::string bare, std::string id) {
 
 // The roster service was away. The session can be reached already; contacts hear of it when the service is back.
 Task<void> Presence::IntroduceLater(std::string bare, std::string id, bool initial, Origin origin, Receipt receipt) {
-  co_await SleepFor(kStoreAway);
+  co_await StoreMayBeBack();
   AccountTable::Job job;
   job.run = [this, id, initial, origin, receipt](Account& a) { return Introduce(a, id, initial, origin, receipt); };
   parts_.accounts.Post(bare, std::move(job));

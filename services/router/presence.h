@@ -54,6 +54,7 @@ class Presence {
   Task<void> IntroduceLater(std::string bare, std::string session, bool initial, Origin origin, Receipt receipt);
   // What was stored for it, now or when the roster service is back.
   Task<void> Flush(Account& account, std::string session, Offline::Attempt attempt);
+  Task<void> StoreMayBeBack();
   Task<void> FlushLater(std::string bare, std::string session);
   Task<void> DeliverPending(Account& account, std::string session, Receipt receipt);
   Task<bool> Remember(Account& account, const Envelope& presence);

@@ -45,7 +45,8 @@ RosterClient::RosterClient(Loop& loop, const rpc::Self& self, rpc::Ring::Options
                            Metrics& metrics)
     : options_(options), metrics_(metrics), ring_(loop, self, std::move(ring), *this) {}
 
-Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask ask, Change change) {
+Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask ask, Change change,
+                                           std::function<bool()> abandoned) {
   const auto start = Clock::now();
   bool insist = change == Change::kFollows;
   // Another instance takes over when one dies: asks can be repeated.
@@ -56,6 +57,7 @@ Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask as
     auto answer = co_await AskOnce(owner, ask, std::min(left, options_.roster_timeout));
     insist = insist || MayBeDone(ask, answer);
     if (answer && !(insist && IsOfStore(answer->problem()))) co_return std::move(*answer);
+    if (abandoned && abandoned()) co_return Unanswered();
     if (insist && on_doubt_) co_await on_doubt_(owner, ask);
     co_await SleepFor(kRetry);
   }

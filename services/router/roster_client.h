@@ -68,7 +68,9 @@ class RosterClient final : private rpc::Ring::Owner {
   // PROBLEM_STORE also when no roster service answers in time. A change that may have been made, or that follows from
   // one, is asked for until it is known, at most for router.roster_doubt_timeout: never PROBLEM_IN_DOUBT.
   // Meanwhile OnDoubt's hook is called between the tries: most asks hold the owner's turn.
-  Task<roster::v1::Answer> Ask(std::string owner, roster::v1::Ask ask, Change change = Change::kFirst);
+  // `abandoned`: may be null; whether nobody waits for it any more. Then it is not asked again.
+  Task<roster::v1::Answer> Ask(std::string owner, roster::v1::Ask ask, Change change = Change::kFirst,
+                               std::function<bool()> abandoned = nullptr);
   using Doubted = std::function<Task<void>(const std::string& owner, const roster::v1::Ask& ask)>;
   void OnDoubt(Doubted hook) { on_doubt_ = std::move(hook); }
   // Of an account without a roster (anonymous, removed): empty.

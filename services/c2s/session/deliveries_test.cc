@@ -54,10 +54,14 @@ TEST_F(SessionTest, TakesWhatWasStoredLongBefore) {
   const std::string session = SessionId();
   Deliver(session, "<message id='live'/>", numbered(1000, false));
   Deliver(session, "<message id='stored'/>", numbered(3, true));
-  Deliver(session, "<message id='live-again'/>", numbered(1000, true));
+  Deliver(session, "<message id='stored'/>", numbered(500, true));
+  Deliver(session, "<message id='stored-again'/>", numbered(3, true));
+  Deliver(session, "<message id='stored-again-live'/>", numbered(500, false));
+  Deliver(session, "<message id='live-again'/>", numbered(1000, false));
   Deliver(session, "<message id='late'/>", numbered(4, false));
   Deliver(session, "<message id='end'/>");
-  EXPECT_EQ(client.Until("<message id='end'/>"), "<message id='live'/><message id='stored'/><message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"),
+            "<message id='live'/><message id='stored'/><message id='stored'/><message id='end'/>");
 }
 
 TEST_F(SessionTest, TakesOneAnswerToEachStanza) {

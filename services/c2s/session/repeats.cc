@@ -1,6 +1,5 @@
 #include "services/c2s/session/repeats.h"
 
-#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -8,38 +7,25 @@ namespace parley::c2s {
 
 bool Repeats::Numbers::Has(std::uint64_t seq) const {
   if (seq > highest) return false;
-  return seq <= all_up_to || highest - seq >= kLatest || HasItself(seq);
-}
-
-bool Repeats::Numbers::HasItself(std::uint64_t seq) const {
-  return seq <= highest && highest - seq < kLatest && latest[highest - seq];
+  return highest - seq >= kLatest || (latest >> (highest - seq) & 1) != 0;
 }
 
 void Repeats::Numbers::Add(std::uint64_t seq) {
   if (seq > highest) {
-    latest <<= std::min(seq - highest, kLatest);
+    latest = seq - highest < kLatest ? latest << (seq - highest) : 0;
     highest = seq;
   }
-  if (highest - seq < kLatest) latest.set(highest - seq);
+  if (highest - seq < kLatest) latest |= std::uint64_t{1} << (highest - seq);
 }
 
-template <class Test>
-bool Repeats::Any(std::uint64_t origin, std::string_view session, Clock::time_point now, Test test) {
+bool Repeats::Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
   Age(now);
   const Key key = KeyFor(origin, session);
   for (const auto* generation : {&young_, &old_}) {
     const auto found = generation->find(key);
-    if (found != generation->end() && test(found->second)) return true;
+    if (found != generation->end() && found->second.Has(seq)) return true;
   }
   return false;
-}
-
-bool Repeats::Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
-  return Any(origin, session, now, [seq](const Numbers& numbers) { return numbers.Has(seq); });
-}
-
-bool Repeats::SeenItself(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
-  return Any(origin, session, now, [seq](const Numbers& numbers) { return numbers.HasItself(seq); });
 }
 
 Repeats::Kept Repeats::Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
@@ -53,7 +39,7 @@ Repeats::Kept Repeats::NoteUpTo(std::uint64_t origin, std::string_view session, 
   const Kept kept = Age(now);
   auto& numbers = young_[KeyFor(origin, session)];
   numbers.Add(seq);
-  numbers.all_up_to = std::max(numbers.all_up_to, seq);
+  if (numbers.highest == seq) numbers.latest = ~std::uint64_t{0};
   return kept;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <bitset>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <chrono>
 #include <cstddef>
@@ -15,15 +14,13 @@ namespace parley::c2s {
 class Repeats {
  public:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::uint64_t kLatest = 64;  // so many numbers are known exactly
   Repeats(std::size_t max_entries, Clock::duration period) : max_entries_(max_entries / 2), period_(period) {}
 
   // True: this one was noted before, or it is far older than the latest: numbers of one origin come to one session in
   // rising order, but one that was refused by the session's former edge may come behind the next.
   // `origin` and `seq`: session::MarkOf.
   bool Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
-  // True: this one was noted by itself. For what may be far older than the latest and new all the same, as it was
-  // stored.
-  bool SeenItself(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
   // kShorter: for want of room, older ones are forgotten before the period is over.
   enum class Kept { kAll, kShorter };
   Kept Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
@@ -42,20 +39,13 @@ class Repeats {
     using is_avalanching = void;  // both are hashes already
     std::size_t operator()(const Key& key) const { return key.origin ^ (key.session * 0x9e3779b97f4a7c15ull); }
   };
-  // More than are delivered from the offline store at a time (router.offline_batch): a batch that is cut short comes
-  // again.
-  static constexpr std::uint64_t kLatest = 128;
   struct Numbers {
     bool Has(std::uint64_t seq) const;
-    bool HasItself(std::uint64_t seq) const;
     void Add(std::uint64_t seq);
     std::uint64_t highest = 0;
-    std::uint64_t all_up_to = 0;
-    std::bitset<kLatest> latest;  // bit n: highest - n
+    std::uint64_t latest = 0;  // bit n: highest - n
   };
   using Generation = boost::unordered_flat_map<Key, Numbers, Hash>;
-  template <class Test>
-  bool Any(std::uint64_t origin, std::string_view session, Clock::time_point now, Test test);
   static Key KeyFor(std::uint64_t origin, std::string_view session);
   Kept Age(Clock::time_point now);
 

@@ -24,30 +24,16 @@ TEST(RepeatsTest, KnowsWhatCameBefore) {
 TEST(RepeatsTest, WhatComesBehindALaterOneIsNoRepeat) {
   Repeats repeats(100, seconds(60));
   const auto now = Repeats::Clock::now();
-  repeats.Note(1, "x", 170, now);
-  EXPECT_FALSE(repeats.Seen(1, "x", 169, now));
-  EXPECT_FALSE(repeats.Seen(1, "x", 43, now));
-  EXPECT_TRUE(repeats.Seen(1, "x", 42, now));
-  repeats.Note(1, "x", 169, now);
-  EXPECT_TRUE(repeats.Seen(1, "x", 169, now));
-  EXPECT_TRUE(repeats.Seen(1, "x", 170, now));
-  repeats.Note(1, "x", 172, now);
-  EXPECT_TRUE(repeats.Seen(1, "x", 170, now));
-  EXPECT_FALSE(repeats.Seen(1, "x", 171, now));
-  repeats.Note(1, "x", 1000, now);
-  EXPECT_FALSE(repeats.Seen(1, "x", 999, now));
-}
-
-TEST(RepeatsTest, WhatIsOnlyOlderWasNotSeenItself) {
-  Repeats repeats(100, seconds(60));
-  const auto now = Repeats::Clock::now();
-  repeats.NoteUpTo(1, "x", 160, now);
-  repeats.Note(1, "x", 170, now);
-  EXPECT_TRUE(repeats.SeenItself(1, "x", 170, now));
-  EXPECT_TRUE(repeats.SeenItself(1, "x", 160, now));
-  EXPECT_FALSE(repeats.SeenItself(1, "x", 159, now));
-  EXPECT_FALSE(repeats.SeenItself(1, "x", 1, now));
-  EXPECT_FALSE(repeats.SeenItself(1, "x", 171, now));
+  repeats.Note(1, "x", 70, now);
+  EXPECT_FALSE(repeats.Seen(1, "x", 69, now));
+  EXPECT_FALSE(repeats.Seen(1, "x", 7, now));
+  EXPECT_TRUE(repeats.Seen(1, "x", 6, now));
+  repeats.Note(1, "x", 69, now);
+  EXPECT_TRUE(repeats.Seen(1, "x", 69, now));
+  EXPECT_TRUE(repeats.Seen(1, "x", 70, now));
+  repeats.Note(1, "x", 72, now);
+  EXPECT_TRUE(repeats.Seen(1, "x", 70, now));
+  EXPECT_FALSE(repeats.Seen(1, "x", 71, now));
 }
 
 TEST(RepeatsTest, KnowsAllThatWasAcknowledged) {

@@ -44,7 +44,7 @@ bool Uplink::TooFarAhead() const {
   auto* management = session_.management();
   if (!management) return false;
   const auto& queue = management->outbound().queue();
-  return !queue.down() && last_ >= queue.stored() + context_.config.c2s.sm_max_unhandled;
+  return !queue.down() && !queue.lost() && last_ >= queue.stored() + context_.config.c2s.sm_max_unhandled;
 }
 
 void Uplink::CountLimit() {
