@@ -426,8 +426,7 @@ const std::vector<Row<Config>>& Rows() {
       ROW(roster.write_batch, Number(1, 10'000), "Offline messages written in one transaction."),
       ROW(roster.repeat_memory, Duration(seconds(1), hours(24)),
           "How long delivered offline messages and changes of rosters are remembered, so that a late repeat of one is "
-          "not "
-          "stored or done again."),
+          "not stored or done again."),
       ROW(roster.drain_timeout, Duration(milliseconds(0), hours(1)), "Longest time from SIGTERM to the end."),
   };
   return kRows;

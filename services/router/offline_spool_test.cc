@@ -1,15 +1,19 @@
 // Messages on their way into a store that is slow.
 #include "services/router/testing/cluster.h"
+#include "services/router/testing/numbered.h"
 
 namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
 using testing::Attr;
+using testing::Chat;
 using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::Ids;
 using ::testing::IsEmpty;
+using testing::Numbers;
 
 constexpr char kGetRoster[] = "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>";
 constexpr char kJuliet[] = "juliet@home.example";
@@ -26,9 +30,6 @@ class OfflineSpoolTest : public testing::ClusterTest {
     settings.emplace_back("router.roster_timeout=60s");
     Configure(1, std::move(settings));
   }
-  void Chat(Client& from, int number, const std::string& to = kJuliet) {
-    from.Send("<message type='chat' to='" + to + "' id='" + std::to_string(number) + "'><body>x</body></message>");
-  }
   void SlowStore() { roster_->SetHolding(true, "store_offline"); }
   void QuickStore() { roster_->SetHolding(false); }
   // All that the store was given until now, in one go; until `done`. How often.
@@ -42,18 +43,6 @@ class OfflineSpoolTest : public testing::ClusterTest {
       SlowStore();
       ++commits;
     }
-  }
-  static std::vector<std::string> Ids(const std::vector<std::string>& stanzas) {
-    std::vector<std::string> ids;
-    for (const auto& stanza : stanzas) {
-      if (stanza.starts_with("<message")) ids.push_back(Attr(stanza, "id"));
-    }
-    return ids;
-  }
-  static std::vector<std::string> Numbers(int from, int to) {
-    std::vector<std::string> numbers;
-    for (int i = from; i < to; ++i) numbers.push_back(std::to_string(i));
-    return numbers;
   }
 };
 

@@ -1,39 +1,28 @@
 #include <algorithm>
 
 #include "services/router/testing/cluster.h"
+#include "services/router/testing/numbered.h"
 
 namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
 using testing::Attr;
+using testing::Chat;
 using testing::Client;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::Ids;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using testing::Numbers;
 using ::testing::SizeIs;
 
 constexpr char kGetRoster[] = "<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>";
 
 class OfflineTest : public testing::ClusterTest {
  protected:
-  void Chat(Client& from, int number, const std::string& to = "juliet@home.example") {
-    from.Send("<message type='chat' to='" + to + "' id='" + std::to_string(number) + "'><body>x</body></message>");
-  }
-  static std::vector<std::string> Ids(const std::vector<std::string>& stanzas) {
-    std::vector<std::string> ids;
-    for (const auto& stanza : stanzas) {
-      if (stanza.starts_with("<message")) ids.push_back(Attr(stanza, "id"));
-    }
-    return ids;
-  }
-  static std::vector<std::string> Numbers(int from, int to) {
-    std::vector<std::string> numbers;
-    for (int i = from; i < to; ++i) numbers.push_back(std::to_string(i));
-    return numbers;
-  }
   // How often routers have looked for stored messages.
   long Looked() {
     const auto asked = roster_->TakeAsked();

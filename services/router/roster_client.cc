@@ -24,7 +24,7 @@ bool IsOfStore(roster::v1::Problem problem) {
   return problem == roster::v1::PROBLEM_STORE || problem == roster::v1::PROBLEM_IN_DOUBT;
 }
 
-// What is done again at no other's expense needs no certainty.
+// Asks that only read, or delete what is known to be delivered, may simply fail.
 bool IsChange(const roster::v1::Ask& ask) {
   return ask.has_apply_subscription() || ask.has_set_item() || ask.has_remove_item() || ask.has_store_offline();
 }

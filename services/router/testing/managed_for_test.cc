@@ -1,4 +1,5 @@
 #include "services/router/testing/managed.h"
+#include "services/router/testing/numbered.h"
 
 namespace parley::router::testing {
 namespace {
@@ -36,19 +37,9 @@ void ManagedTest::Chat(int number, const std::string& to) {
   juliet_->Send("<message type='chat' to='" + to + "' id='" + std::to_string(number) + "'><body>x</body></message>");
 }
 
-std::vector<std::string> ManagedTest::Ids(const std::vector<std::string>& stanzas) {
-  std::vector<std::string> ids;
-  for (const auto& stanza : stanzas) {
-    if (stanza.starts_with("<message")) ids.push_back(Attr(stanza, "id"));
-  }
-  return ids;
-}
+std::vector<std::string> ManagedTest::Ids(const std::vector<std::string>& stanzas) { return testing::Ids(stanzas); }
 
-std::vector<std::string> ManagedTest::Numbers(int from, int to) {
-  std::vector<std::string> numbers;
-  for (int i = from; i < to; ++i) numbers.push_back(std::to_string(i));
-  return numbers;
-}
+std::vector<std::string> ManagedTest::Numbers(int from, int to) { return testing::Numbers(from, to); }
 
 void ManagedTest::ExpectIds(Client& client, const std::vector<std::string>& ids) {
   RunUntil([&] { return Ids(client.received()).size() >= ids.size(); });
