@@ -13,7 +13,7 @@ bool HoldsMark(const std::vector<Entry>& entries, const link::v1::Envelope& enve
 
 }  // namespace
 
-bool Reconcile(Unacked& unacked, const Remembered& remembered, Reconciled queue,
+bool Reconcile(Unacked& unacked, Remembered& remembered, Reconciled queue,
                const std::function<void(const link::v1::Envelope&)>& on_new) {
   session::QueueContents& contents = queue.contents;
   const std::uint64_t acked = unacked.acked();
@@ -28,12 +28,13 @@ bool Reconcile(Unacked& unacked, const Remembered& remembered, Reconciled queue,
     auto& queued = contents.stanzas[number - contents.header.acked() - 1];
     auto& envelope = *queued.mutable_envelope();
     const auto same = [&](const Entry& entry) { return entry.Is(envelope); };
+    const bool late = remembered.TakeLate(envelope.stanza());
     if (std::any_of(unsure, kept.end(), same)) continue;  // it keeps its number
     const auto known = std::find_if(ours.begin(), ours.end(), same);
     if (known != ours.end()) {
       theirs.push_back(std::move(*known));
       ours.erase(known);
-    } else if (remembered.Has(envelope) || HoldsMark(kept, envelope) || HoldsMark(theirs, envelope)) {
+    } else if (late || remembered.Has(envelope) || HoldsMark(kept, envelope) || HoldsMark(theirs, envelope)) {
       all = false;
     } else {
       on_new(envelope);

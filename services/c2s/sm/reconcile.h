@@ -18,7 +18,7 @@ struct Reconciled {
 // Takes in what others added to the queue while they took us for dead, each of which `on_new` sees. What the client has
 // seen keeps its number; what it has not seen takes the place that it has in the queue. False: something that the queue
 // has was not taken, as the client has it already.
-bool Reconcile(Unacked& unacked, const Remembered& remembered, Reconciled queue,
+bool Reconcile(Unacked& unacked, Remembered& remembered, Reconciled queue,
                const std::function<void(const link::v1::Envelope&)>& on_new);
 
 }  // namespace parley::c2s

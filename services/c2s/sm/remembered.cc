@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "libs/base/ids.h"
+
 namespace parley::c2s {
 namespace {
 
@@ -39,6 +41,17 @@ bool Remembered::Has(const link::v1::Envelope& envelope) const {
   });
 }
 
+void Remembered::NoteLate(const Entry& entry, std::int64_t now) { late_.push_back({StableHash(entry.stanza()), now}); }
+
+bool Remembered::TakeLate(std::string_view stanza) {
+  if (late_.empty()) return false;
+  const auto known = std::find_if(late_.begin(), late_.end(),
+                                  [hash = StableHash(stanza)](const Late& late) { return late.stanza == hash; });
+  if (known == late_.end()) return false;
+  late_.erase(known);
+  return true;
+}
+
 void Remembered::Adopt(const session::v1::QueueHeader& header) {
   seen_.assign(header.seen().begin(), header.seen().end());
   answered_.assign(header.answered().begin(), header.answered().end());
@@ -46,6 +59,7 @@ void Remembered::Adopt(const session::v1::QueueHeader& header) {
 
 void Remembered::Fill(session::v1::QueueHeader& header, std::int64_t old) {
   std::erase_if(seen_, [old](const session::v1::Seen& seen) { return seen.at() < old; });
+  std::erase_if(late_, [old](const Late& late) { return late.at < old; });
   for (const auto& seen : seen_) *header.add_seen() = seen;
   std::erase_if(answered_, [&header](const auto& answered) { return answered.number() <= header.handled(); });
   for (const auto& answered : answered_) *header.add_answered() = answered;

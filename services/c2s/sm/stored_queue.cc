@@ -202,6 +202,7 @@ void StoredQueue::OnFailure(std::uint32_t round) {
 // asked (out of memory, read-only), it is asked again after a while.
 void StoredQueue::Suspend() {
   ++round_;
+  NoteLate();
   state_ = State::kDown;
   may_create_ = false;
   outbound_.WriteOut();
@@ -211,6 +212,13 @@ void StoredQueue::Suspend() {
   if (!context_.redis.up()) return;
   auto again = [](Session& session) { QueueOf(session).OnRedisUp(); };
   retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
+}
+
+void StoredQueue::NoteLate() {
+  for (std::uint64_t number = sure() + 1; number <= issued_; ++number) {
+    outbound_.remembered().NoteLate(unacked_.At(number), UnixMilliseconds());
+  }
+  issued_ = logged_;
 }
 
 void StoredQueue::OnRedisUp() {

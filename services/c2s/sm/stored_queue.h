@@ -105,6 +105,7 @@ class StoredQueue {
   session::v1::QueueHeader Header(Close close);
 
   void Suspend();
+  void NoteLate();
   void Sync();
   void OnLoaded(std::uint32_t round, Result<session::QueueContents> loaded);
   void OnContents(session::QueueContents contents);

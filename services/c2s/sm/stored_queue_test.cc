@@ -154,6 +154,46 @@ TEST_F(StoredQueueTest, AnAnswerThatIsQueuedLateAgainIsNoNews) {
   EXPECT_EQ(client.Until(Message("2")), Message("2"));
 }
 
+// A roster push, say, which nobody numbers: Redis stands still, gets it, and does what it was asked once it goes on.
+TEST_F(StoredQueueTest, WhatRedisAppendsLateAndItsClientHasAcknowledgedIsNoNews) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.redis().Pause();
+  Deliver(SessionId(), Message("1"));
+  client.Until(Message("1"));  // Redis is given up
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/>");
+  ASSERT_TRUE(AwaitSettled(1));
+  Deliver(SessionId(), Message("2"));
+  client.Until(Message("2"));
+  edge_.redis().Resume();
+  ASSERT_TRUE(AwaitSettled(2));
+  Deliver(SessionId(), Message("3"));
+  EXPECT_THAT(client.Until(Message("3")), Not(HasSubstr(Message("1"))));
+  EXPECT_TRUE(AwaitSettled(3));
+  EXPECT_EQ(Contents().header.acked(), 1u);
+  EXPECT_EQ(Contents().stanzas.size(), 2u);
+}
+
+// Once: who says the same again means it.
+TEST_F(StoredQueueTest, WhatIsAppendedLateWhenTheQueueHasBeenMadeAnewIsNoNewsOnce) {
+  Client client(edge_.port());
+  Enable(client);
+  link::v1::Envelope late;
+  late.set_stanza(Message("1"));
+  edge_.redis().Call({"ACL", "SETUSER", "default", "-rpushx"});
+  Deliver(SessionId(), Message("1"));
+  client.Until(Message("1"));
+  edge_.redis().Call({"ACL", "SETUSER", "default", "+rpushx"});
+  ASSERT_TRUE(AwaitSettled(1));
+  edge_.redis().Call({"RPUSHX", queue_, session::Encode(late, 1, 0)});
+  Deliver(SessionId(), Message("2"));
+  EXPECT_THAT(client.Until(Message("2")), Not(HasSubstr(Message("1"))));
+  ASSERT_TRUE(AwaitSettled(2));
+  edge_.redis().Call({"RPUSHX", queue_, session::Encode(late, 1, 0)});
+  Deliver(SessionId(), Message("3"));
+  EXPECT_THAT(client.Until(Message("3")), HasSubstr(Message("1")));
+}
+
 // Its lease lapsed: others may have the session by now, or queue for it.
 TEST_F(StoredQueueTest, WhileInDoubtWhoseTheSessionIsNothingIsQueuedAndAllMayBeARepeat) {
   Client client(edge_.port());
