@@ -3,10 +3,12 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import urllib.request
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -25,6 +27,13 @@ PORTS = {
 DEMO_USERS = {"romeo": "juliet-forever", "juliet": "romeo-forever"}
 READY_SECONDS = 60
 STOP_SECONDS = 30
+
+
+@cache
+def _known_keys(binary):
+    """A release before this one has fewer."""
+    reference = subprocess.run([binary, "--print-config-reference"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"^\| `([^`]+)` \|", reference, re.MULTILINE))
 
 
 class Cluster:
@@ -142,7 +151,10 @@ class Cluster:
             own += [f"mtls.directory={self.identity(service)}"]
         binary = self.programs.get(name, build.directory() / "bin") / f"parley-{service}"
         command = [str(binary), "--config", str(self.config_file), "--instance", name]
-        for setting in own + self.plan["settings"]:
+        settings = own + self.plan["settings"]
+        if name in self.programs:
+            settings = [setting for setting in settings if setting.split("=")[0] in _known_keys(binary)]
+        for setting in settings:
             command += ["--set", setting]
         return command
 
