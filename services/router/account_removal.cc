@@ -34,10 +34,10 @@ void AccountRemoval::TakeLeave(Account& account, const roster::v1::Item& item, c
   const std::string_view jid = xmpp::BareOf(item.jid());
   if (contact.subscribed_to_us()) parts_.fanout.AllGoneTo(account, jid, receipt);
   if (contact.subscribed_to_us() || item.pending_in()) {
-    parts_.subscriptions.SendFor(account, link::v1::TYPE_UNSUBSCRIBED, jid, receipt);
+    parts_.subscriptions.SendFor(account, {link::v1::TYPE_UNSUBSCRIBED, {}}, jid, receipt);
   }
   if (contact.we_subscribed() || item.ask()) {
-    parts_.subscriptions.SendFor(account, link::v1::TYPE_UNSUBSCRIBE, jid, receipt);
+    parts_.subscriptions.SendFor(account, {link::v1::TYPE_UNSUBSCRIBE, {}}, jid, receipt);
   }
 }
 

@@ -11,6 +11,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using testing::XmlEq;
 
@@ -136,6 +137,17 @@ TEST_F(RosterTest, RemovalEndsBothSubscriptions) {  // RFC 6121 2.5.2
                                          HasSubstr("type='unavailable'"), HasSubstr("type='unsubscribed'"),
                                          HasSubstr("subscription='none'")));
   EXPECT_EQ(roster_->StateOf("juliet@home.example", "romeo@home.example").subscription, xmpp::Subscription::kNone);
+}
+
+// The contact's roster knows them if the removal comes again, as when a router has died.
+TEST_F(RosterTest, TheCancellationsOfARemovalAreNumbered) {
+  roster_->Befriend("romeo@home.example", "juliet@home.example", xmpp::Subscription::kBoth);
+  Client& romeo = Online("romeo@home.example/orchard");
+  Set(romeo, "<item jid='juliet@home.example' subscription='remove'/>");
+  Settle();
+  EXPECT_THAT(roster_->TakeInbound("juliet@home.example"),
+              ElementsAre(Pair(romeo.id() + "/TYPE_UNSUBSCRIBE", romeo.sent()),
+                          Pair(romeo.id() + "/TYPE_UNSUBSCRIBED", romeo.sent())));
 }
 
 TEST_F(RosterTest, RemovalOfWhoAsksForASubscriptionLeavesTheRequest) {  // RFC 6121 3.1.3: until it is answered

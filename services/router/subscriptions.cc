@@ -114,7 +114,8 @@ Task<void> Subscriptions::Inbound(Account& account, Held held) {
     co_return;
   }
   const auto& change = answer.subscription_change();
-  if (change.auto_reply()) SendFor(account, link::v1::TYPE_SUBSCRIBED, envelope.from(), held.receipt);
+  if (change.auto_reply())
+    SendFor(account, {link::v1::TYPE_SUBSCRIBED, Origin(envelope)}, envelope.from(), held.receipt);
   // 3.1.6, 3.2.3, 3.3.3: the stanza first, then the push.
   if (change.forward()) DeliverInbound(account, held);
   Remember(account, change, held.receipt);
@@ -151,9 +152,11 @@ void Subscriptions::HidePresence(Account& account, const std::string& contact,
   if (ToUs(change.before()) && !SubscribedNow(change)) parts_.fanout.AllGoneTo(account, contact, receipt);
 }
 
-void Subscriptions::SendFor(Account& account, link::v1::Type type, std::string_view contact, const Receipt& receipt) {
+void Subscriptions::SendFor(Account& account, const Verb& verb, std::string_view contact, const Receipt& receipt) {
   if (!parts_.sender.Reachable(contact)) return;
-  parts_.sender.Forward(xmpp::MakePresence(type, account.bare(), contact), receipt);
+  Envelope envelope = xmpp::MakePresence(verb.type, account.bare(), contact);
+  verb.cause.For(link::v1::Type_Name(verb.type)).Mark(envelope);
+  parts_.sender.Forward(std::move(envelope), receipt);
 }
 
 }  // namespace parley::router

@@ -30,7 +30,12 @@ class Subscriptions {
   // For the account: 3.1.3, 3.1.6, 3.2.3, 3.3.3.
   Task<void> Inbound(Account& account, Held held);
   // As if a client of the account had sent it (removal of a contact, of the account). Its state is settled already.
-  void SendFor(Account& account, link::v1::Type type, std::string_view contact, const Receipt& receipt);
+  // `cause`: of what it comes, so that the contact's roster knows it if it comes again.
+  struct Verb {
+    link::v1::Type type;
+    Origin cause;
+  };
+  void SendFor(Account& account, const Verb& verb, std::string_view contact, const Receipt& receipt);
 
  private:
   void Remember(Account& account, const roster::v1::SubscriptionChange& change, const Receipt& receipt);

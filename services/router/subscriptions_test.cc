@@ -10,6 +10,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using testing::XmlEq;
 using xmpp::Subscription;
@@ -105,6 +106,7 @@ TEST_F(SubscriptionsTest, PreApprovalAnswersByItself) {  // 3.4
   EXPECT_THAT(received[2], HasSubstr("subscription='to'"));
   EXPECT_EQ(Attr(received[3], "from"), "juliet@home.example/balcony");
   EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("subscription='from'")));
+  EXPECT_THAT(roster_->TakeInbound(kRomeo), ElementsAre(Pair(romeo.id() + "/TYPE_SUBSCRIBED", romeo.sent())));
 }
 
 TEST_F(SubscriptionsTest, AnotherRequestOfASubscriberIsAnsweredByTheServer) {  // 3.1.3

@@ -181,12 +181,13 @@ void RosterRequest::Cancel(const roster::v1::Item& was) {
   Contact contact;
   contact.subscription = was.subscription();
   const std::string_view jid = xmpp::BareOf(was.jid());
+  const Origin cause(iq_.envelope);
   if (contact.we_subscribed() || was.ask()) {
-    deps_.subscriptions.SendFor(iq_.account, link::v1::TYPE_UNSUBSCRIBE, jid, iq_.receipt);
+    deps_.subscriptions.SendFor(iq_.account, {link::v1::TYPE_UNSUBSCRIBE, cause}, jid, iq_.receipt);
   }
   if (contact.subscribed_to_us()) {
     deps_.fanout.AllGoneTo(iq_.account, jid, iq_.receipt);  // 3.2.2: first
-    deps_.subscriptions.SendFor(iq_.account, link::v1::TYPE_UNSUBSCRIBED, jid, iq_.receipt);
+    deps_.subscriptions.SendFor(iq_.account, {link::v1::TYPE_UNSUBSCRIBED, cause}, jid, iq_.receipt);
   }
 }
 

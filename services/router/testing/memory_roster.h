@@ -45,6 +45,8 @@ class MemoryRoster final : public rpc::LinkHandler {
   bool HasAccount(const std::string& jid) const { return accounts_.contains(jid); }
   // Names of the asks since the last call.
   std::vector<std::string> TakeAsked();
+  // By which stanzas subscriptions of this account were changed from outside: origin and number.
+  std::vector<std::pair<std::string, std::uint64_t>> TakeInbound(const std::string& owner);
   int port() const { return server_.port(); }
 
  private:
@@ -61,6 +63,7 @@ class MemoryRoster final : public rpc::LinkHandler {
     std::vector<roster::v1::ItemChange> changes;  // by sets, in order
     std::deque<roster::v1::OfflineMessage> offline;
     std::set<std::string> stored;
+    std::vector<std::pair<std::string, std::uint64_t>> inbound;
   };
 
   rpc::Methods Accounts();

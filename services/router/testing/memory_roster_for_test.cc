@@ -93,6 +93,10 @@ std::size_t MemoryRoster::offline_count(const std::string& owner) const {
 
 std::vector<std::string> MemoryRoster::TakeAsked() { return std::exchange(asked_, {}); }
 
+std::vector<std::pair<std::string, std::uint64_t>> MemoryRoster::TakeInbound(const std::string& owner) {
+  return std::exchange(accounts_[owner].inbound, {});
+}
+
 void MemoryRoster::SetHolding(bool holding, const std::string& kind) {
   holding_ = holding;
   holding_kind_ = kind;
@@ -244,6 +248,7 @@ void MemoryRoster::Remove(Account& account, const roster::v1::RemoveItem& ask, r
 void MemoryRoster::Apply(Account& account, const ApplySubscription& ask, roster::v1::Answer& answer) {
   auto& change = *answer.mutable_subscription_change();
   const bool inbound = ask.direction() == ApplySubscription::DIRECTION_INBOUND;
+  if (inbound) account.inbound.emplace_back(ask.origin(), ask.origin_seq());
   const auto found = account.items.find(ask.contact());
   Item before = found == account.items.end() ? Item() : found->second;
   const auto verb = VerbOf(ask.verb());
