@@ -12,6 +12,10 @@ from xml.sax.saxutils import quoteattr
 from rawxmpp import BIND, CLIENT, SASL, STREAMS, TLS, Parser, condition
 
 STREAM_ERROR = f"{{{STREAMS}}}error"
+# Of who stays connected.
+CONNECT_SECONDS = 5
+BIND_SECONDS = 10
+AGAIN_SECONDS = 0.2
 
 
 class Refused(Exception):
@@ -174,3 +178,22 @@ def _scram_keys(algorithm, password, salt, iterations):
     salted = hashlib.pbkdf2_hmac(algorithm, password.encode(), base64.b64decode(salt), iterations)
     client_key = hmac.digest(salted, b"Client Key", algorithm)
     return client_key, hashlib.new(algorithm, client_key).digest()
+
+
+async def stay(address, domain, context, begin, ended=lambda: None):
+    """Without stream management: connects again and again. `begin(connection)` logs in and binds; `ended()` follows."""
+    while True:
+        connection = None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                connection = await Connection.open(address, domain, context, direct_tls=False)
+            async with asyncio.timeout(BIND_SECONDS):
+                await begin(connection)
+            await connection.gone
+        except (OSError, Gone, Refused, TimeoutError):
+            pass
+        finally:
+            if connection is not None:
+                connection.abort()
+            ended()
+        await asyncio.sleep(AGAIN_SECONDS)

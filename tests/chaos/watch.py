@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from rawxmpp import CLIENT
 
-from connection import Connection, Gone, Refused
+from connection import stay
 from session import Observer, Session
 
 PRESENCE = f"{{{CLIENT}}}presence"
@@ -80,20 +80,8 @@ class Watch(Observer):
     async def _witness(self, edge):
         """Always on its edge, when that lives."""
         place = self.world.place
-        while True:
-            connection = None
-            try:
-                connection = await asyncio.wait_for(
-                    Connection.open(place.edges[edge][0], self._domain, place.context, direct_tls=False), 5
-                )
-                await asyncio.wait_for(self._testify(connection, f"witness{edge}"), 10)
-                await connection.gone
-            except (OSError, Gone, Refused, TimeoutError):
-                pass
-            finally:
-                if connection is not None:
-                    connection.abort()
-            await asyncio.sleep(0.2)
+        testify = lambda connection: self._testify(connection, f"witness{edge}")
+        await stay(place.edges[edge][0], self._domain, place.context, testify)
 
     async def _testify(self, connection, user):
         await connection.authenticate(user, self.world.place.password, "PLAIN")

@@ -2,16 +2,12 @@
 
 import asyncio
 
-from connection import Connection, Gone, Refused
+from connection import stay
 from session import STANZA_NAMES, Incarnation
 from world import DOMAIN
 
 from variety.client import IQ, PING
 from variety.part import Part
-
-CONNECT_SECONDS = 5
-BIND_SECONDS = 10
-AGAIN_SECONDS = 0.2
 
 
 class Life:
@@ -73,24 +69,13 @@ class Plain:
         self.life = None
 
     async def run(self):
-        while True:
-            connection = None
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    address = self.stage.place.edges[self._edge][0]
-                    connection = await Connection.open(address, DOMAIN, self.stage.place.context, direct_tls=False)
-                async with asyncio.timeout(BIND_SECONDS):
-                    await self._live(connection)
-                await connection.gone
-            except (OSError, Gone, Refused, TimeoutError):
-                pass
-            finally:
-                if connection is not None:
-                    connection.abort()
-                if self.life is not None:
-                    self.life.end()
-                    self.life = None
-            await asyncio.sleep(AGAIN_SECONDS)
+        place = self.stage.place
+        await stay(place.edges[self._edge][0], DOMAIN, place.context, self._live, self._end)
+
+    def _end(self):
+        if self.life is not None:
+            self.life.end()
+            self.life = None
 
     async def _live(self, connection):
         await connection.authenticate(self.account, self.stage.place.password, "PLAIN")
