@@ -49,8 +49,9 @@ Mark MarkOf(const link::v1::Envelope& envelope) {
   if (!envelope.unacknowledged_by().empty()) {
     return {StableHash(OriginOfUnacknowledged(envelope.unacknowledged_by())), envelope.unacknowledged_number()};
   }
-  if (envelope.origin().empty()) return {};
-  return {StableHash(envelope.origin()), envelope.origin_seq()};
+  if (!envelope.origin().empty()) return {StableHash(envelope.origin()), envelope.origin_seq()};
+  if (envelope.origin_seq() == 0) return {};
+  return {StableHash(envelope.from()), envelope.origin_seq()};
 }
 
 std::string OriginOfUnacknowledged(std::string_view session) {

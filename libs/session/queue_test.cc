@@ -159,6 +159,17 @@ TEST_F(QueueTest, MarksTellWhatIsHandledAgainFromWhatWasSent) {
   EXPECT_EQ(MarkOf(answer).origin, 0u);
 }
 
+TEST_F(QueueTest, MarksTellRosterPushesByTheirVersion) {
+  link::v1::Envelope push;
+  push.set_from("romeo@home.example");
+  EXPECT_EQ(MarkOf(push).origin, 0u);
+  push.set_origin_seq(7);
+  EXPECT_EQ(MarkOf(push).seq, 7u);
+  link::v1::Envelope another = push;
+  another.set_from("juliet@home.example");
+  EXPECT_NE(MarkOf(push).origin, MarkOf(another).origin);
+}
+
 TEST_F(QueueTest, WhoLostTheQueueChangesNothing) {
   Begin();
   ASSERT_TRUE(Push(kKey, 1));

@@ -32,7 +32,7 @@ void AccountRemoval::TakeLeave(Account& account, const roster::v1::Item& item, c
   Contact contact;
   contact.subscription = item.subscription();
   const std::string_view jid = xmpp::BareOf(item.jid());
-  if (contact.subscribed_to_us()) parts_.fanout.AllGoneTo(account, jid, receipt);
+  if (contact.subscribed_to_us()) parts_.fanout.AllGoneTo(account, jid, Origin(), receipt);
   if (contact.subscribed_to_us() || item.pending_in()) {
     parts_.subscriptions.SendFor(account, {link::v1::TYPE_UNSUBSCRIBED, {}}, jid, receipt);
   }

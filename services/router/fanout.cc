@@ -110,13 +110,13 @@ void Fanout::AllTo(Account& account, std::string_view to, const Origin& cause, c
   }
 }
 
-void Fanout::AllGoneTo(Account& account, std::string_view to, const Receipt& receipt) {
-  const Origin nothing;
+void Fanout::AllGoneTo(Account& account, std::string_view to, const Origin& cause, const Receipt& receipt) {
   for (const auto& session : account.sessions()) {
     if (!session.available()) continue;
     const std::string from = account.FullJid(session);
     const Envelope gone = xmpp::MakePresence(TYPE_UNAVAILABLE, from, to);
-    Send(Broadcast(TYPE_UNAVAILABLE, from, gone.stanza(), nothing), to, false, receipt);
+    const Origin origin = cause.For(session.id());
+    Send(Broadcast(TYPE_UNAVAILABLE, from, gone.stanza(), origin), to, false, receipt);
   }
 }
 

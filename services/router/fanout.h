@@ -29,7 +29,7 @@ class Fanout {
 
   // Presence of all available resources, or their unavailable, to one entity. `cause`: of what made us send it.
   void AllTo(Account& account, std::string_view to, const Origin& cause, const Receipt& receipt);
-  void AllGoneTo(Account& account, std::string_view to, const Receipt& receipt);
+  void AllGoneTo(Account& account, std::string_view to, const Origin& cause, const Receipt& receipt);
 
  private:
   class Broadcast;

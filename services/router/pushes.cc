@@ -1,5 +1,7 @@
 #include "services/router/pushes.h"
 
+#include <charconv>
+
 #include "libs/base/ids.h"
 #include "libs/xml/scanner.h"
 
@@ -23,9 +25,18 @@ std::string Quoted(std::string_view text) { return "'" + xml::Escape(text, xml::
 
 std::string RemovalXml(const std::string& jid) { return "<item jid=" + Quoted(jid) + " subscription='remove'/>"; }
 
+// Versions are numbers that rise; what is none is nobody's repeat.
+std::uint64_t NumberOf(std::string_view version) {
+  std::uint64_t number = 0;
+  const auto read = std::from_chars(version.data(), version.data() + version.size(), number);
+  return read.ec == std::errc() && read.ptr == version.data() + version.size() ? number : 0;
+}
+
 Envelope Push(const Account& account, const Session& session, const std::string& item_xml, const std::string& version) {
   const std::string payload = "<query xmlns='jabber:iq:roster' ver=" + Quoted(version) + ">" + item_xml + "</query>";
-  return xmpp::MakeIqSet(account.bare(), account.FullJid(session), "push-" + RandomId(), payload);
+  Envelope push = xmpp::MakeIqSet(account.bare(), account.FullJid(session), "push-" + RandomId(), payload);
+  push.set_origin_seq(NumberOf(version));
+  return push;
 }
 
 }  // namespace

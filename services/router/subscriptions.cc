@@ -84,7 +84,7 @@ Task<void> Subscriptions::Outbound(Account& account, Held held) {
   const Origin origin(envelope);
   const Receipt receipt = held.receipt;
   // 3.2.2: the contact sees the resources go while it is still subscribed, before it hears that it is not any more.
-  HidePresence(account, contact, change, receipt);
+  HidePresence(account, contact, change, origin, receipt);
   if (!parts_.sender.Reachable(contact)) {
     Held refused;
     refused.envelope = std::make_unique<Envelope>(as_sent);
@@ -120,7 +120,7 @@ Task<void> Subscriptions::Inbound(Account& account, Held held) {
   if (change.forward()) DeliverInbound(account, held);
   Remember(account, change, held.receipt);
   ShowPresence(account, envelope.from(), change, Origin(envelope), held.receipt);
-  HidePresence(account, envelope.from(), change, held.receipt);
+  HidePresence(account, envelope.from(), change, Origin(envelope), held.receipt);
 }
 
 // A request is for all available resources (3.1.3), an answer or a cancellation for those that know the roster.
@@ -148,8 +148,9 @@ void Subscriptions::ShowPresence(Account& account, const std::string& contact,
 }
 
 void Subscriptions::HidePresence(Account& account, const std::string& contact,
-                                 const roster::v1::SubscriptionChange& change, const Receipt& receipt) {
-  if (ToUs(change.before()) && !SubscribedNow(change)) parts_.fanout.AllGoneTo(account, contact, receipt);
+                                 const roster::v1::SubscriptionChange& change, const Origin& origin,
+                                 const Receipt& receipt) {
+  if (ToUs(change.before()) && !SubscribedNow(change)) parts_.fanout.AllGoneTo(account, contact, origin, receipt);
 }
 
 void Subscriptions::SendFor(Account& account, const Verb& verb, std::string_view contact, const Receipt& receipt) {

@@ -44,7 +44,7 @@ class Subscriptions {
                     const Origin& origin, const Receipt& receipt);
   // It may not any more.
   void HidePresence(Account& account, const std::string& contact, const roster::v1::SubscriptionChange& change,
-                    const Receipt& receipt);
+                    const Origin& origin, const Receipt& receipt);
   void DeliverInbound(Account& account, const Held& held);
 
   Parts parts_;

@@ -94,6 +94,26 @@ TEST_F(SubscriptionsTest, CancellingEndsPresence) {  // 3.2
                                         HasSubstr("subscription='from'")));
 }
 
+// Its edge had that already, and the router does not know. Once more it would come behind what is newer.
+TEST_F(SubscriptionsTest, WhatTheServerSaysByItselfIsKnownWhenItComesAgain) {
+  roster_->Befriend(kRomeo, kJuliet, Subscription::kTo);
+  Client& juliet = Online("juliet@home.example/balcony");
+  testing::Edge& his = AddEdge("c2s-2");
+  Client& romeo = Online(his, "romeo@home.example/orchard");
+  romeo.Take();
+  his.SetHolding(true);
+  Send(juliet, "unsubscribed", kRomeo);
+  RunUntil([&] { return romeo.received().size() == 3; });
+  EXPECT_THAT(romeo.Take(), ElementsAre(HasSubstr("type='unavailable'"), HasSubstr("type='unsubscribed'"),
+                                        HasSubstr("subscription='none'")));
+  his.Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-2"); });
+  his.SetHolding(false);
+  his.Reconnect();
+  juliet.Send("<message to='romeo@home.example/orchard'><body>last</body></message>");
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("last")));
+}
+
 TEST_F(SubscriptionsTest, PreApprovalAnswersByItself) {  // 3.4
   Client& juliet = Online("juliet@home.example/balcony");
   Send(juliet, "subscribed", kRomeo);

@@ -186,7 +186,7 @@ void RosterRequest::Cancel(const roster::v1::Item& was) {
     deps_.subscriptions.SendFor(iq_.account, {link::v1::TYPE_UNSUBSCRIBE, cause}, jid, iq_.receipt);
   }
   if (contact.subscribed_to_us()) {
-    deps_.fanout.AllGoneTo(iq_.account, jid, iq_.receipt);  // 3.2.2: first
+    deps_.fanout.AllGoneTo(iq_.account, jid, cause, iq_.receipt);  // 3.2.2: first
     deps_.subscriptions.SendFor(iq_.account, {link::v1::TYPE_UNSUBSCRIBED, cause}, jid, iq_.receipt);
   }
 }
