@@ -1,9 +1,12 @@
 // Runs one workload so many times, for callgrind: parley-workload NAME TIMES; without arguments, lists them. Says for
-// each how often it allocates: in the middle, once everything has the room that it needs.
+// each how often it allocates, once everything has the room that it needs, in the run in the middle: a timer beside it or
+// the next block of a queue is in few.
+#include <algorithm>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
 
 #include "bench/micro/workloads.h"
 
@@ -45,19 +48,24 @@ __attribute__((noinline)) void Counted() { asm volatile(""); }
 
 namespace {
 
-void Once(const parley::bench::Workload& workload) {
+unsigned long Once(const parley::bench::Workload& workload) {
+  allocations = 0;
   counting = true;
   CountedPart(workload);
   counting = false;
+  return allocations;
 }
 
+// `times`: at least one.
 void Count(const parley::bench::Workload& workload, long times) {
   constexpr long kWarmUp = 50;  // caches, pools, tables of rare growth
   for (long i = 0; i < kWarmUp; ++i) workload.Run(workload.once);
-  allocations = 0;
-  for (long i = 0; i < times; ++i) workload.Run([&] { Once(workload); });
+  std::vector<unsigned long> counts;
+  for (long i = 0; i < times; ++i) workload.Run([&] { counts.push_back(Once(workload)); });
   Counted();
-  std::printf("%s %.3f\n", workload.name.c_str(), static_cast<double>(allocations) / static_cast<double>(times));
+  const auto middle = counts.begin() + times / 2;
+  std::nth_element(counts.begin(), middle, counts.end());
+  std::printf("%s %lu\n", workload.name.c_str(), *middle);
 }
 
 }  // namespace
@@ -67,7 +75,7 @@ int main(int argc, char** argv) {
     if (argc < 3) {
       std::puts(workload.name.c_str());
     } else if (argv[1] == std::string_view("all") || workload.name == argv[1]) {
-      Count(workload, std::atol(argv[2]));
+      Count(workload, std::max(std::atol(argv[2]), 1L));
     }
   }
   return 0;
