@@ -14,27 +14,12 @@ using rpc::Envelope;
 
 constexpr std::size_t kBatch = 16;
 
-void Fill(Envelope& envelope) {
-  envelope.set_kind(link::v1::KIND_MESSAGE);
-  envelope.set_type(link::v1::TYPE_CHAT);
-  envelope.set_leg(link::v1::LEG_INBOUND);
-  envelope.set_from(kSender);
-  envelope.set_to(kReceiver);
-  envelope.set_id("~1f.2a.3b9aca00~");
-  envelope.set_payload_ns("jabber:client");
-  envelope.set_payload_name("body");
-  envelope.set_stanza(kChat);
-  envelope.set_origin("c2s-1/1234567890/abcdefghijkl");
-  envelope.set_origin_seq(4711);
-  envelope.set_session("abcdefghijklmnopqrstuv");
-}
-
 Workload Encode() {
   auto frame = std::make_shared<Frame>();
   auto bytes = std::make_shared<std::string>();
   return {"encode_batch_16", [frame, bytes] {
             frame->Clear();
-            for (std::size_t i = 0; i < kBatch; ++i) Fill(*frame->add_envelopes());
+            for (std::size_t i = 0; i < kBatch; ++i) FillChat(*frame->add_envelopes());
             frame->SerializeToString(bytes.get());
             Keep(*bytes);
           }};
@@ -42,7 +27,7 @@ Workload Encode() {
 
 Workload Decode() {
   Frame frame;
-  for (std::size_t i = 0; i < kBatch; ++i) Fill(*frame.add_envelopes());
+  for (std::size_t i = 0; i < kBatch; ++i) FillChat(*frame.add_envelopes());
   auto bytes = std::make_shared<std::string>(frame.SerializeAsString());
   auto into = std::make_shared<Frame>();
   return {"decode_batch_16", [bytes, into] {
@@ -58,7 +43,7 @@ class Journey {
   void Once() {
     for (std::size_t i = 0; i < kBatch; ++i) {
       auto envelope = rpc::NewEnvelope();
-      Fill(*envelope);
+      FillChat(*envelope);
       outbox_.Push({std::move(envelope), {}});
     }
     outbox_.Lend(sent_, 256, 65536);

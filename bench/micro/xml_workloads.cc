@@ -1,7 +1,9 @@
 // Stanza scanning, and reading what routing needs.
 #include <memory>
+#include <utility>
 
 #include "bench/micro/workloads.h"
+#include "libs/rpc/link.h"
 #include "libs/xml/scanner.h"
 #include "libs/xmpp/stanza.h"
 
@@ -36,8 +38,9 @@ class OpenStream final : public xml::Handler {
     xmpp::StreamContext context;
     context.namespaces = &scanner_.stream_namespaces();
     context.from = kSender;
-    const auto stanza = xmpp::ParseStanza(child, context);
+    auto stanza = xmpp::ParseStanza(child, context, rpc::NewEnvelope());
     Keep(stanza);
+    rpc::Recycle(std::move(stanza->envelope));
   }
   void OnStreamClose() override {}
 

@@ -2,12 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <memory>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "libs/base/coarse_clock.h"
 #include "libs/base/ids.h"
 #include "libs/base/loop.h"
+#include "libs/base/recycled.h"
 #include "libs/base/task.h"
 #include "libs/base/waiters.h"
 
@@ -42,6 +46,57 @@ TEST(LoopTest, EndOfTurnRequestedBeforeRunIsNotForgotten) {
   loop.AtEndOfTurn([&] { loop.Stop(); });
   loop.Run();
 }
+
+TEST(LoopTest, EndOfTurnCallsObjectsThatLiveInTheirPlace) {
+  struct Object {
+    std::vector<int>& order;
+    int number;
+    void Call() { order.push_back(number); }
+  };
+  Loop loop;
+  std::vector<int> order;
+  const auto lives = std::make_shared<Object>(Object{order, 2});
+  auto goes = std::make_shared<Object>(Object{order, 4});
+  loop.Post([&] {
+    loop.AtEndOfTurn([&] { order.push_back(1); });
+    loop.AtEndOfTurn<&Object::Call>(lives);
+    loop.AtEndOfTurn<&Object::Call>(goes);
+    loop.AtEndOfTurn([&] {
+      order.push_back(3);
+      loop.Stop();
+    });
+    goes.reset();
+  });
+  loop.Run();
+  EXPECT_THAT(order, ElementsAre(1, 2, 3));
+}
+
+TEST(LoopTest, EndOfTurnOfAnObjectRequestedBeforeRunIsNotForgotten) {
+  struct Object {
+    Loop& loop;
+    void Call() { loop.Stop(); }
+  };
+  Loop loop;
+  const auto object = std::make_shared<Object>(Object{loop});
+  loop.AtEndOfTurn<&Object::Call>(object);
+  loop.Run();
+}
+
+#ifndef __SANITIZE_ADDRESS__
+TEST(RecycledTest, GivesTheMemoryOfFormerOnesButKeepsLittle) {
+  struct Thing : Recycled<Thing, 2> {
+    std::uint64_t value[4];
+  };
+  const auto address = [](const auto& thing) { return reinterpret_cast<std::uintptr_t>(thing.get()); };
+  std::vector<std::unique_ptr<Thing>> things;
+  for (int i = 0; i < 3; ++i) things.push_back(std::make_unique<Thing>());
+  const std::uintptr_t first = address(things[0]);
+  const std::uintptr_t second = address(things[1]);
+  things.clear();  // from the first on; the third is too many
+  for (int i = 0; i < 2; ++i) things.push_back(std::make_unique<Thing>());
+  EXPECT_THAT((std::vector{address(things[0]), address(things[1])}), ElementsAre(second, first));
+}
+#endif
 
 TEST(LoopTest, DestroyedTimerDoesNotFire) {
   Loop loop;

@@ -15,14 +15,33 @@ namespace {
 // Handlers run before the gathered writes leave: bounds both latency and batch size under load.
 constexpr int kMaxHandlersPerTurn = 512;
 
+// A task or a call of an object.
+struct Ending {
+  Loop::Task task;
+  std::weak_ptr<void> object;
+  void (*call)(void*) = nullptr;
+
+  void Run() const {
+    if (call == nullptr) return task();
+    if (const auto alive = object.lock()) call(alive.get());
+  }
+};
+
 }  // namespace
 
 struct Loop::State {
   boost::asio::io_context io{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
-  std::vector<Task> end_of_turn;
-  std::vector<Task> ending;  // those that run now; empty between turns, keeps its capacity
+  std::vector<Ending> end_of_turn;
+  std::vector<Ending> ending;  // those that run now; empty between turns, keeps its capacity
   std::atomic<std::thread::id> thread;
+
+  bool on_thread() const { return thread.load() == std::this_thread::get_id(); }
+  void AtEnd(Ending ending) {
+    // Outside a turn (during construction, in a test) none may follow by itself: make one.
+    if (!on_thread()) boost::asio::post(io, [] {});
+    end_of_turn.push_back(std::move(ending));
+  }
 };
 
 // Shared with the waiting handler, which may already be queued when the Timer goes.
@@ -67,7 +86,7 @@ void Loop::Run() {
     // What a task adds belongs to the same turn: gathering must not wait for the next event.
     while (!state_->end_of_turn.empty()) {
       state_->ending.swap(state_->end_of_turn);
-      for (auto& task : state_->ending) task();
+      for (const auto& ending : state_->ending) ending.Run();
       state_->ending.clear();
     }
   }
@@ -78,10 +97,10 @@ void Loop::Stop() { state_->io.stop(); }
 
 void Loop::Post(Task task) { boost::asio::post(state_->io, std::move(task)); }
 
-void Loop::AtEndOfTurn(Task task) {
-  // Outside a turn (during construction, in a test) none may follow by itself: make one.
-  if (!on_thread()) boost::asio::post(state_->io, [] {});
-  state_->end_of_turn.push_back(std::move(task));
+void Loop::AtEndOfTurn(Task task) { state_->AtEnd({.task = std::move(task)}); }
+
+void Loop::AtEndOfTurn(std::weak_ptr<void> object, void (*call)(void*)) {
+  state_->AtEnd({.object = std::move(object), .call = call});
 }
 
 Loop::Timer Loop::After(Duration delay, Task task) {
@@ -98,7 +117,7 @@ Loop::Timer Loop::Every(Duration period, Task task) {
   return Timer(std::make_unique<Timer::State>(Timer::State{std::move(core)}));
 }
 
-bool Loop::on_thread() const { return state_->thread.load() == std::this_thread::get_id(); }
+bool Loop::on_thread() const { return state_->on_thread(); }
 boost::asio::io_context& Loop::io() { return state_->io; }
 
 Loop::Timer::Timer() = default;

@@ -33,6 +33,11 @@ class Loop {
   // Runs `task` once all that is ready now has been handled: where writers gather what this turn produced, to send it
   // in one write. From the loop's thread only.
   void AtEndOfTurn(Task task);
+  // The same for a method of an object, if that lives by then; takes no memory of its own.
+  template <auto kMethod, class T>
+  void AtEndOfTurn(const std::shared_ptr<T>& object) {
+    AtEndOfTurn(object, [](void* self) { (static_cast<T*>(self)->*kMethod)(); });
+  }
 
   // Cancelled by its destructor. Empty when default constructed or moved from. Loop's thread only.
   class Timer {
@@ -56,6 +61,7 @@ class Loop {
   boost::asio::io_context& io();
 
  private:
+  void AtEndOfTurn(std::weak_ptr<void> object, void (*call)(void*));
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -284,9 +284,7 @@ void Endpoint::Close() {
 void Endpoint::ScheduleFlush() {
   if (flush_scheduled_ || writing_ || !alive()) return;
   flush_scheduled_ = true;
-  loop_.AtEndOfTurn([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->Flush();
-  });
+  loop_.AtEndOfTurn<&Endpoint::Flush>(shared_from_this());
 }
 
 void Endpoint::Flush() {

@@ -205,9 +205,7 @@ void Http2Connection::Consume(std::int32_t id, std::size_t bytes) {
 
 void Http2Connection::PlanSaying() {
   if (std::exchange(saying_planned_, true)) return;
-  loop_.AtEndOfTurn([weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->Say();
-  });
+  loop_.AtEndOfTurn<&Http2Connection::Say>(shared_from_this());
 }
 
 // What the peer does not take waits in nghttp2, which has limits for it: a peer that makes us answer and does not read
@@ -224,10 +222,17 @@ void Http2Connection::Say() {
   }
 }
 
+void Http2Connection::ForEachOf(Streams& streams, void (Http2Stream::*call)()) {
+  auto now = std::exchange(streams, std::exchange(spare_streams_, {}));
+  for (const auto& stream : now) ((*stream).*call)();
+  now.clear();
+  spare_streams_ = std::move(now);
+}
+
 void Http2Connection::OnDrained() {
   const auto self = shared_from_this();
   unheard_bytes_ = 0;
-  for (const auto& stream : std::exchange(draining_, {})) stream->OnDrained();
+  ForEachOf(draining_, &Http2Stream::OnDrained);
   if (broken_) return;
   if (over()) return Break("HTTP/2: the connection had to end");
   if (nghttp2_session_want_write(session_.get()) != 0) PlanSaying();
@@ -269,7 +274,7 @@ void Http2Connection::OnPingAnswered(const std::uint8_t* number) {
 
 void Http2Connection::OnPause() {
   const auto self = shared_from_this();
-  for (const auto& stream : std::exchange(arrived_, {})) stream->Deliver();
+  ForEachOf(arrived_, &Http2Stream::Deliver);
 }
 
 void Http2Connection::OnBytes(std::string_view bytes) {

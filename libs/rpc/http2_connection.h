@@ -81,6 +81,9 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
   // nghttp2 has ended it, and told the peer.
   bool over() const;
   bool Unheard(std::size_t bytes);
+  using Streams = std::vector<std::shared_ptr<Http2Stream>>;
+  // Those that are there now; the list is empty before the first is called, and keeps its memory.
+  void ForEachOf(Streams& streams, void (Http2Stream::*call)());
   // At the end of the turn: never from inside nghttp2, nor of a stream's method.
   void PlanSaying();
   void Say();
@@ -108,8 +111,9 @@ class Http2Connection final : public Http2, public Pipe::Owner, public std::enab
 
   std::vector<std::shared_ptr<Http2Stream>> unsent_;  // calls made before it was greeted
   std::unordered_map<std::int32_t, std::shared_ptr<Http2Stream>> streams_;
-  std::vector<std::shared_ptr<Http2Stream>> arrived_;
-  std::vector<std::shared_ptr<Http2Stream>> draining_;
+  Streams arrived_;
+  Streams draining_;
+  Streams spare_streams_;  // empty
   std::uint64_t unread_bytes_ = 0;
   std::uint64_t unheard_bytes_ = 0;  // that came since the peer last took all that we said
   std::size_t header_bytes_ = 0;     // of the header fields that are coming

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/recycled.h"
+
 namespace parley::rpc {
 namespace {
 
@@ -20,7 +22,7 @@ struct Inbox::Anchor {
   }
 };
 
-class Inbox::Debt final : public Receipt::Debt {
+class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
  public:
   Debt(Anchor* anchor, std::uint64_t seq, std::uint64_t bytes) : anchor_(anchor), seq_(seq), bytes_(bytes) {
     ++anchor_->users;

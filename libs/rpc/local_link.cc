@@ -3,6 +3,8 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/recycled.h"
+
 namespace parley::rpc {
 
 // The envelopes sent between two calls of WhenSettled. The older ones hold on to the younger: the end of one means that
@@ -17,7 +19,7 @@ struct LocalLink::Generation {
   std::shared_ptr<Generation> younger;
 };
 
-class LocalLink::Debt final : public Receipt::Debt {
+class LocalLink::Debt final : public Receipt::Debt, public Recycled<LocalLink::Debt> {
  public:
   Debt(Receipt inner, std::shared_ptr<std::size_t> outstanding, std::shared_ptr<Generation> generation)
       : inner_(std::move(inner)), outstanding_(std::move(outstanding)), generation_(std::move(generation)) {

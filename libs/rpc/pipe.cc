@@ -197,7 +197,7 @@ void Pipe::State::ReadRest() {
 void Pipe::State::Write(std::string_view bytes) {
   gathered_ += bytes;
   if (!writing_.empty() || std::exchange(flush_planned_, true)) return;
-  loop_.AtEndOfTurn([self = shared_from_this()] { self->Flush(); });
+  loop_.AtEndOfTurn<&State::Flush>(shared_from_this());
 }
 
 void Pipe::State::Flush() {

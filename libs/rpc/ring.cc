@@ -43,6 +43,13 @@ void Ring::State::Send(Held held) {
   GiveBack(std::move(held), link::v1::REFUSAL_REASON_OVERLOADED);
 }
 
+bool Ring::State::Congested(std::uint64_t key) const {
+  const std::string* instance = placement.Choose(key);
+  if (instance == nullptr || waiting.size() > options.max_waiting / 2) return true;
+  const auto link = links.find(*instance);
+  return link == links.end() || link->second->congested();
+}
+
 void Ring::State::Wait(Held held) {
   // While we are cut off, who gave it to us may give it to another, too.
   if (!available) held.envelope->set_repeat(true);
@@ -149,9 +156,10 @@ Ring::Ring(Loop& loop, Self self, Options options, Owner& owner, Local local)
 
 Ring::~Ring() = default;
 
-void Ring::Send(std::string_view key, std::unique_ptr<Envelope> envelope, Receipt receipt) {
+bool Ring::Send(std::string_view key, std::unique_ptr<Envelope> envelope, Receipt receipt) {
   const std::uint64_t hash = StableHash(key);
   state_->Send({std::move(envelope), std::move(receipt), hash});
+  return state_->Congested(hash);
 }
 
 void Ring::Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, Link::Done done) {
@@ -168,13 +176,7 @@ std::string Ring::InstanceFor(std::string_view key) const {
   return instance == nullptr ? std::string() : *instance;
 }
 
-bool Ring::congested(std::string_view key) const {
-  const std::uint64_t hash = StableHash(key);
-  const std::string* instance = state_->placement.Choose(hash);
-  if (instance == nullptr || state_->waiting.size() > state_->options.max_waiting / 2) return true;
-  const auto link = state_->links.find(*instance);
-  return link == state_->links.end() || link->second->congested();
-}
+bool Ring::congested(std::string_view key) const { return state_->Congested(StableHash(key)); }
 
 bool Ring::available() const { return state_->available; }
 

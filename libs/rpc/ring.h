@@ -78,8 +78,8 @@ class Ring {
   Ring(Loop& loop, Self self, Options options, Owner& owner, Local local = {});
   ~Ring();
 
-  // `key`: a bare JID, which may be a part of the envelope.
-  void Send(std::string_view key, std::unique_ptr<Envelope> envelope, Receipt receipt);
+  // `key`: a bare JID, which may be a part of the envelope. True: congested(key), by now.
+  bool Send(std::string_view key, std::unique_ptr<Envelope> envelope, Receipt receipt);
   void Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, Link::Done done);
   // Each replica that is up, but not this process; `done` gets each answer. How many were asked.
   std::size_t AskOthers(const std::string& body, std::chrono::milliseconds timeout, const Link::Done& done);

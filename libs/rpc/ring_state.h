@@ -97,6 +97,8 @@ struct Ring::State {
   // Envelopes.
   void Send(Held held);
   Link* Route(std::uint64_t key) const;
+  // No more of this key, please.
+  bool Congested(std::uint64_t key) const;
   void Wait(Held held);
   // Older than what waits.
   void WaitFirst(std::vector<Held> held);

@@ -53,6 +53,15 @@ TEST_F(RingTest, WaitsForAReplica) {
   EXPECT_GE(edge_.writable, 1);
 }
 
+TEST_F(RingTest, SendSaysWhetherThereIsRoomForMore) {
+  MakeRouters(1);
+  MakeRing({});
+  EXPECT_TRUE(ring_->Send("romeo@home", MakeEnvelope("romeo@home", 1), {}));
+  router(0).Start();
+  RunUntil(loop_, [&] { return ring_->unacknowledged() == 0; });
+  EXPECT_FALSE(ring_->Send("romeo@home", MakeEnvelope("romeo@home", 2), {}));
+}
+
 TEST_F(RingTest, WhatWaitedGoesBeforeWhatTheOwnerSendsOnHearingOfAReplica) {
   MakeRouters(1);
   MakeRing({});

@@ -133,7 +133,9 @@ Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
 
 void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string_view>& elements,
             std::uint64_t handled, std::function<void(Result<std::uint64_t>)> done) {
-  std::vector<std::string_view> words{"RPUSHX", key};
+  std::vector<std::string_view> words;
+  words.reserve(elements.size() + 2);
+  words.assign({"RPUSHX", key});
   words.insert(words.end(), elements.begin(), elements.end());
   std::string last;
   if (handled != 0) words.back() = last = SayHandled(handled).append(words.back());

@@ -157,9 +157,7 @@ void RedisConnection::State::Send(std::span<const std::string_view> words, Redis
   if (ready && was_idle && deadline < timer_at) Watch(deadline);
   if (flush_planned || !writing.empty()) return;
   flush_planned = true;
-  loop.AtEndOfTurn([weak = weak_from_this()] {
-    if (auto self = weak.lock()) self->Flush();
-  });
+  loop.AtEndOfTurn<&State::Flush>(shared_from_this());
 }
 
 void RedisConnection::State::Flush() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "libs/xmpp/domain.h"
 #include "libs/xmpp/precis.h"
@@ -70,6 +71,27 @@ bool AppendDomainPart(std::string& out, std::string_view text) {
   return text.size() <= kMaxRawPart && AppendDomain(out, text);
 }
 
+struct Parts {
+  std::string_view local;
+  std::string_view domain;
+  std::string_view resource;
+};
+
+bool Fill(const Parts& parts, std::string& out, std::uint16_t& domain_at, std::uint16_t& resource_at) {
+  out.clear();
+  out.reserve(parts.local.size() + parts.domain.size() + parts.resource.size() + 2);
+  if (!parts.local.empty()) {
+    if (!AppendLocal(out, parts.local)) return false;
+    out += '@';
+    domain_at = static_cast<std::uint16_t>(out.size());
+  }
+  if (!AppendDomainPart(out, parts.domain)) return false;
+  if (parts.resource.empty()) return true;
+  out += '/';
+  resource_at = static_cast<std::uint16_t>(out.size());
+  return AppendResource(out, parts.resource);
+}
+
 std::optional<std::string> Prepared(bool (*append)(std::string&, std::string_view), std::string_view text) {
   std::string out;
   if (!append(out, text)) return std::nullopt;
@@ -78,7 +100,7 @@ std::optional<std::string> Prepared(bool (*append)(std::string&, std::string_vie
 
 }  // namespace
 
-std::optional<Jid> Jid::Parse(std::string_view text) {
+std::optional<Jid> Jid::Parse(std::string_view text, std::string room) {
   // RFC 7622 3.2 step 1: the first slash ends the bare JID, then the first @ ends the localpart.
   const std::size_t slash = text.find('/');
   const std::string_view bare = text.substr(0, slash);
@@ -90,24 +112,16 @@ std::optional<Jid> Jid::Parse(std::string_view text) {
   const std::string_view resource = has_resource ? text.substr(slash + 1) : std::string_view{};
   // A separator promises a part.
   if ((has_local && local.empty()) || (has_resource && resource.empty())) return std::nullopt;
-  return Make(local, domain, resource);
+  std::optional<Jid> jid(std::in_place);
+  // What is no longer than what every string has anyway is no room.
+  if (room.capacity() > jid->text_.capacity()) jid->text_.swap(room);
+  if (!Fill({local, domain, resource}, jid->text_, jid->domain_at_, jid->resource_at_)) return std::nullopt;
+  return jid;
 }
 
 std::optional<Jid> Jid::Make(std::string_view local, std::string_view domain, std::string_view resource) {
-  Jid jid;
-  std::string& out = jid.text_;
-  out.reserve(local.size() + domain.size() + resource.size() + 2);
-  if (!local.empty()) {
-    if (!AppendLocal(out, local)) return std::nullopt;
-    out += '@';
-    jid.domain_at_ = static_cast<std::uint16_t>(out.size());
-  }
-  if (!AppendDomainPart(out, domain)) return std::nullopt;
-  if (!resource.empty()) {
-    out += '/';
-    jid.resource_at_ = static_cast<std::uint16_t>(out.size());
-    if (!AppendResource(out, resource)) return std::nullopt;
-  }
+  std::optional<Jid> jid(std::in_place);
+  if (!Fill({local, domain, resource}, jid->text_, jid->domain_at_, jid->resource_at_)) return std::nullopt;
   return jid;
 }
 

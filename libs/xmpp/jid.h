@@ -13,7 +13,8 @@ namespace parley::xmpp {
 // ASCII in lower case takes a fast path; the rest goes through ICU (PRECIS UsernameCaseMapped, OpaqueString, UTS 46).
 class Jid {
  public:
-  static std::optional<Jid> Parse(std::string_view text);
+  // `room`: memory for its text, if there is some to be had; what it says does not matter, and `text` is no part of it.
+  static std::optional<Jid> Parse(std::string_view text, std::string room = {});
   // Each part is prepared. `local` and `resource` may be empty.
   static std::optional<Jid> Make(std::string_view local, std::string_view domain, std::string_view resource = {});
 

@@ -173,6 +173,16 @@ TEST(JidTest, ViewsOfPreparedText) {
   }
 }
 
+TEST(JidTest, TakesTheRoomThatItIsGiven) {
+  std::string room = "what was in it before, and was longer";
+  const char* const memory = room.data();
+  const auto jid = Jid::Parse("Romeo@home.example/orchard", std::move(room));
+  ASSERT_TRUE(jid);
+  EXPECT_EQ(*jid, *Jid::Parse("romeo@home.example/orchard"));
+  EXPECT_EQ(jid->str().data(), memory);
+  EXPECT_FALSE(Jid::Parse("@home.example", "room"));
+}
+
 // RFC 4013 section 3.
 TEST(PasswordTest, IsPreparedAsScramClientsDo) {
   EXPECT_EQ(PreparePassword("I\u00ADX"), "IX");

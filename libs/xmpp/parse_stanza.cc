@@ -127,7 +127,7 @@ std::optional<StanzaError> Check(const Envelope& envelope, const Root& root, std
 std::optional<StanzaError> SetTo(Envelope& envelope, std::string_view raw) {
   std::string storage;
   const std::string_view value = AttributeValue(raw, storage);
-  auto jid = Jid::Parse(value);
+  auto jid = Jid::Parse(value, std::move(*envelope.mutable_to()));
   if (jid) {
     // RFC 7622 section 4: servers enforce; the recipient finds its own address there, however it was written.
     if (jid->str() != value) envelope.set_stanza(WithAttribute(envelope.stanza(), "to", jid->str()));

@@ -42,6 +42,8 @@ class Edge {
   // Sets the gauges of what is counted only when asked; every few seconds by itself.
   void Measure();
   const SessionTable& sessions() const { return sessions_; }
+  // Its parts: for who measures what streams and sessions do without clients.
+  Context& context() { return context_; }
   bool ready() const { return acceptor_.listening() && routers_.available() && node_.held(); }
   std::vector<int> ports(Streams::Kind kind) const { return acceptor_.ports(kind); }
 

@@ -60,9 +60,10 @@ Routers::~Routers() {
 
 // Towards the routers
 
-void Routers::Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
-  if (given_up_) return GiveBack(std::move(envelope), std::move(receipt));
-  ring_.Send(key, std::move(envelope), std::move(receipt));
+bool Routers::Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
+  if (!given_up_) return ring_.Send(key, std::move(envelope), std::move(receipt));
+  GiveBack(std::move(envelope), std::move(receipt));
+  return false;
 }
 
 // Never from inside Send().
@@ -78,9 +79,6 @@ void Routers::Ask(std::string_view key, std::string body, std::chrono::milliseco
   ring_.Ask(key, std::move(body), timeout, std::move(done));
 }
 
-bool Routers::congested(std::string_view key) const {
-  return !given_up_ && (!ring_.available() || ring_.congested(key));
-}
 bool Routers::available() const { return ring_.available(); }
 void Routers::AnnounceDraining() { ring_.AnnounceDraining(); }
 std::size_t Routers::unacknowledged() const { return ring_.unacknowledged() + deferred_.size(); }

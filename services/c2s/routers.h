@@ -33,10 +33,9 @@ class Routers final : private rpc::Ring::Owner {
           const tracing::Tracer& tracer);
   ~Routers();
 
-  // `key`: a bare JID.
-  void Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  // `key`: a bare JID, which may be a part of the envelope. True: no more for now (WaitWritable).
+  bool Send(std::string_view key, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void Ask(std::string_view key, std::string body, std::chrono::milliseconds timeout, rpc::Link::Done done);
-  bool congested(std::string_view key) const;
   bool available() const;
   // Tells the session's uplink once there is room again.
   void WaitWritable(std::shared_ptr<Session> session);

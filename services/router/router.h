@@ -49,6 +49,8 @@ class Router {
   Router& operator=(const Router&) = delete;
 
   int port() const { return server_.port(); }
+  // What the links to it tell: for who measures what it does without them.
+  Intake& intake() { return intake_; }
   // For readiness: what is missing; empty if nothing is.
   std::string MissingRedis() const;
   std::string MissingRoster() const { return rosters_.available() ? "" : "no roster service can be reached"; }

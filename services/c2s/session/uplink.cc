@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libs/base/recycled.h"
 #include "services/c2s/alive.h"
 #include "services/c2s/metrics.h"
 #include "services/c2s/routers.h"
@@ -14,8 +15,11 @@ using link::v1::Envelope;
 
 namespace {
 
+// Room for what a person has under way at a time, 16 bytes.
+constexpr std::size_t kKeptPending = 1;
+
 // What is owed to a session for one of its stanzas: to hear that it is taken.
-class StanzaDebt final : public rpc::Receipt::Debt {
+class StanzaDebt final : public rpc::Receipt::Debt, public Recycled<StanzaDebt> {
  public:
   StanzaDebt(Session& session, std::uint64_t seq) : session_(session.weak_from_this()), seq_(seq) {}
 
@@ -89,9 +93,8 @@ void Uplink::Forward(rpc::Held held, const Route& route) {
   pending_.insert(FirstFrom(seq), Pending{seq, route.path, false});
   ++CountOf(route.path);
   CountLimit();
-  const std::string key(route.key);
-  context_.routers.Send(key, std::move(held.envelope), std::move(held.receipt));
-  if (congested_ || !context_.routers.congested(key)) return;
+  const bool congested = context_.routers.Send(route.key, std::move(held.envelope), std::move(held.receipt));
+  if (congested_ || !congested) return;
   congested_ = true;
   context_.routers.WaitWritable(session_.shared_from_this());
 }
@@ -110,7 +113,7 @@ void Uplink::Settle(std::uint64_t seq) {
   const bool was_ready = ready();
   --CountOf(found->path);
   pending_.erase(found);
-  if (pending_.empty()) std::vector<Pending>().swap(pending_);
+  if (pending_.empty() && pending_.capacity() > kKeptPending) std::vector<Pending>().swap(pending_);
   limit_counted_ = false;
   // Not from here: the ring is in the middle of taking acknowledgements.
   if (!waiting_.empty()) {

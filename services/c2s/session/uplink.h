@@ -15,7 +15,7 @@ namespace parley::c2s {
 class Session;
 
 // What a session sent: numbers it, sends it in order, and knows what the routers have not taken yet.
-// Holds nothing on the heap while nothing is under way.
+// Holds next to nothing on the heap while nothing is under way.
 class Uplink {
  public:
   Uplink(Session& session, Context& context);

@@ -78,8 +78,9 @@ void StoredQueue::Renumber(std::uint64_t after, std::uint64_t by) {
 void StoredQueue::Plan() {
   if (std::exchange(planned_, true)) return;
   planned_at_ = UnixMilliseconds();
-  auto flush = [](Session& session) { QueueOf(session).Flush(); };
-  context_.loop.AtEndOfTurn(WhileAlive(session_.shared_from_this(), flush));
+  // The session's own, and lives as long as it does.
+  const std::shared_ptr<StoredQueue> self(session_.shared_from_this(), this);
+  context_.loop.AtEndOfTurn<&StoredQueue::Flush>(self);
 }
 
 void StoredQueue::UpdateHeader() {
