@@ -10,6 +10,7 @@
 #include <string>
 
 #include "libs/base/log.h"
+#include "libs/base/task_failure.h"
 
 namespace parley {
 
@@ -32,19 +33,23 @@ void Tasks::Spawn(std::string_view name, Task<void> task, std::function<void()> 
   auto at = state_->running.emplace(state_->running.end());
   auto finished = [state = state_, at, name = std::string(name), done = std::move(done)](std::exception_ptr escaped) {
     state->running.erase(at);
-    try {
-      if (escaped) std::rethrow_exception(escaped);
-    } catch (const boost::system::system_error& error) {
-      // Cancelled by ~Tasks: whoever would care is gone.
-      if (error.code() == boost::asio::error::operation_aborted) return;
-      log::Error("task_failed", {{"task", name}, {"reason", error.what()}});
-    } catch (const std::exception& error) {
-      log::Error("task_failed", {{"task", name}, {"reason", error.what()}});
-    }
+    if (escaped && !LogTaskFailure(name, escaped)) return;  // whoever would care is gone
     if (done) done();
   };
   boost::asio::co_spawn(state_->loop.io(), std::move(task),
                         boost::asio::bind_cancellation_slot(at->slot(), std::move(finished)));
+}
+
+bool LogTaskFailure(std::string_view name, const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const boost::system::system_error& error) {
+    if (error.code() == boost::asio::error::operation_aborted) return false;
+    log::Error("task_failed", {{"task", name}, {"reason", error.what()}});
+  } catch (const std::exception& error) {
+    log::Error("task_failed", {{"task", name}, {"reason", error.what()}});
+  }
+  return true;
 }
 
 Task<void> SleepFor(Loop::Duration delay) {

@@ -160,8 +160,10 @@ struct Router {
   std::uint32_t max_mailbox = 10000;     // stanzas waiting for one account
   std::uint32_t remember_diverted = 16;  // messages of an account that went to other sessions than the one they name
   std::uint32_t max_deferred = 100000;   // left by ended sessions, waiting for Redis beside their account
-  std::uint32_t max_parked = 100000;     // stanzas waiting for one edge whose link broke
-  std::uint32_t max_directed = 1000;     // directed-presence targets remembered per session
+  std::uint32_t remember_left = 100000;  // stanzas that ended sessions left, to recognise what their senders send again
+  std::uint32_t remember_queues = 10000;  // ended sessions whose queues are remembered, for router.sm_remember_queue
+  std::uint32_t max_parked = 100000;      // stanzas waiting for one edge whose link broke
+  std::uint32_t max_directed = 1000;      // directed-presence targets remembered per session
   std::uint32_t offline_batch = 100;
   std::uint32_t max_storing = 200;  // offline messages that the roster service is asked to store at a time
   Milliseconds roster_timeout{5000};

@@ -356,15 +356,23 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.max_deferred, Number(1, 10'000'000),
           "Stanzas that ended sessions left, and that wait for Redis beside their account. With that many, further "
           "accounts wait as a whole."),
+      ROW(router.remember_left, Number(1, 10'000'000),
+          "Stanzas that ended sessions left, which are remembered for router.sm_remember_queue so that they are "
+          "recognised when their senders send them again after a fault. Beyond that the oldest are forgotten."),
+      ROW(router.remember_queues, Number(1, 10'000'000),
+          "Ended sessions whose queues a router remembers for router.sm_remember_queue. Beyond that the oldest are "
+          "forgotten, and read from Redis when they are needed."),
       ROW(router.max_directed, Number(1, 1'000'000), "Directed presence kept per session (64 bytes each on average)."),
       ROW(router.offline_batch, Number(1, 10'000),
           "Offline messages of one account delivered at a time, or given to the roster service to be stored."),
       ROW(router.max_storing, Number(1, 1'000'000),
-          "Offline messages that the roster service is given to store at a time; more wait with their accounts."),
+          "Offline messages that the roster service is given to store at a time; more wait with their accounts, first "
+          "come, first served, for router.roster_doubt_timeout. Then they are answered with an error."),
       ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)), "Wait for the roster service."),
       ROW(router.roster_doubt_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a change of a roster or an offline message that may have been stored is asked for again, and a "
-          "contact's half of a subscription. What else is for that account waits, except for new sessions."),
+          "contact's half of a subscription. What else is for that account waits, except for new sessions. And how "
+          "long an offline message waits for a place among router.max_storing."),
       ROW(router.delivery_timeout, Duration(milliseconds(50), minutes(10)), "How long a stanza waits for Redis."),
       ROW(router.edge_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a stanza waits for an edge that lives, but has no connection to this router."),

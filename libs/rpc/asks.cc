@@ -9,7 +9,7 @@ link::v1::Request Asks::Add(std::string body, std::chrono::milliseconds timeout,
   link::v1::Request request;
   if (waiting_.size() >= max_) {
     meter_.AskFailed();
-    loop_.Post([done = std::move(done)] { done(Error("too many requests wait for this peer")); });
+    loop_.Post([done = std::move(done)] { done(Error(kTooManyAsks)); });
     return request;
   }
   const std::uint64_t id = ++last_id_;
@@ -20,7 +20,7 @@ link::v1::Request Asks::Add(std::string body, std::chrono::milliseconds timeout,
     auto late = waiting_.extract(id);
     if (late.empty()) return;
     meter_.AskFailed();
-    late.mapped().done(Error("no reply in time"));
+    late.mapped().done(Error(kNoReply));
   });
   waiting_.emplace(id, Waiting{std::move(done), std::chrono::steady_clock::now(), std::move(timer)});
   return request;
@@ -39,16 +39,26 @@ bool Asks::Answer(link::v1::Reply& reply) {
   return true;
 }
 
+// In the order asked, as those who wait will ask again.
+std::vector<Asks::Waiting> Asks::TakeAll() {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, ask] : waiting_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  std::vector<Waiting> all;
+  for (const auto id : ids) all.push_back(std::move(waiting_.at(id)));
+  waiting_.clear();
+  return all;
+}
+
 void Asks::FailAll(const Error& error) {
-  auto waiting = std::exchange(waiting_, {});
-  for (auto& [id, ask] : waiting) {
+  for (auto& ask : TakeAll()) {
     meter_.AskFailed();
     ask.done(error);
   }
 }
 
 void Asks::FailAllLater(const Error& error) {
-  for (auto& [id, ask] : std::exchange(waiting_, {})) {
+  for (auto& ask : TakeAll()) {
     meter_.AskFailed();
     loop_.Post([done = std::move(ask.done), error] { done(error); });
   }

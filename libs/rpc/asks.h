@@ -5,11 +5,16 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "libs/rpc/link.h"
 #include "libs/rpc/link_meter.h"
 
 namespace parley::rpc {
+
+// The failures of requests that the peer has not refused itself; see also kLinkBroken.
+inline constexpr char kNoReply[] = "no reply in time";
+inline constexpr char kTooManyAsks[] = "too many requests wait for this peer";  // it did not go
 
 // Requests that went to the peer and wait for their replies.
 class Asks {
@@ -22,6 +27,7 @@ class Asks {
   bool Answer(link::v1::Reply& reply);
   // Still.
   bool Awaits(std::uint64_t id) const { return waiting_.contains(id); }
+  // All, in the order asked.
   void FailAll(const Error& error);
   // The same, from the loop: the caller is in the middle of something.
   void FailAllLater(const Error& error);
@@ -33,6 +39,7 @@ class Asks {
     std::chrono::steady_clock::time_point since;
     Loop::Timer timer;
   };
+  std::vector<Waiting> TakeAll();
 
   Loop& loop_;
   const std::uint32_t max_;

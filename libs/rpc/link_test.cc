@@ -256,6 +256,22 @@ TEST_F(LinkTest, BrokenStreamFailsRequests) {
   EXPECT_EQ(failure, kLinkBroken);
 }
 
+// So that they are asked again in that order.
+TEST_F(LinkTest, ABrokenStreamFailsRequestsInTheOrderAsked) {
+  server_side_.respond_at_once = false;
+  Connect();
+  std::vector<int> failed;
+  std::vector<int> asked;
+  for (int i = 0; i < 50; ++i) {
+    asked.push_back(i);
+    up().Ask("?", 10s, [&failed, i](Result<std::string>) { failed.push_back(i); });
+  }
+  RunUntil(loop_, [&] { return server_side_.responds.size() == asked.size(); });
+  server_.reset();
+  RunUntil(loop_, [&] { return failed.size() == asked.size(); });
+  EXPECT_EQ(failed, asked);
+}
+
 TEST_F(LinkTest, ReplyComesBeforeTheEnvelopesSentAfterIt) {
   Connect();
   std::vector<std::string> order;

@@ -56,22 +56,16 @@ class Database {
   // `job` runs on another thread and outlives the caller: it holds values, never `this`.
   template <class T, class Problem>
   void Run(Job<T, Problem> job, Problem failure, Reply<T, Problem> reply) {
-    Run(std::move(job), failure, failure, std::move(reply));
+    postgres_.Run<Result<T, Problem>>(std::move(job), Taking(failure, std::move(reply)));
   }
   // `in_doubt`: the problem if PostgreSQL may have committed it.
   template <class T, class Problem>
   void Run(Job<T, Problem> job, Problem failure, Problem in_doubt, Reply<T, Problem> reply) {
-    postgres_.Run<Result<T, Problem>>(
-        std::move(job),
-        [this, failure, reply](Result<Result<T, Problem>> result) {
-          if (result) return reply(std::move(*result));
-          Failed(result.error());
-          reply(failure);
-        },
-        [this, in_doubt, reply](const Error& error) {
-          Failed(error);
-          reply(in_doubt);
-        });
+    auto doubted = [this, in_doubt, reply](const Error& error) {
+      Failed(error);
+      reply(in_doubt);
+    };
+    postgres_.Run<Result<T, Problem>>(std::move(job), Taking(failure, std::move(reply)), std::move(doubted));
   }
 
   template <class T, class Problem>
@@ -103,6 +97,14 @@ class Database {
   }
 
  private:
+  template <class T, class Problem>
+  std::function<void(Result<Result<T, Problem>>)> Taking(Problem failure, Reply<T, Problem> reply) {
+    return [this, failure, reply = std::move(reply)](Result<Result<T, Problem>> result) {
+      if (result) return reply(std::move(*result));
+      Failed(result.error());
+      reply(failure);
+    };
+  }
   void Failed(const Error& error);
 
   storage::Postgres& postgres_;

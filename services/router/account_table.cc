@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "libs/base/log.h"
+#include "libs/base/task_failure.h"
 #include "libs/storage/lease.h"
-#include "services/router/queue_memory.h"
 
 namespace parley::router {
 namespace {
@@ -32,6 +32,22 @@ void Apply(Record& unsaved, Record& record) {
   if (record.away_since() == 0) record.set_away_since(unsaved.away_since());
   if (unsaved.has_unlogged_after()) record.set_unlogged_after(unsaved.unlogged_after());
 }
+
+// While it lives, something is let in for an account.
+class LettingIn {
+ public:
+  LettingIn(std::shared_ptr<std::set<std::string>> all, std::string bare)
+      : all_(std::move(all)), bare_(std::move(bare)) {
+    all_->insert(bare_);
+  }
+  ~LettingIn() { all_->erase(bare_); }
+  LettingIn(const LettingIn&) = delete;
+  LettingIn& operator=(const LettingIn&) = delete;
+
+ private:
+  std::shared_ptr<std::set<std::string>> all_;
+  std::string bare_;
+};
 
 }  // namespace
 
@@ -74,45 +90,31 @@ void AccountTable::Post(std::string_view bare, rpc::Held held) {
       if (!slot.idle()) Start(slot);
       return;
     }
-    slot.mailbox.push_front(Waiting(std::move(held)));
+    slot.mailbox.PushFront(Waiting(std::move(held)));
     ++waiting_;
     return Start(slot);
   }
-  if (TakesPlace(slot, held)) return;
+  if (slot.mailbox.TakesPlace(held)) return metrics_.mailbox_repeats.Increment();
   if (slot.mailbox.size() >= options_.max_mailbox) {
     metrics_.mailbox_full.Increment();
     return handler_->Unreachable(std::move(held));
   }
-  Enqueue(slot, slot.mailbox, Waiting(std::move(held)));
-}
-
-// A message that waits yet, and is sent again since its link broke: the sender waits for the later one.
-bool AccountTable::TakesPlace(Slot& slot, rpc::Held& held) {
-  if (held.envelope->kind() != link::v1::KIND_MESSAGE || !held.envelope->repeat()) return false;
-  const std::uint64_t identity = IdentityOf(*held.envelope);
-  if (identity == 0) return false;
-  const auto same = [identity](const Work& work) {
-    const auto* waiting = work.held.envelope.get();
-    return waiting && waiting->kind() == link::v1::KIND_MESSAGE && work.held.receipt.severed() &&
-           IdentityOf(*waiting) == identity;
-  };
-  const auto place = std::find_if(slot.mailbox.begin(), slot.mailbox.end(), same);
-  if (place == slot.mailbox.end()) return false;
-  metrics_.mailbox_repeats.Increment();
-  place->held = std::move(held);
-  return true;
+  slot.mailbox.PushBack(Waiting(std::move(held)));
+  OnWaiting(slot);
 }
 
 void AccountTable::Post(std::string_view bare, Job job) {
   Slot& slot = Obtain(bare);
   Work work = Waiting({});
   work.job = std::move(job);
-  Enqueue(slot, slot.mailbox, std::move(work));
+  slot.mailbox.PushBack(std::move(work));
+  OnWaiting(slot);
 }
 
 void AccountTable::PostReturned(std::string_view bare, rpc::Held held) {
   Slot& slot = Obtain(bare);
-  Enqueue(slot, slot.returned, Waiting(std::move(held)));
+  slot.returned.push_back(Waiting(std::move(held)));
+  OnWaiting(slot);
 }
 
 void AccountTable::PostReturned(std::string_view bare, std::vector<rpc::Held> held) {
@@ -137,12 +139,11 @@ const rpc::Envelope* AccountTable::Next(const Account& account) const {
   return next.held.envelope.get();
 }
 
-AccountTable::Work AccountTable::Waiting(rpc::Held held) const {
+Work AccountTable::Waiting(rpc::Held held) const {
   return Work{std::move(held), {}, Clock::now() + options_.delivery_timeout};
 }
 
-void AccountTable::Enqueue(Slot& slot, std::list<Work>& lane, Work work) {
-  lane.push_back(std::move(work));
+void AccountTable::OnWaiting(Slot& slot) {
   metrics_.mailbox.Set(static_cast<double>(++waiting_));
   if (!slot.busy) Start(slot);
 }
@@ -158,10 +159,7 @@ Task<void> AccountTable::Pump(Slot& slot) {
     auto& next = slot.returned.empty() ? slot.mailbox.front() : slot.returned.front();
     const bool usable = co_await MakeFresh(slot, next);
     // What was waited for may have brought something that comes before it.
-    auto& lane = slot.returned.empty() ? slot.mailbox : slot.returned;
-    Work work = std::move(lane.front());
-    lane.pop_front();
-    --waiting_;
+    Work work = PopNext(slot);
     if (usable) {
       slot.handling = true;
       co_await DoWork(slot, std::move(work));
@@ -172,12 +170,19 @@ Task<void> AccountTable::Pump(Slot& slot) {
   }
 }
 
+Work AccountTable::PopNext(Slot& slot) {
+  --waiting_;
+  if (slot.returned.empty()) return slot.mailbox.PopFront();
+  Work work = std::move(slot.returned.front());
+  slot.returned.pop_front();
+  return work;
+}
+
 // Also when a handler threw: what waits behind it is not to suffer.
 void AccountTable::Stop(Slot& slot) {
   metrics_.mailbox.Set(static_cast<double>(waiting_));
   slot.busy = false;
   slot.handling = false;
-  slot.letting_in = false;
   --busy_;
   if (!slot.idle()) return Start(slot);
   if (slot.stale && store_.up()) Drop(slot);
@@ -291,30 +296,40 @@ Task<bool> AccountTable::Reload(Account& account) {
   co_return co_await Load(*found->second, none);
 }
 
-Task<void> AccountTable::LetIn(std::string bare) {
+bool AccountTable::HasOvertakers(const std::string& bare) const {
   const auto found = slots_.find(bare);
-  if (found == slots_.end() || !found->second->handling || found->second->letting_in) co_return;
-  Slot& slot = *found->second;  // stays, as it is busy
-  slot.letting_in = true;
-  for (auto next = NextToOvertake(slot); next != slot.mailbox.end(); next = NextToOvertake(slot)) {
-    Work work = std::move(*next);
-    slot.mailbox.erase(next);
-    --waiting_;
-    if (work.job.wait) co_await work.job.wait();
-    if (Abandoned(work)) {
-      Fail(std::move(work));
-    } else {
-      co_await work.job.run(slot.account);
-    }
-  }
-  slot.letting_in = false;
+  return found != slots_.end() && found->second->handling && found->second->mailbox.has_overtakers();
 }
 
-std::list<AccountTable::Work>::iterator AccountTable::NextToOvertake(Slot& slot) const {
-  if (!Fresh(slot)) return slot.mailbox.end();
-  return std::find_if(slot.mailbox.begin(), slot.mailbox.end(), [&slot](const Work& work) {
-    return work.job.may_overtake && work.job.may_overtake(slot.account);
-  });
+Task<void> AccountTable::LetIn(std::string bare) {
+  if (!HasOvertakers(bare) || letting_in_->contains(bare)) co_return;
+  const LettingIn only_here(letting_in_, bare);
+  Slot& slot = *slots_.find(bare)->second;  // stays, as it is busy
+  bool more = true;
+  while (more) more = co_await LetInNext(slot);
+}
+
+// False: there is none, for now.
+Task<bool> AccountTable::LetInNext(Slot& slot) {
+  try {
+    // After a failure of Redis, which is back, all are to be read again; the handler may wait for long yet.
+    Job none;
+    if (!Fresh(slot)) co_await Load(slot, none);
+    if (!Fresh(slot)) co_return false;
+    auto work = slot.mailbox.PopOvertaker(slot.account);
+    if (!work) co_return false;
+    --waiting_;
+    if (work->job.wait) co_await work->job.wait();
+    if (Abandoned(*work)) {
+      Fail(std::move(*work));
+    } else {
+      co_await work->job.run(slot.account);
+    }
+    co_return true;
+  } catch (...) {
+    if (!LogTaskFailure("let_in", std::current_exception())) throw;
+  }
+  co_return false;
 }
 
 void AccountTable::Fail(Work work) {

@@ -5,6 +5,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,6 +14,7 @@
 #include "libs/base/task.h"
 #include "libs/rpc/link.h"
 #include "services/router/account.h"
+#include "services/router/mailbox.h"
 #include "services/router/metrics.h"
 #include "services/router/options.h"
 #include "services/router/session_store.h"
@@ -41,20 +43,7 @@ class StanzaHandler {
 // Redis is the authority; an account that is not in memory, or was changed by another router, is read before its turn.
 class AccountTable {
  public:
-  // Something else than a stanza.
-  struct Job {
-    std::function<Task<void>(Account&)> run;
-    // May be null: called instead if the account cannot be read.
-    std::function<void()> failed;
-    // May be null: whether nobody waits for it any more. Then it is failed.
-    std::function<bool()> abandoned;
-    // May be null: what it waits for before it is looked at whether the account is to be read again.
-    std::function<Task<void>()> wait;
-    // May be null: how to read an account that is not known at all, instead of SessionStore::Load.
-    std::function<Task<Result<SessionStore::Loaded>>()> load;
-    // May be null: whether it need not wait for a handler that waits for PostgreSQL (LetIn).
-    std::function<bool(Account&)> may_overtake;
-  };
+  using Job = router::Job;
   // The roster cache and the like: forgets what it knows of an account (nullptr: of all).
   using Forget = std::function<void(const std::string* bare)>;
 
@@ -79,9 +68,11 @@ class AccountTable {
 
   // Reads an account anew in the middle of a handler, after a write lost to another router's.
   Task<bool> Reload(Account& account);
-  // Does in the middle of a handler, which may wait for long yet, what may overtake. The handler must look up anew what
-  // it knew of the account's sessions.
+  // Does in the middle of a handler, which may wait for long yet, what may overtake; once at a time for each account.
+  // The handler must look up anew what it knew of the account's sessions. What of this fails harms nothing else.
   Task<void> LetIn(std::string bare);
+  // Whether there may be something for LetIn to do.
+  bool HasOvertakers(const std::string& bare) const;
 
   std::size_t size() const { return slots_.size(); }
   std::size_t waiting() const { return waiting_; }
@@ -89,25 +80,19 @@ class AccountTable {
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Work {
-    rpc::Held held;
-    Job job;
-    Clock::time_point deadline;
-  };
   struct Slot;
   using Lru = std::list<Slot*>;
   struct Slot {
     explicit Slot(std::string bare) : account(std::move(bare)) {}
     Account account;
-    std::list<Work> returned;  // comes before the mailbox; empty lists hold no memory
-    std::list<Work> mailbox;
+    std::list<Work> returned;  // comes before the mailbox; an empty list holds no memory
+    Mailbox mailbox;
     bool idle() const { return mailbox.empty() && returned.empty(); }
     Lru::iterator place;
     std::uint64_t generation = 0;  // 0: not read yet
     bool stale = false;
     bool busy = false;
     bool handling = false;  // and what it is busy with is in no list any more
-    bool letting_in = false;
   };
   struct Hash {
     using is_transparent = void;
@@ -117,14 +102,14 @@ class AccountTable {
   Slot& Obtain(std::string_view bare);
   bool Fresh(const Slot& slot) const;
   Work Waiting(rpc::Held held) const;
-  bool TakesPlace(Slot& slot, rpc::Held& held);
-  void Enqueue(Slot& slot, std::list<Work>& lane, Work work);
+  void OnWaiting(Slot& slot);
+  Work PopNext(Slot& slot);
   void Start(Slot& slot);
   void Stop(Slot& slot);
   Task<void> Pump(Slot& slot);
   Task<void> DoWork(Slot& slot, Work work);
   static bool Abandoned(const Work& work) { return work.job.abandoned && work.job.abandoned(); }
-  std::list<Work>::iterator NextToOvertake(Slot& slot) const;
+  Task<bool> LetInNext(Slot& slot);
   Task<bool> MakeFresh(Slot& slot, Work& work);
   Task<bool> Load(Slot& slot, Job& job);
   void Replace(Slot& slot, SessionStore::Loaded loaded);
@@ -145,6 +130,8 @@ class AccountTable {
   std::uint64_t generation_ = 1;
   std::size_t waiting_ = 0;
   std::size_t busy_ = 0;
+  // Accounts for which something is let in. Shared, as coroutines may outlive the table when the process goes.
+  std::shared_ptr<std::set<std::string>> letting_in_ = std::make_shared<std::set<std::string>>();
 };
 
 }  // namespace parley::router

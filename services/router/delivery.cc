@@ -59,8 +59,8 @@ class Copies {
 
 }  // namespace
 
-Delivery::Delivery(Sender& sender, Offline& offline, const Options& options)
-    : sender_(sender), offline_(offline), remember_diverted_(options.remember_diverted) {}
+Delivery::Delivery(Sender& sender, Offline& offline, OfflineSpool& spool, const Options& options)
+    : sender_(sender), offline_(offline), spool_(spool), remember_diverted_(options.remember_diverted) {}
 
 bool Delivery::MessageNow(Account& account, Held& held) {
   if (DivertedBefore(account, held)) return true;
@@ -126,10 +126,14 @@ bool Delivery::DivertedBefore(Account& account, Held& held) {
 }
 
 Task<void> Delivery::StoreMessage(Account& account, Held held) {
-  do {
-    co_await offline_.Room(account);
+  const auto visit = spool_.Visit(account.bare());
+  bool worth_while = true;
+  while (worth_while) {
+    worth_while = co_await spool_.Room(account.bare());
     if (held.receipt.severed()) held.envelope->set_repeat(true);
-  } while (!MessageNow(account, held));
+    if (MessageNow(account, held)) co_return;
+  }
+  spool_.Refuse(std::move(held));
 }
 
 void Delivery::Presence(Account& account, Held held) {

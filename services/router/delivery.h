@@ -12,13 +12,11 @@ namespace parley::router {
 // Stanzas for a user of ours (RFC 6121 section 8.5): to which of its sessions they go.
 class Delivery {
  public:
-  Delivery(Sender& sender, Offline& offline, const Options& options);
+  Delivery(Sender& sender, Offline& offline, OfflineSpool& spool, const Options& options);
 
   // False: it is to be stored, and others are on their way to the store: see StoreMessage.
   bool MessageNow(Account& account, Held& held);
   Task<void> StoreMessage(Account& account, Held held);
-  // Until what is on its way to the store is there, or was refused.
-  Task<void> Stored(const Account& account) { return offline_.Stored(account); }
   // Presence without subscription meaning: RFC 6121 8.5.2.1.2, 8.5.3.1.
   void Presence(Account& account, Held held);
   // To a full JID. (What is for the bare JID is answered, see IqDispatcher.)
@@ -40,6 +38,7 @@ class Delivery {
 
   Sender& sender_;
   Offline& offline_;
+  OfflineSpool& spool_;
   const std::size_t remember_diverted_;
 };
 

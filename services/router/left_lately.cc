@@ -5,8 +5,6 @@
 namespace parley::router {
 namespace {
 
-constexpr std::size_t kMost = 100000;
-
 // 0: nobody's.
 std::uint64_t SentAs(const link::v1::Envelope& envelope) {
   return envelope.origin().empty() ? 0 : StableHash(envelope.origin(), envelope.origin_seq());
@@ -14,12 +12,15 @@ std::uint64_t SentAs(const link::v1::Envelope& envelope) {
 
 }  // namespace
 
-void LeftLately::Note(const link::v1::Envelope& left, Clock::time_point now) {
+bool LeftLately::Note(const link::v1::Envelope& left, Clock::time_point now) {
   ForgetOld(now);
   const std::uint64_t sent = SentAs(left);
-  if (sent == 0) return;
+  if (sent == 0) return true;
+  const bool room = past_.size() < most_;
+  if (!room) ForgetOldest();
   left_[sent] = Left{std::string(left.unacknowledged_by()), left.unacknowledged_number(), now};
   past_.push_back({sent, now});
+  return room;
 }
 
 bool LeftLately::Rename(link::v1::Envelope& envelope, Clock::time_point now) const {
@@ -31,11 +32,13 @@ bool LeftLately::Rename(link::v1::Envelope& envelope, Clock::time_point now) con
 }
 
 void LeftLately::ForgetOld(Clock::time_point now) {
-  while (!past_.empty() && (past_.front().since + remember_ < now || past_.size() >= kMost)) {
-    const auto found = left_.find(past_.front().sent);
-    if (found != left_.end() && found->second.since == past_.front().since) left_.erase(found);
-    past_.pop_front();
-  }
+  while (!past_.empty() && past_.front().since + remember_ < now) ForgetOldest();
+}
+
+void LeftLately::ForgetOldest() {
+  const auto found = left_.find(past_.front().sent);
+  if (found != left_.end() && found->second.since == past_.front().since) left_.erase(found);
+  past_.pop_front();
 }
 
 }  // namespace parley::router

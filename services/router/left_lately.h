@@ -16,10 +16,11 @@ namespace parley::router {
 class LeftLately {
  public:
   using Clock = std::chrono::steady_clock;
-  explicit LeftLately(Clock::duration remember) : remember_(remember) {}
+  LeftLately(Clock::duration remember, std::size_t most) : remember_(remember), most_(most) {}
 
-  // `left`: has both names. Nothing is known of what nobody sent.
-  void Note(const link::v1::Envelope& left, Clock::time_point now);
+  // `left`: has both names. Nothing is known of what nobody sent. False: there was no room, the oldest is forgotten
+  // before its time.
+  bool Note(const link::v1::Envelope& left, Clock::time_point now);
   // Gives a repeat of it the session's name, by which all others recognise it. False: it is none.
   bool Rename(link::v1::Envelope& envelope, Clock::time_point now) const;
 
@@ -34,8 +35,10 @@ class LeftLately {
     Clock::time_point since;
   };
   void ForgetOld(Clock::time_point now);
+  void ForgetOldest();
 
   Clock::duration remember_;
+  std::size_t most_;
   std::unordered_map<std::uint64_t, Left> left_;  // by hash
   std::deque<Past> past_;                         // oldest first
 };

@@ -23,7 +23,7 @@ Envelope Left(Envelope envelope, const std::string& session, std::uint64_t numbe
 
 class LeftLatelyTest : public ::testing::Test {
  protected:
-  LeftLately left_{seconds(60)};
+  LeftLately left_{seconds(60), 3};
   const LeftLately::Clock::time_point now_{seconds(1000)};
 };
 
@@ -50,6 +50,20 @@ TEST_F(LeftLatelyTest, ForgetsAfterAWhile) {
   left_.Note(Left(Sent("juliet", 7), "romeo", 3), now_);
   Envelope repeat = Sent("juliet", 7);
   EXPECT_FALSE(left_.Rename(repeat, now_ + seconds(61)));
+}
+
+TEST_F(LeftLatelyTest, ForgetsTheOldestForWantOfRoom) {
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    EXPECT_TRUE(left_.Note(Left(Sent("juliet", number), "romeo", number), now_ + seconds(number)));
+  }
+  EXPECT_FALSE(left_.Note(Left(Sent("juliet", 4), "romeo", 4), now_ + seconds(4)));
+  Envelope oldest = Sent("juliet", 1);
+  EXPECT_FALSE(left_.Rename(oldest, now_ + seconds(4)));
+  for (std::uint64_t number = 2; number <= 4; ++number) {
+    Envelope repeat = Sent("juliet", number);
+    EXPECT_TRUE(left_.Rename(repeat, now_ + seconds(4)));
+  }
+  EXPECT_TRUE(left_.Note(Left(Sent("juliet", 5), "romeo", 5), now_ + seconds(70)));
 }
 
 TEST_F(LeftLatelyTest, KnowsNothingOfWhatNobodySent) {

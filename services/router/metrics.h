@@ -100,6 +100,10 @@ struct Metrics {
         diverted_again(registry.Counter("parley_router_diverted_again_total",
                                         "Messages sent again that had gone to other sessions than the one they name")),
         storing(registry.Gauge("parley_router_storing", "Messages on their way to the offline store")),
+        storing_waiting(
+            registry.Gauge("parley_router_storing_waiting", "Accounts that wait for a place among those messages")),
+        storing_late(registry.Counter("parley_router_storing_late_total",
+                                      "Messages refused as they waited too long to be given to the offline store")),
         mailbox_repeats(registry.Counter("parley_router_mailbox_repeats_total",
                                          "Messages sent again that took the place of those that waited")),
         limits_directed(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_directed"}})),
@@ -110,6 +114,8 @@ struct Metrics {
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_bytes"}})),
         limits_deferred(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_deferred"}})),
         limits_storing(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_storing"}})),
+        limits_left(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "remember_left"}})),
+        limits_queues(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "remember_queues"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         limits_settling(
@@ -168,6 +174,8 @@ struct Metrics {
   prometheus::Counter& standstills;
   prometheus::Counter& diverted_again;
   prometheus::Gauge& storing;
+  prometheus::Gauge& storing_waiting;
+  prometheus::Counter& storing_late;
   prometheus::Counter& mailbox_repeats;
   prometheus::Counter& limits_directed;
   prometheus::Counter& limits_resources;
@@ -175,6 +183,8 @@ struct Metrics {
   prometheus::Counter& limits_queue_bytes;
   prometheus::Counter& limits_deferred;
   prometheus::Counter& limits_storing;
+  prometheus::Counter& limits_left;
+  prometheus::Counter& limits_queues;
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;

@@ -73,12 +73,8 @@ struct Pending {
 
 }  // namespace
 
-Offline::Offline(Loop& loop, Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options)
-    : tasks_(tasks),
-      sender_(sender),
-      rosters_(rosters),
-      spool_(loop, tasks, sender, rosters, options),
-      batch_(options.offline_batch) {}
+Offline::Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, const Options& options)
+    : tasks_(tasks), sender_(sender), rosters_(rosters), spool_(spool), batch_(options.offline_batch) {}
 
 bool Offline::StoreNow(Account& account, Held& held) {
   const Envelope& message = *held.envelope;
@@ -98,7 +94,7 @@ bool Offline::StoreNow(Account& account, Held& held) {
 
 Task<bool> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
   if (Session* session = account.WithId(session_id)) session->unflushed = false;
-  co_await Stored(account);
+  co_await spool_.Stored(account.bare());
   if (attempt == Attempt::kFirst && account.nothing_stored()) co_return true;
   std::int64_t after = 0;
   while (true) {

@@ -18,20 +18,12 @@ namespace parley::router {
 // they are delivered.
 class Offline {
  public:
-  Offline(Loop& loop, Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options);
+  Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, const Options& options);
 
   // True: taken (and moved from). Its receipt goes when it is stored or its sender was told why it was not; at once if
-  // it is of the kind that may be forgotten. The account's turn need not wait for that. False: see Room.
+  // it is of the kind that may be forgotten. The account's turn need not wait for that. False: see
+  // OfflineSpool::Room.
   bool StoreNow(Account& account, Held& held);
-  // In the account's turn: until it is worth while to try again.
-  Task<void> Room(const Account& account) { return spool_.Room(account.bare()); }
-  // In the account's turn: until what was taken for it is stored or refused.
-  Task<void> Stored(const Account& account) { return spool_.Stored(account.bare()); }
-  // Whether something is on its way to the store.
-  bool storing(const std::string& owner) const { return spool_.storing(owner); }
-  bool idle() const { return spool_.idle(); }
-  // The account's turn waits until messages are stored.
-  bool HoldsTurn(const std::string& bare) const { return spool_.HoldsTurn(bare); }
   // To one session that has just become able to take them; all of them, in order. They are deleted when its edge has
   // accepted them. What is on its way to the store is waited for.
   enum class Attempt {
@@ -53,7 +45,7 @@ class Offline {
   Tasks& tasks_;
   Sender& sender_;
   RosterClient& rosters_;
-  OfflineSpool spool_;
+  OfflineSpool& spool_;
   std::uint32_t batch_;
   // Delivered, but the roster service was away when they were to be deleted: not to be delivered again.
   std::map<std::string, std::set<std::int64_t>> undeleted_;

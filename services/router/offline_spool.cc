@@ -1,5 +1,6 @@
 #include "services/router/offline_spool.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/unix_time.h"
@@ -22,40 +23,48 @@ xmpp::StanzaError Refusal(roster::v1::Problem problem) {
   }
 }
 
-bool IsLeft(const Envelope& message) { return !message.unacknowledged_by().empty(); }
-
 }  // namespace
 
-OfflineSpool::OfflineSpool(Loop& loop, Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options)
+OfflineSpool::OfflineSpool(Loop& loop, Tasks& tasks, AccountTable& accounts, Sender& sender, RosterClient& rosters,
+                           const Options& options)
     : loop_(loop),
       tasks_(tasks),
+      accounts_(accounts),
       sender_(sender),
       rosters_(rosters),
       batch_(options.offline_batch),
-      max_asked_(options.max_storing) {}
+      room_(std::make_shared<StoreRoom>(
+          loop,
+          StoreRoom::Options{options.max_storing, options.roster_doubt_timeout,
+                             [&accounts](const std::string& owner) { return accounts.HasOvertakers(owner); }},
+          sender.metrics())) {}
 
 bool OfflineSpool::Take(const std::string& owner, Held& held) {
-  if (asked_ >= max_asked_) {
-    sender_.metrics().limits_storing.Increment();
-    return false;
-  }
-  auto& round = rounds_[owner];
-  if (!round) {
-    round = std::make_shared<Round>();
-    loop_.AtEndOfTurn([begun = std::weak_ptr(round)] {
-      if (const auto alive = begun.lock()) alive->closed = true;
-    });
-  }
-  if (round->closed || round->messages.size() >= batch_) return false;
+  const auto found = rounds_.find(owner);
+  const bool full = found != rounds_.end() && (found->second->closed || found->second->messages.size() >= batch_);
+  if (full || !room_->Take(owner)) return false;
+  auto& round = found != rounds_.end() ? found->second : rounds_[owner];
+  if (!round) round = Begin();
   ++round->unanswered;
-  sender_.metrics().storing.Set(static_cast<double>(++asked_));
   Store(owner, round->messages.emplace_back(std::move(held)));
   return true;
 }
 
+std::shared_ptr<OfflineSpool::Round> OfflineSpool::Begin() {
+  auto round = std::make_shared<Round>();
+  loop_.AtEndOfTurn([begun = std::weak_ptr(round)] {
+    if (const auto alive = begun.lock()) alive->closed = true;
+  });
+  return round;
+}
+
 void OfflineSpool::Store(const std::string& owner, Held& message) {
   if (message.envelope->received_at() == 0) message.envelope->set_received_at(UnixMilliseconds());
-  tasks_.Spawn("store_offline", Ask(owner, message), [this, owner] { OnAnswered(owner); });
+  tasks_.Spawn("store_offline", Ask(owner, message), [this, owner, &message] {
+    // Still there: something was thrown, and it may be neither stored nor refused. So it is its sender's.
+    message.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+    OnAnswered(owner);
+  });
 }
 
 Task<void> OfflineSpool::Ask(std::string owner, Held& message) {
@@ -63,7 +72,17 @@ Task<void> OfflineSpool::Ask(std::string owner, Held& message) {
   const auto answer =
       co_await rosters_.Ask(owner, AskOf(owner, *message.envelope), RosterClient::Change::kFirst, abandoned);
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && abandoned()) co_return;  // sent again to another router
-  Settle(std::move(message), answer.problem());
+  Held answered;
+  answered.envelope = std::move(message.envelope);
+  answered.receipt = message.receipt;
+  Settle(std::move(answered), answer.problem());
+  message.receipt = Receipt();
+}
+
+// What a session left unacknowledged may have been stored under its own identity, delivered to it, and forgotten.
+OfflineSpool::Name OfflineSpool::NameOf(const Envelope& message) {
+  if (!IsLeft(message)) return {std::string(message.origin()), message.origin_seq()};
+  return {session::OriginOfUnacknowledged(message.unacknowledged_by()), message.unacknowledged_number()};
 }
 
 roster::v1::Ask OfflineSpool::AskOf(const std::string& owner, const Envelope& message) {
@@ -72,10 +91,9 @@ roster::v1::Ask OfflineSpool::AskOf(const std::string& owner, const Envelope& me
   store.set_owner(owner);
   store.set_stanza(message.stanza());
   store.set_received_at(message.received_at());
-  // What a session left unacknowledged may have been stored under its own identity, delivered to it, and forgotten.
-  const bool anew = IsLeft(message);
-  store.set_origin(anew ? session::OriginOfUnacknowledged(message.unacknowledged_by()) : message.origin());
-  store.set_origin_seq(anew ? message.unacknowledged_number() : message.origin_seq());
+  Name name = NameOf(message);
+  store.set_origin(std::move(name.origin));
+  store.set_origin_seq(name.number);
   Concern(message, ask);
   return ask;
 }
@@ -87,36 +105,38 @@ void OfflineSpool::Settle(Held message, roster::v1::Problem problem) {
   rpc::NoteOutcome(message.receipt, "stored");
 }
 
-bool OfflineSpool::HoldsTurn(const std::string& owner) const {
-  const auto found = rounds_.find(owner);
-  return found != rounds_.end() && found->second->waiting;
+bool OfflineSpool::MayLetIn(const roster::v1::StoreOffline& ask) const {
+  const auto found = rounds_.find(ask.owner());
+  if (found == rounds_.end() || !found->second->waiting) return false;
+  const auto& messages = found->second->messages;
+  const auto last =
+      std::find_if(messages.rbegin(), messages.rend(), [](const Held& held) { return held.envelope != nullptr; });
+  return last != messages.rend() && NameOf(*last->envelope) == Name{ask.origin(), ask.origin_seq()};
 }
 
 void OfflineSpool::OnAnswered(const std::string& owner) {
-  sender_.metrics().storing.Set(static_cast<double>(--asked_));
   const auto round = rounds_.at(owner);
   if (--round->unanswered == 0) {
     rounds_.erase(owner);
-    if (round->waiting) Wake(std::move(round->waiting));
+    if (round->waiting) loop_.Post([waiting = std::move(round->waiting)] { waiting(true); });
   }
-  // Who is woken may have nothing to store any more; while others are asked for, they wake the next.
-  for (std::size_t room = asked_ == 0 ? waiting_.size() : max_asked_ - asked_; room > 0 && !waiting_.empty(); --room) {
-    Wake(std::move(waiting_.front()));
-    waiting_.pop_front();
-  }
+  room_->Free();
 }
 
-void OfflineSpool::Wake(Resume waiting) {
-  loop_.Post([waiting = std::move(waiting)] { waiting(true); });
-}
-
-Task<void> OfflineSpool::Room(std::string owner) {
-  if (storing(owner)) {
+Task<bool> OfflineSpool::Room(std::string owner) {
+  if (on_its_way(owner)) {
     co_await Stored(std::move(owner));
-    co_return;
+    co_return true;
   }
-  std::function<void(Resume)> start = [this](Resume resume) { waiting_.push_back(std::move(resume)); };
-  if (asked_ >= max_asked_) co_await Await<bool>(std::move(start));
+  const auto news = co_await room_->Wait(owner);
+  if (news == StoreRoom::News::kOvertakers) co_await accounts_.LetIn(std::move(owner));
+  co_return news != StoreRoom::News::kLate;
+}
+
+void OfflineSpool::Refuse(Held held) {
+  if (held.receipt.severed()) return;  // its sender has sent it again
+  sender_.metrics().storing_late.Increment();
+  Settle(std::move(held), roster::v1::PROBLEM_STORE);
 }
 
 Task<void> OfflineSpool::Stored(std::string owner) {

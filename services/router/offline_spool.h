@@ -9,9 +9,11 @@
 #include <string>
 
 #include "libs/base/task.h"
+#include "services/router/account_table.h"
 #include "services/router/options.h"
 #include "services/router/roster_client.h"
 #include "services/router/sender.h"
+#include "services/router/store_room.h"
 
 namespace parley::router {
 
@@ -20,19 +22,25 @@ namespace parley::router {
 // that was not is made again, and nothing is to overtake it. Loop's thread only.
 class OfflineSpool {
  public:
-  OfflineSpool(Loop& loop, Tasks& tasks, Sender& sender, RosterClient& rosters, const Options& options);
+  OfflineSpool(Loop& loop, Tasks& tasks, AccountTable& accounts, Sender& sender, RosterClient& rosters,
+               const Options& options);
 
   // True: taken (and moved from). Its receipt goes when it is stored, or its sender was told why it is not. False: it
   // has to wait (Room).
   bool Take(const std::string& owner, Held& held);
-  // In the owner's turn: until it is worth while to try again.
-  Task<void> Room(std::string owner);
-  bool storing(const std::string& owner) const { return rounds_.contains(owner); }
+  // In the owner's turn, which holds a visit meanwhile: until it is worth while to try again; sessions may have been
+  // bound by then. False: it has waited too long for a place (Refuse).
+  Task<bool> Room(std::string owner);
+  StoreRoom::Visit Visit(std::string owner) { return {room_, std::move(owner)}; }
+  // There was no room for it.
+  void Refuse(Held held);
+  bool on_its_way(const std::string& owner) const { return rounds_.contains(owner); }
   // In the owner's turn: until all that was taken for it is stored or refused.
   Task<void> Stored(std::string owner);
   bool idle() const { return rounds_.empty(); }
-  // Somebody waits in Room or Stored.
-  bool HoldsTurn(const std::string& owner) const;
+  // While this ask is in doubt: whether something may be let in (AccountTable::LetIn) before it is asked again. The
+  // account's turn waits for it, and no later message would overtake it meanwhile.
+  bool MayLetIn(const roster::v1::StoreOffline& ask) const;
 
  private:
   using Resume = std::function<void(bool)>;
@@ -44,22 +52,28 @@ class OfflineSpool {
     Resume waiting;  // the account's turn; null: it does not
   };
 
+  std::shared_ptr<Round> Begin();
   void Store(const std::string& owner, Held& message);
   Task<void> Ask(std::string owner, Held& message);
+  // As what the roster service knows it.
+  struct Name {
+    std::string origin;
+    std::uint64_t number;
+    bool operator==(const Name&) const = default;
+  };
+  static Name NameOf(const Envelope& message);
   static roster::v1::Ask AskOf(const std::string& owner, const Envelope& message);
   void Settle(Held message, roster::v1::Problem problem);
   void OnAnswered(const std::string& owner);
-  void Wake(Resume waiting);
 
   Loop& loop_;
   Tasks& tasks_;
+  AccountTable& accounts_;
   Sender& sender_;
   RosterClient& rosters_;
   const std::size_t batch_;
-  const std::size_t max_asked_;
+  const std::shared_ptr<StoreRoom> room_;
   std::map<std::string, std::shared_ptr<Round>> rounds_;  // by owner
-  std::size_t asked_ = 0;                                 // in all
-  std::deque<Resume> waiting_;                            // turns of accounts without a round
 };
 
 }  // namespace parley::router

@@ -9,6 +9,7 @@ using ::testing::AllOf;
 using testing::Attr;
 using testing::Chat;
 using testing::Client;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::Ids;
@@ -32,6 +33,10 @@ class OfflineSpoolTest : public testing::ClusterTest {
   }
   void SlowStore() { roster_->SetHolding(true, "store_offline"); }
   void QuickStore() { roster_->SetHolding(false); }
+  void AwaitAsks(std::size_t count) {
+    std::size_t asked = 0;
+    RunUntil([&] { return (asked += roster_->TakeAsked().size()) >= count; });
+  }
   // All that the store was given until now, in one go; until `done`. How often.
   int CommitUntil(const std::function<bool()>& done) {
     const auto given = [&] { return roster_->held() > 0 && Metric("parley_router_storing") == roster_->held(); };
@@ -126,6 +131,127 @@ TEST_F(OfflineSpoolTest, NoMoreThanTheLimitIsAskedForAtATime) {
   Client& juliet = Login("juliet@home.example/balcony");
   juliet.Send("<presence/>");
   EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 20));
+}
+
+// With it nothing of the account is on its way, that it might wait for.
+TEST_F(OfflineSpoolTest, ABindDoesNotWaitForAPlaceThatItsAccountWaitsFor) {
+  Begin({"router.max_storing=1"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  Chat(romeo, 0);
+  RunUntil([&] { return roster_->held() == 1; });
+  for (int i = 1; i <= 3; ++i) Chat(romeo, i, kBenvolio);
+  RunUntil([&] { return Metric("parley_router_storing_waiting") == 1; });
+  Client& benvolio = Login("benvolio@home.example/street");
+  EXPECT_EQ(benvolio.jid(), "benvolio@home.example/street");
+  EXPECT_EQ(roster_->held(), 1u);
+  benvolio.Send("<presence/>");
+  QuickStore();
+  EXPECT_EQ(Ids(Received(benvolio)), Numbers(1, 4));
+}
+
+TEST_F(OfflineSpoolTest, APlaceIsTheNextOnesAsSoonAsItIsFree) {
+  Begin({"router.max_storing=2"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  Chat(romeo, 0);
+  Chat(romeo, 1);
+  RunUntil([&] { return roster_->held() == 2; });
+  Chat(romeo, 2, kBenvolio);
+  RunUntil([&] { return Metric("parley_router_storing_waiting") == 1; });
+  // One of the two is in doubt, and asked for again.
+  roster_->SetBroken(true);
+  roster_->DoubtNext(1);
+  QuickStore();
+  RunUntil([&] { return romeo.received().size() == 2; });
+  EXPECT_THAT(Ids(romeo.received()), ElementsAre("1", "2"));
+  EXPECT_EQ(Metric("parley_router_storing"), 1);
+}
+
+TEST_F(OfflineSpoolTest, WhoWaitsForAPlaceForTooLongIsTold) {
+  Begin({"router.max_storing=1", "router.roster_doubt_timeout=300ms"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  Chat(romeo, 0);
+  RunUntil([&] { return roster_->held() == 1; });
+  for (int i = 1; i <= 3; ++i) Chat(romeo, i, kBenvolio);
+  RunUntil([&] { return romeo.received().size() == 3; });
+  EXPECT_EQ(Ids(romeo.received()), Numbers(1, 4));
+  EXPECT_THAT(romeo.Take(), Each(AllOf(HasSubstr("type='error'"), HasSubstr("type='wait'"),
+                                       HasSubstr("<resource-constraint"), HasSubstr("cannot be stored"))));
+  EXPECT_EQ(Metric("parley_router_storing_late_total"), 3);
+  EXPECT_GE(Metric("parley_router_limits_total{limit=\"max_storing\"}"), 1);
+  QuickStore();
+  Settle();
+  EXPECT_EQ(roster_->offline_count(kJuliet), 1u);
+  Chat(romeo, 4, kBenvolio);
+  Settle();
+  EXPECT_EQ(roster_->offline_count(kBenvolio), 1u);
+}
+
+// Whoever has it now answers.
+TEST_F(OfflineSpoolTest, NobodyIsToldOfWhatIsSentAgainMeanwhile) {
+  Begin({"router.max_storing=1", "router.roster_doubt_timeout=1s"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  SlowStore();
+  Chat(romeo, 0);
+  RunUntil([&] { return roster_->held() == 1; });
+  Chat(romeo, 1, kBenvolio);
+  RunUntil([&] { return Metric("parley_router_storing_waiting") == 1; });
+  edge().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-1"); });
+  RunUntil([&] { return Metric("parley_router_storing_waiting") == 0; });
+  RunUntil([&] { return Metric("parley_router_mailbox") == 0; });
+  EXPECT_EQ(Metric("parley_router_storing_late_total"), 0);
+  EXPECT_EQ(Metric("parley_router_bounces_total{condition=\"resource-constraint\"}"), 0);
+  QuickStore();
+}
+
+TEST_F(OfflineSpoolTest, WhatItsSenderHasSentElsewhereIsAskedForNoMore) {
+  Begin({"router.roster_doubt_timeout=10m"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_->SetBroken(true);
+  roster_->DoubtNext(1);
+  roster_->TakeAsked();
+  Chat(romeo, 0);
+  AwaitAsks(2);  // the same again
+  EXPECT_EQ(Metric("parley_router_storing"), 1);
+  edge().Disconnect();
+  RunUntil([&] { return Metric("parley_router_storing") == 0; });
+  EXPECT_EQ(Metric("parley_router_bounces_total{condition=\"resource-constraint\"}"), 0);
+}
+
+// Who logs in meanwhile delays the last at most.
+TEST_F(OfflineSpoolTest, WhatIsInDoubtIsAskedForAgainInOrder) {
+  Begin({"router.roster_doubt_timeout=10m"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster::v1::Answer in_doubt;
+  in_doubt.set_problem(roster::v1::PROBLEM_IN_DOUBT);
+  roster_->AnswerAll([&] { return in_doubt.SerializeAsString(); });
+  roster_->TakeAsked();
+  for (int i = 0; i < 3; ++i) Chat(romeo, i);
+  AwaitAsks(4);  // one of them again
+  Chat(romeo, 3);
+  RunUntil([&] { return edge().unacknowledged() == 4; });
+  Client& juliet = Login("juliet@home.example/balcony");
+  EXPECT_EQ(Metric("parley_router_storing"), 3);
+  roster_->AnswerAll(nullptr);
+  juliet.Send("<presence/>");
+  EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 4));
+}
+
+// By a service of another release: it will not change its mind.
+TEST_F(OfflineSpoolTest, WhatTheServiceRefusesIsNotAskedForAgain) {
+  Begin({"router.roster_doubt_timeout=10m"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  const double failures = Metric("parley_router_roster_failures_total");
+  roster_->AnswerAll([] { return Error("not an ask"); });
+  Chat(romeo, 0);
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("<resource-constraint")));
+  roster_->AnswerAll([] { return std::string("\xff\xff"); });
+  Chat(romeo, 1);
+  EXPECT_THAT(Received(romeo), ElementsAre(HasSubstr("<resource-constraint")));
+  EXPECT_EQ(Metric("parley_router_roster_failures_total"), failures + 2);
 }
 
 TEST_F(OfflineSpoolTest, MoreThanMayWaitForOneAccountIsRefused) {

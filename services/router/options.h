@@ -18,6 +18,8 @@ struct Options {
   int max_directed = 1000;
   std::size_t max_deferred = 100000;  // left by ended sessions, waiting for Redis
   std::size_t remember_diverted = 16;
+  std::size_t remember_left = 100000;  // by ended sessions
+  std::size_t remember_queues = 10000;
   std::size_t max_parked = 100000;  // envelopes that wait for one edge
   std::uint32_t offline_batch = 100;
   std::size_t max_storing = 200;

@@ -279,5 +279,29 @@ TEST_F(PresenceTest, WithoutTheRosterServiceContactsHearOfItLater) {
   EXPECT_THAT(juliet.Take(), ElementsAre(HasSubstr("romeo@home.example/orchard")));
 }
 
+// Neither to tell its contacts nor for what is stored for it: the account's turn is for what can be done.
+TEST_F(PresenceTest, NoTurnIsSpentOnARosterServiceThatIsAway) {
+  Configure(1, {"router.roster_timeout=700ms"});
+  Client& romeo = Login("romeo@home.example/orchard");
+  Client& juliet = Login("juliet@home.example/balcony");
+  Client& benvolio = Login("benvolio@home.example/street");
+  const std::string address = "127.0.0.1:" + std::to_string(roster_->port());
+  roster_.reset();
+  RunUntil([&] { return !Missing().empty(); });
+  const double failures = Metric("parley_router_roster_failures_total");
+  // Once for each: for its contacts, and for what is stored. Meanwhile the others could be tried again.
+  for (Client* client : {&romeo, &juliet, &benvolio}) {
+    client->Send("<presence/>");
+    client->Send("<iq type='get' id='last'><ping xmlns='urn:xmpp:ping'/></iq>");
+    RunUntil([&] { return !client->received().empty() && Attr(client->received().back(), "id") == "last"; });
+  }
+  EXPECT_EQ(Metric("parley_router_roster_failures_total"), failures + 6);
+  roster_ = std::make_unique<testing::MemoryRoster>(loop_, address);
+  Befriend(Subscription::kBoth);
+  ASSERT_THAT(romeo.Take(), SizeIs(2));
+  RunUntil([&] { return !romeo.received().empty(); });
+  EXPECT_THAT(romeo.received(), ElementsAre(HasSubstr("juliet@home.example/balcony")));
+}
+
 }  // namespace
 }  // namespace parley::router

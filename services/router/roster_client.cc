@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libs/base/log.h"
+#include "libs/rpc/asks.h"
 #include "libs/rpc/trace.h"
 #include "libs/tracing/tracer.h"
 
@@ -24,14 +25,24 @@ bool IsOfStore(roster::v1::Problem problem) {
   return problem == roster::v1::PROBLEM_STORE || problem == roster::v1::PROBLEM_IN_DOUBT;
 }
 
-// Asks that only read, or delete what is known to be delivered, may simply fail.
+// Others may be asked again, or not, without harm.
 bool IsChange(const roster::v1::Ask& ask) {
   return ask.has_apply_subscription() || ask.has_set_item() || ask.has_remove_item() || ask.has_store_offline();
 }
 
+// The ask went, and nothing came back.
+bool IsUnanswered(const Error& error) {
+  return error.message() == rpc::kLinkBroken || error.message() == rpc::kNoReply;
+}
+
 bool MayBeDone(const roster::v1::Ask& ask, const Result<roster::v1::Answer>& answer) {
   if (answer) return answer->problem() == roster::v1::PROBLEM_IN_DOUBT;
-  return IsChange(ask) && answer.error().message() != rpc::kNoReplica;
+  return IsChange(ask) && IsUnanswered(answer.error());
+}
+
+// It was refused, or the answer cannot be understood; so it will be the next time.
+bool IsFinal(const Error& error) {
+  return !IsUnanswered(error) && error.message() != rpc::kNoReplica && error.message() != rpc::kTooManyAsks;
 }
 
 }  // namespace
@@ -57,12 +68,19 @@ Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask as
     auto answer = co_await AskOnce(owner, ask, std::min(left, options_.roster_timeout));
     insist = insist || MayBeDone(ask, answer);
     if (answer && !(insist && IsOfStore(answer->problem()))) co_return std::move(*answer);
+    if (!answer && IsFinal(answer.error())) co_return Refused(owner);
     if (abandoned && abandoned()) co_return Unanswered();
     if (insist && on_doubt_) co_await on_doubt_(owner, ask);
     co_await SleepFor(kRetry);
   }
   if (insist) GiveUpDoubt(owner);
   co_return Unanswered();
+}
+
+// Whatever was asked for before that may be done, and what is cached of its roster wrong.
+roster::v1::Answer RosterClient::Refused(const std::string& owner) {
+  Forget(&owner);
+  return Unanswered();
 }
 
 // What is cached of its roster may be wrong.

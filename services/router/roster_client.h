@@ -65,10 +65,11 @@ class RosterClient final : private rpc::Ring::Owner {
     kFirst,
     kFollows,  // from what is done and cannot be taken back
   };
-  // PROBLEM_STORE also when no roster service answers in time. A change that may have been made, or that follows from
-  // one, is asked for until it is known, at most for router.roster_doubt_timeout: never PROBLEM_IN_DOUBT.
-  // Meanwhile OnDoubt's hook is called between the tries: most asks hold the owner's turn.
-  // `abandoned`: may be null; whether nobody waits for it any more. Then it is not asked again.
+  // PROBLEM_STORE also when no roster service answers in time, or it refuses the ask (another release's). A change that
+  // may have been made, or that follows from one, is asked for until it is known, at most for
+  // router.roster_doubt_timeout: never PROBLEM_IN_DOUBT. Meanwhile OnDoubt's hook is called between the tries: most
+  // asks hold the owner's turn. `abandoned`: may be null; whether nobody waits for it any more. Then it is not asked
+  // again.
   Task<roster::v1::Answer> Ask(std::string owner, roster::v1::Ask ask, Change change = Change::kFirst,
                                std::function<bool()> abandoned = nullptr);
   using Doubted = std::function<Task<void>(const std::string& owner, const roster::v1::Ask& ask)>;
@@ -95,6 +96,7 @@ class RosterClient final : private rpc::Ring::Owner {
 
   Task<Result<roster::v1::Answer>> AskOnce(std::string owner, const roster::v1::Ask& ask,
                                            std::chrono::milliseconds timeout);
+  roster::v1::Answer Refused(const std::string& owner);
   void GiveUpDoubt(const std::string& owner);
   void Store(const std::string& owner, std::shared_ptr<Contacts> contacts);
 

@@ -24,6 +24,8 @@ Options OptionsOf(const config::Config& config) {
   options.max_mailbox = router.max_mailbox;
   options.max_deferred = router.max_deferred;
   options.remember_diverted = router.remember_diverted;
+  options.remember_left = router.remember_left;
+  options.remember_queues = router.remember_queues;
   options.max_parked = router.max_parked;
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
@@ -107,8 +109,9 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       sender_(edges_, peers_, domains_, metrics_),
       fanout_(sender_),
       pushes_(sender_),
-      offline_(loop, tasks_, sender_, rosters_, options_),
-      delivery_(sender_, offline_, options_),
+      spool_(loop, tasks_, accounts_, sender_, rosters_, options_),
+      offline_(tasks_, sender_, rosters_, spool_, options_),
+      delivery_(sender_, offline_, spool_, options_),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, sender_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
                                 metrics_, redis_watch_,
@@ -128,7 +131,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                    sessions_,
                                    store_,
                                    rosters_,
-                                   offline_,
+                                   spool_,
                                    pushes_,
                                    fanout_,
                                    subscriptions_,
@@ -136,8 +139,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                    credentials_,
                                    operations_,
                                    {}})),
-      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, unacknowledged_, delivery_, presence_,
-                          subscriptions_, iqs_, metrics_}),
+      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, unacknowledged_, spool_, delivery_,
+                          presence_, subscriptions_, iqs_, metrics_}),
       resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
       asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_, redis_watch_}, options_),
       intake_(accounts_, edges_, asks_, metrics_, tracer_),
@@ -197,12 +200,12 @@ void Router::ComeBack() {
 
 // Messages are stored beside the account's turn: that may be another's.
 Task<void> Router::LetIn(const std::string& owner, const roster::v1::Ask& ask) {
-  if (ask.has_store_offline() && !offline_.HoldsTurn(owner)) co_return;
+  if (ask.has_store_offline() && !spool_.MayLetIn(ask.store_offline())) co_return;
   co_await accounts_.LetIn(owner);
 }
 
 bool Router::Idle() const {
-  return !accounts_.busy() && accounts_.waiting() == 0 && offline_.idle() && edges_.unacknowledged() == 0 &&
+  return !accounts_.busy() && accounts_.waiting() == 0 && spool_.idle() && edges_.unacknowledged() == 0 &&
          peers_.unacknowledged() == 0;
 }
 

@@ -21,6 +21,7 @@
 #include "services/router/iq_dispatcher.h"
 #include "services/router/nodes.h"
 #include "services/router/offline.h"
+#include "services/router/offline_spool.h"
 #include "services/router/orphans.h"
 #include "services/router/peers.h"
 #include "services/router/presence.h"
@@ -89,6 +90,7 @@ class Router {
   Sender sender_;
   Fanout fanout_;
   Pushes pushes_;
+  OfflineSpool spool_;
   Offline offline_;
   Delivery delivery_;
   Unacknowledged unacknowledged_;

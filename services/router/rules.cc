@@ -21,9 +21,6 @@ bool ForOwnAccount(const Account& account, const Envelope& envelope) {
   return envelope.to().empty() || envelope.to() == account.bare();
 }
 
-// By a session that ended (Unacknowledged).
-bool IsLeft(const Envelope& envelope) { return !envelope.unacknowledged_by().empty(); }
-
 }  // namespace
 
 bool Rules::HandleNow(Account& account, Held& held) {
@@ -37,7 +34,7 @@ bool Rules::HandleNow(Account& account, Held& held) {
 Task<void> Rules::Handle(Account& account, Held held) {
   if (IsLeft(*held.envelope)) {
     // Whether it is owed may be another matter once what was left before it is stored.
-    co_await parts_.delivery.Stored(account);
+    co_await parts_.spool.Stored(account.bare());
     const bool owed = co_await parts_.unacknowledged.Owed(account, held);
     if (!owed) co_return;
     if (held.envelope->leg() == LEG_INBOUND && InboundNow(account, held)) co_return;

@@ -4,6 +4,7 @@
 #include "services/router/delivery.h"
 #include "services/router/edges.h"
 #include "services/router/iq_dispatcher.h"
+#include "services/router/offline_spool.h"
 #include "services/router/orphans.h"
 #include "services/router/presence.h"
 #include "services/router/sessions.h"
@@ -22,6 +23,7 @@ class Rules final : public StanzaHandler, public Edges::Owner {
     Orphans& orphans;
     SessionStore& store;
     Unacknowledged& unacknowledged;
+    OfflineSpool& spool;
     Delivery& delivery;
     Presence& presence;
     Subscriptions& subscriptions;

@@ -12,7 +12,7 @@ Sender::Sender(Edges& edges, Peers& peers, const Domains& domains, Metrics& metr
 void Sender::Deliver(const Session& session, Held held) {
   metrics_.delivered.Increment();
   rpc::NoteOutcome(held.receipt, "delivered");
-  if (!held.envelope->unacknowledged_by().empty()) metrics_.unacknowledged_delivered.Increment();
+  if (IsLeft(*held.envelope)) metrics_.unacknowledged_delivered.Increment();
   edges_.Deliver(session.record, std::move(held));
 }
 
@@ -44,7 +44,7 @@ void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Recei
   reply.set_repeat(request.repeat());
   // To the very session that asked.
   reply.set_session(request.origin());
-  if (request.unacknowledged_by().empty()) {
+  if (!IsLeft(request)) {
     reply.set_answers(request.origin_seq());  // it need not wait for anything else then
   } else {
     // It was told long ago that its stanza is taken, and waits for no more.
@@ -73,7 +73,7 @@ void Sender::Bounce(Account& here, Held held, const xmpp::StanzaError& error) {
   auto reply = xmpp::MakeError(*held.envelope, error);
   if (!reply) return;
   CountBounce(error.condition());
-  if (!held.envelope->unacknowledged_by().empty()) metrics_.unacknowledged_bounced.Increment();
+  if (IsLeft(*held.envelope)) metrics_.unacknowledged_bounced.Increment();
   Reply(here, *held.envelope, std::move(*reply), held.receipt);
   if (auto* span = held.receipt.span()) [[unlikely]] {
     span->Set(tracing::kOutcome, "bounced");

@@ -19,6 +19,9 @@ using link::v1::Envelope;
 using rpc::Held;
 using rpc::Receipt;
 
+// By a session that ended (Unacknowledged).
+inline bool IsLeft(const Envelope& envelope) { return !envelope.unacknowledged_by().empty(); }
+
 // The ways out of this router. Whatever goes takes a share of the receipt of what it comes from, so that it is
 // acknowledged only when all that came of it is.
 class Sender {

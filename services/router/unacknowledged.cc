@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kRetry{500};
 constexpr int kTries = 2;
-constexpr std::size_t kRememberMost = 10000;
 
 // Messages and others' requests; presence, answers and what the server asked (roster pushes) were for that session
 // alone. Of subscription requests the roster service knows.
@@ -189,7 +188,7 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
     const bool owed = ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
     if (owed && !OthersHadIt(account, ended.record, queued)) {
       again.push_back(Again(std::move(queued), session, number, told));
-      left_.Note(*again.back().envelope, Clock::now());
+      if (!left_.Note(*again.back().envelope, Clock::now())) parts_.metrics.limits_left.Increment();
     } else {
       parts_.metrics.unacknowledged_ended.Increment();
     }
@@ -263,7 +262,9 @@ Task<void> Unacknowledged::AnswerLater(std::string bare, Record ended, Receipt t
 
 void Unacknowledged::Remember(const std::string& session, const session::QueueContents& contents) {
   const auto now = Clock::now();
-  while (!past_.empty() && (past_.front().since + options_.sm_remember_queue < now || past_.size() >= kRememberMost)) {
+  const auto full = [this] { return past_.size() >= options_.remember_queues; };
+  while (!past_.empty() && (past_.front().since + options_.sm_remember_queue < now || full())) {
+    if (past_.front().since + options_.sm_remember_queue >= now) parts_.metrics.limits_queues.Increment();
     had_.erase(past_.front().session);
     past_.pop_front();
   }

@@ -31,7 +31,7 @@ class Unacknowledged {
     Metrics& metrics;
   };
   Unacknowledged(const Parts& parts, const Options& options)
-      : parts_(parts), options_(options), left_(options.sm_remember_queue) {}
+      : parts_(parts), options_(options), left_(options.sm_remember_queue, options.remember_left) {}
 
   // A session that ends: its record, how it stands in Redis, and whether its client closed it (then nobody resumes it).
   struct Ended {

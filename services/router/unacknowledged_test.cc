@@ -413,6 +413,20 @@ TEST_F(UnacknowledgedTest, WhatWasInAQueueIsRememberedForAWhile) {
   EXPECT_GT(std::stoi(Redis({"PTTL", past})), 0);
 }
 
+TEST_F(UnacknowledgedTest, WhatIsForgottenForWantOfRoomIsCounted) {
+  Configure(1, {"router.remember_queues=1", "router.remember_left=1"});
+  Begin();
+  for (int i = 1; i <= 2; ++i) {
+    Client& romeo = Managed(first(), kOrchard);
+    Chat(i);
+    ExpectIds(romeo, {std::to_string(i)});
+    romeo.Close();
+    Settle();
+  }
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"remember_queues\"}"), 1);
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"remember_left\"}"), 1);
+}
+
 // Its sender has sent it again by then, to another router.
 TEST_F(UnacknowledgedTest, WhatWaitedWhileItsLinkBrokeMayBeARepeat) {
   Begin();

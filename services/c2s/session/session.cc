@@ -156,8 +156,8 @@ void Session::Submit(std::unique_ptr<xmpp::Envelope> stanza) {
 void Session::Throttle() {
   if (uplink_.ready() || !stream_) return;
   stream_->Hold(Stream::Pause::kUplink);
-  // It may only be Redis that does not know yet.
-  if (management_ && state_ == State::kBound) management_->acks().OnHandled();
+  // It may be handled, and only Redis does not know yet.
+  if (uplink_.TooFarAhead() && state_ == State::kBound) management_->acks().OnHandled();
 }
 
 // It ends when the routers have taken the stanza.

@@ -70,7 +70,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   // The session was claimed from another edge: it is as that one left it, and away.
   void Adopt(const session::v1::Record& record, session::QueueContents contents);
 
-  // Its client has said something since the session was bound: so it has seen that it is.
+  // Something that its client said was read since the session was bound. One that does not wait for answers may have
+  // said it before, and hung up: what is written to it then is lost, as on any connection that breaks.
   void Hear() { heard_ = true; }
   // A stanza of the client, stamped, with its number.
   void Submit(std::unique_ptr<xmpp::Envelope> stanza);

@@ -39,6 +39,9 @@ class Uplink {
   // False: give no more until OnReady of the session.
   bool ready() const { return (waiting_.empty() || MayWait()) && !full() && !congested_; }
 
+  // Beyond what Redis knows to be handled: should we die, another edge takes no more than that for possible repeats.
+  bool TooFarAhead() const;
+
   // A router took responsibility for number `seq`, or it was answered here.
   void Settle(std::uint64_t seq);
   // An answer to number `seq` came. False: it had been answered before.
@@ -71,8 +74,6 @@ class Uplink {
     bool answered;
   };
   bool full() const;
-  // Beyond what Redis knows to be handled: should we die, another edge takes no more than that for possible repeats.
-  bool TooFarAhead() const;
   void CountLimit();
   // Doubt may last, and a hold is short; what waits for order is few.
   bool MayWait() const;

@@ -68,6 +68,18 @@ TEST_F(UnhandledTest, WithoutRedisTheClientIsReadAllTheSame) {
   EXPECT_TRUE(AwaitArrived(6 * kMost));
 }
 
+// Nothing can be noted before a router has said whose the session is.
+TEST_F(UnhandledTest, WithoutItsQueueTheClientIsReadAllTheSame) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  edge_.redis().Call({"DEL", queue_});
+  Deliver(SessionId(), Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  SendMany(client, 3 * kMost);
+  EXPECT_TRUE(AwaitArrived(3 * kMost));
+}
+
 TEST_F(UnhandledTest, SoManyAreTakenForRepeatsAfterACrash) {
   Leave([](session::v1::QueueHeader& header) { header.set_handled(5); }, {});
   Client client(edge_.port());

@@ -88,11 +88,11 @@ Outcome<Answer> Perform(pqxx::connection& connection, const Change<Answer>& chan
 template <class Answer>
 void RunChange(Database& database, Change<Answer> change, const RosterLimits& limits,
                std::function<void(Outcome<Answer>)> reply) {
-  Database::Job<Answer, v1::Problem> job = [change, limits](pqxx::connection& connection) {
-    return Perform(connection, change, limits);
-  };
   // Asked again, it is recognised by its key.
   const auto in_doubt = change.key.empty() ? v1::PROBLEM_STORE : v1::PROBLEM_IN_DOUBT;
+  Database::Job<Answer, v1::Problem> job = [change = std::move(change), limits](pqxx::connection& connection) {
+    return Perform(connection, change, limits);
+  };
   database.Run(std::move(job), v1::PROBLEM_STORE, in_doubt, std::move(reply));
 }
 

@@ -1,5 +1,9 @@
 #include "services/roster/offline/offline_writer.h"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <string_view>
 #include <utility>
 
 namespace parley::roster {
@@ -57,8 +61,20 @@ void OfflineWriter::Commit(std::shared_ptr<Batch> batch, int attempt) {
     if (!outcomes && outcomes.error() == v1::PROBLEM_IN_DOUBT) batch->in_doubt = true;
     if (!outcomes && attempt == 1 && soon) return Commit(batch, attempt + 1);
     Answer(*batch, outcomes);
+    if (!outcomes && batch->in_doubt) DoubtFollowers(*batch);
     Flush();
   });
+}
+
+void OfflineWriter::DoubtFollowers(const Batch& batch) {
+  std::set<std::string_view> owners;
+  for (const auto& message : batch.messages) owners.insert(message.owner());
+  const auto followers = std::stable_partition(
+      queue_.begin(), queue_.end(), [&owners](const auto& queued) { return !owners.contains(queued.first.owner()); });
+  const std::vector<Queued> doubted(std::make_move_iterator(followers), std::make_move_iterator(queue_.end()));
+  queue_.erase(followers, queue_.end());
+  queued_.Set(static_cast<double>(queue_.size()));
+  for (const auto& [message, reply] : doubted) reply(v1::PROBLEM_IN_DOUBT);
 }
 
 void OfflineWriter::Answer(const Batch& batch, const Result<OfflineStore::StoredEach, v1::Problem>& outcomes) {

@@ -25,7 +25,8 @@ struct WriterOptions {
 };
 
 // Group commit: what arrives while a commit runs goes into the next one, so that the disk is waited for once per batch,
-// and an account's messages keep their order.
+// and an account's messages keep their order. What waits behind a batch that stays in doubt, for the same accounts, is
+// answered like it (PROBLEM_IN_DOUBT), and not done: whoever asks again does so for all of it, in order.
 class OfflineWriter {
  public:
   using Reply = std::function<void(Result<v1::Stored, v1::Problem>)>;
@@ -34,6 +35,7 @@ class OfflineWriter {
   void Store(const v1::StoreOffline& message, Reply reply);
 
  private:
+  using Queued = std::pair<v1::StoreOffline, Reply>;
   struct Batch {
     std::vector<v1::StoreOffline> messages;
     std::vector<Reply> replies;
@@ -44,12 +46,13 @@ class OfflineWriter {
   void Flush();
   Batch Take();
   void Commit(std::shared_ptr<Batch> batch, int attempt);
+  void DoubtFollowers(const Batch& batch);
   void Answer(const Batch& batch, const Result<OfflineStore::StoredEach, v1::Problem>& outcomes);
 
   Loop& loop_;
   OfflineStore& store_;
   WriterOptions options_;
-  std::deque<std::pair<v1::StoreOffline, Reply>> queue_;
+  std::deque<Queued> queue_;
   bool busy_ = false;  // a commit runs or a flush is scheduled
   prometheus::Gauge& queued_;
   prometheus::Histogram& batch_size_;

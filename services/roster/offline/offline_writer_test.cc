@@ -39,9 +39,9 @@ class SlowStore final : public OfflineStore {
 
 class OfflineWriterTest : public testing::Test {
  protected:
-  void Store(OfflineWriter& writer, const std::string& stanza) {
+  void Store(OfflineWriter& writer, const std::string& stanza, const std::string& owner = "juliet@home.example") {
     v1::StoreOffline message;
-    message.set_owner("juliet@home.example");
+    message.set_owner(owner);
     message.set_stanza(stanza);
     writer.Store(message, [this, stanza](Result<v1::Stored, v1::Problem> outcome) {
       const bool in_doubt = !outcome && outcome.error() == v1::PROBLEM_IN_DOUBT;
@@ -118,6 +118,32 @@ TEST_F(OfflineWriterTest, BatchInDoubtStaysInDoubtUntilItSucceeds) {
   UntilCommit(2);
   OnLoop([&] { store.Fail(); });
   EXPECT_THAT(answers, ElementsAre("a?"));
+}
+
+// Else what is asked again would come behind it.
+TEST_F(OfflineWriterTest, NothingOfAnAccountOvertakesWhatIsInDoubt) {
+  OfflineWriter writer(loop, store, {.batch = 2}, metrics);
+  OnLoop([&] {
+    Store(writer, "a");
+    Store(writer, "b");
+    Store(writer, "c");
+    Store(writer, "x", "benvolio@home.example");
+    Store(writer, "d");
+    Store(writer, "y", "benvolio@home.example");
+  });
+  UntilCommit(1);
+  OnLoop([&] { store.Fail(v1::PROBLEM_IN_DOUBT); });
+  UntilCommit(2);
+  OnLoop([&] { store.Fail(); });
+  EXPECT_THAT(answers, ElementsAre("a?", "b?", "c?", "d?"));
+  OnLoop([&] {
+    for (const char* stanza : {"a", "b", "c", "d"}) Store(writer, stanza);
+  });
+  for (std::size_t commit = 3; commit <= 5; ++commit) {
+    UntilCommit(commit);
+    OnLoop([&] { store.Succeed(); });
+  }
+  EXPECT_THAT(store.stanzas, ElementsAre("a", "b", "a", "b", "x", "y", "a", "b", "c", "d"));
 }
 
 TEST_F(OfflineWriterTest, SlowFailureIsNotTriedAgain) {

@@ -8,7 +8,7 @@
 #include "services/router/account_table.h"
 #include "services/router/domains.h"
 #include "services/router/features/feature.h"
-#include "services/router/offline.h"
+#include "services/router/offline_spool.h"
 #include "services/router/pushes.h"
 #include "services/router/roster_client.h"
 #include "services/router/session_store.h"
@@ -25,7 +25,7 @@ struct FeatureDeps {
   Sessions& sessions;
   SessionStore& store;
   RosterClient& rosters;
-  const Offline& offline;
+  const OfflineSpool& spool;
   Pushes& pushes;
   Fanout& fanout;
   Subscriptions& subscriptions;

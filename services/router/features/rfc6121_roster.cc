@@ -49,7 +49,7 @@ Task<IqAnswer> RosterRequest::Get() {
   const auto known = query ? query->attr("ver") : std::nullopt;
   const std::string owner = iq_.account.bare();
   // What is on its way to the store may get there before or after the service looks.
-  const bool storing = deps_.offline.storing(owner);
+  const bool storing = deps_.spool.on_its_way(owner);
   const bool cached = deps_.rosters.Cached(owner) != nullptr;
   roster::v1::Ask ask;
   ask.mutable_get_roster()->set_owner(owner);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -30,6 +31,8 @@ class MemoryRoster final : public rpc::LinkHandler {
   void SetBroken(bool broken) { broken_ = broken; }
   // What the next set of a roster is answered, which changes nothing then.
   void AnswerNextSet(const roster::v1::ItemChange& change) { next_set_ = change; }
+  // What all asks are answered, or refused with; null: as usual.
+  void AnswerAll(std::function<Result<std::string>()> answer) { answer_all_ = std::move(answer); }
   // As SetBroken, once it has answered so many more.
   void BreakAfter(int asks) { until_broken_ = asks; }
   // So many asks are done, but answered as if PostgreSQL had ended while it committed.
@@ -93,6 +96,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   std::int64_t next_id_ = 1;
   std::size_t quota_ = 100;
   std::optional<roster::v1::ItemChange> next_set_;
+  std::function<Result<std::string>()> answer_all_;
   bool broken_ = false;
   int until_broken_ = -1;
   int doubted_ = 0;

@@ -109,6 +109,7 @@ void MemoryRoster::Take(const std::string& body, Respond respond) {
   roster::v1::Ask ask;
   if (!ask.ParseFromString(body)) return respond(Error("not an ask"));
   asked_.push_back(NameOf(ask));
+  if (answer_all_) return respond(answer_all_());
   const bool held = holding_ && (holding_kind_.empty() || holding_kind_ == NameOf(ask));
   if (held) return held_.emplace_back(body, std::move(respond)), void();
   if (body == last_ask_ && !broken_) return respond(last_answer_);
