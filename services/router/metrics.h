@@ -99,6 +99,8 @@ struct Metrics {
                                      "Answers about ended sessions that came too late to act on")),
         diverted_again(registry.Counter("parley_router_diverted_again_total",
                                         "Messages sent again that had gone to other sessions than the one they name")),
+        acknowledged_again(registry.Counter("parley_router_acknowledged_again_total",
+                                            "Messages sent again that a session had acknowledged before it ended")),
         storing(registry.Gauge("parley_router_storing", "Messages on their way to the offline store")),
         mailbox_repeats(registry.Counter("parley_router_mailbox_repeats_total",
                                          "Messages sent again that took the place of those that waited")),
@@ -110,6 +112,7 @@ struct Metrics {
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_max_bytes"}})),
         limits_deferred(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_deferred"}})),
         limits_storing(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_storing"}})),
+        limits_ends(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_remember_ends"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         limits_settling(
@@ -167,6 +170,7 @@ struct Metrics {
   prometheus::Gauge& deferred;
   prometheus::Counter& standstills;
   prometheus::Counter& diverted_again;
+  prometheus::Counter& acknowledged_again;
   prometheus::Gauge& storing;
   prometheus::Counter& mailbox_repeats;
   prometheus::Counter& limits_directed;
@@ -175,6 +179,7 @@ struct Metrics {
   prometheus::Counter& limits_queue_bytes;
   prometheus::Counter& limits_deferred;
   prometheus::Counter& limits_storing;
+  prometheus::Counter& limits_ends;
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;

@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "libs/base/log.h"
+#include "libs/base/unix_time.h"
+#include "libs/session/acknowledged.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
+#include "services/router/acknowledged.h"
 
 namespace parley::router {
 namespace {
@@ -172,6 +175,7 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   const std::string& session = ended.record.session();
   Remember(session, contents);
   const auto& header = contents.header;
+  RememberAcknowledged(account, session, header);
   // XEP-0198 section 5: "h" of a resumption that comes too late, modulo 2^32.
   const auto handled = static_cast<std::uint32_t>(header.handled() - header.base());
   if (ended.reason != "closed")
@@ -269,6 +273,27 @@ void Unacknowledged::Remember(const std::string& session, const session::QueueCo
   }
   had_[session] = std::make_unique<QueueMemory>(contents);
   past_.push_back({session, now});
+}
+
+void Unacknowledged::RememberAcknowledged(const Account& account, const std::string& session,
+                                          const session::v1::QueueHeader& header) {
+  if (options_.sm_remember_ends == 0) return;
+  auto acknowledged =
+      session::AcknowledgedSince(header, UnixMilliseconds() - options_.sm_remember_acknowledged.count());
+  if (acknowledged.seen().empty()) return;
+  parts_.store.RememberAcknowledged(session, acknowledged);
+  if (account.acknowledged()) account.acknowledged()->Add(std::move(acknowledged));
+}
+
+// Read for the first repeat only: most accounts never have one.
+Task<bool> Unacknowledged::AcknowledgedBefore(Account& account, const Envelope& repeat) {
+  if (!account.acknowledged()) {
+    auto ends = co_await parts_.store.LoadAcknowledged(account.bare());
+    if (!ends) co_return false;
+    account.acknowledged() = std::make_shared<Acknowledged>(options_.sm_remember_ends);
+    for (auto& end : *ends) account.acknowledged()->Add(std::move(end));
+  }
+  co_return account.acknowledged()->Has(repeat);
 }
 
 // Its end may have been another router's doing.

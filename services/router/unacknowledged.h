@@ -50,6 +50,9 @@ class Unacknowledged {
   Task<bool> Owed(const Account& account, Held& held);
   // What its sender sends again may be what a session left that ended meanwhile: then it is Owed or not as that is.
   void Recognise(Envelope& repeat);
+  // Whether the client of a session that has ended since had acknowledged this message, which is sent again. False: not
+  // as far as is known. It would be lost if that were wrong, so only exact numbers count.
+  Task<bool> AcknowledgedBefore(Account& account, const Envelope& repeat);
   // Of a session without stream management whose edge has not said itself that it ended. Without Redis later.
   Task<void> AnswerFor(const Account& account, Record ended, Receipt told);
   // Whether a session that ended lately had this in its queue, or it was answered for it; as far as can be known.
@@ -77,6 +80,7 @@ class Unacknowledged {
               std::uint64_t number, const Receipt& told);
   void AnswerAgain(const Envelope& request, const std::string& session, std::uint64_t number, const Receipt& told);
   void Remember(const std::string& session, const session::QueueContents& contents);
+  void RememberAcknowledged(const Account& account, const std::string& session, const session::v1::QueueHeader& header);
 
   Parts parts_;
   Options options_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "libs/session/acknowledged.h"
+
 namespace parley::c2s {
 namespace {
 
@@ -11,14 +13,15 @@ constexpr std::size_t kMaxAnswersSeen = 32;
 }  // namespace
 
 void Remembered::Note(const Entry& entry, std::uint64_t handled, std::int64_t now) {
-  if (entry.mark().origin != 0) NoteSeen(entry.mark(), now);
+  if (entry.mark().origin != 0) NoteSeen(entry, now);
   if (entry.answers() == 0) return;
   if (entry.answers() > handled) answered_.push_back(entry.Answered());
   if (answers_seen_.size() == kMaxAnswersSeen) answers_seen_.erase(answers_seen_.begin());
   answers_seen_.push_back(entry.answers());
 }
 
-void Remembered::NoteSeen(const session::Mark& mark, std::int64_t now) {
+void Remembered::NoteSeen(const Entry& entry, std::int64_t now) {
+  const session::Mark& mark = entry.mark();
   auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == mark.origin; });
   if (known == seen_.end()) {
     if (seen_.size() == kMaxSeen) seen_.erase(seen_.begin());
@@ -27,6 +30,7 @@ void Remembered::NoteSeen(const session::Mark& mark, std::int64_t now) {
   }
   known->set_seq(std::max(known->seq(), mark.seq));
   known->set_at(now);
+  if (entry.lone_message()) session::NoteAcknowledged(*known, mark.seq);
 }
 
 bool Remembered::Has(const link::v1::Envelope& envelope) const {
