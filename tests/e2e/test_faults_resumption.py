@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from managed import bodies, friends, presences, resumed, send_numbered, unavailable_once
+from managed import bodies, friends, managed, presences, resumed, send_numbered, unavailable_once
 from proxied import ProxiedCluster
 from rawxmpp import body, condition, is_message
 from test_faults import eventually, in_thread

@@ -27,7 +27,8 @@ class RememberedTest : public ResumeTest {
   // Those of her messages of which the header says so.
   std::vector<std::uint64_t> Acknowledged() {
     std::vector<std::uint64_t> numbers;
-    for (const auto& seen : Contents().header.seen()) {
+    const auto contents = Contents();
+    for (const auto& seen : contents.header.seen()) {
       for (std::uint64_t number = 0; seen.origin() == StableHash("juliet") && number < 1000; ++number) {
         if (session::HasAcknowledged(seen, number)) numbers.push_back(number);
       }
