@@ -1,13 +1,12 @@
 """What the judges of ./parley chaos variety find, without a cluster."""
 
-from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 from session import Incarnation
 from variety.client import Item
 from variety.database import Stored
-from variety.messages import Flow, Letter, Post
+from variety.messages import Flow, Letter
 from variety.presence import GONE, Sight
 from variety.subscriptions import Pair
 
@@ -71,17 +70,6 @@ def test_letter_to_several_must_come_to_each():
     first, second = Known("b"), Known("b")
     flow = Flow("m0", Known("a"), "b@localhost", "chat", "each", receivers=[first, second])
     assert flow.lacks(letter(first)) and not flow.lacks(letter(first, second))
-
-
-@pytest.mark.parametrize("struck, wrong", [("c2s", True), ("router", True), ("redis", False)])
-def test_letter_that_came_before_a_log_out_is_not_to_come_again(struck, wrong):
-    first, heir = Known("b"), Known("b")
-    first.over, first.over_since = True, 0.5
-    first.incarnation.lost, first.incarnation.confirmed = True, 1
-    told = []
-    stage = SimpleNamespace(broken=told.append, counts=Counter(), struck=struck)
-    Post(stage)._judge(Flow("m0", Known("a"), "b@localhost", "chat", "one"), 0, letter(first, heir))
-    assert len(told) == wrong and stage.counts.total() == (not wrong)
 
 
 def broken_by(*statuses):
