@@ -38,6 +38,8 @@ bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number) {
   return index < Known(seen) && (seen.acknowledged(index) >> number % kBlock & 1) != 0;
 }
 
+std::uint64_t OriginOfCopies(std::uint64_t origin) { return origin ^ 0xc2b2ae3d27d4eb4f; }
+
 v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old) {
   v1::Acknowledged acknowledged;
   for (const auto& seen : header.seen()) {

@@ -17,6 +17,9 @@ inline constexpr int kAcknowledgedBlocks = 4;
 void NoteAcknowledged(v1::Seen& seen, std::uint64_t number);
 // False: not as far as is known.
 bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number);
+// Copies of what other sessions of the account got, too, are noted under a name of their own: that this client
+// acknowledged one says nothing of theirs, but who ends without having acknowledged its own owes it to nobody any more.
+std::uint64_t OriginOfCopies(std::uint64_t origin);
 // Of all origins of a header those of which something is known, and that since `old` (unix milliseconds).
 v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old);
 

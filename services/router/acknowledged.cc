@@ -15,9 +15,17 @@ void Acknowledged::Add(session::v1::Acknowledged end) {
 
 bool Acknowledged::Has(const link::v1::Envelope& message) const {
   const session::Mark mark = session::MarkOf(message);
-  if (mark.origin == 0) return false;
-  const auto has = [mark](const session::v1::Seen& seen) {
-    return seen.origin() == mark.origin && session::HasAcknowledged(seen, mark.seq);
+  return mark.origin != 0 && HasNumber(mark.origin, mark.seq);
+}
+
+bool Acknowledged::HasCopy(const link::v1::Envelope& message) const {
+  const session::Mark mark = session::MarkOf(message);
+  return mark.origin != 0 && HasNumber(session::OriginOfCopies(mark.origin), mark.seq);
+}
+
+bool Acknowledged::HasNumber(std::uint64_t origin, std::uint64_t number) const {
+  const auto has = [origin, number](const session::v1::Seen& seen) {
+    return seen.origin() == origin && session::HasAcknowledged(seen, number);
   };
   return std::any_of(ends_.begin(), ends_.end(), [&has](const session::v1::Acknowledged& end) {
     return std::any_of(end.seen().begin(), end.seen().end(), has);

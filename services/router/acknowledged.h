@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 
 #include "parley/session/v1/session.pb.h"
@@ -17,8 +18,12 @@ class Acknowledged {
   void Add(session::v1::Acknowledged end);
   // Never of what has no number.
   bool Has(const link::v1::Envelope& message) const;
+  // The same of a copy of what several sessions got.
+  bool HasCopy(const link::v1::Envelope& message) const;
 
  private:
+  bool HasNumber(std::uint64_t origin, std::uint64_t number) const;
+
   const std::size_t most_;
   std::deque<session::v1::Acknowledged> ends_;  // the last is the latest
 };

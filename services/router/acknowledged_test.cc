@@ -199,7 +199,7 @@ TEST_F(AcknowledgedTest, WhatAnotherRouterWritesIsRead) {
   again->set_origin_seq(known->origin_seq() + 1);
   session::NoteAcknowledged(*acknowledged.mutable_seen(0), again->origin_seq());
   ExpectKnown(std::move(known));  // and now the router knows what there is
-  CutFromRedis(0);  // and is not told what changes
+  CutFromRedis(0);                // and is not told what changes
   RunUntil([&] { return !Missing().empty(); });
   Redis({"RPUSH", kKey, "not a message of ours", acknowledged.SerializeAsString()});
   JoinToRedis(0);
@@ -250,6 +250,21 @@ TEST_F(AcknowledgedTest, ACopyIsNotTakenForKnown) {
   edge().SendAgain(std::move(again));
   ExpectIds(other, {"1", "1"});
   EXPECT_EQ(Recognised(), 0);
+}
+
+// The client of the other session was gone when its edge was killed.
+TEST_F(AcknowledgedTest, ACopyIsNotOwedWhenAnotherSessionHadAcknowledgedItsOwn) {
+  Begin();
+  Client& other = Managed(second(), "romeo@home.example/street");
+  Client& romeo = Managed(first(), kOrchard);
+  for (int i = 1; i <= 3; ++i) Chat(i, kRomeo);
+  ExpectIds(romeo, Numbers(1, 4));
+  ExpectIds(other, Numbers(1, 4));
+  first().Acknowledge(romeo, 1);
+  romeo.Close();
+  RunUntil([&] { return Redis({"HLEN", "parley:s:{romeo@home.example}"}) == "1"; });
+  LogOut(other);
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(2, 4));
 }
 
 TEST_F(AcknowledgedTest, WhatIsNotMarkedAsSentAgainIsNotLookedUp) {

@@ -10,6 +10,17 @@ namespace {
 constexpr std::size_t kMaxSeen = 128;
 constexpr std::size_t kMaxAnswersSeen = 32;
 
+session::v1::Seen& SeenOf(std::vector<session::v1::Seen>& all, std::uint64_t origin, std::int64_t now) {
+  auto known = std::find_if(all.begin(), all.end(), [origin](const auto& seen) { return seen.origin() == origin; });
+  if (known == all.end()) {
+    if (all.size() == kMaxSeen) all.erase(all.begin());
+    known = all.insert(all.end(), session::v1::Seen());
+    known->set_origin(origin);
+  }
+  known->set_at(now);
+  return *known;
+}
+
 }  // namespace
 
 void Remembered::Note(const Entry& entry, std::uint64_t handled, std::int64_t now) {
@@ -22,15 +33,11 @@ void Remembered::Note(const Entry& entry, std::uint64_t handled, std::int64_t no
 
 void Remembered::NoteSeen(const Entry& entry, std::int64_t now) {
   const session::Mark& mark = entry.mark();
-  auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == mark.origin; });
-  if (known == seen_.end()) {
-    if (seen_.size() == kMaxSeen) seen_.erase(seen_.begin());
-    known = seen_.insert(seen_.end(), session::v1::Seen());
-    known->set_origin(mark.origin);
-  }
-  known->set_seq(std::max(known->seq(), mark.seq));
-  known->set_at(now);
-  if (entry.lone_message()) session::NoteAcknowledged(*known, mark.seq);
+  auto& seen = SeenOf(seen_, mark.origin, now);
+  seen.set_seq(std::max(seen.seq(), mark.seq));
+  if (entry.kind() != link::v1::KIND_MESSAGE) return;
+  const bool copy = !entry.lone_message();
+  session::NoteAcknowledged(copy ? SeenOf(seen_, session::OriginOfCopies(mark.origin), now) : seen, mark.seq);
 }
 
 bool Remembered::Has(const link::v1::Envelope& envelope) const {

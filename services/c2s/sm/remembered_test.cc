@@ -25,11 +25,11 @@ class RememberedTest : public ResumeTest {
   }
   static std::string Acknowledge(int h) { return "<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(h) + "'/>"; }
   // Those of her messages of which the header says so.
-  std::vector<std::uint64_t> Acknowledged() {
+  std::vector<std::uint64_t> Acknowledged(std::uint64_t origin = StableHash("juliet")) {
     std::vector<std::uint64_t> numbers;
     const auto contents = Contents();
     for (const auto& seen : contents.header.seen()) {
-      for (std::uint64_t number = 0; seen.origin() == StableHash("juliet") && number < 1000; ++number) {
+      for (std::uint64_t number = 0; seen.origin() == origin && number < 1000; ++number) {
         if (session::HasAcknowledged(seen, number)) numbers.push_back(number);
       }
     }
@@ -51,7 +51,7 @@ TEST_F(RememberedTest, WhatTheClientAcknowledgedIsNotedOneByOne) {
 }
 
 // Other sessions owe a copy each; and only messages come again when a session has ended.
-TEST_F(RememberedTest, NotCopiesAndOtherStanzas) {
+TEST_F(RememberedTest, CopiesApartAndNoOtherStanzas) {
   Client client(edge_.port());
   const std::string id = Enable(client);
   Chat(id, 1, [](link::v1::Envelope& envelope) { envelope.set_copied(true); });
@@ -61,6 +61,7 @@ TEST_F(RememberedTest, NotCopiesAndOtherStanzas) {
   client.Send(Acknowledge(3));
   ASSERT_TRUE(AwaitAcked(3));
   EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{3}));
+  EXPECT_EQ(Acknowledged(session::OriginOfCopies(StableHash("juliet"))), (std::vector<std::uint64_t>{1}));
 }
 
 TEST_F(RememberedTest, WhatItAcknowledgedAsItLoggedOutToo) {

@@ -57,7 +57,7 @@ class Client {
   std::uint64_t sent_ = 0;
   std::string queue_;
   std::uint64_t acked_ = 0;
-  std::deque<session::Mark> unacked_;  // of copies without origin
+  std::deque<session::Mark> unacked_;
   std::map<std::uint64_t, session::v1::Seen> seen_;
   session::v1::Resumed resumed_;
   bool handed_over_ = false;

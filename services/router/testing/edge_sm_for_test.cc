@@ -38,8 +38,10 @@ void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::R
 }
 
 session::Mark Edge::MarkToAcknowledge(const rpc::Envelope& envelope) {
-  const bool lone_message = envelope.kind() == link::v1::KIND_MESSAGE && !envelope.copied();
-  return lone_message ? session::MarkOf(envelope) : session::Mark();
+  session::Mark mark = session::MarkOf(envelope);
+  if (envelope.kind() != link::v1::KIND_MESSAGE) return {};
+  if (envelope.copied() && mark.origin != 0) mark.origin = session::OriginOfCopies(mark.origin);
+  return mark;
 }
 
 void Edge::NoteAcknowledged(Client& client, std::uint64_t count) {
