@@ -181,8 +181,10 @@ struct Router {
   Milliseconds sm_orphan_grace{15000};     // beyond its resumption time, for a session whose edge is gone
   Milliseconds sm_remember_queue{60000};   // what ended sessions had in their queues, to recognise what comes late
   Milliseconds sm_remember_ended{600000};  // how many stanzas an ended session had handled (XEP-0198, failed with h)
-  std::uint32_t reap_batch = 200;          // sessions of a dead edge ended at a time
-  Milliseconds bind_retry_min{5};          // a resource whose last session is just being ended
+  Milliseconds sm_remember_acknowledged{600000};  // by ended sessions, to recognise what is sent again
+  std::uint32_t sm_remember_ends = 16;            // of so many of an account's sessions
+  std::uint32_t reap_batch = 200;                 // sessions of a dead edge ended at a time
+  Milliseconds bind_retry_min{5};                 // a resource whose last session is just being ended
   Milliseconds bind_retry_max{200};
   Milliseconds bind_timeout{5000};
   Milliseconds admin_timeout{10000};  // another router's part of an operator's request

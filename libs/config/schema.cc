@@ -322,7 +322,9 @@ const std::vector<Row<Config>>& Rows() {
           "How long a resumption waits for this node's lease in Redis, or for a router that cannot reach Redis. Then "
           "the client is told to try another node."),
       ROW(c2s.sm_repeat_window, Duration(seconds(1), minutes(10)),
-          "How long after its acknowledgement by the client a stanza's repeat is recognised by another edge."),
+          "How long after its acknowledgement by the client a stanza's repeat is recognised by another edge. Messages "
+          "that "
+          "were acknowledged so long before the session ended are remembered (router.sm_remember_acknowledged)."),
       ROW(c2s.max_deferred, Number(1, 100'000'000),
           "Stanzas of all sessions that are kept for a router to come back; more are dropped, which is logged."),
       ROW(c2s.max_repeats_remembered, Number(2, kMany),
@@ -402,6 +404,12 @@ const std::vector<Row<Config>>& Rows() {
           "has for it is recognised."),
       ROW(router.sm_remember_ended, Duration(seconds(1), hours(24)),
           "How long it is remembered, for a resumption that comes too late, what an ended session had handled."),
+      ROW(router.sm_remember_acknowledged, Duration(seconds(1), hours(24)),
+          "How long it is remembered which messages a client with stream management had acknowledged just before its "
+          "session ended (c2s.sm_repeat_window): sent again after a fault, as by a client that resumes that late, they "
+          "are not stored or delivered again."),
+      ROW(router.sm_remember_ends, Number(0, 1'000),
+          "Ended sessions of an account of which that is remembered; beyond it the oldest are forgotten."),
       ROW(router.reap_batch, Number(1, 10'000), "Sessions of a dead edge that are ended at a time."),
       ROW(router.bind_retry_min, Duration(milliseconds(1), minutes(1)),
           "First wait before a resource is bound whose last session is just being ended; the next ones grow."),

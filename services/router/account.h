@@ -15,6 +15,7 @@ using session::v1::Record;
 
 class QueueMemory;
 class Diverted;
+class Acknowledged;
 
 // A bound resource.
 struct Session {
@@ -76,6 +77,9 @@ class Account {
   std::vector<Record>& moved() { return moved_; }
   // Null: nothing was. An idle account needs no room for it.
   std::shared_ptr<Diverted>& diverted() { return diverted_; }
+  // Null: not read since the account was.
+  std::shared_ptr<Acknowledged>& acknowledged() { return acknowledged_; }
+  const std::shared_ptr<Acknowledged>& acknowledged() const { return acknowledged_; }
 
  private:
   std::string bare_;
@@ -84,6 +88,7 @@ class Account {
   std::vector<Record> retired_;
   std::vector<Record> moved_;
   std::shared_ptr<Diverted> diverted_;
+  std::shared_ptr<Acknowledged> acknowledged_;
   std::chrono::steady_clock::time_point nothing_stored_until_;
 };
 

@@ -269,6 +269,7 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
     }
   }
   account.DoubtNothingStored();
+  account.acknowledged().reset();
   account.sessions() = std::move(sessions);
   account.retired() = std::move(loaded.retired);
 }

@@ -99,6 +99,8 @@ struct Metrics {
                                      "Answers about ended sessions that came too late to act on")),
         diverted_again(registry.Counter("parley_router_diverted_again_total",
                                         "Messages sent again that had gone to other sessions than the one they name")),
+        acknowledged_again(registry.Counter("parley_router_acknowledged_again_total",
+                                            "Messages sent again that a session had acknowledged before it ended")),
         storing(registry.Gauge("parley_router_storing", "Messages on their way to the offline store")),
         storing_waiting(
             registry.Gauge("parley_router_storing_waiting", "Accounts that wait for a place among those messages")),
@@ -116,6 +118,7 @@ struct Metrics {
         limits_storing(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_storing"}})),
         limits_left(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "remember_left"}})),
         limits_queues(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "remember_queues"}})),
+        limits_ends(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_remember_ends"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         limits_settling(
@@ -173,6 +176,7 @@ struct Metrics {
   prometheus::Gauge& deferred;
   prometheus::Counter& standstills;
   prometheus::Counter& diverted_again;
+  prometheus::Counter& acknowledged_again;
   prometheus::Gauge& storing;
   prometheus::Gauge& storing_waiting;
   prometheus::Counter& storing_late;
@@ -185,6 +189,7 @@ struct Metrics {
   prometheus::Counter& limits_storing;
   prometheus::Counter& limits_left;
   prometheus::Counter& limits_queues;
+  prometheus::Counter& limits_ends;
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;

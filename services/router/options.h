@@ -38,6 +38,8 @@ struct Options {
   std::chrono::milliseconds sm_orphan_grace{15000};
   std::chrono::milliseconds sm_remember_queue{60000};
   std::chrono::milliseconds sm_remember_ended{600000};
+  std::chrono::milliseconds sm_remember_acknowledged{600000};
+  std::size_t sm_remember_ends = 16;  // of an account
   std::size_t sm_max_stanzas = 1000;  // in a session's queue
   std::size_t sm_max_bytes = 4194304;
   std::uint32_t reap_batch = 200;

@@ -44,6 +44,8 @@ Options OptionsOf(const config::Config& config) {
   options.sm_orphan_grace = router.sm_orphan_grace;
   options.sm_remember_queue = router.sm_remember_queue;
   options.sm_remember_ended = router.sm_remember_ended;
+  options.sm_remember_acknowledged = router.sm_remember_acknowledged;
+  options.sm_remember_ends = router.sm_remember_ends;
   options.sm_max_stanzas = config.c2s.sm_max_stanzas;
   options.sm_max_bytes = config.c2s.sm_max_bytes;
   options.reap_batch = router.reap_batch;

@@ -1,6 +1,7 @@
 #include "services/router/rules.h"
 
 #include "libs/base/log.h"
+#include "libs/rpc/trace.h"
 #include "libs/tracing/tracer.h"
 #include "libs/xmpp/jid.h"
 
@@ -21,6 +22,8 @@ bool ForOwnAccount(const Account& account, const Envelope& envelope) {
   return envelope.to().empty() || envelope.to() == account.bare();
 }
 
+bool IsRepeatedMessage(const Envelope& envelope) { return envelope.kind() == KIND_MESSAGE && envelope.repeat(); }
+
 }  // namespace
 
 bool Rules::HandleNow(Account& account, Held& held) {
@@ -28,7 +31,11 @@ bool Rules::HandleNow(Account& account, Held& held) {
   if (envelope.repeat() && envelope.leg() == LEG_INBOUND && !IsLeft(envelope))
     parts_.unacknowledged.Recognise(*held.envelope);
   if (envelope.kind() == KIND_CONTROL || envelope.leg() == LEG_DELIVER || IsLeft(envelope)) return false;
-  return envelope.leg() == LEG_INBOUND ? InboundNow(account, held) : OutboundNow(account, held);
+  return !IsRepeatedMessage(envelope) && ByLegNow(account, held);
+}
+
+bool Rules::ByLegNow(Account& account, Held& held) {
+  return held.envelope->leg() == LEG_INBOUND ? InboundNow(account, held) : OutboundNow(account, held);
 }
 
 Task<void> Rules::Handle(Account& account, Held held) {
@@ -38,6 +45,9 @@ Task<void> Rules::Handle(Account& account, Held held) {
     const bool owed = co_await parts_.unacknowledged.Owed(account, held);
     if (!owed) co_return;
     if (held.envelope->leg() == LEG_INBOUND && InboundNow(account, held)) co_return;
+  } else if (IsRepeatedMessage(*held.envelope) && held.envelope->leg() != LEG_DELIVER) {
+    const bool over = co_await AcknowledgedBefore(account, held);
+    if (over || ByLegNow(account, held)) co_return;
   }
   if (held.envelope->leg() == LEG_DELIVER) {
     co_await parts_.orphans.Deliver(account, std::move(held));
@@ -48,6 +58,15 @@ Task<void> Rules::Handle(Account& account, Held held) {
   } else {
     co_await Outbound(account, std::move(held));
   }
+}
+
+Task<bool> Rules::AcknowledgedBefore(Account& account, Held& held) {
+  const bool before = co_await parts_.unacknowledged.AcknowledgedBefore(account, *held.envelope);
+  if (!before) co_return false;
+  parts_.metrics.acknowledged_again.Increment();
+  rpc::NoteOutcome(held.receipt, "repeat");
+  held = Held();
+  co_return true;
 }
 
 // Outbound: what the sender's server does.

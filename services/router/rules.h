@@ -42,6 +42,8 @@ class Rules final : public StanzaHandler, public Edges::Owner {
   void OnUnforwardable(Held held, rpc::RefusalReason reason);
 
  private:
+  // By leg.
+  bool ByLegNow(Account& account, Held& held);
   bool OutboundNow(Account& account, Held& held);
   bool InboundNow(Account& account, Held& held);
   bool OutboundIqNow(Account& account, Held& held);
@@ -49,6 +51,8 @@ class Rules final : public StanzaHandler, public Edges::Owner {
   Task<void> Outbound(Account& account, Held held);
   Task<void> Inbound(Account& account, Held held);
   Task<void> Control(Account& account, Held held);
+  // True: it was sent again, and a session that has ended since had it; `held` ends here.
+  Task<bool> AcknowledgedBefore(Account& account, Held& held);
   // Gives a request back to its edge if we do not know (any more, or again yet) the session that waits for the answer.
   bool CanBeAnswered(Account& account, Held& held);
 

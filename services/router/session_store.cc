@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "libs/base/log.h"
+#include "libs/session/acknowledged.h"
 #include "libs/session/asked.h"
 #include "libs/storage/redis_await.h"
 
@@ -69,15 +70,22 @@ const storage::Script& RetireScript() {
   return script;
 }
 
-// ARGV: resource, session, field of the retired, the revision or '', how long its queue is remembered. Of one with a
-// queue only what was retired goes.
+// ARGV: resource, session, field of the retired, the revision or '', how long its queue is remembered; if there is
+// KEYS[4]: what it had acknowledged, of how many sessions that is remembered, and how long. Of one with a queue only
+// what was retired goes. 2: something else was forgotten.
 const storage::Script& EraseScript() {
   static const storage::Script script(R"(
+    local done = 1
     if KEYS[2] then
       redis.call('HDEL', KEYS[1], ARGV[3])
       if redis.call('EXISTS', KEYS[2]) == 1 then
         redis.call('RENAME', KEYS[2], KEYS[3])
         redis.call('PEXPIRE', KEYS[3], ARGV[5])
+        if KEYS[4] then
+          if redis.call('RPUSH', KEYS[4], ARGV[6]) > tonumber(ARGV[7]) then done = 2 end
+          redis.call('LTRIM', KEYS[4], -ARGV[7], -1)
+          redis.call('PEXPIRE', KEYS[4], ARGV[8])
+        end
       end
     else
       local session, revision = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^([^ ]*) (%d*)')
@@ -87,7 +95,7 @@ const storage::Script& EraseScript() {
       end
     end
     redis.call('HLEN', KEYS[1])
-    return 1)");
+    return done)");
   return script;
 }
 
@@ -160,6 +168,8 @@ SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, const Options& o
     : tasks_(tasks),
       redis_(redis),
       remember_queue_(options.sm_remember_queue),
+      remember_acknowledged_(options.sm_remember_acknowledged),
+      remember_ends_(options.sm_remember_ends),
       metrics_(metrics),
       alive_(std::make_shared<SessionStore*>(this)) {}
 
@@ -320,6 +330,25 @@ Task<Result<std::optional<std::uint32_t>>> SessionStore::RecallEnded(std::string
   co_return handled;
 }
 
+void SessionStore::RememberAcknowledged(const std::string& session, const session::v1::Acknowledged& acknowledged) {
+  const auto ending = ending_.find(session);
+  if (ending != ending_.end()) ending->second.acknowledged = acknowledged.SerializeAsString();
+}
+
+Task<Result<std::vector<session::v1::Acknowledged>>> SessionStore::LoadAcknowledged(std::string bare) {
+  std::vector<std::string> words{"LRANGE", session::AcknowledgedKey(bare), "0", "-1"};
+  const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
+  if (!reply) co_return reply.error();
+  std::vector<session::v1::Acknowledged> ends;
+  for (const auto& item : reply->items) {
+    if (!ends.emplace_back().ParseFromString(item.text)) ends.pop_back();
+  }
+  for (const auto& [session, ending] : ending_) {
+    if (ending.bare == bare) ends.emplace_back().ParseFromString(ending.acknowledged);
+  }
+  co_return ends;
+}
+
 void SessionStore::Index(const std::string& bare, const Record& record) {
   const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
   redis_.Command({"SADD", key, IndexMember(bare, record)}, Ignore);
@@ -340,7 +369,7 @@ void SessionStore::Unindex(const std::string& bare, const Record& record) {
 
 rpc::Receipt SessionStore::EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt,
                                             PutBack put_back) {
-  ending_.insert(record.session());
+  ending_[record.session()].bare = bare;
   auto settled = [alive = std::weak_ptr(alive_), bare, record, receipt = std::move(receipt),
                   put_back = std::move(put_back)](rpc::RefusalReason) {
     const auto store = alive.lock();
@@ -349,21 +378,41 @@ rpc::Receipt SessionStore::EraseWhenSettled(const std::string& bare, const Recor
   return rpc::Receipt(std::function<void(rpc::RefusalReason)>(std::move(settled)));
 }
 
+std::string SessionStore::AcknowledgedBy(const std::string& session) const {
+  const auto ending = ending_.find(session);
+  return ending == ending_.end() ? std::string() : ending->second.acknowledged;
+}
+
+std::vector<std::string> SessionStore::KeysToErase(const std::string& bare, const Record& record) const {
+  std::vector<std::string> keys{storage::SessionsKey(bare)};
+  if (record.queue().empty()) return keys;
+  keys.push_back(session::QueueKey(bare, record.queue()));
+  keys.push_back(PastKey(bare, record.session()));
+  if (!AcknowledgedBy(record.session()).empty()) keys.push_back(session::AcknowledgedKey(bare));
+  return keys;
+}
+
+std::vector<std::string> SessionStore::ArgumentsToErase(const Record& record, bool put_back) const {
+  return {record.resource(),
+          record.session(),
+          RetiredField(record.session()),
+          put_back ? std::to_string(record.revision()) : std::string(),
+          std::to_string(remember_queue_.count()),
+          AcknowledgedBy(record.session()),
+          std::to_string(remember_ends_),
+          std::to_string(remember_acknowledged_.count())};
+}
+
 // `receipt` goes when this is done.
 Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, [[maybe_unused]] rpc::Receipt receipt,
                                         PutBack put_back) {
   bool gone = false;
   while (true) {
-    std::vector<std::string> keys{storage::SessionsKey(bare)};
-    if (!record.queue().empty()) {
-      keys.push_back(session::QueueKey(bare, record.queue()));
-      keys.push_back(PastKey(bare, record.session()));
-    }
-    std::vector<std::string> arguments{record.resource(), record.session(), RetiredField(record.session()),
-                                       put_back ? std::to_string(record.revision()) : std::string(),
-                                       std::to_string(remember_queue_.count())};
+    auto keys = KeysToErase(bare, record);
+    auto arguments = ArgumentsToErase(record, put_back != nullptr);
     const auto erased = co_await storage::AwaitEval(redis_, EraseScript(), std::move(keys), std::move(arguments));
-    if (erased) gone = erased->integer == 1;
+    if (erased) gone = erased->integer != 0;
+    if (erased && erased->integer == 2) metrics_.limits_ends.Increment();
     if (erased) break;
     co_await SleepFor(std::chrono::milliseconds(500));
   }

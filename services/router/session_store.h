@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "libs/base/result.h"
@@ -81,6 +81,11 @@ class SessionStore {
   void RememberEnded(const std::string& bare, const std::string& session, std::uint32_t handled,
                      std::chrono::milliseconds time);
   Task<Result<std::optional<std::uint32_t>>> RecallEnded(std::string bare, std::string session);
+  // What its client had acknowledged, of a session that is to be erased (EraseWhenSettled): it is written in the same
+  // step.
+  void RememberAcknowledged(const std::string& session, const session::v1::Acknowledged& acknowledged);
+  // The same of all sessions of the account that ended lately, also of those that are to be erased yet.
+  Task<Result<std::vector<session::v1::Acknowledged>>> LoadAcknowledged(std::string bare);
 
   // Before a bind or restore: so that the session is found if its node dies.
   void Index(const std::string& bare, const Record& record);
@@ -104,6 +109,11 @@ class SessionStore {
  private:
   Task<Result<std::optional<session::QueueContents>>> LoadList(std::string bare, std::string key);
   Loaded LoadedFrom(const std::string& bare, const storage::Reply& fields) const;
+  // Of one that is to be erased; empty: nothing lately.
+  std::string AcknowledgedBy(const std::string& session) const;
+  // The command that erases it.
+  std::vector<std::string> KeysToErase(const std::string& bare, const Record& record) const;
+  std::vector<std::string> ArgumentsToErase(const Record& record, bool put_back) const;
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt, PutBack put_back);
   Task<Result<Write>> RunWrite(const storage::Script& script, std::vector<std::string> keys,
                                std::vector<std::string> arguments);
@@ -112,8 +122,14 @@ class SessionStore {
   Tasks& tasks_;
   storage::Redis& redis_;
   const std::chrono::milliseconds remember_queue_;
+  const std::chrono::milliseconds remember_acknowledged_;
+  const std::size_t remember_ends_;
   Metrics& metrics_;
-  std::unordered_set<std::string> ending_;  // ids
+  struct Ending {
+    std::string bare;
+    std::string acknowledged;  // v1.Acknowledged
+  };
+  std::unordered_map<std::string, Ending> ending_;  // by session
   std::set<std::string> indexed_nodes_;
   std::shared_ptr<SessionStore*> alive_;
 };

@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "libs/base/log.h"
+#include "libs/base/unix_time.h"
+#include "libs/session/acknowledged.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
+#include "services/router/acknowledged.h"
 
 namespace parley::router {
 namespace {
@@ -26,11 +29,18 @@ bool Replied(const session::v1::QueueHeader& header, std::uint64_t number) {
   return std::find(header.replied().begin(), header.replied().end(), number) != header.replied().end();
 }
 
-// A copy went to each session of the highest priority, and another of them is there yet: should it not acknowledge its
-// own either, it is the last, and owes it. In doubt the message comes twice: so none of this if the session that ended
-// said unavailable before (its priority is not known any more).
+bool HasCopies(const session::QueueContents& contents) {
+  return std::any_of(contents.stanzas.begin(), contents.stanzas.end(),
+                     [](const session::v1::Queued& queued) { return queued.envelope().copied(); });
+}
+
+// A copy went to each session of the highest priority, and one has ended that had acknowledged its own, or another of
+// them is there yet: should it not acknowledge its own either, it is the last, and owes it. In doubt the message comes
+// twice: so none of this if the session that ended said unavailable before (its priority is not known any more).
 bool OthersHadIt(const Account& account, const Record& ended, const session::v1::Queued& queued) {
-  if (!queued.envelope().copied() || ended.presence().empty()) return false;
+  if (!queued.envelope().copied()) return false;
+  if (account.acknowledged() && account.acknowledged()->HasCopy(queued.envelope())) return true;
+  if (ended.presence().empty()) return false;
   const auto had_it = [&](const Session& other) {
     const bool before = other.record.bound_at() <= queued.envelope().received_at();
     return before && other.takes_messages() && other.record.priority() >= ended.priority();
@@ -67,14 +77,14 @@ Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t
 
 }  // namespace
 
-Task<Unacknowledged::Whose> Unacknowledged::HandleAgain(const Account& account, Ended ended, Receipt told) {
+Task<Unacknowledged::Whose> Unacknowledged::HandleAgain(Account& account, Ended ended, Receipt told) {
   const auto done = co_await TryAgain(account, ended, told);
   if (done) co_return *done;
   parts_.tasks.Spawn("handle_unacknowledged", Later(account.bare(), std::move(ended), std::move(told)));
   co_return Whose::kOurs;
 }
 
-Task<Result<Unacknowledged::Whose>> Unacknowledged::TryAgain(const Account& account, const Ended& ended, Receipt told) {
+Task<Result<Unacknowledged::Whose>> Unacknowledged::TryAgain(Account& account, const Ended& ended, Receipt told) {
   if (!ended.as.session.empty()) {
     const auto retired = co_await parts_.store.Retire(account.bare(), ended.record, ended.as, Record());
     if (!retired) co_return retired.error();
@@ -84,11 +94,12 @@ Task<Result<Unacknowledged::Whose>> Unacknowledged::TryAgain(const Account& acco
   co_return co_await Load(account, ended, std::move(told));
 }
 
-Task<Result<Unacknowledged::Whose>> Unacknowledged::Load(const Account& account, const Ended& ended, Receipt told) {
+Task<Result<Unacknowledged::Whose>> Unacknowledged::Load(Account& account, const Ended& ended, Receipt told) {
   const Record retired = SessionStore::Retired(ended.record);
   auto contents = co_await parts_.store.LoadQueue(account.bare(), retired.queue());
   if (!contents) co_return contents.error();
   if (!*contents) co_return co_await Ask(account, ended.record.session());
+  if (HasCopies(**contents)) co_await KnowAcknowledged(account);
   Post(account, ended, std::move(**contents), told);
   co_return Whose::kOurs;
 }
@@ -162,7 +173,7 @@ Task<void> Unacknowledged::Later(std::string bare, Ended ended, Receipt told) {
   parts_.accounts.Post(bare, std::move(job));
 }
 
-Task<void> Unacknowledged::HandleLate(const Account& account, Ended ended, Receipt told) {
+Task<void> Unacknowledged::HandleLate(Account& account, Ended ended, Receipt told) {
   co_await HandleAgain(account, std::move(ended), std::move(told));
 }
 
@@ -171,6 +182,7 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   const std::string& session = ended.record.session();
   Remember(session, contents);
   const auto& header = contents.header;
+  RememberAcknowledged(account, session, header);
   // XEP-0198 section 5: "h" of a resumption that comes too late, modulo 2^32.
   const auto handled = static_cast<std::uint32_t>(header.handled() - header.base());
   if (ended.reason != "closed")
@@ -270,6 +282,31 @@ void Unacknowledged::Remember(const std::string& session, const session::QueueCo
   }
   had_[session] = std::make_unique<QueueMemory>(contents);
   past_.push_back({session, now});
+}
+
+void Unacknowledged::RememberAcknowledged(const Account& account, const std::string& session,
+                                          const session::v1::QueueHeader& header) {
+  if (options_.sm_remember_ends == 0) return;
+  auto acknowledged =
+      session::AcknowledgedSince(header, UnixMilliseconds() - options_.sm_remember_acknowledged.count());
+  if (acknowledged.seen().empty()) return;
+  parts_.store.RememberAcknowledged(session, acknowledged);
+  if (account.acknowledged()) account.acknowledged()->Add(std::move(acknowledged));
+}
+
+Task<bool> Unacknowledged::AcknowledgedBefore(Account& account, const Envelope& repeat) {
+  const bool known = co_await KnowAcknowledged(account);
+  co_return known&& account.acknowledged()->Has(repeat);
+}
+
+// When it is needed first: most accounts never have a repeat.
+Task<bool> Unacknowledged::KnowAcknowledged(Account& account) {
+  if (account.acknowledged()) co_return true;
+  auto ends = co_await parts_.store.LoadAcknowledged(account.bare());
+  if (!ends) co_return false;
+  account.acknowledged() = std::make_shared<Acknowledged>(options_.sm_remember_ends);
+  for (auto& end : *ends) account.acknowledged()->Add(std::move(end));
+  co_return true;
 }
 
 // Its end may have been another router's doing.

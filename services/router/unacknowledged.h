@@ -43,13 +43,16 @@ class Unacknowledged {
   // In the account's turn: before everything else that waits for it. Without Redis later, behind what comes meanwhile.
   // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have
   // been.
-  Task<Whose> HandleAgain(const Account& account, Ended ended, Receipt told);
+  Task<Whose> HandleAgain(Account& account, Ended ended, Receipt told);
   // Before something that a session left is handled. False: `held` is gone, as another router has taken care of it
   // (while this one stood still or was cut off; it has been stored, delivered and forgotten then), or Redis is away: it
   // comes again when that is back.
   Task<bool> Owed(const Account& account, Held& held);
   // What its sender sends again may be what a session left that ended meanwhile: then it is Owed or not as that is.
   void Recognise(Envelope& repeat);
+  // Whether the client of a session that has ended since had acknowledged this message, which is sent again. False: not
+  // as far as is known. It would be lost if that were wrong, so only exact numbers count.
+  Task<bool> AcknowledgedBefore(Account& account, const Envelope& repeat);
   // Of a session without stream management whose edge has not said itself that it ended. Without Redis later.
   Task<void> AnswerFor(const Account& account, Record ended, Receipt told);
   // Whether a session that ended lately had this in its queue, or it was answered for it; as far as can be known.
@@ -62,13 +65,15 @@ class Unacknowledged {
     Clock::time_point since;
   };
 
-  Task<Result<Whose>> TryAgain(const Account& account, const Ended& ended, Receipt told);
-  Task<Result<Whose>> Load(const Account& account, const Ended& ended, Receipt told);
+  Task<Result<Whose>> TryAgain(Account& account, const Ended& ended, Receipt told);
+  Task<Result<Whose>> Load(Account& account, const Ended& ended, Receipt told);
   Task<Result<Whose>> Ask(const Account& account, std::string session);
+  // What Redis knows of it, once for an account that was read. False: Redis cannot be asked.
+  Task<bool> KnowAcknowledged(Account& account);
   void Keep(std::vector<Held>& deferred, Held held);
   Task<void> Defer(std::string bare, std::string session);
   Task<void> Later(std::string bare, Ended ended, Receipt told);
-  Task<void> HandleLate(const Account& account, Ended ended, Receipt told);
+  Task<void> HandleLate(Account& account, Ended ended, Receipt told);
   void Post(const Account& account, const Ended& ended, session::QueueContents contents, const Receipt& told);
   Task<bool> TryToAnswer(std::string bare, Record ended, Receipt told);
   Task<void> AnswerLater(std::string bare, Record ended, Receipt told);
@@ -77,6 +82,7 @@ class Unacknowledged {
               std::uint64_t number, const Receipt& told);
   void AnswerAgain(const Envelope& request, const std::string& session, std::uint64_t number, const Receipt& told);
   void Remember(const std::string& session, const session::QueueContents& contents);
+  void RememberAcknowledged(const Account& account, const std::string& session, const session::v1::QueueHeader& header);
 
   Parts parts_;
   Options options_;

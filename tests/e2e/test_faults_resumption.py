@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from managed import bodies, friends, presences, resumed, send_numbered, unavailable_once
+from managed import bodies, friends, managed, presences, resumed, send_numbered, unavailable_once
 from proxied import ProxiedCluster
 from rawxmpp import body, condition, is_message
 from test_faults import eventually, in_thread
@@ -173,3 +173,27 @@ async def test_edge_that_has_lost_redis_alone_dies_before_it_is_back(own_cluster
     third, _ = await eventually(lambda: resumed(world, again, 1, h=again.handled - 1))
     await juliet.message(romeo.jid, "more")
     assert await bodies(third, 2) == ["last", "more"]
+
+
+async def test_what_was_acknowledged_before_a_log_out_does_not_come_again_when_its_senders_edge_dies(own_cluster):
+    """That edge has not noted that it was taken: the sender says it once more elsewhere."""
+    world = own_cluster(settings=["c2s.sm_store_delay=10m", "c2s.sm_store_handled=1000000"])
+    romeo, contact = await friends(world, 1)
+    bare = romeo.jid.split("/")[0]
+    juliet = await managed(world, world.account())
+    h = await juliet.server_h()
+    await send_numbered(juliet, bare, range(5))
+    assert await bodies(romeo, 5) == [str(n) for n in range(5)]
+    await romeo.acknowledge()
+    await romeo.close()
+    await unavailable_once(contact, romeo.jid)
+    await kill(world.cluster, "c2s-1")
+    again, noted = await eventually(lambda: resumed(world, juliet, 1))
+    assert noted == h, "that is not what this test is about"
+    await send_numbered(again, bare, range(5))
+    await send_numbered(again, bare, ["new"])
+    assert await again.server_h() == h + 6
+    heir = await world.login(bare, 1)
+    assert await bodies(heir, 1) == ["new"]
+    await again.message(bare, "last")
+    assert await bodies(heir, 1) == ["last"]

@@ -16,6 +16,7 @@ Entry::Entry(const link::v1::Envelope& envelope, const session::Mark& mark, Elem
       element_bytes_(static_cast<std::uint32_t>(element.bytes.size())),
       stanza_bytes_(static_cast<std::uint32_t>(envelope.stanza().size())),
       kind_(envelope.kind()),
+      lone_message_(kind_ == link::v1::KIND_MESSAGE && !envelope.copied()),
       request_(IsRequestOfOthers(envelope)) {
   if (request_ || answers_ != 0) id_ = StableHash(envelope.id());
 }

@@ -34,6 +34,9 @@ class Entry {
   void SetTaken() { receipt_ = rpc::Receipt(); }
   void GiveBack() { receipt_.Refuse(link::v1::REFUSAL_REASON_NO_SESSION); }
 
+  // A message, and not a copy of what other sessions of the account got, too.
+  bool lone_message() const { return lone_message_; }
+
   // A request of others that the client has not answered.
   bool unanswered() const { return request_ && !replied_; }
   bool IsRequest(std::string_view id, std::string_view from) const;
@@ -56,6 +59,7 @@ class Entry {
   std::uint32_t element_bytes_;
   std::uint32_t stanza_bytes_;
   link::v1::Kind kind_;
+  bool lone_message_;
   bool request_;
   bool replied_ = false;
 };

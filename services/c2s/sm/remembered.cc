@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "libs/base/ids.h"
+#include "libs/session/acknowledged.h"
 
 namespace parley::c2s {
 namespace {
@@ -10,25 +11,34 @@ namespace {
 constexpr std::size_t kMaxSeen = 128;
 constexpr std::size_t kMaxAnswersSeen = 32;
 
+session::v1::Seen& SeenOf(std::vector<session::v1::Seen>& all, std::uint64_t origin, std::int64_t now) {
+  auto known = std::find_if(all.begin(), all.end(), [origin](const auto& seen) { return seen.origin() == origin; });
+  if (known == all.end()) {
+    if (all.size() == kMaxSeen) all.erase(all.begin());
+    known = all.insert(all.end(), session::v1::Seen());
+    known->set_origin(origin);
+  }
+  known->set_at(now);
+  return *known;
+}
+
 }  // namespace
 
 void Remembered::Note(const Entry& entry, std::uint64_t handled, std::int64_t now) {
-  if (entry.mark().origin != 0) NoteSeen(entry.mark(), now);
+  if (entry.mark().origin != 0) NoteSeen(entry, now);
   if (entry.answers() == 0) return;
   if (entry.answers() > handled) answered_.push_back(entry.Answered());
   if (answers_seen_.size() == kMaxAnswersSeen) answers_seen_.erase(answers_seen_.begin());
   answers_seen_.push_back(entry.answers());
 }
 
-void Remembered::NoteSeen(const session::Mark& mark, std::int64_t now) {
-  auto known = std::find_if(seen_.begin(), seen_.end(), [&](const auto& seen) { return seen.origin() == mark.origin; });
-  if (known == seen_.end()) {
-    if (seen_.size() == kMaxSeen) seen_.erase(seen_.begin());
-    known = seen_.insert(seen_.end(), session::v1::Seen());
-    known->set_origin(mark.origin);
-  }
-  known->set_seq(std::max(known->seq(), mark.seq));
-  known->set_at(now);
+void Remembered::NoteSeen(const Entry& entry, std::int64_t now) {
+  const session::Mark& mark = entry.mark();
+  auto& seen = SeenOf(seen_, mark.origin, now);
+  seen.set_seq(std::max(seen.seq(), mark.seq));
+  if (entry.kind() != link::v1::KIND_MESSAGE) return;
+  const bool copy = !entry.lone_message();
+  session::NoteAcknowledged(copy ? SeenOf(seen_, session::OriginOfCopies(mark.origin), now) : seen, mark.seq);
 }
 
 bool Remembered::Has(const link::v1::Envelope& envelope) const {

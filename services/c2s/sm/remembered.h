@@ -10,7 +10,7 @@
 namespace parley::c2s {
 
 // What a client acknowledged lately, by mark: its repeat, or that of what it answers, may come when it is not in the
-// queue any more, perhaps at another edge. The header of the queue says so.
+// queue any more, perhaps at another edge, or after the session's end. The header of the queue says so.
 class Remembered {
  public:
   // `handled`: of the client's own stanzas.
@@ -26,7 +26,7 @@ class Remembered {
   void Fill(session::v1::QueueHeader& header, std::int64_t old);
 
  private:
-  void NoteSeen(const session::Mark& mark, std::int64_t now);
+  void NoteSeen(const Entry& entry, std::int64_t now);
 
   std::vector<session::v1::Seen> seen_;
   std::vector<session::v1::Answered> answered_;

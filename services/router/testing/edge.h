@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -56,6 +57,8 @@ class Client {
   std::uint64_t sent_ = 0;
   std::string queue_;
   std::uint64_t acked_ = 0;
+  std::deque<session::Mark> unacked_;
+  std::map<std::uint64_t, session::v1::Seen> seen_;
   session::v1::Resumed resumed_;
   bool handed_over_ = false;
   std::vector<rpc::Held> early_;  // came before the queue was read
@@ -144,6 +147,8 @@ class Edge final : private rpc::Ring::Owner {
   void OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  static session::Mark MarkToAcknowledge(const rpc::Envelope& envelope);
+  static void NoteAcknowledged(Client& client, std::uint64_t count);
   void HandOver(const std::string& session, rpc::Receipt receipt);
   void OnResumed(Client& client, session::v1::Resumed resumed);
   void OnQueue(Client& client, const Result<session::QueueContents>& contents);

@@ -1,4 +1,6 @@
 #include "libs/base/ids.h"
+#include "libs/base/unix_time.h"
+#include "libs/session/acknowledged.h"
 #include "services/router/testing/edge.h"
 
 namespace parley::router::testing {
@@ -24,14 +26,35 @@ void Edge::Enable(Client& client, std::uint64_t resume_ms) {
 
 void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   const std::string element = session::Encode(*envelope, now_, client.sent_);
-  const auto done = [this, &client, stanza = envelope->stanza(),
+  const auto done = [this, &client, stanza = envelope->stanza(), mark = MarkToAcknowledge(*envelope),
                      receipt = std::move(receipt)](const Result<std::uint64_t>& length) mutable {
     if (!length || *length == 0) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
     client.received_.push_back(stanza);
+    client.unacked_.push_back(mark);
     if (holding_) receipts_.push_back(std::move(receipt));
     receipt = rpc::Receipt();
   };
   session::Append(redis_, session::QueueKey(client.account_, client.queue_), {element}, 0, done);
+}
+
+session::Mark Edge::MarkToAcknowledge(const rpc::Envelope& envelope) {
+  session::Mark mark = session::MarkOf(envelope);
+  if (envelope.kind() != link::v1::KIND_MESSAGE) return {};
+  if (envelope.copied() && mark.origin != 0) mark.origin = session::OriginOfCopies(mark.origin);
+  return mark;
+}
+
+void Edge::NoteAcknowledged(Client& client, std::uint64_t count) {
+  for (; count > 0; --count) {
+    const session::Mark mark = client.unacked_.front();
+    client.unacked_.pop_front();
+    if (mark.origin == 0) continue;
+    auto& seen = client.seen_[mark.origin];
+    seen.set_origin(mark.origin);
+    seen.set_seq(std::max(seen.seq(), mark.seq));
+    seen.set_at(UnixMilliseconds());
+    session::NoteAcknowledged(seen, mark.seq);
+  }
 }
 
 void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied,
@@ -39,6 +62,8 @@ void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<st
   session::v1::QueueHeader header;
   client.acked_ += count;
   header.set_acked(client.acked_);
+  NoteAcknowledged(client, count);
+  for (const auto& [origin, seen] : client.seen_) *header.add_seen() = seen;
   header.set_handled(client.sent_);
   header.mutable_replied()->Assign(replied.begin(), replied.end());
   for (const auto& id : asked) {
@@ -132,6 +157,7 @@ void Edge::OnQueue(Client& client, const Result<session::QueueContents>& content
   if (contents) client.acked_ = contents->header.acked();
   for (const auto& queued : contents ? contents->stanzas : std::vector<session::v1::Queued>()) {
     client.received_.push_back(queued.envelope().stanza());
+    client.unacked_.push_back(MarkToAcknowledge(queued.envelope()));
     const session::Mark mark = session::MarkOf(queued.envelope());
     auto& highest = seen_[{mark.origin, client.id_}];
     highest = std::max(highest, mark.seq);

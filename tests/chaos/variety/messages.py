@@ -22,7 +22,8 @@ class Letter(Note):
         return self.arrivals or self.bounces
 
     def parted(self):
-        """Repeats that came when the receiver before had logged out: nobody remembers what that had acknowledged."""
+        """Repeats that came when the receiver before had logged out: what that had acknowledged is not known of a
+        message that several sessions got, nor where Redis cannot be asked."""
         pairs = zip(self.arrivals, self.arrivals[1:])
         return sum(client.over and client.over_since < later for (client, *_), (_, _, _, later) in pairs)
 

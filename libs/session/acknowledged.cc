@@ -1,0 +1,56 @@
+#include "libs/session/acknowledged.h"
+
+#include <algorithm>
+
+namespace parley::session {
+namespace {
+
+constexpr std::uint64_t kBlock = 64;
+
+int IndexOf(const v1::Seen& seen, std::uint64_t number) {
+  const auto& blocks = seen.block();
+  return static_cast<int>(std::find(blocks.begin(), blocks.end(), number / kBlock) - blocks.begin());
+}
+
+// As many as both have: another release may have written something else.
+int Known(const v1::Seen& seen) { return std::min(seen.block_size(), seen.acknowledged_size()); }
+
+}  // namespace
+
+void NoteAcknowledged(v1::Seen& seen, std::uint64_t number) {
+  if (seen.block_size() != seen.acknowledged_size()) {
+    seen.clear_block();
+    seen.clear_acknowledged();
+  }
+  const int index = IndexOf(seen, number);
+  if (index == seen.block_size()) {
+    seen.add_block(number / kBlock);
+    seen.add_acknowledged(0);
+  }
+  seen.set_acknowledged(index, seen.acknowledged(index) | std::uint64_t{1} << number % kBlock);
+  if (seen.block_size() <= kAcknowledgedBlocks) return;
+  seen.mutable_block()->erase(seen.block().begin());
+  seen.mutable_acknowledged()->erase(seen.acknowledged().begin());
+}
+
+bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number) {
+  const int index = IndexOf(seen, number);
+  return index < Known(seen) && (seen.acknowledged(index) >> number % kBlock & 1) != 0;
+}
+
+std::uint64_t OriginOfCopies(std::uint64_t origin) { return origin ^ 0xc2b2ae3d27d4eb4f; }
+
+v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old) {
+  v1::Acknowledged acknowledged;
+  for (const auto& seen : header.seen()) {
+    if (Known(seen) > 0 && seen.at() >= old) *acknowledged.add_seen() = seen;
+  }
+  return acknowledged;
+}
+
+std::string AcknowledgedKey(std::string_view bare_jid) {
+  std::string key = "parley:k:{";
+  return key.append(bare_jid).append("}");
+}
+
+}  // namespace parley::session

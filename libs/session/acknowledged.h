@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "parley/session/v1/session.pb.h"
+
+// Which messages a client acknowledged, one by one. What is sent again after its session has ended is recognised by it,
+// and by nothing less: another session may have had a lower number of the same origin, or nobody.
+namespace parley::session {
+
+// The latest numbers of an origin are known: those in so many blocks of 64. More than its edge, should it be killed,
+// may not have noted as handled (c2s.sm_store_handled, and what is on its way).
+inline constexpr int kAcknowledgedBlocks = 4;
+
+void NoteAcknowledged(v1::Seen& seen, std::uint64_t number);
+// False: not as far as is known.
+bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number);
+// Copies of what other sessions of the account got, too, are noted under a name of their own: that this client
+// acknowledged one says nothing of theirs, but who ends without having acknowledged its own owes it to nobody any more.
+std::uint64_t OriginOfCopies(std::uint64_t origin);
+// Of all origins of a header those of which something is known, and that since `old` (unix milliseconds).
+v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old);
+
+// parley:k:{user@host}: a list of v1.Acknowledged, the session that ended last at its end.
+std::string AcknowledgedKey(std::string_view bare_jid);
+
+}  // namespace parley::session

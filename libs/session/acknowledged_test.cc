@@ -1,0 +1,60 @@
+#include "libs/session/acknowledged.h"
+
+#include <gtest/gtest.h>
+
+namespace parley::session {
+namespace {
+
+TEST(AcknowledgedTest, KnowsOnlyWhatWasNoted) {
+  v1::Seen seen;
+  for (const std::uint64_t number : {1u, 63u, 64u, 130u, 3u}) NoteAcknowledged(seen, number);
+  for (std::uint64_t number = 0; number < 200; ++number) {
+    const bool noted = number == 1 || number == 3 || number == 63 || number == 64 || number == 130;
+    EXPECT_EQ(HasAcknowledged(seen, number), noted) << number;
+  }
+}
+
+TEST(AcknowledgedTest, ForgetsTheOldestBlock) {
+  v1::Seen seen;
+  for (std::uint64_t number = 0; number <= 64 * kAcknowledgedBlocks; ++number) NoteAcknowledged(seen, number);
+  EXPECT_EQ(seen.block_size(), kAcknowledgedBlocks);
+  EXPECT_FALSE(HasAcknowledged(seen, 63));
+  for (std::uint64_t number = 64; number <= 64 * kAcknowledgedBlocks; ++number) {
+    EXPECT_TRUE(HasAcknowledged(seen, number)) << number;
+  }
+  EXPECT_FALSE(HasAcknowledged(seen, 64 * kAcknowledgedBlocks + 1));
+}
+
+// A release that does not know the blocks goes on with the highest number, and leaves them as they are.
+TEST(AcknowledgedTest, DoesNotDependOnTheHighestNumber) {
+  v1::Seen seen;
+  NoteAcknowledged(seen, 7);
+  seen.set_seq(500);
+  EXPECT_TRUE(HasAcknowledged(seen, 7));
+  EXPECT_FALSE(HasAcknowledged(seen, 500));
+}
+
+TEST(AcknowledgedTest, WhatDoesNotFitTogetherSaysNothing) {
+  v1::Seen seen;
+  seen.add_block(0);
+  EXPECT_FALSE(HasAcknowledged(seen, 0));
+  NoteAcknowledged(seen, 1);
+  EXPECT_FALSE(HasAcknowledged(seen, 0));
+  EXPECT_TRUE(HasAcknowledged(seen, 1));
+}
+
+TEST(AcknowledgedTest, TakesOfAHeaderWhatIsKnownAndNotTooOld) {
+  v1::QueueHeader header;
+  for (const std::int64_t at : {10, 20, 30}) {
+    auto& seen = *header.add_seen();
+    seen.set_origin(static_cast<std::uint64_t>(at));
+    seen.set_at(at);
+    if (at != 20) NoteAcknowledged(seen, 1);
+  }
+  const auto known = AcknowledgedSince(header, 11);
+  ASSERT_EQ(known.seen_size(), 1);
+  EXPECT_EQ(known.seen(0).origin(), 30u);
+}
+
+}  // namespace
+}  // namespace parley::session

@@ -1,0 +1,101 @@
+// What the header of a session's queue says of the messages that its client acknowledged: routers recognise by it what
+// is sent again when the session has ended.
+#include "services/c2s/sm/remembered.h"
+
+#include "libs/base/ids.h"
+#include "libs/base/unix_time.h"
+#include "libs/session/acknowledged.h"
+#include "services/c2s/testing/resume_test.h"
+
+namespace parley::c2s::testing {
+namespace {
+
+using Change = std::function<void(link::v1::Envelope&)>;
+
+class RememberedTest : public ResumeTest {
+ protected:
+  // Juliet's message `seq`.
+  void Chat(const std::string& session, std::uint64_t seq, const Change& change = {}) {
+    Deliver(session, Message(std::to_string(seq)), [&](link::v1::Envelope& envelope) {
+      envelope.set_kind(link::v1::KIND_MESSAGE);
+      envelope.set_origin("juliet");
+      envelope.set_origin_seq(seq);
+      if (change) change(envelope);
+    });
+  }
+  static std::string Acknowledge(int h) { return "<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(h) + "'/>"; }
+  // Those of her messages of which the header says so.
+  std::vector<std::uint64_t> Acknowledged(std::uint64_t origin = StableHash("juliet")) {
+    std::vector<std::uint64_t> numbers;
+    const auto contents = Contents();
+    for (const auto& seen : contents.header.seen()) {
+      for (std::uint64_t number = 0; seen.origin() == origin && number < 1000; ++number) {
+        if (session::HasAcknowledged(seen, number)) numbers.push_back(number);
+      }
+    }
+    return numbers;
+  }
+  bool AwaitAcked(std::uint64_t count) {
+    return edge_.Eventually([this, count] { return Contents().header.acked() == count; });
+  }
+};
+
+TEST_F(RememberedTest, WhatTheClientAcknowledgedIsNotedOneByOne) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  for (const std::uint64_t seq : {3u, 7u, 100u, 101u}) Chat(id, seq);
+  client.Until(Message("101"));
+  client.Send(Acknowledge(3));
+  ASSERT_TRUE(AwaitAcked(3));
+  EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{3, 7, 100}));
+}
+
+// Other sessions owe a copy each; and only messages come again when a session has ended.
+TEST_F(RememberedTest, CopiesApartAndNoOtherStanzas) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  Chat(id, 1, [](link::v1::Envelope& envelope) { envelope.set_copied(true); });
+  Chat(id, 2, [](link::v1::Envelope& envelope) { envelope.set_kind(link::v1::KIND_PRESENCE); });
+  Chat(id, 3);
+  client.Until(Message("3"));
+  client.Send(Acknowledge(3));
+  ASSERT_TRUE(AwaitAcked(3));
+  EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{3}));
+  EXPECT_EQ(Acknowledged(session::OriginOfCopies(StableHash("juliet"))), (std::vector<std::uint64_t>{1}));
+}
+
+TEST_F(RememberedTest, WhatItAcknowledgedAsItLoggedOutToo) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  Chat(id, 1);
+  Chat(id, 2);
+  client.Until(Message("2"));
+  client.Send(Acknowledge(1) + "</stream:stream>");
+  ASSERT_TRUE(AwaitEnd("closed"));
+  EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{1}));
+  EXPECT_EQ(Contents().stanzas.size(), 1u);
+}
+
+TEST_F(RememberedTest, AnotherEdgeGoesOnWithIt) {
+  Leave(
+      [](session::v1::QueueHeader& header) {
+        header.set_settled(true);
+        auto& seen = *header.add_seen();
+        seen.set_origin(StableHash("juliet"));
+        seen.set_seq(5);
+        seen.set_at(UnixMilliseconds());
+        session::NoteAcknowledged(seen, 4);
+      },
+      {Queued("6", "juliet", 6)});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  client.Until(Message("6"));
+  Chat("left", 7);
+  client.Until(Message("7"));
+  client.Send(Acknowledge(2));
+  ASSERT_TRUE(AwaitAcked(2));
+  EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{4, 6, 7}));
+}
+
+}  // namespace
+}  // namespace parley::c2s::testing
