@@ -84,7 +84,7 @@ TEST(LoopTest, EndOfTurnOfAnObjectRequestedBeforeRunIsNotForgotten) {
 
 #ifndef __SANITIZE_ADDRESS__
 TEST(RecycledTest, GivesTheMemoryOfFormerOnesButKeepsLittle) {
-  struct Thing : Recycled<Thing, 2> {
+  struct Thing final : Recycled<Thing, 2> {
     std::uint64_t value[4];
   };
   const auto address = [](const auto& thing) { return reinterpret_cast<std::uintptr_t>(thing.get()); };

@@ -323,8 +323,7 @@ const std::vector<Row<Config>>& Rows() {
           "the client is told to try another node."),
       ROW(c2s.sm_repeat_window, Duration(seconds(1), minutes(10)),
           "How long after its acknowledgement by the client a stanza's repeat is recognised by another edge. Messages "
-          "that "
-          "were acknowledged so long before the session ended are remembered (router.sm_remember_acknowledged)."),
+          "that were acknowledged so long before the session ended are remembered (router.sm_remember_acknowledged)."),
       ROW(c2s.max_deferred, Number(1, 100'000'000),
           "Stanzas of all sessions that are kept for a router to come back; more are dropped, which is logged."),
       ROW(c2s.max_repeats_remembered, Number(2, kMany),

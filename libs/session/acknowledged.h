@@ -11,7 +11,8 @@
 namespace parley::session {
 
 // The latest numbers of an origin are known: those in so many blocks of 64. More than its edge, should it be killed,
-// may not have noted as handled (c2s.sm_store_handled, and what is on its way).
+// may usually not have noted as handled (c2s.sm_store_handled, and what is on its way); fewer than the most that it may
+// be behind (c2s.sm_max_unhandled).
 inline constexpr int kAcknowledgedBlocks = 4;
 
 void NoteAcknowledged(v1::Seen& seen, std::uint64_t number);

@@ -51,7 +51,7 @@ Mark MarkOf(const link::v1::Envelope& envelope) {
   }
   if (!envelope.origin().empty()) return {StableHash(envelope.origin()), envelope.origin_seq()};
   if (envelope.origin_seq() == 0) return {};
-  return {StableHash(envelope.from()), envelope.origin_seq()};
+  return {StableHash(envelope.from(), envelope.origin_seq()), 1};
 }
 
 std::string OriginOfUnacknowledged(std::string_view session) {

@@ -22,7 +22,8 @@ std::string QueueKey(std::string_view bare_jid, std::string_view queue);
 
 // By what a repeat of a stanza for one session is recognised: what comes from one origin comes in rising order. What an
 // ended session left unacknowledged comes from that session's queue, not from where it came first: it is older than
-// what its sender may have sent to this session since.
+// what its sender may have sent to this session since. Roster pushes, which a service makes by itself, may come in any
+// order: each has an origin of its own.
 struct Mark {
   std::uint64_t origin = 0;  // hash; 0: it has no mark
   std::uint64_t seq = 0;

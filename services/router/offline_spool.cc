@@ -63,6 +63,7 @@ void OfflineSpool::Store(const std::string& owner, Held& message) {
   tasks_.Spawn("store_offline", Ask(owner, message), [this, owner, &message] {
     // Still there: something was thrown, and it may be neither stored nor refused. So it is its sender's.
     message.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+    message.envelope.reset();
     OnAnswered(owner);
   });
 }

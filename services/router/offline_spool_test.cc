@@ -240,6 +240,30 @@ TEST_F(OfflineSpoolTest, WhatIsInDoubtIsAskedForAgainInOrder) {
   EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 4));
 }
 
+// Nor is the last one of a round waited for that its sender has sent elsewhere.
+TEST_F(OfflineSpoolTest, ABindDoesNotWaitForWhatIsAskedForNoMore) {
+  Begin({"router.roster_doubt_timeout=10m"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  testing::Edge& other = AddEdge("c2s-2");
+  Client& benvolio = Online(other, "benvolio@home.example/street");
+  SlowStore();
+  Chat(romeo, 0);
+  RunUntil([&] { return roster_->held() == 1; });
+  Chat(romeo, 1);
+  RunUntil([&] { return Metric("parley_router_mailbox") == 1; });
+  Chat(benvolio, 2);
+  RunUntil([&] { return Metric("parley_router_mailbox") == 2; });
+  QuickStore();
+  roster::v1::Answer in_doubt;
+  in_doubt.set_problem(roster::v1::PROBLEM_IN_DOUBT);
+  roster_->AnswerAll([&] { return in_doubt.SerializeAsString(); });
+  RunUntil([&] { return Metric("parley_router_storing") == 2; });
+  other.Disconnect();
+  RunUntil([&] { return Metric("parley_router_storing") == 1; });
+  Login("juliet@home.example/balcony");
+  EXPECT_EQ(Metric("parley_router_storing"), 1);
+}
+
 // By a service of another release: it will not change its mind.
 TEST_F(OfflineSpoolTest, WhatTheServiceRefusesIsNotAskedForAgain) {
   Begin({"router.roster_doubt_timeout=10m"});

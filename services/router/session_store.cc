@@ -344,7 +344,7 @@ Task<Result<std::vector<session::v1::Acknowledged>>> SessionStore::LoadAcknowled
     if (!ends.emplace_back().ParseFromString(item.text)) ends.pop_back();
   }
   for (const auto& [session, ending] : ending_) {
-    if (ending.bare == bare) ends.emplace_back().ParseFromString(ending.acknowledged);
+    if (!ending.acknowledged.empty() && ending.bare == bare) ends.emplace_back().ParseFromString(ending.acknowledged);
   }
   co_return ends;
 }

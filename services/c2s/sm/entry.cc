@@ -17,8 +17,13 @@ Entry::Entry(const link::v1::Envelope& envelope, const session::Mark& mark, Elem
       stanza_bytes_(static_cast<std::uint32_t>(envelope.stanza().size())),
       kind_(envelope.kind()),
       lone_message_(kind_ == link::v1::KIND_MESSAGE && !envelope.copied()),
+      servers_own_(IsServersOwn(envelope)),
       request_(IsRequestOfOthers(envelope)) {
   if (request_ || answers_ != 0) id_ = StableHash(envelope.id());
+}
+
+bool IsServersOwn(const link::v1::Envelope& envelope) {
+  return envelope.origin().empty() && envelope.unacknowledged_by().empty() && envelope.answers() == 0;
 }
 
 session::v1::Answered Entry::Answered() const {

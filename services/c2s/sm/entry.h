@@ -34,6 +34,8 @@ class Entry {
   void SetTaken() { receipt_ = rpc::Receipt(); }
   void GiveBack() { receipt_.Refuse(link::v1::REFUSAL_REASON_NO_SESSION); }
 
+  // Nothing tells its repeat from another that says the same, or (a roster push) it is not to be remembered by that.
+  bool servers_own() const { return servers_own_; }
   // A message, and not a copy of what other sessions of the account got, too.
   bool lone_message() const { return lone_message_; }
 
@@ -60,8 +62,12 @@ class Entry {
   std::uint32_t stanza_bytes_;
   link::v1::Kind kind_;
   bool lone_message_;
+  bool servers_own_;
   bool request_;
   bool replied_ = false;
 };
+
+// Made by a service, and an answer to nothing.
+bool IsServersOwn(const link::v1::Envelope& envelope);
 
 }  // namespace parley::c2s

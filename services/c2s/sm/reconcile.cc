@@ -28,7 +28,7 @@ bool Reconcile(Unacked& unacked, Remembered& remembered, Reconciled queue,
     auto& queued = contents.stanzas[number - contents.header.acked() - 1];
     auto& envelope = *queued.mutable_envelope();
     const auto same = [&](const Entry& entry) { return entry.Is(envelope); };
-    const bool late = remembered.TakeLate(envelope.stanza());
+    const bool late = remembered.TakeLate(envelope);
     if (std::any_of(unsure, kept.end(), same)) continue;  // it keeps its number
     const auto known = std::find_if(ours.begin(), ours.end(), same);
     if (known != ours.end()) {
@@ -41,6 +41,7 @@ bool Reconcile(Unacked& unacked, Remembered& remembered, Reconciled queue,
       theirs.push_back(unacked.Make(envelope, session::MarkOf(envelope), queued.at(), rpc::Receipt()));
     }
   }
+  remembered.ForgetLate();
   for (auto* part : {&theirs, &ours}) {
     for (Entry& entry : *part) unacked.Push(std::move(entry));
   }

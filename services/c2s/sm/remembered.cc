@@ -11,21 +11,24 @@ namespace {
 constexpr std::size_t kMaxSeen = 128;
 constexpr std::size_t kMaxAnswersSeen = 32;
 
+// The latest are at the end.
 session::v1::Seen& SeenOf(std::vector<session::v1::Seen>& all, std::uint64_t origin, std::int64_t now) {
-  auto known = std::find_if(all.begin(), all.end(), [origin](const auto& seen) { return seen.origin() == origin; });
-  if (known == all.end()) {
+  const auto known =
+      std::find_if(all.begin(), all.end(), [origin](const auto& seen) { return seen.origin() == origin; });
+  if (known != all.end()) {
+    std::rotate(known, known + 1, all.end());
+  } else {
     if (all.size() == kMaxSeen) all.erase(all.begin());
-    known = all.insert(all.end(), session::v1::Seen());
-    known->set_origin(origin);
+    all.emplace_back().set_origin(origin);
   }
-  known->set_at(now);
-  return *known;
+  all.back().set_at(now);
+  return all.back();
 }
 
 }  // namespace
 
 void Remembered::Note(const Entry& entry, std::uint64_t handled, std::int64_t now) {
-  if (entry.mark().origin != 0) NoteSeen(entry, now);
+  if (entry.mark().origin != 0 && !entry.servers_own()) NoteSeen(entry, now);
   if (entry.answers() == 0) return;
   if (entry.answers() > handled) answered_.push_back(entry.Answered());
   if (answers_seen_.size() == kMaxAnswersSeen) answers_seen_.erase(answers_seen_.begin());
@@ -51,12 +54,13 @@ bool Remembered::Has(const link::v1::Envelope& envelope) const {
   });
 }
 
-void Remembered::NoteLate(const Entry& entry, std::int64_t now) { late_.push_back({StableHash(entry.stanza()), now}); }
+void Remembered::NoteLate(const Entry& entry) {
+  if (entry.servers_own()) late_.push_back(StableHash(entry.stanza()));
+}
 
-bool Remembered::TakeLate(std::string_view stanza) {
-  if (late_.empty()) return false;
-  const auto known = std::find_if(late_.begin(), late_.end(),
-                                  [hash = StableHash(stanza)](const Late& late) { return late.stanza == hash; });
+bool Remembered::TakeLate(const link::v1::Envelope& envelope) {
+  if (late_.empty() || !IsServersOwn(envelope)) return false;
+  const auto known = std::find(late_.begin(), late_.end(), StableHash(envelope.stanza()));
   if (known == late_.end()) return false;
   late_.erase(known);
   return true;
@@ -69,7 +73,6 @@ void Remembered::Adopt(const session::v1::QueueHeader& header) {
 
 void Remembered::Fill(session::v1::QueueHeader& header, std::int64_t old) {
   std::erase_if(seen_, [old](const session::v1::Seen& seen) { return seen.at() < old; });
-  std::erase_if(late_, [old](const Late& late) { return late.at < old; });
   for (const auto& seen : seen_) *header.add_seen() = seen;
   std::erase_if(answered_, [&header](const auto& answered) { return answered.number() <= header.handled(); });
   for (const auto& answered : answered_) *header.add_answered() = answered;

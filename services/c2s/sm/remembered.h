@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "libs/session/queue.h"
@@ -16,11 +15,12 @@ class Remembered {
   // `handled`: of the client's own stanzas.
   void Note(const Entry& entry, std::uint64_t handled, std::int64_t now);
   bool Has(const link::v1::Envelope& envelope) const;
-  // Redis was told to append it, and may do so yet, though the connection was given up: when the queue was read, or
-  // made anew.
-  void NoteLate(const Entry& entry, std::int64_t now);
-  // Whether `stanza` is such a one. It comes once.
-  bool TakeLate(std::string_view stanza);
+  // Redis was told to append it, and its answer will not come any more. Of what no mark tells.
+  void NoteLate(const Entry& entry);
+  // Whether it is such a one. It comes once.
+  bool TakeLate(const link::v1::Envelope& envelope);
+  // The queue was read: what Redis had not done by then it never will.
+  void ForgetLate() { late_.clear(); }
   void Adopt(const session::v1::QueueHeader& header);
   // Without what was acknowledged before the moment `old`, and answers to what is handled.
   void Fill(session::v1::QueueHeader& header, std::int64_t old);
@@ -30,11 +30,7 @@ class Remembered {
 
   std::vector<session::v1::Seen> seen_;
   std::vector<session::v1::Answered> answered_;
-  struct Late {
-    std::uint64_t stanza;  // hash
-    std::int64_t at;
-  };
-  std::vector<Late> late_;
+  std::vector<std::uint64_t> late_;          // hashes of stanzas
   std::vector<std::uint64_t> answers_seen_;  // requests whose answers the client acknowledged lately
 };
 

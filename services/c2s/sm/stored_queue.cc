@@ -217,7 +217,7 @@ void StoredQueue::Suspend() {
 
 void StoredQueue::NoteLate() {
   for (std::uint64_t number = sure() + 1; number <= issued_; ++number) {
-    outbound_.remembered().NoteLate(unacked_.At(number), UnixMilliseconds());
+    outbound_.remembered().NoteLate(unacked_.At(number));
   }
   issued_ = logged_;
 }
@@ -253,6 +253,7 @@ void StoredQueue::OnLoaded(std::uint32_t round, Result<session::QueueContents> l
   if (loaded.error().message() != session::kNoQueue) return Suspend();
   if (!std::exchange(may_create_, false)) return Lost();
   distrusted_ = false;
+  outbound_.remembered().ForgetLate();
   Rebuild(0);
 }
 
