@@ -108,8 +108,8 @@ TEST_F(ResumeTest, RecognisesRepeatsOfWhatWasAcknowledgedElsewhere) {
   EXPECT_FALSE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
 }
 
-// Its edge died while it was given what was stored; senders of the same edge sent that again, and the router put it into
-// the queue. What is only older than what the client acknowledged may be new.
+// Its edge died while it was given what was stored; senders of the same edge sent that again, and the router put it
+// into the queue. What is only older than what the client acknowledged may be new.
 TEST_F(ResumeTest, TakesFromTheStoreAllButWhatIsInTheQueue) {
   Leave(
       [](session::v1::QueueHeader& header) {
