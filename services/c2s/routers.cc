@@ -32,8 +32,12 @@ bool WorthKeeping(const rpc::Envelope& envelope) {
   return envelope.kind() == link::v1::KIND_CONTROL || envelope.kind() == link::v1::KIND_PRESENCE;
 }
 
+bool IsMessage(const rpc::Envelope& envelope) { return envelope.kind() == link::v1::KIND_MESSAGE; }
+
 // What was stored may be older than all that came from its sender since, and new all the same; and once we have taken
 // it, it is deleted. So each stretch of its sender's numbers is an origin of its own: of these all are known exactly.
+// Noted is also what was given to the session otherwise and may be in the store all the same: what its sender has sent
+// again, and what a router has put into the queue of a session without an edge.
 session::Mark MarkOfKept(session::Mark mark) {
   if (mark.origin == 0) return mark;
   const std::uint64_t stretch = mark.seq / Repeats::kLatest + 1;
@@ -206,6 +210,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   // A router may have answered in place of a client whose answer was on its way.
   const bool doubtful = envelope->repeat() || (IsAnswer(*envelope) && envelope->answers() == 0);
   const bool kept = envelope->kept();
+  const bool maybe_stored = kept || (envelope->repeat() && IsMessage(*envelope));
   const session::Mark known = kept ? MarkOfKept(mark) : mark;
   if (mark.origin != 0 && doubtful && repeats_.Seen(known.origin, session->id(), known.seq, now)) {
     metrics_.repeats_dropped.Increment();
@@ -216,7 +221,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   const auto refusal = session->Deliver(envelope, mark, receipt);
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
     Remember(*session, mark);
-    if (kept) Remember(*session, known);
+    if (maybe_stored) Remember(*session, MarkOfKept(mark));
     return rpc::Recycle(std::move(envelope));  // a queue may have taken it
   }
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
@@ -229,10 +234,14 @@ void Routers::Remember(const Session& session, const session::QueueContents& con
     if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
   }
   for (const auto& queued : contents.stanzas) {
-    const session::Mark mark = session::MarkOf(queued.envelope());
-    Remember(session, mark);
-    if (queued.envelope().kept()) Remember(session, MarkOfKept(mark));
+    RememberQueued(session, queued.envelope());
   }
+}
+
+void Routers::RememberQueued(const Session& session, const rpc::Envelope& envelope) {
+  const session::Mark mark = session::MarkOf(envelope);
+  Remember(session, mark);
+  if (IsMessage(envelope)) Remember(session, MarkOfKept(mark));
 }
 
 void Routers::Remember(const Session& session, session::Mark mark) {

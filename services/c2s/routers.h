@@ -50,8 +50,8 @@ class Routers final : private rpc::Ring::Owner {
   void Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   // What a session that we claimed has had before, so that repeats are recognised.
   void Remember(const Session& session, const session::QueueContents& contents);
-  // And this, by whatever way it came.
-  void Remember(const Session& session, session::Mark mark);
+  // And this, which was in its queue in Redis.
+  void RememberQueued(const Session& session, const rpc::Envelope& envelope);
 
   // Before the end: no new deliveries, please.
   void AnnounceDraining();
@@ -66,6 +66,7 @@ class Routers final : private rpc::Ring::Owner {
   void OnWritable() override;
 
   void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  void Remember(const Session& session, session::Mark mark);
   // Who may not act keeps it.
   bool TakenBack(rpc::Held& held);
   void TryOnceMore(Session& session, rpc::Held held);

@@ -64,6 +64,31 @@ TEST_F(SessionTest, TakesWhatWasStoredLongBefore) {
             "<message id='live'/><message id='stored'/><message id='stored'/><message id='end'/>");
 }
 
+// Its former home stored it and died; the next one was given it again, had it for the session, and read the store then.
+TEST_F(SessionTest, WhatWasSentAgainAndGivenToItIsNotTakenFromTheStoreAsWell) {
+  Client client(edge_.port());
+  client.Start();
+  const auto again = [](std::uint64_t seq, bool kept) {
+    return [=](Envelope& envelope) {
+      envelope.set_origin("another");
+      envelope.set_origin_seq(seq);
+      envelope.set_repeat(true);
+      envelope.set_kept(kept);
+    };
+  };
+  const std::string session = SessionId();
+  Deliver(session, "<message id='8'/>", again(8, false));
+  Deliver(session, "<message id='10'/>", again(10, false));
+  Deliver(session, "<message id='1000'/>", again(1000, false));
+  Deliver(session, "<message id='8-stored'/>", again(8, true));
+  Deliver(session, "<message id='9'/>", again(9, true));
+  Deliver(session, "<message id='10-stored'/>", again(10, true));
+  Deliver(session, "<message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"),
+            "<message id='8'/><message id='10'/><message id='1000'/><message id='9'/><message id='end'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 7; }));  // and so leaves the store
+}
+
 TEST_F(SessionTest, TakesOneAnswerToEachStanza) {
   edge_.OnLoop([this] { edge_.router().hold = true; });
   Client client(edge_.port());

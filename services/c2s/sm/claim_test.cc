@@ -108,6 +108,33 @@ TEST_F(ResumeTest, RecognisesRepeatsOfWhatWasAcknowledgedElsewhere) {
   EXPECT_FALSE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
 }
 
+// Its edge died while it was given what was stored; senders of the same edge sent that again, and the router put it
+// into the queue. What is only older than what the client acknowledged may be new.
+TEST_F(ResumeTest, TakesFromTheStoreAllButWhatIsInTheQueue) {
+  Leave(
+      [](session::v1::QueueHeader& header) {
+        header.set_settled(true);
+        auto& seen = *header.add_seen();
+        seen.set_origin(StableHash("origin"));
+        seen.set_seq(5);
+      },
+      {Queued("6", "origin", 6), Queued("100", "origin", 100)});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  const auto stored = [](std::uint64_t seq) {
+    return [seq](link::v1::Envelope& envelope) {
+      envelope.set_origin("origin");
+      envelope.set_origin_seq(seq);
+      envelope.set_repeat(true);
+      envelope.set_kept(true);
+    };
+  };
+  Deliver("left", Message("6-stored"), stored(6));
+  Deliver("left", Message("4"), stored(4));
+  Deliver("left", Message("end"), stored(7));
+  EXPECT_EQ(client.Until(Message("end")), Message("6") + Message("100") + Message("4") + Message("end"));
+}
+
 // A request "q" was the client's first stanza, and its answer is in the queue that another edge left.
 class AnsweredTest : public ResumeTest {
  protected:

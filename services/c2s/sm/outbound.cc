@@ -60,7 +60,7 @@ void Outbound::CountFrom(std::uint32_t h) {
 
 bool Outbound::Merge(session::QueueContents contents, std::uint64_t logged) {
   auto on_new = [this](const link::v1::Envelope& envelope) {
-    context_.routers.Remember(session_, session::MarkOf(envelope));
+    context_.routers.RememberQueued(session_, envelope);
     session_.unanswered().NoteQueued(envelope);
   };
   return Reconcile(unacked_, remembered_, {std::move(contents), logged, written_ever_}, on_new);
