@@ -155,13 +155,14 @@ async def test_acknowledgement_that_is_none_ends_the_stream(world, ack):
 
 
 async def test_what_comes_after_bad_xml_is_not_handled(world):
-    romeo, juliet = await managed(world, world.account()), await world.login(world.account(), 1)
+    # Edge 1, which ./parley test upgrade has of this release: one of 0.1 may give an h from before what it is just passing on.
+    romeo, juliet = await managed(world, world.account(), 1), await world.login(world.account(), 0)
     h = await romeo.server_h()
     message = f"<message to='{juliet.jid}' type='chat'><body>{{}}</body></message>"
     await romeo.send(message.format("good") + "<message><body></message>" + message.format("no"))
     assert condition((await romeo.ended())[-1]) == "not-well-formed"
     assert body(await juliet.until(is_message)) == "good"
-    raw = await authenticated(world, romeo.jid)
+    raw = await authenticated(world, romeo.jid, 1)
     answer = await raw.resume(romeo)
     assert answer.get("h") in (None, str(h + 1))
     await raw.sync() if answer.tag == RESUMED else await raw.bind()

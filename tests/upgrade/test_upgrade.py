@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from both import previous
 from parley_dev import previous as before
+from parley_dev.cluster import Cluster
 
 INSTANCES = [f"{service}-{number}" for service in ("roster", "router", "c2s") for number in (1, 2)]
 LOAD = ("--sessions", "30", "--rate", "10")
@@ -18,6 +19,16 @@ def resumed(run):
 def test_programs_are_of_two_releases():
     shown = subprocess.run([previous() / "parley-c2s", "--version"], capture_output=True, text=True, check=True).stdout
     assert before.release()[0] in shown
+
+
+def test_the_release_before_gets_the_settings_that_it_knows(tmp_path):
+    cluster = Cluster(tmp_path)
+    cluster.programs = {"c2s-1": previous()}
+    known = ["c2s.close_timeout=300ms", "hosts.localhost.external=true", "hosts.second.test.plain=false", "hosts.*.anonymous=true"]
+    unknown = ["c2s.key_of_tomorrow=1", "hosts.localhost.key_of_tomorrow=1"]
+    cluster.size({"c2s": 1}, ["localhost"], known + unknown, fixed_ports=False)
+    command = cluster.command("c2s-1")
+    assert [setting for setting in known + unknown if setting in command] == known
 
 
 async def test_rolling_upgrade_under_load_loses_and_repeats_nothing(running):

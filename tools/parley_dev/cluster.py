@@ -31,9 +31,15 @@ STOP_SECONDS = 30
 
 @cache
 def _known_keys(binary):
-    """A release before this one has fewer."""
+    """A release before this one has fewer. Those of hosts are there without `hosts` and a domain."""
     reference = subprocess.run([binary, "--print-config-reference"], capture_output=True, text=True, check=True).stdout
     return set(re.findall(r"^\| `([^`]+)` \|", reference, re.MULTILINE))
+
+
+def _knows(binary, setting):
+    """Whether this program takes it: `key=value`, as for `--set`."""
+    key = setting.partition("=")[0]
+    return (key.rpartition(".")[2] if key.startswith("hosts.") else key) in _known_keys(binary)
 
 
 class Cluster:
@@ -153,7 +159,7 @@ class Cluster:
         command = [str(binary), "--config", str(self.config_file), "--instance", name]
         settings = own + self.plan["settings"]
         if name in self.programs:
-            settings = [setting for setting in settings if setting.split("=")[0] in _known_keys(binary)]
+            settings = [setting for setting in settings if _knows(binary, setting)]
         for setting in settings:
             command += ["--set", setting]
         return command
