@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "libs/rpc/dial_identity.h"
@@ -120,7 +121,7 @@ struct UnaryClient::State : std::enable_shared_from_this<UnaryClient::State> {
   prometheus::Counter* const kept = KeptOf(options);
   Ways ways;
   std::size_t turn = 0;
-  std::uint32_t pending = 0;
+  std::set<Asked> open;  // not answered yet
   bool closed = false;
   std::unique_ptr<Discovery> discovery;
 };
@@ -235,7 +236,7 @@ void UnaryClient::State::OnFinished(const Asked& question, std::uint64_t call, c
 }
 
 void UnaryClient::State::Answer(const Asked& question, Result<std::string> answer) {
-  --pending;
+  open.erase(question);
   question->answered = true;
   question->impatience.Cancel();
   question->pause.Cancel();
@@ -250,18 +251,23 @@ UnaryClient::UnaryClient(Loop& loop, Options options) : state_(std::make_shared<
 
 UnaryClient::~UnaryClient() {
   state_->closed = true;
+  // A question and what its timers are to do own each other.
+  for (const auto& question : state_->open) {
+    question->impatience.Cancel();
+    question->pause.Cancel();
+  }
   state_->discovery.reset();
 }
 
 void UnaryClient::CallRaw(const std::string& method, std::string body, std::chrono::milliseconds timeout,
                           InDoubt in_doubt, Done done) {
-  if (state_->pending >= state_->options.link.max_pending_calls) {
+  if (state_->open.size() >= state_->options.link.max_pending_calls) {
     state_->http2.metrics->Reached(Http2Limit::kPendingCalls);
     state_->loop.Post([done = std::move(done)] { done(Error("too many calls are under way")); });
     return;
   }
-  ++state_->pending;
   auto question = std::make_shared<State::Question>();
+  state_->open.insert(question);
   question->method = method;
   question->body = std::move(body);
   question->timeout = timeout;
