@@ -249,10 +249,11 @@ TEST_F(OfflineSpoolTest, ABindDoesNotWaitForWhatIsAskedForNoMore) {
   SlowStore();
   Chat(romeo, 0);
   RunUntil([&] { return roster_->held() == 1; });
-  Chat(romeo, 1);
-  RunUntil([&] { return Metric("parley_router_mailbox") == 1; });
+  Chat(romeo, 1);  // waits in its turn
+  romeo.Send("<iq type='get' id='v' to='home.example'><query xmlns='jabber:iq:version'/></iq>");
+  RunUntil([&] { return !romeo.received().empty(); });
   Chat(benvolio, 2);
-  RunUntil([&] { return Metric("parley_router_mailbox") == 2; });
+  RunUntil([&] { return Metric("parley_router_mailbox") == 1; });
   QuickStore();
   roster::v1::Answer in_doubt;
   in_doubt.set_problem(roster::v1::PROBLEM_IN_DOUBT);
