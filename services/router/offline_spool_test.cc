@@ -259,9 +259,12 @@ TEST_F(OfflineSpoolTest, ABindDoesNotWaitForWhatIsAskedForNoMore) {
   in_doubt.set_problem(roster::v1::PROBLEM_IN_DOUBT);
   roster_->AnswerAll([&] { return in_doubt.SerializeAsString(); });
   RunUntil([&] { return Metric("parley_router_storing") == 2; });
+  Chat(romeo, 3);  // waits for these two
+  RunUntil([&] { return edge().unacknowledged() == 2; });
   other.Disconnect();
   RunUntil([&] { return Metric("parley_router_storing") == 1; });
-  Login("juliet@home.example/balcony");
+  const Client& juliet = Login("juliet@home.example/balcony");
+  EXPECT_EQ(juliet.jid(), "juliet@home.example/balcony");
   EXPECT_EQ(Metric("parley_router_storing"), 1);
 }
 
