@@ -55,12 +55,12 @@ bool Remembered::Has(const link::v1::Envelope& envelope) const {
 }
 
 void Remembered::NoteLate(const Entry& entry) {
-  if (entry.servers_own()) late_.push_back(StableHash(entry.stanza()));
+  if (entry.servers_own() || entry.answers() != 0) late_.push_back(StableHash(entry.stanza(), entry.answers()));
 }
 
 bool Remembered::TakeLate(const link::v1::Envelope& envelope) {
-  if (late_.empty() || !IsServersOwn(envelope)) return false;
-  const auto known = std::find(late_.begin(), late_.end(), StableHash(envelope.stanza()));
+  if (late_.empty() || !(IsServersOwn(envelope) || envelope.answers() != 0)) return false;
+  const auto known = std::find(late_.begin(), late_.end(), StableHash(envelope.stanza(), envelope.answers()));
   if (known == late_.end()) return false;
   late_.erase(known);
   return true;

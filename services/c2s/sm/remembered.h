@@ -15,7 +15,7 @@ class Remembered {
   // `handled`: of the client's own stanzas.
   void Note(const Entry& entry, std::uint64_t handled, std::int64_t now);
   bool Has(const link::v1::Envelope& envelope) const;
-  // Redis was told to append it, and its answer will not come any more. Of what no mark tells.
+  // Redis was told to append it, and its answer will not come any more. Of what no mark tells, and of answers.
   void NoteLate(const Entry& entry);
   // Whether it is such a one. It comes once.
   bool TakeLate(const link::v1::Envelope& envelope);

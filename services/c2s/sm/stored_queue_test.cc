@@ -174,6 +174,31 @@ TEST_F(StoredQueueTest, WhatRedisAppendsLateAndItsClientHasAcknowledgedIsNoNews)
   EXPECT_EQ(Contents().stanzas.size(), 2u);
 }
 
+// Also if the client has acknowledged many since.
+TEST_F(StoredQueueTest, AnAnswerThatRedisAppendsLateIsNoNews) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.redis().Pause();
+  const auto stanza = [](std::uint64_t number) { return "<iq type='result' id='q" + std::to_string(number) + "'/>"; };
+  for (std::uint64_t number = 1; number <= 40; ++number) {
+    client.Send("<iq type='get' id='q" + std::to_string(number) + "'><ping xmlns='urn:xmpp:ping'/></iq>");
+    ASSERT_TRUE(AwaitArrived(number));
+    Deliver(SessionId(), stanza(number), [number](link::v1::Envelope& envelope) {
+      envelope.set_kind(link::v1::KIND_IQ);
+      envelope.set_id("q" + std::to_string(number));
+      envelope.set_answers(number);
+    });
+    client.Until(stanza(number));
+    client.Send("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(number) + "'/>");
+  }
+  Deliver(SessionId(), Message("1"));
+  client.Until(Message("1"));
+  edge_.redis().Resume();
+  ASSERT_TRUE(edge_.Eventually([this] { return Contents().total() == 41; }));
+  Deliver(SessionId(), Message("2"));
+  EXPECT_THAT(client.Until(Message("2")), Not(HasSubstr("<iq")));
+}
+
 // That was refused, and will never be done.
 TEST_F(StoredQueueTest, WhatSaysTheSameAsWhatRedisDidNotDoIsNews) {
   Client client(edge_.port());
