@@ -11,6 +11,16 @@ namespace {
 
 using link::v1::Envelope;
 
+// Sent again; from the store, or otherwise.
+auto Again(std::uint64_t seq, bool kept) {
+  return [=](Envelope& envelope) {
+    envelope.set_origin("another");
+    envelope.set_origin_seq(seq);
+    envelope.set_repeat(true);
+    envelope.set_kept(kept);
+  };
+}
+
 TEST_F(SessionTest, RefusesDeliveriesForSessionsThatAreNotHere) {
   Deliver("nobody", "<message/>");
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
@@ -43,22 +53,14 @@ TEST_F(SessionTest, DropsRepeats) {
 TEST_F(SessionTest, TakesWhatWasStoredLongBefore) {
   Client client(edge_.port());
   client.Start();
-  const auto numbered = [](std::uint64_t seq, bool kept) {
-    return [=](Envelope& envelope) {
-      envelope.set_origin("another");
-      envelope.set_origin_seq(seq);
-      envelope.set_repeat(true);
-      envelope.set_kept(kept);
-    };
-  };
   const std::string session = SessionId();
-  Deliver(session, "<message id='live'/>", numbered(1000, false));
-  Deliver(session, "<message id='stored'/>", numbered(3, true));
-  Deliver(session, "<message id='stored'/>", numbered(500, true));
-  Deliver(session, "<message id='stored-again'/>", numbered(3, true));
-  Deliver(session, "<message id='stored-again-live'/>", numbered(500, false));
-  Deliver(session, "<message id='live-again'/>", numbered(1000, false));
-  Deliver(session, "<message id='late'/>", numbered(4, false));
+  Deliver(session, "<message id='live'/>", Again(1000, false));
+  Deliver(session, "<message id='stored'/>", Again(3, true));
+  Deliver(session, "<message id='stored'/>", Again(500, true));
+  Deliver(session, "<message id='stored-again'/>", Again(3, true));
+  Deliver(session, "<message id='stored-again-live'/>", Again(500, false));
+  Deliver(session, "<message id='live-again'/>", Again(1000, false));
+  Deliver(session, "<message id='late'/>", Again(4, false));
   Deliver(session, "<message id='end'/>");
   EXPECT_EQ(client.Until("<message id='end'/>"),
             "<message id='live'/><message id='stored'/><message id='stored'/><message id='end'/>");
@@ -68,21 +70,13 @@ TEST_F(SessionTest, TakesWhatWasStoredLongBefore) {
 TEST_F(SessionTest, WhatWasSentAgainAndGivenToItIsNotTakenFromTheStoreAsWell) {
   Client client(edge_.port());
   client.Start();
-  const auto again = [](std::uint64_t seq, bool kept) {
-    return [=](Envelope& envelope) {
-      envelope.set_origin("another");
-      envelope.set_origin_seq(seq);
-      envelope.set_repeat(true);
-      envelope.set_kept(kept);
-    };
-  };
   const std::string session = SessionId();
-  Deliver(session, "<message id='8'/>", again(8, false));
-  Deliver(session, "<message id='10'/>", again(10, false));
-  Deliver(session, "<message id='1000'/>", again(1000, false));
-  Deliver(session, "<message id='8-stored'/>", again(8, true));
-  Deliver(session, "<message id='9'/>", again(9, true));
-  Deliver(session, "<message id='10-stored'/>", again(10, true));
+  Deliver(session, "<message id='8'/>", Again(8, false));
+  Deliver(session, "<message id='10'/>", Again(10, false));
+  Deliver(session, "<message id='1000'/>", Again(1000, false));
+  Deliver(session, "<message id='8-stored'/>", Again(8, true));
+  Deliver(session, "<message id='9'/>", Again(9, true));
+  Deliver(session, "<message id='10-stored'/>", Again(10, true));
   Deliver(session, "<message id='end'/>");
   EXPECT_EQ(client.Until("<message id='end'/>"),
             "<message id='8'/><message id='10'/><message id='1000'/><message id='9'/><message id='end'/>");

@@ -11,18 +11,17 @@ namespace {
 constexpr std::size_t kMaxSeen = 128;
 constexpr std::size_t kMaxAnswersSeen = 32;
 
-// The latest are at the end.
+// With too many, the one that was not used for longest goes.
 session::v1::Seen& SeenOf(std::vector<session::v1::Seen>& all, std::uint64_t origin, std::int64_t now) {
-  const auto known =
-      std::find_if(all.begin(), all.end(), [origin](const auto& seen) { return seen.origin() == origin; });
-  if (known != all.end()) {
-    std::rotate(known, known + 1, all.end());
-  } else {
-    if (all.size() == kMaxSeen) all.erase(all.begin());
-    all.emplace_back().set_origin(origin);
+  auto known = std::find_if(all.begin(), all.end(), [origin](const auto& seen) { return seen.origin() == origin; });
+  if (known == all.end()) {
+    const auto older = [](const auto& one, const auto& other) { return one.at() < other.at(); };
+    if (all.size() == kMaxSeen) all.erase(std::min_element(all.begin(), all.end(), older));
+    known = all.insert(all.end(), session::v1::Seen());
+    known->set_origin(origin);
   }
-  all.back().set_at(now);
-  return all.back();
+  known->set_at(now);
+  return *known;
 }
 
 }  // namespace
