@@ -137,7 +137,9 @@ struct C2s {
   Milliseconds sm_store_delay{1000};       // or after so long
   std::uint32_t sm_max_unhandled = 500;    // a client's stanzas beyond what Redis knows to be handled
   Milliseconds sm_resume_wait{1000};       // a resumption waits so long for the lease, or for a router's Redis
-  Milliseconds sm_repeat_window{15000};    // acknowledged stanzas are recognised so long after a resumption elsewhere
+  Milliseconds sm_repeat_window{15000};    // acknowledged stanzas are recognised so long after a resumption elsewhere,
+  std::uint32_t sm_remember_origins = 128;  // of so many senders' sessions a session,
+  std::uint32_t sm_remember_answers = 32;   // and so many answers
   std::uint32_t max_deferred = 65536;      // stanzas of all sessions kept for a router to come back
   std::uint32_t max_repeats_remembered = 200000;
   Seconds repeat_memory{300};

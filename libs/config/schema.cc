@@ -324,6 +324,12 @@ const std::vector<Row<Config>>& Rows() {
       ROW(c2s.sm_repeat_window, Duration(seconds(1), minutes(10)),
           "How long after its acknowledgement by the client a stanza's repeat is recognised by another edge. Messages "
           "that were acknowledged so long before the session ended are remembered (router.sm_remember_acknowledged)."),
+      ROW(c2s.sm_remember_origins, Number(2, 100'000),
+          "Senders' sessions whose acknowledged stanzas are remembered for that, for each session with stream "
+          "management. Beyond it the one that sent nothing for longest is forgotten: what it sends again after a fault "
+          "may come twice."),
+      ROW(c2s.sm_remember_answers, Number(1, 100'000),
+          "Acknowledged answers to a client's requests that are remembered for that, for each session."),
       ROW(c2s.max_deferred, Number(1, 100'000'000),
           "Stanzas of all sessions that are kept for a router to come back; more are dropped, which is logged."),
       ROW(c2s.max_repeats_remembered, Number(2, kMany),

@@ -16,6 +16,7 @@ Outbound::Outbound(Session& session, Context& context, std::string queue, std::u
     : session_(session),
       context_(context),
       unacked_(context),
+      remembered_(context),
       queue_(*this, session, context, std::move(queue), handled) {}
 
 void Outbound::Push(std::unique_ptr<link::v1::Envelope> envelope, const session::Mark& mark, rpc::Receipt receipt) {

@@ -4,48 +4,57 @@
 
 #include "libs/base/ids.h"
 #include "libs/session/acknowledged.h"
+#include "services/c2s/metrics.h"
 
 namespace parley::c2s {
-namespace {
+void Remembered::Note(const Entry& entry, std::uint64_t handled, std::int64_t now) {
+  if (entry.mark().origin != 0 && !entry.servers_own()) NoteSeen(entry, now);
+  if (entry.answers() == 0) return;
+  if (entry.answers() > handled) answered_.push_back(entry.Answered());
+  NoteAnswerSeen(entry.answers(), now);
+}
 
-constexpr std::size_t kMaxSeen = 128;
-constexpr std::size_t kMaxAnswersSeen = 32;
+void Remembered::NoteAnswerSeen(std::uint64_t request, std::int64_t now) {
+  if (answers_seen_.size() >= context_.config.c2s.sm_remember_answers) {
+    CountLimit("sm_remember_answers", answers_seen_.front().at, now);
+    answers_seen_.erase(answers_seen_.begin());
+  }
+  answers_seen_.push_back({request, now});
+}
 
-// With too many, the one that was not used for longest goes.
-session::v1::Seen& SeenOf(std::vector<session::v1::Seen>& all, std::uint64_t origin, std::int64_t now) {
-  auto known = std::find_if(all.begin(), all.end(), [origin](const auto& seen) { return seen.origin() == origin; });
-  if (known == all.end()) {
-    const auto older = [](const auto& one, const auto& other) { return one.at() < other.at(); };
-    if (all.size() == kMaxSeen) all.erase(std::min_element(all.begin(), all.end(), older));
-    known = all.insert(all.end(), session::v1::Seen());
+void Remembered::NoteSeen(const Entry& entry, std::int64_t now) {
+  const session::Mark& mark = entry.mark();
+  auto& seen = SeenOf(mark.origin, now);
+  seen.set_seq(std::max(seen.seq(), mark.seq));
+  if (entry.kind() != link::v1::KIND_MESSAGE) return;
+  const bool copy = !entry.lone_message();
+  session::NoteAcknowledged(copy ? SeenOf(session::OriginOfCopies(mark.origin), now) : seen, mark.seq);
+}
+
+session::v1::Seen& Remembered::SeenOf(std::uint64_t origin, std::int64_t now) {
+  auto known = std::find_if(seen_.begin(), seen_.end(), [origin](const auto& seen) { return seen.origin() == origin; });
+  if (known == seen_.end()) {
+    if (seen_.size() >= context_.config.c2s.sm_remember_origins) {
+      const auto older = [](const auto& one, const auto& other) { return one.at() < other.at(); };
+      const auto oldest = std::min_element(seen_.begin(), seen_.end(), older);
+      CountLimit("sm_remember_origins", oldest->at(), now);
+      seen_.erase(oldest);
+    }
+    known = seen_.insert(seen_.end(), session::v1::Seen());
     known->set_origin(origin);
   }
   known->set_at(now);
   return *known;
 }
 
-}  // namespace
-
-void Remembered::Note(const Entry& entry, std::uint64_t handled, std::int64_t now) {
-  if (entry.mark().origin != 0 && !entry.servers_own()) NoteSeen(entry, now);
-  if (entry.answers() == 0) return;
-  if (entry.answers() > handled) answered_.push_back(entry.Answered());
-  if (answers_seen_.size() == kMaxAnswersSeen) answers_seen_.erase(answers_seen_.begin());
-  answers_seen_.push_back(entry.answers());
-}
-
-void Remembered::NoteSeen(const Entry& entry, std::int64_t now) {
-  const session::Mark& mark = entry.mark();
-  auto& seen = SeenOf(seen_, mark.origin, now);
-  seen.set_seq(std::max(seen.seq(), mark.seq));
-  if (entry.kind() != link::v1::KIND_MESSAGE) return;
-  const bool copy = !entry.lone_message();
-  session::NoteAcknowledged(copy ? SeenOf(seen_, session::OriginOfCopies(mark.origin), now) : seen, mark.seq);
+void Remembered::CountLimit(std::string_view limit, std::int64_t at, std::int64_t now) {
+  if (now - at < context_.config.c2s.sm_repeat_window.count()) context_.metrics.limits.Add(limit);
 }
 
 bool Remembered::Has(const link::v1::Envelope& envelope) const {
   if (envelope.answers() != 0) {
-    return std::find(answers_seen_.begin(), answers_seen_.end(), envelope.answers()) != answers_seen_.end();
+    return std::any_of(answers_seen_.begin(), answers_seen_.end(),
+                       [&](const AnswerSeen& seen) { return seen.request == envelope.answers(); });
   }
   const session::Mark mark = session::MarkOf(envelope);
   return std::any_of(seen_.begin(), seen_.end(), [mark](const session::v1::Seen& seen) {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "libs/session/queue.h"
+#include "services/c2s/context.h"
 #include "services/c2s/sm/entry.h"
 
 namespace parley::c2s {
@@ -12,6 +14,8 @@ namespace parley::c2s {
 // queue any more, perhaps at another edge, or after the session's end. The header of the queue says so.
 class Remembered {
  public:
+  explicit Remembered(Context& context) : context_(context) {}
+
   // `handled`: of the client's own stanzas.
   void Note(const Entry& entry, std::uint64_t handled, std::int64_t now);
   bool Has(const link::v1::Envelope& envelope) const;
@@ -26,12 +30,22 @@ class Remembered {
   void Fill(session::v1::QueueHeader& header, std::int64_t old);
 
  private:
+  struct AnswerSeen {
+    std::uint64_t request;
+    std::int64_t at;
+  };
   void NoteSeen(const Entry& entry, std::int64_t now);
+  void NoteAnswerSeen(std::uint64_t request, std::int64_t now);
+  // One origin's. With too many, the one that was not used for longest goes.
+  session::v1::Seen& SeenOf(std::uint64_t origin, std::int64_t now);
+  // Something is forgotten that was acknowledged at that moment.
+  void CountLimit(std::string_view limit, std::int64_t at, std::int64_t now);
 
+  Context& context_;
   std::vector<session::v1::Seen> seen_;
   std::vector<session::v1::Answered> answered_;
-  std::vector<std::uint64_t> late_;          // hashes of stanzas
-  std::vector<std::uint64_t> answers_seen_;  // requests whose answers the client acknowledged lately
+  std::vector<std::uint64_t> late_;       // hashes of stanzas
+  std::vector<AnswerSeen> answers_seen_;  // that the client acknowledged lately, oldest first
 };
 
 }  // namespace parley::c2s

@@ -2,6 +2,8 @@
 // is sent again when the session has ended.
 #include "services/c2s/sm/remembered.h"
 
+#include <thread>
+
 #include "libs/base/ids.h"
 #include "libs/base/unix_time.h"
 #include "libs/session/acknowledged.h"
@@ -14,6 +16,8 @@ using Change = std::function<void(link::v1::Envelope&)>;
 
 class RememberedTest : public ResumeTest {
  protected:
+  using ResumeTest::ResumeTest;
+
   // Juliet's message `seq`.
   void Chat(const std::string& session, std::uint64_t seq, const Change& change = {}) {
     Deliver(session, Message(std::to_string(seq)), [&](link::v1::Envelope& envelope) {
@@ -34,6 +38,10 @@ class RememberedTest : public ResumeTest {
       }
     }
     return numbers;
+  }
+  // Acknowledgements are told apart by their time.
+  static void AwaitNextMillisecond() {
+    for (const auto now = UnixMilliseconds(); UnixMilliseconds() == now;) std::this_thread::yield();
   }
   bool AwaitAcked(std::uint64_t count) {
     return edge_.Eventually([this, count] { return Contents().header.acked() == count; });
@@ -74,6 +82,32 @@ TEST_F(RememberedTest, WhatItAcknowledgedAsItLoggedOutToo) {
   ASSERT_TRUE(AwaitEnd("closed"));
   EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{1}));
   EXPECT_EQ(Contents().stanzas.size(), 1u);
+}
+
+class RememberedOriginsTest : public RememberedTest {
+ protected:
+  RememberedOriginsTest() : RememberedTest([](config::Config& config) { config.c2s.sm_remember_origins = 2; }) {}
+  void ChatFrom(const std::string& session, const std::string& origin, std::uint64_t seq) {
+    Chat(session, seq, [&](link::v1::Envelope& envelope) { envelope.set_origin(origin); });
+  }
+};
+
+TEST_F(RememberedOriginsTest, OfTooManyTheOneThatSentNothingForLongestIsForgotten) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  const std::vector<std::string> origins{"juliet", "nurse", "juliet", "benvolio"};
+  int number = 0;
+  for (const auto& origin : origins) {
+    ChatFrom(id, origin, static_cast<std::uint64_t>(++number));
+    client.Until(Message(std::to_string(number)));
+    AwaitNextMillisecond();
+    client.Send(Acknowledge(number));
+    ASSERT_TRUE(AwaitAcked(static_cast<std::uint64_t>(number)));
+  }
+  EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{1, 3}));
+  EXPECT_TRUE(Acknowledged(StableHash("nurse")).empty());
+  EXPECT_EQ(Acknowledged(StableHash("benvolio")), (std::vector<std::uint64_t>{4}));
+  EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"sm_remember_origins\"}"), 1);
 }
 
 TEST_F(RememberedTest, AnotherEdgeGoesOnWithIt) {
