@@ -314,6 +314,10 @@ Redis::~Redis() {
   state_->subscriber.reset();
 }
 
+void LogFailure(Result<Reply> reply) {
+  if (!reply) log::Warn("redis_command_failed", {{"reason", reply.error().message()}});
+}
+
 void Redis::Command(const std::vector<std::string_view>& words, Done done) {
   if (auto refusal = state_->Refusal(); !refusal.empty()) {
     ++state_->counters.rejected;

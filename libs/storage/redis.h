@@ -108,4 +108,7 @@ class Redis {
   std::shared_ptr<State> state_;
 };
 
+// For a command whose reply nobody needs.
+void LogFailure(Result<Reply> reply);
+
 }  // namespace parley::storage

@@ -127,7 +127,7 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   const Session* session = account.WithId(id);
   if (session == nullptr) {
     // Its edge may have had it in the queue, and we do not know, as it died or we stood still.
-    const bool had = co_await parts_.unacknowledged.Had(account, *held.envelope);
+    const bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
     if (!had) co_await parts_.delivery.Again(account, std::move(held));
   } else if (session->away()) {
     co_await Queue(account, std::move(held));
@@ -185,7 +185,7 @@ void Orphans::IndexNowhere(const Account& account, const Record& record) {
   Record nowhere = record;
   nowhere.set_node(kNowhere);
   nowhere.set_node_epoch(nowhere_epoch_);
-  parts_.store.IndexAgain(account.bare(), nowhere);
+  parts_.store.index().AddAgain(account.bare(), nowhere);
   parts_.nodes.CallDead({kNowhere, nowhere_epoch_});
 }
 

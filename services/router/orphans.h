@@ -11,6 +11,7 @@
 #include "services/router/metrics.h"
 #include "services/router/nodes.h"
 #include "services/router/options.h"
+#include "services/router/past_queues.h"
 #include "services/router/session_store.h"
 #include "services/router/sessions.h"
 
@@ -29,7 +30,7 @@ class Orphans {
     Sender& sender;
     Delivery& delivery;
     Sessions& sessions;
-    Unacknowledged& unacknowledged;
+    PastQueues& past;
     Metrics& metrics;
   };
   Orphans(const Parts& parts, const Options& options);

@@ -130,12 +130,12 @@ Task<Result<SessionStore::Write>> Resumption::Write(Account& account, const sess
   next.set_queue(ask.queue());
   life::Apply(life::Event::kClaimed, next);
   next.set_revision(next.revision() + 1);
-  parts_.store.Index(account.bare(), next);
+  parts_.store.index().Add(account.bare(), next);
   const auto as = SessionStore::As(before);
   const auto written = co_await parts_.store.Claim(account.bare(), next, as, before.queue());
   if (!written || *written != SessionStore::Write::kDone) co_return written;
   const bool moved = before.node() != next.node() || before.node_epoch() != next.node_epoch();
-  if (moved) parts_.store.Unindex(account.bare(), before);
+  if (moved) parts_.store.index().Remove(account.bare(), before);
   Session& session = *account.WithId(ask.session());
   session.record = std::move(next);
   parts_.metrics.session_events.Add(life::Event::kClaimed);

@@ -9,19 +9,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class ResumptionTest : public testing::ManagedTest {
- protected:
-  bool Restore(Edge& edge, Client& client, const std::string& queue) {
-    session::v1::Record record;
-    record.set_resource("orchard");
-    record.set_queue(queue);
-    record.set_resume_ms(kLong);
-    std::optional<bool> ok;
-    edge.Restore(client, record, [&](bool restored) { ok = restored; });
-    RunUntil([&] { return ok.has_value(); });
-    return *ok;
-  }
-};
+class ResumptionTest : public testing::ManagedTest {};
 
 TEST_F(ResumptionTest, EnablingMakesTheQueue) {
   Begin();
@@ -329,60 +317,6 @@ TEST_F(ResumptionTest, AChangeThatRedisMissedKeepsAClaim) {
   RunUntil([&] { return Redis({"LRANGE", theirs, "0", "-1"}).find("id='1'") != std::string::npos; });
 }
 
-// Romeo's first edge reaches only a router that is not his home, which does not reach that edge, and so gives his
-// session away without asking it.
-class CutOffTest : public ResumptionTest {
- protected:
-  void SetUp() override {
-    ResumptionTest::SetUp();
-    Configure(2);
-    Begin();
-    for (const char* name : {"c2s-4", "c2s-5"}) {
-      edges_.push_back(std::make_unique<Edge>(loop_, name, std::vector{address(1)}, redis_.options(),
-                                              std::chrono::milliseconds(600)));
-      RunUntil([&] { return edges_.back()->ready() && HasEdge(name, 1); });
-    }
-    romeo_ = &Login(cut_off(), kOrchard);
-    cut_off().Enable(*romeo_, kLong);
-    RunUntil([&] { return romeo_->queue() != ""; });
-    nurse_ = &Login(*edges_[1], "nurse@other.example/kitchen");
-  }
-  Edge& cut_off() { return *edges_[0]; }
-  Client& romeo() { return *romeo_; }
-  // By the way of the edge that is cut off.
-  void Write(int number) {
-    nurse_->Send("<message to='romeo@home.example/orchard' id='" + std::to_string(number) +
-                 "'><body>x</body></message>");
-  }
-
- private:
-  std::vector<std::unique_ptr<Edge>> edges_;
-  Client* romeo_ = nullptr;
-  Client* nurse_ = nullptr;
-};
-
-TEST_F(CutOffTest, WhatTheFormerEdgeGivesBackGoesBeforeWhatIsNew) {
-  cut_off().SetFrozen(true);
-  Write(1);
-  RunUntil([&] { return cut_off().frozen() == 1; });
-  Client& back = Resumed(second(), romeo());
-  EXPECT_FALSE(romeo().handed_over());
-  Write(2);
-  RunUntil([&] { return Metric("parley_router_parked") == 1; });
-  cut_off().SetFrozen(false);
-  ExpectIds(back, Numbers(1, 3));
-}
-
-TEST_F(CutOffTest, WhatWaitsForTheFormerEdgeGoesBeforeWhatIsNew) {
-  cut_off().Disconnect();
-  RunUntil([&] { return !HasEdge("c2s-4", 1); });
-  Write(1);
-  RunUntil([&] { return Metric("parley_router_parked") == 1; });
-  Client& back = Resumed(second(), romeo());
-  Write(2);
-  ExpectIds(back, Numbers(1, 3));
-}
-
 TEST_F(ResumptionTest, AQueueThatIsLostEndsTheSession) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
@@ -395,65 +329,7 @@ TEST_F(ResumptionTest, AQueueThatIsLostEndsTheSession) {
   RunUntil([&] { return RedisIsClean(); });
 }
 
-TEST_F(ResumptionTest, ALateEdgeDoesNotGetItsSessionBack) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  EXPECT_TRUE(Restore(first(), romeo, romeo.queue()));
-  Client& back = Resumed(second(), romeo);
-  EXPECT_FALSE(Restore(first(), romeo, romeo.queue()));
-  EXPECT_TRUE(Restore(second(), back, back.queue()));
-  EXPECT_EQ(RecordOf().node(), "c2s-3");
-}
-
-TEST_F(ResumptionTest, AnEdgeThatWasTakenForDeadPutsItsSessionBack) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  first().Lose(romeo);
-  Chat(1);
-  RunUntilOrphaned();
-  Settle();
-  EXPECT_NE(RecordOf().away_since(), 0);
-  EXPECT_TRUE(Restore(first(), romeo, romeo.queue()));
-  EXPECT_EQ(RecordOf().away_since(), 0);
-  EXPECT_EQ(QueueLength(romeo.queue()), "2");
-}
-
-TEST_F(ResumptionTest, AfterItsEndASessionIsNotPutBack) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  romeo.Close("timeout");
-  Settle();
-  EXPECT_FALSE(Restore(first(), romeo, romeo.queue()));
-  RunUntil([&] { return RedisIsClean(); });
-}
-
 // What its edge queued in between is in no router's memory.
-TEST_F(ResumptionTest, OrphanedOnceMoreItsQueueIsReadAnew) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  first().Lose(romeo);
-  Chat(1);
-  RunUntil([&] { return QueueLength(romeo.queue()) == "2"; });
-  first().Regain(romeo);
-  ASSERT_TRUE(Restore(first(), romeo, romeo.queue()));
-  first().SetHolding(true);
-  Chat(2);
-  RunUntil([&] { return QueueLength(romeo.queue()) == "3"; });
-  KillEdge(first());
-  RunUntilOrphaned(2);
-  Settle();
-  EXPECT_EQ(QueueLength(RecordOf().queue()), "3");
-}
-
-TEST_F(ResumptionTest, AnEmptiedRedisIsFilledAgain) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  Redis({"FLUSHALL"});
-  RunUntil([&] { return Metric("parley_router_rosters_cached") == 0; });
-  EXPECT_TRUE(Restore(first(), romeo, romeo.queue()));
-  EXPECT_EQ(RecordOf().queue(), romeo.queue());
-}
-
 // This router had lost Redis meanwhile: to it, the session looks like one that Redis has lost.
 TEST_F(ResumptionTest, WhatAnotherRouterHasEndedIsOver) {
   Begin();

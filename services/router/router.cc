@@ -114,16 +114,18 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       spool_(loop, tasks_, accounts_, sender_, rosters_, options_),
       offline_(tasks_, sender_, rosters_, spool_, options_),
       delivery_(sender_, offline_, spool_, options_),
-      unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, sender_, metrics_}, options_),
+      past_(store_, metrics_, options_),
+      unanswered_(Unanswered::Parts{tasks_, store_, past_, sender_, metrics_}),
+      unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, past_, unanswered_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
-                                metrics_, redis_watch_,
+                                unanswered_, metrics_, redis_watch_,
                                 [this](Account& account, std::string session) {
                                   return presence_.Resume(account, session, Presence::Absence::kNoticed);
                                 }},
                 options_),
-      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, unacknowledged_,
-                              metrics_},
-               options_),
+      orphans_(
+          Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_, metrics_},
+          options_),
       presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
       subscriptions_(Subscriptions::Parts{sender_, rosters_, store_, fanout_, pushes_}),
       removal_(AccountRemoval::Parts{rosters_, store_, subscriptions_, fanout_, credentials_}),
@@ -172,7 +174,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
 Router::~Router() { store_.Close(); }
 
 void Router::OnChanged(const std::string* key) {
-  if (key == nullptr) store_.ForgetIndexes();
+  if (key == nullptr) store_.index().ForgetNodes();
   accounts_.Invalidate(key);
 }
 

@@ -93,6 +93,8 @@ class Router {
   OfflineSpool spool_;
   Offline offline_;
   Delivery delivery_;
+  PastQueues past_;
+  Unanswered unanswered_;
   Unacknowledged unacknowledged_;
   Sessions sessions_;
   Orphans orphans_;

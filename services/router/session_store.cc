@@ -7,107 +7,12 @@
 #include "libs/session/acknowledged.h"
 #include "libs/session/asked.h"
 #include "libs/storage/redis_await.h"
+#include "services/router/session_scripts.h"
 
 namespace parley::router {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr std::size_t kMaxIndexedNodes = 10000;  // remembered; to say it again does no harm
-
-// Reading the key last makes Redis remember us for its invalidation: a write makes it forget all who had read it.
-const storage::Script& PutScript() {
-  static const storage::Script script(R"(
-    local current = redis.call('HGET', KEYS[1], ARGV[1])
-    local stamp = ''
-    if current then stamp = string.match(current, '^[^\n]*') end
-    if stamp ~= ARGV[2] then return 0 end
-    redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-    if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], ARGV[4]) end
-    redis.call('HLEN', KEYS[1])
-    return 1)");
-  return script;
-}
-
-// Of an account that has something: all of it, as HGETALL says it. Of another one: nothing, and now it has.
-const storage::Script& LoadOrPutScript() {
-  static const storage::Script script(R"(
-    local all = redis.call('HGETALL', KEYS[1])
-    if #all > 0 then return all end
-    redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-    redis.call('HLEN', KEYS[1])
-    return all)");
-  return script;
-}
-
-const storage::Script& ClaimScript() {
-  static const storage::Script script(R"(
-    local current = redis.call('HGET', KEYS[1], ARGV[1])
-    if not current or string.match(current, '^[^\n]*') ~= ARGV[2] then return 0 end
-    if redis.call('EXISTS', KEYS[2]) == 0 then return 2 end
-    redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-    redis.call('RENAME', KEYS[2], KEYS[3])
-    redis.call('HLEN', KEYS[1])
-    return 1)");
-  return script;
-}
-
-// ARGV: resource, stamp, field of the retired, its value, the new value of the resource's field or ''.
-const storage::Script& RetireScript() {
-  static const storage::Script script(R"(
-    if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 1 then return ARGV[5] == '' and 1 or 0 end
-    local current = redis.call('HGET', KEYS[1], ARGV[1])
-    if not current or string.match(current, '^[^\n]*') ~= ARGV[2] then return 0 end
-    if ARGV[5] == '' then
-      redis.call('HDEL', KEYS[1], ARGV[1])
-    else
-      redis.call('HSET', KEYS[1], ARGV[1], ARGV[5])
-    end
-    redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
-    if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('RENAME', KEYS[2], KEYS[3]) end
-    redis.call('HLEN', KEYS[1])
-    return 1)");
-  return script;
-}
-
-// ARGV: resource, session, field of the retired, the revision or '', how long its queue is remembered; if there is
-// KEYS[4]: what it had acknowledged, of how many sessions that is remembered, and how long. Of one with a queue only
-// what was retired goes. 2: something else was forgotten.
-const storage::Script& EraseScript() {
-  static const storage::Script script(R"(
-    local done = 1
-    if KEYS[2] then
-      redis.call('HDEL', KEYS[1], ARGV[3])
-      if redis.call('EXISTS', KEYS[2]) == 1 then
-        redis.call('RENAME', KEYS[2], KEYS[3])
-        redis.call('PEXPIRE', KEYS[3], ARGV[5])
-        if KEYS[4] then
-          if redis.call('RPUSH', KEYS[4], ARGV[6]) > tonumber(ARGV[7]) then done = 2 end
-          redis.call('LTRIM', KEYS[4], -ARGV[7], -1)
-          redis.call('PEXPIRE', KEYS[4], ARGV[8])
-        end
-      end
-    else
-      local session, revision = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^([^ ]*) (%d*)')
-      if session == ARGV[2] then
-        if ARGV[4] ~= '' and revision ~= ARGV[4] then return 0 end
-        redis.call('HDEL', KEYS[1], ARGV[1])
-      end
-    end
-    redis.call('HLEN', KEYS[1])
-    return done)");
-  return script;
-}
-
-// A change that leaves nothing behind. No resource is empty.
-const storage::Script& TouchScript() {
-  static const storage::Script script(R"(
-    redis.call('HSET', KEYS[1], '', '')
-    redis.call('HDEL', KEYS[1], '')
-    redis.call('HLEN', KEYS[1])
-    return 1)");
-  return script;
-}
 
 // No resource has a line feed (RFC 7622 3.4).
 std::string RetiredField(const std::string& session) { return "\n" + session; }
@@ -140,29 +45,7 @@ bool ParseValue(std::string_view value, Record& record) {
   return record.ParseFromArray(body.data(), static_cast<int>(body.size()));
 }
 
-void Ignore(Result<storage::Reply> reply) {
-  if (!reply) log::Warn("redis_command_failed", {{"reason", reply.error().message()}});
-}
-
-std::string NodeName(const Record& record) { return record.node() + "/" + record.node_epoch(); }
-
 }  // namespace
-
-std::string IndexMember(std::string_view bare, const Record& record) {
-  return record.session() + " " + std::string(bare) + "/" + record.resource();
-}
-
-IndexEntry ParseIndexMember(std::string_view member) {
-  const auto space = member.find(' ');
-  if (space == std::string_view::npos) return {};
-  return {std::string(member.substr(0, space)), std::string(member.substr(space + 1))};
-}
-
-std::optional<storage::NodeTable::Node> ParseNodeName(std::string_view name) {
-  const auto slash = name.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  return storage::NodeTable::Node{std::string(name.substr(0, slash)), std::string(name.substr(slash + 1))};
-}
 
 SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, const Options& options, Metrics& metrics)
     : tasks_(tasks),
@@ -171,6 +54,7 @@ SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, const Options& o
       remember_acknowledged_(options.sm_remember_acknowledged),
       remember_ends_(options.sm_remember_ends),
       metrics_(metrics),
+      index_(redis),
       alive_(std::make_shared<SessionStore*>(this)) {}
 
 Task<Result<SessionStore::Loaded>> SessionStore::Load(std::string bare) {
@@ -202,7 +86,7 @@ SessionStore::Loaded SessionStore::LoadedFrom(const std::string& bare, const sto
 Task<Result<SessionStore::Loaded>> SessionStore::LoadOrPut(std::string bare, Record first) {
   const auto start = Clock::now();
   metrics_.account_loads.Increment();
-  Index(bare, first);
+  index_.Add(bare, first);
   std::vector<std::string> keys{storage::SessionsKey(bare)};
   std::vector<std::string> arguments{first.resource(), Value(first)};
   const auto reply = co_await storage::AwaitEval(redis_, LoadOrPutScript(), std::move(keys), std::move(arguments));
@@ -213,7 +97,8 @@ Task<Result<SessionStore::Loaded>> SessionStore::LoadOrPut(std::string bare, Rec
     loaded.sessions.push_back(std::move(first));
   } else if (std::none_of(loaded.sessions.begin(), loaded.sessions.end(),
                           [&](const Record& record) { return record.session() == first.session(); })) {
-    Unindex(bare, first);  // whoever binds it then says so again; not if it was bound before, by a router that died
+    index_.Remove(bare,
+                  first);  // whoever binds it then says so again; not if it was bound before, by a router that died
   }
   co_return loaded;
 }
@@ -318,7 +203,7 @@ Task<Result<std::vector<session::v1::Asked>>> SessionStore::TakeAsked(std::strin
 void SessionStore::RememberEnded(const std::string& bare, const std::string& session, std::uint32_t handled,
                                  std::chrono::milliseconds time) {
   const std::string key = EndedKey(bare, session);
-  redis_.Command({"SET", key, std::to_string(handled), "PX", std::to_string(time.count())}, Ignore);
+  redis_.Command({"SET", key, std::to_string(handled), "PX", std::to_string(time.count())}, storage::LogFailure);
 }
 
 Task<Result<std::optional<std::uint32_t>>> SessionStore::RecallEnded(std::string bare, std::string session) {
@@ -349,24 +234,6 @@ Task<Result<std::vector<session::v1::Acknowledged>>> SessionStore::LoadAcknowled
   co_return ends;
 }
 
-void SessionStore::Index(const std::string& bare, const Record& record) {
-  const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
-  redis_.Command({"SADD", key, IndexMember(bare, record)}, Ignore);
-  // Behind it: see Reaper::Forget.
-  if (indexed_nodes_.size() >= kMaxIndexedNodes) indexed_nodes_.clear();
-  if (indexed_nodes_.insert(NodeName(record)).second) redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, Ignore);
-}
-
-void SessionStore::IndexAgain(const std::string& bare, const Record& record) {
-  indexed_nodes_.erase(NodeName(record));
-  Index(bare, record);
-}
-
-void SessionStore::Unindex(const std::string& bare, const Record& record) {
-  const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
-  redis_.Command({"SREM", key, IndexMember(bare, record)}, Ignore);
-}
-
 rpc::Receipt SessionStore::EraseWhenSettled(const std::string& bare, const Record& record, rpc::Receipt receipt,
                                             PutBack put_back) {
   ending_[record.session()].bare = bare;
@@ -383,24 +250,22 @@ std::string SessionStore::AcknowledgedBy(const std::string& session) const {
   return ending == ending_.end() ? std::string() : ending->second.acknowledged;
 }
 
-std::vector<std::string> SessionStore::KeysToErase(const std::string& bare, const Record& record) const {
+Task<Result<storage::Reply>> SessionStore::Erase(const std::string& bare, const Record& record, bool put_back) {
   std::vector<std::string> keys{storage::SessionsKey(bare)};
-  if (record.queue().empty()) return keys;
-  keys.push_back(session::QueueKey(bare, record.queue()));
-  keys.push_back(PastKey(bare, record.session()));
-  if (!AcknowledgedBy(record.session()).empty()) keys.push_back(session::AcknowledgedKey(bare));
-  return keys;
+  std::vector<std::string> arguments{record.resource(), record.session(),
+                                     put_back ? std::to_string(record.revision()) : std::string()};
+  co_return co_await storage::AwaitEval(redis_, EraseScript(), std::move(keys), std::move(arguments));
 }
 
-std::vector<std::string> SessionStore::ArgumentsToErase(const Record& record, bool put_back) const {
-  return {record.resource(),
-          record.session(),
-          RetiredField(record.session()),
-          put_back ? std::to_string(record.revision()) : std::string(),
-          std::to_string(remember_queue_.count()),
-          AcknowledgedBy(record.session()),
-          std::to_string(remember_ends_),
-          std::to_string(remember_acknowledged_.count())};
+Task<Result<storage::Reply>> SessionStore::EraseRetired(const std::string& bare, const Record& record) {
+  const std::string acknowledged = AcknowledgedBy(record.session());
+  std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, record.queue()),
+                                PastKey(bare, record.session())};
+  if (!acknowledged.empty()) keys.push_back(session::AcknowledgedKey(bare));
+  std::vector<std::string> arguments{RetiredField(record.session()), std::to_string(remember_queue_.count()),
+                                     acknowledged, std::to_string(remember_ends_),
+                                     std::to_string(remember_acknowledged_.count())};
+  co_return co_await storage::AwaitEval(redis_, EraseRetiredScript(), std::move(keys), std::move(arguments));
 }
 
 // `receipt` goes when this is done.
@@ -408,9 +273,8 @@ Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, [[maybe
                                         PutBack put_back) {
   bool gone = false;
   while (true) {
-    auto keys = KeysToErase(bare, record);
-    auto arguments = ArgumentsToErase(record, put_back != nullptr);
-    const auto erased = co_await storage::AwaitEval(redis_, EraseScript(), std::move(keys), std::move(arguments));
+    const auto erased = record.queue().empty() ? co_await Erase(bare, record, put_back != nullptr)
+                                               : co_await EraseRetired(bare, record);
     if (erased) gone = erased->integer != 0;
     if (erased && erased->integer == 2) metrics_.limits_ends.Increment();
     if (erased) break;
@@ -418,11 +282,11 @@ Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, [[maybe
   }
   ending_.erase(record.session());
   // The index is only a help: what stays in it is found ended by the reaper.
-  gone ? Unindex(bare, record) : put_back();
+  gone ? index_.Remove(bare, record) : put_back();
 }
 
 void SessionStore::Touch(const std::string& bare) {
-  redis_.Eval(TouchScript(), {storage::SessionsKey(bare)}, {}, Ignore);
+  redis_.Eval(TouchScript(), {storage::SessionsKey(bare)}, {}, storage::LogFailure);
 }
 
 void SessionStore::Measure(Clock::time_point since) {

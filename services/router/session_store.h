@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -15,15 +14,13 @@
 #include "libs/base/task.h"
 #include "libs/rpc/link.h"
 #include "libs/session/queue.h"
-#include "libs/storage/lease.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
 #include "services/router/metrics.h"
+#include "services/router/node_index.h"
 #include "services/router/options.h"
 
 namespace parley::router {
-
-using session::v1::Record;
 
 // Sessions in Redis (ARCHITECTURE.md, "Sessions in Redis"). A field's value is "<session id> <revision>\n" and the
 // record: the first line is what the scripts compare.
@@ -87,12 +84,8 @@ class SessionStore {
   // The same of all sessions of the account that ended lately, also of those that are to be erased yet.
   Task<Result<std::vector<session::v1::Acknowledged>>> LoadAcknowledged(std::string bare);
 
-  // Before a bind or restore: so that the session is found if its node dies.
-  void Index(const std::string& bare, const Record& record);
-  // The same, for a node that is being cleaned up after: its index may just have been found empty.
-  void IndexAgain(const std::string& bare, const Record& record);
-  // It has another node now.
-  void Unindex(const std::string& bare, const Record& record);
+  // Which sessions each node has: before a bind or restore they are added, so that they are found if it dies.
+  NodeIndex& index() { return index_; }
   // After the end of a session: when the last copy of the receipt that is returned goes, the record goes too, however
   // long it takes, and then `receipt`. Load does not see the session any more until then. `put_back`, if it is not
   // null, is called if another router wrote the record meanwhile, which stays then. One with a queue cannot be written.
@@ -101,8 +94,6 @@ class SessionStore {
   bool ending(const std::string& session) const { return ending_.contains(session); }
   // The process is about to end: nothing is erased any more on account of what is dropped.
   void Close() { alive_.reset(); }
-  // Redis may have lost its data.
-  void ForgetIndexes() { indexed_nodes_.clear(); }
   // Makes other routers forget what they have of the account, its roster too.
   void Touch(const std::string& bare);
 
@@ -111,9 +102,9 @@ class SessionStore {
   Loaded LoadedFrom(const std::string& bare, const storage::Reply& fields) const;
   // Of one that is to be erased; empty: nothing lately.
   std::string AcknowledgedBy(const std::string& session) const;
-  // The command that erases it.
-  std::vector<std::string> KeysToErase(const std::string& bare, const Record& record) const;
-  std::vector<std::string> ArgumentsToErase(const Record& record, bool put_back) const;
+  Task<Result<storage::Reply>> Erase(const std::string& bare, const Record& record, bool put_back);
+  // Of one with a queue only what was retired goes.
+  Task<Result<storage::Reply>> EraseRetired(const std::string& bare, const Record& record);
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt, PutBack put_back);
   Task<Result<Write>> RunWrite(const storage::Script& script, std::vector<std::string> keys,
                                std::vector<std::string> arguments);
@@ -130,20 +121,8 @@ class SessionStore {
     std::string acknowledged;  // v1.Acknowledged
   };
   std::unordered_map<std::string, Ending> ending_;  // by session
-  std::set<std::string> indexed_nodes_;
+  NodeIndex index_;
   std::shared_ptr<SessionStore*> alive_;
 };
-
-// The member of a node's index for a session: "<session id> <full JID>".
-std::string IndexMember(std::string_view bare, const Record& record);
-struct IndexEntry {
-  std::string session;
-  std::string jid;
-};
-IndexEntry ParseIndexMember(std::string_view member);
-// The set of all nodes ("<instance>/<epoch>") that have an index.
-inline constexpr char kIndexedNodes[] = "parley:n";
-// nullopt: no name of a node.
-std::optional<storage::NodeTable::Node> ParseNodeName(std::string_view name);
 
 }  // namespace parley::router

@@ -74,7 +74,7 @@ Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind
     Record record = NewRecord(bind, resource);
     const Session* other = account.WithResource(resource);
     const std::string displaced = other == nullptr ? std::string() : other->id();
-    parts_.store.Index(account.bare(), record);
+    parts_.store.index().Add(account.bare(), record);
     const auto written = co_await Occupy(account, record);
     if (!written) co_return Refused("resource-constraint", "Sessions cannot be bound at the moment; try later");
     if (*written == SessionStore::Write::kConflict) {
@@ -141,7 +141,7 @@ Task<Sessions::Restored> Sessions::Restore(Account& account, Record record) {
     const std::string displaced = other == nullptr ? std::string() : other->id();
     // None that it has had: what was decided on before it was gone must not meet what is put back.
     record.set_revision(static_cast<std::uint64_t>(UnixMilliseconds()));
-    parts_.store.Index(account.bare(), record);
+    parts_.store.index().Add(account.bare(), record);
     const auto written = co_await Occupy(account, record);
     if (!written) co_return Restored::kFailed;
     if (*written == SessionStore::Write::kConflict) {
@@ -167,7 +167,7 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
   const auto outdated = [&](const Record& r) { return storage::IsLater(r.node_epoch(), record.node_epoch()); };
   if (claimed(before)) co_return Restored::kRefused;
   if (outdated(before)) co_return Restored::kUnnoticed;
-  parts_.store.Index(account.bare(), record);
+  parts_.store.index().Add(account.bare(), record);
   Change move = [&](Record& r) {
     if (claimed(r) || outdated(r)) return;
     r.set_node(record.node());
@@ -183,7 +183,7 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
   if (now == nullptr) co_return Restored::kFailed;  // it vanished meanwhile: the edge asks again
   if (!done || claimed(now->record)) co_return Restored::kRefused;
   parts_.metrics.session_events.Add(life::Event::kPutBack);
-  if (Edges::MarkOf(before) != Edges::MarkOf(record)) parts_.store.Unindex(account.bare(), before);
+  if (Edges::MarkOf(before) != Edges::MarkOf(record)) parts_.store.index().Remove(account.bare(), before);
   co_return Restored::kUnnoticed;
 }
 

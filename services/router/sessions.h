@@ -32,6 +32,7 @@ class Sessions {
     RosterClient& rosters;
     Fanout& fanout;
     Unacknowledged& unacknowledged;
+    Unanswered& unanswered;
     Metrics& metrics;
     const RedisWatch& redis;
     // Everybody who may see this session is told that it is there.

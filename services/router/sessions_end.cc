@@ -107,7 +107,9 @@ Task<Unacknowledged::Whose> Sessions::HandleLeft(Account& account, const Gone& g
     co_return co_await parts_.unacknowledged.HandleAgain(account, std::move(ended), std::move(told));
   }
   // Its edge has answered for its client, too.
-  if (gone.event != life::Event::kOver) co_await parts_.unacknowledged.AnswerFor(account, gone.record, std::move(told));
+  if (gone.event != life::Event::kOver) {
+    co_await parts_.unanswered.AnswerFor(account.bare(), gone.record, std::move(told));
+  }
   co_return Unacknowledged::Whose::kOurs;
 }
 

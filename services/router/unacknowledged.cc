@@ -180,19 +180,14 @@ Task<void> Unacknowledged::HandleLate(Account& account, Ended ended, Receipt tol
 void Unacknowledged::Post(const Account& account, const Ended& ended, session::QueueContents contents,
                           const Receipt& told) {
   const std::string& session = ended.record.session();
-  Remember(session, contents);
+  parts_.past.Remember(session, contents);
   const auto& header = contents.header;
   RememberAcknowledged(account, session, header);
   // XEP-0198 section 5: "h" of a resumption that comes too late, modulo 2^32.
   const auto handled = static_cast<std::uint32_t>(header.handled() - header.base());
   if (ended.reason != "closed")
     parts_.store.RememberEnded(account.bare(), session, handled, options_.sm_remember_ended);
-  const std::vector<session::v1::Asked> asked(header.asked().begin(), header.asked().end());
-  const std::uint64_t first = header.acked() - std::min<std::uint64_t>(header.acked(), asked.size()) + 1;
-  Answer(account.bare(), ended.record, asked, first, told);
-  for (const auto& answering : header.answering()) {
-    if (answering.answer() > header.handled()) Answer(account.bare(), ended.record, {answering}, 0, told);
-  }
+  Answer(account.bare(), ended.record, header, told);
   std::vector<Held> again;
   std::uint64_t number = header.acked();
   for (auto& queued : contents.stanzas) {
@@ -208,80 +203,14 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   parts_.accounts.PostFirst(account.bare(), std::move(again));
 }
 
-void Unacknowledged::Answer(const std::string& bare, const Record& ended, const std::vector<session::v1::Asked>& all,
-                            std::uint64_t number, const Receipt& told) {
-  for (const auto& asked : all) {
-    Held held;
-    held.envelope = std::make_unique<Envelope>();
-    held.receipt = told;
-    Envelope& request = *held.envelope;
-    request.set_kind(link::v1::KIND_IQ);
-    request.set_type(link::v1::TYPE_GET);
-    request.set_from(asked.from());
-    request.set_to(bare + "/" + ended.resource());
-    request.set_id(asked.id());
-    request.set_unacknowledged_by(ended.session());
-    request.set_unacknowledged_number(number++);
-    if (asked.answer() != 0) {
-      AnswerAgain(request, ended.session(), asked.answer(), told);
-    } else {
-      parts_.sender.Bounce(std::move(held), xmpp::ServiceUnavailable());
-    }
+void Unacknowledged::Answer(const std::string& bare, const Record& ended, const session::v1::QueueHeader& header,
+                            const Receipt& told) {
+  const std::vector<session::v1::Asked> asked(header.asked().begin(), header.asked().end());
+  const std::uint64_t first = header.acked() - std::min<std::uint64_t>(header.acked(), asked.size()) + 1;
+  parts_.unanswered.Answer(bare, ended, asked, first, told);
+  for (const auto& answering : header.answering()) {
+    if (answering.answer() > header.handled()) parts_.unanswered.Answer(bare, ended, {answering}, 0, told);
   }
-}
-
-// The client's own answer, its stanza `number`, may have arrived: who got that knows this for a repeat of it.
-void Unacknowledged::AnswerAgain(const Envelope& request, const std::string& session, std::uint64_t number,
-                                 const Receipt& told) {
-  auto answer = xmpp::MakeError(request, xmpp::ServiceUnavailable());
-  if (!answer || !parts_.sender.Reachable(answer->to())) return;
-  answer->set_origin(session);
-  answer->set_origin_seq(number);
-  answer->set_repeat(true);
-  parts_.metrics.unacknowledged_bounced.Increment();
-  parts_.sender.Forward(std::move(*answer), told);
-}
-
-Task<void> Unacknowledged::AnswerFor(const Account& account, Record ended, Receipt told) {
-  const bool done = co_await TryToAnswer(account.bare(), ended, told);
-  if (done) co_return;
-  parts_.tasks.Spawn("answer_for_session", AnswerLater(account.bare(), std::move(ended), std::move(told)));
-}
-
-Task<bool> Unacknowledged::TryToAnswer(std::string bare, Record ended, Receipt told) {
-  const auto asked = co_await parts_.store.TakeAsked(bare, ended.session());
-  if (!asked) co_return false;
-  if (asked->empty()) co_return true;
-  // One that its edge had noted, but not acknowledged to us, comes back to us, too.
-  session::QueueContents noted;
-  for (const auto& each : *asked) {
-    auto& envelope = *noted.stanzas.emplace_back().mutable_envelope();
-    envelope.set_origin(each.origin());
-    envelope.set_origin_seq(each.origin_seq());
-  }
-  Remember(ended.session(), noted);
-  Answer(bare, ended, *asked, 1, told);
-  co_return true;
-}
-
-Task<void> Unacknowledged::AnswerLater(std::string bare, Record ended, Receipt told) {
-  while (true) {
-    co_await SleepFor(kRetry);
-    const bool done = co_await TryToAnswer(bare, ended, told);
-    if (done) co_return;
-  }
-}
-
-void Unacknowledged::Remember(const std::string& session, const session::QueueContents& contents) {
-  const auto now = Clock::now();
-  const auto full = [this] { return past_.size() >= options_.remember_queues; };
-  while (!past_.empty() && (past_.front().since + options_.sm_remember_queue < now || full())) {
-    if (past_.front().since + options_.sm_remember_queue >= now) parts_.metrics.limits_queues.Increment();
-    had_.erase(past_.front().session);
-    past_.pop_front();
-  }
-  had_[session] = std::make_unique<QueueMemory>(contents);
-  past_.push_back({session, now});
 }
 
 void Unacknowledged::RememberAcknowledged(const Account& account, const std::string& session,
@@ -307,17 +236,6 @@ Task<bool> Unacknowledged::KnowAcknowledged(Account& account) {
   account.acknowledged() = std::make_shared<Acknowledged>(options_.sm_remember_ends);
   for (auto& end : *ends) account.acknowledged()->Add(std::move(end));
   co_return true;
-}
-
-// Its end may have been another router's doing.
-Task<bool> Unacknowledged::Had(const Account& account, const Envelope& envelope) {
-  const std::string session = envelope.session();
-  if (!had_.contains(session)) {
-    const auto past = co_await parts_.store.LoadPastQueue(account.bare(), session);
-    if (!past || !past->has_value()) co_return false;
-    Remember(session, **past);
-  }
-  co_return had_.at(session)->Has(envelope);
 }
 
 }  // namespace parley::router

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,22 +11,22 @@
 #include "services/router/left_lately.h"
 #include "services/router/metrics.h"
 #include "services/router/options.h"
-#include "services/router/queue_memory.h"
-#include "services/router/sender.h"
+#include "services/router/past_queues.h"
 #include "services/router/session_store.h"
+#include "services/router/unanswered.h"
 
 namespace parley::router {
 
 // What ended sessions with stream management (XEP-0198) left in their queues: their clients did not acknowledge it. It
-// is handled again, as for a session that is gone. And what clients were asked, with and without stream management, and
-// nobody can answer any more.
+// is handled again, as for a session that is gone.
 class Unacknowledged {
  public:
   struct Parts {
     Tasks& tasks;
     AccountTable& accounts;
     SessionStore& store;
-    Sender& sender;
+    PastQueues& past;
+    Unanswered& unanswered;
     Metrics& metrics;
   };
   Unacknowledged(const Parts& parts, const Options& options)
@@ -53,17 +52,9 @@ class Unacknowledged {
   // Whether the client of a session that has ended since had acknowledged this message, which is sent again. False: not
   // as far as is known. It would be lost if that were wrong, so only exact numbers count.
   Task<bool> AcknowledgedBefore(Account& account, const Envelope& repeat);
-  // Of a session without stream management whose edge has not said itself that it ended. Without Redis later.
-  Task<void> AnswerFor(const Account& account, Record ended, Receipt told);
-  // Whether a session that ended lately had this in its queue, or it was answered for it; as far as can be known.
-  Task<bool> Had(const Account& account, const Envelope& envelope);
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Past {
-    std::string session;
-    Clock::time_point since;
-  };
 
   Task<Result<Whose>> TryAgain(Account& account, const Ended& ended, Receipt told);
   Task<Result<Whose>> Load(Account& account, const Ended& ended, Receipt told);
@@ -75,20 +66,14 @@ class Unacknowledged {
   Task<void> Later(std::string bare, Ended ended, Receipt told);
   Task<void> HandleLate(Account& account, Ended ended, Receipt told);
   void Post(const Account& account, const Ended& ended, session::QueueContents contents, const Receipt& told);
-  Task<bool> TryToAnswer(std::string bare, Record ended, Receipt told);
-  Task<void> AnswerLater(std::string bare, Record ended, Receipt told);
-  // RFC 6120 8.2.3, in the name of the session. `number`: of the first of them, among what it got.
-  void Answer(const std::string& bare, const Record& ended, const std::vector<session::v1::Asked>& asked,
-              std::uint64_t number, const Receipt& told);
-  void AnswerAgain(const Envelope& request, const std::string& session, std::uint64_t number, const Receipt& told);
-  void Remember(const std::string& session, const session::QueueContents& contents);
+  // What its client was asked, and has acknowledged.
+  void Answer(const std::string& bare, const Record& ended, const session::v1::QueueHeader& header,
+              const Receipt& told);
   void RememberAcknowledged(const Account& account, const std::string& session, const session::v1::QueueHeader& header);
 
   Parts parts_;
   Options options_;
   LeftLately left_;
-  std::map<std::string, std::unique_ptr<QueueMemory>> had_;
-  std::deque<Past> past_;                              // oldest first
   std::map<std::string, std::vector<Held>> deferred_;  // by the session that left it; until Redis is back
   std::size_t deferring_ = 0;                          // in all
 };

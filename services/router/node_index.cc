@@ -1,0 +1,47 @@
+#include "services/router/node_index.h"
+
+namespace parley::router {
+namespace {
+
+constexpr std::size_t kMaxNodes = 10000;  // remembered; to say it again does no harm
+
+std::string NodeName(const Record& record) { return record.node() + "/" + record.node_epoch(); }
+
+}  // namespace
+
+std::string IndexMember(std::string_view bare, const Record& record) {
+  return record.session() + " " + std::string(bare) + "/" + record.resource();
+}
+
+IndexEntry ParseIndexMember(std::string_view member) {
+  const auto space = member.find(' ');
+  if (space == std::string_view::npos) return {};
+  return {std::string(member.substr(0, space)), std::string(member.substr(space + 1))};
+}
+
+std::optional<storage::NodeTable::Node> ParseNodeName(std::string_view name) {
+  const auto slash = name.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  return storage::NodeTable::Node{std::string(name.substr(0, slash)), std::string(name.substr(slash + 1))};
+}
+
+void NodeIndex::Add(const std::string& bare, const Record& record) {
+  const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
+  redis_.Command({"SADD", key, IndexMember(bare, record)}, storage::LogFailure);
+  // Behind it: see Reaper::Forget.
+  if (nodes_.size() >= kMaxNodes) nodes_.clear();
+  if (nodes_.insert(NodeName(record)).second)
+    redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, storage::LogFailure);
+}
+
+void NodeIndex::AddAgain(const std::string& bare, const Record& record) {
+  nodes_.erase(NodeName(record));
+  Add(bare, record);
+}
+
+void NodeIndex::Remove(const std::string& bare, const Record& record) {
+  const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
+  redis_.Command({"SREM", key, IndexMember(bare, record)}, storage::LogFailure);
+}
+
+}  // namespace parley::router

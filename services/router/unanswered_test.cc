@@ -1,0 +1,100 @@
+#include "services/router/testing/managed.h"
+
+namespace parley::router {
+namespace {
+
+using ::testing::AllOf;
+using testing::Client;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// What a client was asked before its session ended.
+class UnansweredTest : public testing::ManagedTest {
+ protected:
+  // A client that has acknowledged Juliet's request "q", and cannot be away.
+  Client& Asked() {
+    Begin();
+    Client& romeo = Managed(first(), kOrchard, kShort);
+    juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+    RunUntil([&] { return romeo.received().size() == 1; });
+    first().Acknowledge(romeo, 1);
+    return romeo;
+  }
+};
+
+TEST_F(UnansweredTest, RequestsAreBouncedAndTheRestEnds) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+  juliet().Send("<iq type='result' to='romeo@home.example/orchard' id='r'/>");
+  juliet().Send("<presence><show>away</show></presence>");
+  juliet().Send("<message to='romeo@home.example/orchard' id='n'><body>for this resource</body></message>");
+  juliet().Send("<message to='romeo@home.example/orchard' type='error' id='e'/>");
+  Settle();
+  EXPECT_EQ(romeo.received().size(), 5u);
+  juliet().Take();
+  romeo.Close();
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(AllOf(HasSubstr("<presence"), HasSubstr("unavailable")),
+                                           AllOf(HasSubstr("id='q'"), HasSubstr("service-unavailable")),
+                                           AllOf(HasSubstr("id='n'"), HasSubstr("service-unavailable"))));
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"bounced\"}"), 2);
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"ended\"}"), 2);
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 0);
+}
+
+TEST_F(UnansweredTest, ARequestThatWasAnsweredIsNotBounced) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (const std::string id : {"0", "1", "2"}) {
+    juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='" + id + "'><ping xmlns='urn:xmpp:ping'/></iq>");
+  }
+  RunUntil([&] { return romeo.received().size() == 3; });
+  first().Acknowledge(romeo, 1, {2});
+  juliet().Take();
+  romeo.Close();
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable"), HasSubstr("id='2'")));
+}
+
+TEST_F(UnansweredTest, AcknowledgedRequestsWithoutAnswerAreBouncedBeforeTheOthers) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (const std::string id : {"0", "1", "2", "3"}) {
+    juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='" + id + "'><ping xmlns='urn:xmpp:ping'/></iq>");
+  }
+  RunUntil([&] { return romeo.received().size() == 4; });
+  first().Acknowledge(romeo, 3, {}, {"0", "2"});
+  juliet().Take();
+  romeo.Close();
+  const auto bounced = [](const std::string& id) {
+    return AllOf(HasSubstr("id='" + id + "'"), HasSubstr("from='romeo@home.example/orchard'"),
+                 HasSubstr("service-unavailable"));
+  };
+  EXPECT_THAT(Received(juliet()), ElementsAre(bounced("0"), bounced("2"), HasSubstr("'unavailable'"), bounced("3")));
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"bounced\"}"), 3);
+}
+
+TEST_F(UnansweredTest, ARequestIsAnsweredOnceIfItsAnswerMayHaveArrived) {
+  Client& romeo = Asked();
+  romeo.Send("<iq type='result' to='juliet@home.example/balcony' id='q'/>");
+  first().SetAnswering(romeo, "q", romeo.sent());
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("result")));
+  KillEdge(first());
+  RunUntil([&] { return RedisIsClean() && edge().repeats() == 1; });
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+}
+
+TEST_F(UnansweredTest, ARequestIsAnsweredIfItsAnswerDidNotArrive) {
+  Client& romeo = Asked();
+  first().SetAnswering(romeo, "q", romeo.sent() + 1);
+  Settle();
+  KillEdge(first());
+  RunUntil([&] { return RedisIsClean() && juliet().received().size() == 2; });
+  EXPECT_THAT(juliet().Take(), ::testing::Contains(AllOf(HasSubstr("<iq type='error'"), HasSubstr("id='q'"))));
+}
+
+}  // namespace
+}  // namespace parley::router
