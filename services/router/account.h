@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,8 +25,14 @@ struct Session {
   bool unsaved = false;
   // And others have served the account since: what they have written counts.
   bool outdated = false;
-  // Offline messages were not all taken by its edge: the rest is sent when it is resumed.
-  bool unflushed = false;
+  // Whether it has what was stored for its account when it became able to take that.
+  enum class Stored : std::uint8_t {
+    kUnknown,  // it was read from Redis: another router may have been about to give it that
+    kGiven,
+    kLeft,   // its edge did not take all: the rest comes before anything newer
+    kLater,  // the roster service was away: when that is back
+  };
+  Stored stored = Stored::kUnknown;
   // Its presence is written, but those who may see it were not told yet: their turn comes with the client's stanza.
   bool unannounced = false;
   // What its queue holds, once it had to be known while the session has no edge.
@@ -38,6 +45,8 @@ struct Session {
   bool takes_messages() const { return available() && record.priority() >= 0; }
   // An orphan: what is for it goes straight into its queue.
   bool away() const { return record.away_since() != 0; }
+  // Something older than whatever comes for it now may be stored.
+  bool may_lack_stored() const { return takes_messages() && (stored == Stored::kUnknown || stored == Stored::kLeft); }
 };
 
 // Which resources an account has, as RFC 6121 8.5.2 tells them apart.

@@ -246,7 +246,7 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
     Session next;
     next.record = std::move(record);
     if (Session* known = account.WithId(next.id()); known != nullptr) {
-      next.unflushed = known->unflushed;
+      next.stored = known->stored;
       const bool written = known->record.revision() != next.record.revision();
       next.unsaved = known->unsaved && !(known->outdated && written);
       next.outdated = next.unsaved && known->outdated;

@@ -56,6 +56,18 @@ std::string WithDelay(const std::string& stanza, std::string_view domain, std::i
   return last ? stanza : xmpp::WithChild(stanza, Delay(domain, received_at));
 }
 
+// Without what depends on its way.
+Envelope EnvelopeOf(const Account& account, const roster::v1::OfflineMessage& message) {
+  Envelope envelope;
+  envelope.set_kind(link::v1::KIND_MESSAGE);
+  envelope.set_to(account.bare());
+  envelope.set_stanza(WithDelay(message.stanza(), account.domain(), message.received_at()));
+  envelope.set_origin(message.origin());
+  envelope.set_origin_seq(message.origin_seq());
+  envelope.set_kept(true);
+  return envelope;
+}
+
 // The acknowledgements of a batch.
 struct Pending {
   std::size_t open = 0;
@@ -73,8 +85,14 @@ struct Pending {
 
 }  // namespace
 
-Offline::Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, const Options& options)
-    : tasks_(tasks), sender_(sender), rosters_(rosters), spool_(spool), batch_(options.offline_batch) {}
+Offline::Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, Queue queue,
+                 const Options& options)
+    : tasks_(tasks),
+      sender_(sender),
+      rosters_(rosters),
+      spool_(spool),
+      queue_(std::move(queue)),
+      batch_(options.offline_batch) {}
 
 bool Offline::StoreNow(Account& account, Held& held) {
   const Envelope& message = *held.envelope;
@@ -93,51 +111,62 @@ bool Offline::StoreNow(Account& account, Held& held) {
 }
 
 Task<bool> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
-  if (Session* session = account.WithId(session_id)) session->unflushed = false;
+  Note(account, session_id, Session::Stored::kLeft);
   co_await spool_.Stored(account.bare());
-  if (attempt == Attempt::kFirst && account.nothing_stored()) co_return true;
+  bool more = attempt == Attempt::kRepeat || !account.nothing_stored();
   std::int64_t after = 0;
-  while (true) {
-    roster::v1::Ask ask;
-    ask.mutable_fetch_offline()->set_owner(account.bare());
-    ask.mutable_fetch_offline()->set_limit(batch_);
-    ask.mutable_fetch_offline()->set_after_id(after);
-    ask.set_session(session_id);
-    const auto answer = co_await rosters_.Ask(account.bare(), std::move(ask));
-    if (answer.problem() == roster::v1::PROBLEM_STORE) co_return false;
-    const auto& batch = answer.offline_messages();
+  while (more) {
+    const auto answer = co_await Fetch(account.bare(), session_id, after);
+    if (answer.problem() == roster::v1::PROBLEM_STORE) {
+      Note(account, session_id, Session::Stored::kLater);
+      co_return false;
+    }
+    const Batch& batch = answer.offline_messages();
     const Session* session = account.WithId(session_id);
-    if (batch.messages().empty() || session == nullptr) co_return true;  // what stays comes at the next login
-    Ids accepted = co_await DeliverBatch(account, *session, batch, attempt);
+    if (session == nullptr) co_return true;  // what stays comes at the next login
+    if (batch.messages().empty()) break;
+    Ids accepted = co_await Give(account, *session, batch, attempt);
     after = batch.messages().rbegin()->id();
     const bool all = accepted.size() == static_cast<std::size_t>(batch.messages_size());
     if (!accepted.empty()) co_await Delete(account.bare(), std::move(accepted));
-    Session* still = account.WithId(session_id);
-    if (!all && still != nullptr) still->unflushed = true;
-    if (!all || !batch.more()) co_return true;
+    if (!all) co_return true;
+    more = batch.more();
   }
+  Note(account, session_id, Session::Stored::kGiven);
+  co_return true;
 }
 
-Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& session,
-                                         const roster::v1::OfflineMessages& batch, Attempt attempt) {
+void Offline::Note(Account& account, const std::string& session_id, Session::Stored stored) {
+  if (Session* session = account.WithId(session_id)) session->stored = stored;
+}
+
+Task<roster::v1::Answer> Offline::Fetch(std::string owner, std::string session, std::int64_t after) {
+  roster::v1::Ask ask;
+  ask.mutable_fetch_offline()->set_owner(owner);
+  ask.mutable_fetch_offline()->set_limit(batch_);
+  ask.mutable_fetch_offline()->set_after_id(after);
+  ask.set_session(session);
+  co_return co_await rosters_.Ask(owner, std::move(ask));
+}
+
+Task<Offline::Ids> Offline::Give(Account& account, const Session& session, const Batch& batch, Attempt attempt) {
+  if (session.away()) co_return co_await QueueBatch(account, session.id(), batch);
+  co_return co_await DeliverBatch(account, session, batch, attempt);
+}
+
+Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& session, const Batch& batch,
+                                         Attempt attempt) {
   auto pending = std::make_shared<Pending>();
-  const auto undeleted = undeleted_.find(account.bare());
   std::function<void(std::function<void(Ids)>)> start = [&](std::function<void(Ids)> done) {
     pending->done = std::move(done);
     pending->open = 1;  // until all are sent
     for (const auto& message : batch.messages()) {
-      if (undeleted != undeleted_.end() && undeleted->second.contains(message.id())) {
+      if (IsUndeleted(account.bare(), message.id())) {
         pending->accepted.push_back(message.id());
         continue;
       }
-      Envelope envelope;
-      envelope.set_kind(link::v1::KIND_MESSAGE);
-      envelope.set_to(account.bare());
-      envelope.set_stanza(WithDelay(message.stanza(), account.domain(), message.received_at()));
-      envelope.set_origin(message.origin());
-      envelope.set_origin_seq(message.origin_seq());
+      Envelope envelope = EnvelopeOf(account, message);
       envelope.set_repeat(attempt == Attempt::kRepeat);
-      envelope.set_kept(true);
       ++pending->open;
       Receipt receipt([pending, id = message.id()](rpc::RefusalReason reason) { pending->Settle(id, reason); });
       sender_.Deliver(session, std::move(envelope), std::move(receipt));
@@ -145,6 +174,26 @@ Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& sessio
     pending->Close();
   };
   co_return co_await Await<Ids>(start);
+}
+
+// Its edge may have had some of it, and so may a router that died meanwhile.
+Task<Offline::Ids> Offline::QueueBatch(Account& account, std::string session, const Batch& batch) {
+  Ids queued;
+  for (const auto& message : batch.messages()) {
+    Envelope envelope = EnvelopeOf(account, message);
+    envelope.set_leg(link::v1::LEG_DELIVER);
+    envelope.set_session(session);
+    envelope.set_repeat(true);
+    const bool taken = IsUndeleted(account.bare(), message.id()) || co_await queue_(account, envelope);
+    if (!taken) break;
+    queued.push_back(message.id());
+  }
+  co_return queued;
+}
+
+bool Offline::IsUndeleted(const std::string& owner, std::int64_t id) const {
+  const auto undeleted = undeleted_.find(owner);
+  return undeleted != undeleted_.end() && undeleted->second.contains(id);
 }
 
 Task<void> Offline::Delete(std::string owner, Ids ids) {

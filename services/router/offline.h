@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -18,14 +19,18 @@ namespace parley::router {
 // they are delivered.
 class Offline {
  public:
-  Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, const Options& options);
+  // Into the queue of a session that has no edge (Orphans::QueueStored). False: not now.
+  using Queue = std::function<Task<bool>(Account&, Envelope&)>;
+  Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, Queue queue,
+          const Options& options);
 
   // True: taken (and moved from). Its receipt goes when it is stored or its sender was told why it was not; at once if
   // it is of the kind that may be forgotten. The account's turn need not wait for that. False: see
   // OfflineSpool::Room.
   bool StoreNow(Account& account, Held& held);
-  // To one session that has just become able to take them; all of them, in order. They are deleted when its edge has
-  // accepted them. What is on its way to the store is waited for.
+  // To one session that has just become able to take them; all of them, in order: to its edge or, if that is gone, into
+  // its queue. They are deleted when they are accepted there. What is on its way to the store is waited for. What
+  // became of it: Session::stored.
   enum class Attempt {
     kFirst,
     kRepeat,  // a fault may have cut a first one short
@@ -35,9 +40,14 @@ class Offline {
 
  private:
   using Ids = std::vector<std::int64_t>;
-  // Ids of those that the edge accepted.
-  Task<Ids> DeliverBatch(Account& account, const Session& session, const roster::v1::OfflineMessages& batch,
-                         Attempt attempt);
+  using Batch = roster::v1::OfflineMessages;
+  static void Note(Account& account, const std::string& session, Session::Stored stored);
+  Task<roster::v1::Answer> Fetch(std::string owner, std::string session, std::int64_t after);
+  // Ids of those that were accepted.
+  Task<Ids> Give(Account& account, const Session& session, const Batch& batch, Attempt attempt);
+  Task<Ids> DeliverBatch(Account& account, const Session& session, const Batch& batch, Attempt attempt);
+  Task<Ids> QueueBatch(Account& account, std::string session, const Batch& batch);
+  bool IsUndeleted(const std::string& owner, std::int64_t id) const;
   Task<void> Delete(std::string owner, Ids ids);
   Task<bool> TryDelete(std::string owner, Ids ids);
   Task<void> DeleteUntilDone(std::string owner);
@@ -46,6 +56,7 @@ class Offline {
   Sender& sender_;
   RosterClient& rosters_;
   OfflineSpool& spool_;
+  Queue queue_;
   std::uint32_t batch_;
   // Delivered, but the roster service was away when they were to be deleted: not to be delivered again.
   std::map<std::string, std::set<std::int64_t>> undeleted_;

@@ -70,6 +70,7 @@ Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
     co_return co_await LoseEdge(account, std::move(id), state, life::Event::kEdgeLost, std::move(receipt));
   }
   if (!Expired(session->record, options_.sm_orphan_grace)) co_return false;
+  co_await FlushFirst(account, id);  // what is in its queue is stored again, not to come behind what it was to get next
   parts_.metrics.expired.Increment();
   co_await parts_.sessions.End(account, std::move(id), life::Event::kExpired, std::move(receipt));
   co_return true;
@@ -130,7 +131,7 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
     const bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
     if (!had) co_await parts_.delivery.Again(account, std::move(held));
   } else if (session->away()) {
-    co_await Queue(account, std::move(held));
+    co_await QueueInOrder(account, std::move(held));
   } else {  // resumed elsewhere, or put back
     held.envelope->set_repeat(true);
     parts_.sender.Deliver(*session, std::move(held));
@@ -204,26 +205,49 @@ Task<void> Orphans::IndexNow(Account& account, std::string id) {
   co_return;
 }
 
-// In the account's turn until Redis has it, or patience is over: what is behind it may not overtake it.
+Task<void> Orphans::QueueInOrder(Account& account, Held held) {
+  const std::string id = held.envelope->session();
+  co_await FlushFirst(account, id);
+  const Session* session = account.WithId(id);
+  if (session != nullptr && session->away()) {
+    co_await Queue(account, std::move(held));
+  } else {
+    HandleNext(account, std::move(held));
+  }
+}
+
+Task<void> Orphans::FlushFirst(Account& account, std::string id) {
+  if (account.WithId(id)->may_lack_stored()) co_await parts_.flush(account, std::move(id));
+}
+
+Task<bool> Orphans::QueueStored(Account& account, Envelope& stored) {
+  const Tried tried = co_await QueueInTime(account, stored);
+  co_return tried == Tried::kQueued;
+}
+
 Task<void> Orphans::Queue(Account& account, Held held) {
   const std::string id = held.envelope->session();
-  Tried tried = co_await TryToQueue(account, *held.envelope);
-  while (tried == Tried::kInDoubt && !OutOfPatience()) {
-    co_await SleepFor(kRetry);
-    held.envelope->set_repeat(true);
-    tried = co_await TryToQueue(account, *held.envelope);
-  }
+  const Tried tried = co_await QueueInTime(account, *held.envelope);
   if (tried == Tried::kInDoubt) {
     parts_.delivery.GiveUp(std::move(held), OutOfReach());
-    co_return;
-  }
-  failing_since_.reset();
-  if (tried == Tried::kNoQueue) {
+  } else if (tried == Tried::kNoQueue) {
     co_await QueueIsGone(account, std::move(held));
   } else {
     rpc::NoteOutcome(held.receipt, "queued");
     co_await EndIfFull(account, id);
   }
+}
+
+// In the account's turn until Redis has it, or patience is over: what is behind it may not overtake it.
+Task<Orphans::Tried> Orphans::QueueInTime(Account& account, Envelope& envelope) {
+  Tried tried = co_await TryToQueue(account, envelope);
+  while (tried == Tried::kInDoubt && !OutOfPatience()) {
+    co_await SleepFor(kRetry);
+    envelope.set_repeat(true);
+    tried = co_await TryToQueue(account, envelope);
+  }
+  if (tried != Tried::kInDoubt) failing_since_.reset();
+  co_return tried;
 }
 
 Task<Orphans::Tried> Orphans::TryToQueue(Account& account, Envelope& envelope) {

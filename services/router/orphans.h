@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -32,6 +33,8 @@ class Orphans {
     Sessions& sessions;
     PastQueues& past;
     Metrics& metrics;
+    // Gives a session what is stored for it.
+    std::function<Task<void>(Account&, std::string session)> flush;
   };
   Orphans(const Parts& parts, const Options& options);
 
@@ -43,6 +46,10 @@ class Orphans {
   Task<void> LetGo(Account& account, std::string session, Receipt receipt);
   // After the account was read: what has to end does, and what former owners have not settled goes first.
   Task<void> Check(Account& account);
+  // What is stored for a session that has no edge, into its queue, unless it is or was there. False: there is no queue,
+  // or Redis is away for too long. A full one takes it, too (there is no more than roster.max_offline_messages): it
+  // ends with what is new, and all of it stays in order.
+  Task<bool> QueueStored(Account& account, Envelope& stored);
   // Whether something that was sent to its sessions may yet come back.
   bool MayGetBack(const Account& account) const;
   // Whether what is said of a session of this node, and of this claim, is said of the one with this record.
@@ -60,12 +67,17 @@ class Orphans {
   void IndexNowhere(const Account& account, const Record& record);
   Task<void> IndexLater(std::string bare, std::string session);
   Task<void> IndexNow(Account& account, std::string session);
+  // An orphan's, behind what is stored for it.
+  Task<void> QueueInOrder(Account& account, Held held);
+  // Its edge may have died before it had taken all that, and so may a router that was to go on with it.
+  Task<void> FlushFirst(Account& account, std::string session);
   Task<void> Queue(Account& account, Held held);
   enum class Tried {
     kQueued,
     kNoQueue,
     kInDoubt,  // Redis failed
   };
+  Task<Tried> QueueInTime(Account& account, Envelope& envelope);
   Task<Tried> TryToQueue(Account& account, Envelope& envelope);
   bool OutOfPatience();
   Task<void> EndIfFull(Account& account, std::string session);

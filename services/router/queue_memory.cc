@@ -1,8 +1,7 @@
 #include "services/router/queue_memory.h"
 
-#include <algorithm>
-
 #include "libs/base/ids.h"
+#include "libs/session/acknowledged.h"
 
 namespace parley::router {
 
@@ -14,8 +13,8 @@ std::uint64_t IdentityOf(const link::v1::Envelope& envelope) {
 
 QueueMemory::QueueMemory(const session::QueueContents& contents) {
   for (const auto& seen : contents.header.seen()) {
-    auto& highest = acknowledged_[seen.origin()];
-    highest = std::max(highest, seen.seq());
+    auto& known = acknowledged_[seen.origin()];
+    if (known.seq() <= seen.seq()) known = seen;
   }
   for (const auto& queued : contents.stanzas) Add(queued.envelope());
 }
@@ -26,7 +25,9 @@ bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
   if (stanzas_.contains(identity)) return true;
   const session::Mark mark = session::MarkOf(envelope);
   const auto origin = acknowledged_.find(mark.origin);
-  return mark.origin != 0 && origin != acknowledged_.end() && mark.seq <= origin->second;
+  if (mark.origin == 0 || origin == acknowledged_.end()) return false;
+  if (envelope.kept()) return session::HasAcknowledged(origin->second, mark.seq);
+  return mark.seq <= origin->second.seq();
 }
 
 void QueueMemory::Add(const link::v1::Envelope& envelope) {

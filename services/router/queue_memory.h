@@ -16,7 +16,8 @@ std::uint64_t IdentityOf(const link::v1::Envelope& envelope);
 class QueueMemory {
  public:
   explicit QueueMemory(const session::QueueContents& contents);
-  // Never of what has no identity: the server's own, if it answers nothing.
+  // Never of what has no identity: the server's own, if it answers nothing. What was stored may be older than what its
+  // origin has sent since: only exact numbers count then.
   bool Has(const link::v1::Envelope& envelope) const;
   void Add(const link::v1::Envelope& envelope);
   // How much the queue holds, as far as we know.
@@ -27,7 +28,7 @@ class QueueMemory {
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
   std::unordered_set<std::uint64_t> stanzas_;
-  std::unordered_map<std::uint64_t, std::uint64_t> acknowledged_;  // the highest number, by mark (session::Mark)
+  std::unordered_map<std::uint64_t, session::v1::Seen> acknowledged_;  // by origin (session::Mark)
 };
 
 }  // namespace parley::router

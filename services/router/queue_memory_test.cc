@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/base/ids.h"
+#include "libs/session/acknowledged.h"
 
 namespace parley::router {
 namespace {
@@ -43,6 +44,22 @@ TEST(QueueMemoryTest, TellsWhatIsHandledAgainFromARepeat) {
   again.set_unacknowledged_by("juliet");
   again.set_unacknowledged_number(1);
   EXPECT_FALSE(memory.Has(again));
+}
+
+// It may have been stored for long, while its origin sent other things straight to this session.
+TEST(QueueMemoryTest, KnowsWhatWasStoredByItsNumberAlone) {
+  session::QueueContents contents;
+  auto& seen = *contents.header.add_seen();
+  seen.set_origin(StableHash("juliet"));
+  seen.set_seq(9);
+  for (const std::uint64_t seq : {3u, 9u}) session::NoteAcknowledged(seen, seq);
+  *contents.stanzas.emplace_back().mutable_envelope() = From("juliet", 10);
+  const QueueMemory memory(contents);
+  for (const std::uint64_t seq : {3u, 4u, 9u, 10u}) {
+    auto stored = From("juliet", seq);
+    stored.set_kept(true);
+    EXPECT_EQ(memory.Has(stored), seq != 4) << seq;
+  }
 }
 
 }  // namespace

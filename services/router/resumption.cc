@@ -86,7 +86,7 @@ Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   }
   if (written && *written == SessionStore::Write::kDone) {
     Succeed(account, claim);
-    if (account.WithId(id)->unflushed) co_await parts_.presence.Resume(account, id, Presence::Absence::kUnnoticed);
+    if (LacksStored(account, claim)) co_await parts_.presence.Resume(account, id, Presence::Absence::kUnnoticed);
     co_return Step::kDone;
   }
   if (written && *written == SessionStore::Write::kNoQueue) {
@@ -97,6 +97,13 @@ Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   // Lost to another router, or in doubt: Redis knows how it stands.
   const bool reloaded = co_await parts_.accounts.Reload(account);
   co_return reloaded ? Step::kAgain : Step::kFailed;
+}
+
+// A router that died with its edge may have been giving it that; others' edges say again what makes us give it.
+bool Resumption::LacksStored(Account& account, const Claim& claim) {
+  const Session& session = *account.WithId(claim.ask.session());
+  const bool orphan = claim.owned.away_since() != 0;
+  return session.stored == Session::Stored::kLeft || (orphan && session.may_lack_stored());
 }
 
 void Resumption::Succeed(Account& account, const Claim& claim) {

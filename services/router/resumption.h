@@ -56,6 +56,8 @@ class Resumption {
   void OnHandedOver(const std::string& bare, const std::string& queue, Claim claim, Edges::HandOver outcome);
   Task<Result<SessionStore::Write>> Write(Account& account, const session::v1::Resume& ask);
   void Succeed(Account& account, const Claim& claim);
+  // Something may be stored that the session was to have before it was claimed.
+  static bool LacksStored(Account& account, const Claim& claim);
   void Later(const Claim& claim);
   void OrphanLater(const std::string& bare, const Claim& claim);
   Task<void> Orphan(Account& account, Claim claim);

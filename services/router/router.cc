@@ -112,7 +112,9 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       fanout_(sender_),
       pushes_(sender_),
       spool_(loop, tasks_, accounts_, sender_, rosters_, options_),
-      offline_(tasks_, sender_, rosters_, spool_, options_),
+      offline_(
+          tasks_, sender_, rosters_, spool_,
+          [this](Account& account, Envelope& envelope) { return orphans_.QueueStored(account, envelope); }, options_),
       delivery_(sender_, offline_, spool_, options_),
       past_(store_, metrics_, options_),
       unanswered_(Unanswered::Parts{tasks_, store_, past_, sender_, metrics_}),
@@ -123,9 +125,11 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                   return presence_.Resume(account, session, Presence::Absence::kNoticed);
                                 }},
                 options_),
-      orphans_(
-          Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_, metrics_},
-          options_),
+      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_, metrics_,
+                              [this](Account& account, std::string session) {
+                                return presence_.Resume(account, session, Presence::Absence::kUnnoticed);
+                              }},
+               options_),
       presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
       subscriptions_(Subscriptions::Parts{sender_, rosters_, store_, fanout_, pushes_}),
       removal_(AccountRemoval::Parts{rosters_, store_, subscriptions_, fanout_, credentials_}),

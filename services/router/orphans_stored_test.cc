@@ -1,0 +1,163 @@
+// What is stored for an account whose session loses its edge before it has had that.
+#include "services/router/testing/orphans.h"
+
+namespace parley::router {
+namespace {
+
+using testing::Client;
+using ::testing::IsEmpty;
+using testing::OrphansTest;
+
+class OrphansStoredTest : public OrphansTest {
+ protected:
+  static constexpr char kRomeo[] = "romeo@home.example";
+
+  // What is stored for Romeo is on its way to his edge, which takes none of it.
+  Client& GetsStored(int messages, std::uint64_t resume_ms = kLong) {
+    for (int i = 1; i <= messages; ++i) Chat(i, kRomeo);
+    Settle();
+    Client& romeo = Login(first(), kOrchard);
+    first().Enable(romeo, resume_ms);
+    RunUntil([&] { return first().answered(romeo); });
+    first().SetFrozen(true);
+    romeo.Send("<presence/>");
+    RunUntil([&] { return first().frozen() == static_cast<std::size_t>(messages) + 1; });  // and his own presence
+    return romeo;
+  }
+  void KillHome() { KillRouter(second().HomeOf(kRomeo) == "router-1" ? 0 : 1); }
+  std::size_t stored() const { return roster_->offline_count(kRomeo); }
+};
+
+TEST_F(OrphansStoredTest, ItComesBeforeWhatIsNew) {
+  Begin();
+  Client& romeo = GetsStored(3);
+  const Client left = Kill(first(), romeo);
+  Chat(4, kRomeo);
+  Chat(5);
+  RunUntilOrphaned();
+  Chat(6, kRomeo);
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+  ExpectIds(Resumed(second(), left), Numbers(1, 7));
+  EXPECT_THAT(Ids(TakeOffline()), IsEmpty());
+}
+
+TEST_F(OrphansStoredTest, WhatItsEdgeHadQueuedComesOnce) {
+  Begin();
+  Client& romeo = GetsStored(3);
+  first().SetHolding(true);
+  first().TakeOneFrozen();
+  first().TakeOneFrozen();
+  first().TakeOneFrozen();
+  RunUntil([&] { return Ids(romeo.received()).size() == 2; });
+  const Client left = Kill(first(), romeo);
+  EXPECT_EQ(stored(), 3u);
+  Chat(4, kRomeo);
+  RunUntilOrphaned();
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+  ExpectIds(Resumed(second(), left), Numbers(1, 5));
+}
+
+// Its number tells: what its sender sent later may have been acknowledged, and it not.
+TEST_F(OrphansStoredTest, WhatItsClientHadAcknowledgedDoesNotComeAgain) {
+  Begin();
+  Client& romeo = GetsStored(3);
+  first().SetHolding(true);
+  first().SetFrozen(false);
+  RunUntil([&] { return Ids(romeo.received()).size() == 3; });
+  first().Acknowledge(romeo, 2);  // his own presence, too
+  RunUntil([&] { return QueueLength(romeo.queue()) == "3"; });
+  const Client left = Kill(first(), romeo);
+  EXPECT_EQ(stored(), 3u);
+  Chat(4, kRomeo);
+  RunUntilOrphaned();
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+  ExpectIds(Resumed(second(), left), Numbers(2, 5));
+}
+
+TEST_F(OrphansStoredTest, AnotherRouterGoesOn) {
+  Configure(2);
+  Begin();
+  Client& romeo = GetsStored(3);
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  KillHome();
+  Chat(4, kRomeo);
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+  ExpectIds(Resumed(second(), left), Numbers(1, 5));
+}
+
+TEST_F(OrphansStoredTest, AnotherRouterGivesItToWhoResumes) {
+  Configure(2);
+  Begin();
+  Client& romeo = GetsStored(3);
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  KillHome();
+  ExpectIds(Resumed(second(), left), Numbers(1, 4));
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+}
+
+// As where somebody logs in: what is new does not wait for PostgreSQL.
+TEST_F(OrphansStoredTest, WithoutTheStoreItComesLater) {
+  Begin();
+  Client& romeo = GetsStored(3);
+  roster_->SetBroken(true);
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  Chat(4, kRomeo);
+  Chat(5, kRomeo);
+  Settle();
+  EXPECT_EQ(stored(), 3u);
+  roster_->SetBroken(false);
+  RunUntil([&] { return stored() == 0; });
+  ExpectIds(Resumed(second(), left), {"4", "5", "1", "2", "3"});
+}
+
+TEST_F(OrphansStoredTest, WithoutRedisWhatIsNewWaits) {
+  Begin();
+  Client& romeo = GetsStored(3);
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  Settle();
+  redis_.Pause();
+  Chat(4, kRomeo);
+  RunUntil([&] { return !Missing().empty(); });
+  Chat(5, kRomeo);
+  redis_.Resume();
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+  ExpectIds(Resumed(second(), left), Numbers(1, 6));
+}
+
+TEST_F(OrphansStoredTest, ItIsStoredInOrderAgain) {
+  Begin();
+  Client& romeo = GetsStored(3, kShort);
+  first().TakeOneFrozen();
+  first().TakeOneFrozen();
+  RunUntil([&] { return QueueLength(romeo.queue()) == "3"; });
+  Kill(first(), romeo);
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 4));
+}
+
+TEST_F(OrphansStoredTest, AFullQueueKeepsItsOrder) {
+  Configure(1, {"c2s.sm_max_stanzas=10", "c2s.sm_request_stanzas=5"});
+  Begin();
+  Client& romeo = GetsStored(15);
+  Kill(first(), romeo);
+  RunUntilOrphaned();
+  Chat(16, kRomeo);
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"sm_max_stanzas\"}"), 1);
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 17));
+}
+
+}  // namespace
+}  // namespace parley::router
