@@ -35,7 +35,7 @@ config::Config ConfigOf(const test::RedisServer& redis, const test::TempDirector
   config.cluster.rosters = {"127.0.0.1:1"};  // nobody: chat between those who are there needs none
   config.link.keepalive = config.link.keepalive_timeout = kNever;
   config.link.reconnect_min = config.link.reconnect_max = kNever;
-  config.link.ack_delay = config.link.busy_ack_delay = std::chrono::milliseconds(0);
+  config.link.ack_delay = config.link.busy_ack_delay = config.link.idle_ack_delay = std::chrono::milliseconds(0);
   config.c2s.lease_ttl = kNever;
   config.c2s.idle_ping = kNever;
   config.c2s.listen = {"127.0.0.1:0"};

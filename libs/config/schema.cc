@@ -131,6 +131,14 @@ const std::vector<Row<Config>>& Rows() {
           "12ms saves a twentieth of the processor's time at low load; who waits for an acknowledgement, like a "
           "presence "
           "behind a message, waits that much longer."),
+      ROW(link.idle_ack_delay, Duration(milliseconds(0), seconds(10)),
+          "The same if the sender has said that nobody waits for it: a message of a client without stream management "
+          "that goes on to its recipient. What is behind it and has to wait (a presence, the end of the session, a "
+          "router that joins or leaves) hurries it. In a large cluster most streams carry little, and acknowledgements "
+          "that travel alone cost as much as the stanzas. A process that dies leaves unsaid what it took in that time "
+          "(at most 64 stanzas or 256KiB a stream): their senders send it again, and who has had it knows it for a "
+          "repeat; but what a client without stream management got from an edge that died then may come to it again. "
+          "Shorter than the others: no difference."),
       ROW(link.max_asks, Number(1, kMany), "Requests that may await their replies on one stream; more fail at once."),
       ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)),
           "Longest wait for a peer to introduce itself: to be connected, for TLS, HTTP/2 and, on a stream, its hello."),

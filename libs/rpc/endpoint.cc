@@ -68,6 +68,7 @@ void Endpoint::Greet() {
   hello.set_window(role_->options.window);
   hello.set_window_bytes(role_->options.window_bytes);
   hello.set_away(role_->standing == Standing::kAway);
+  hello.set_hurries(true);
   writing_ = true;
   transport_->Write(greeting);
 }
@@ -95,6 +96,7 @@ void Endpoint::OnHello(const Frame& frame) {
   peer_.protocol = Common(kProtocols, ProtocolsOf(hello)).value();
   peer_.version = hello.version();
   peer_.standing = hello.away() ? Standing::kAway : Standing::kServing;
+  unhurried_ = hello.hurries();
   outbox_.SetWindow(hello.window(), hello.window_bytes());
   deadline_.Cancel();
   stage_ = Stage::kUp;
@@ -120,6 +122,7 @@ void Endpoint::OnFrame(Frame& frame, std::size_t bytes) {
   OnReplies(frame);
   OnEnvelopes(frame);
   OnRequests(frame);
+  if (frame.hurry()) OnHurry();
   if (frame.draining() && stage_ == Stage::kUp && !std::exchange(peer_draining_, true)) handler_->OnDraining(*this);
 }
 
@@ -182,7 +185,9 @@ void Endpoint::OnEnvelopes(Frame& frame) {
       Violation(problem);
       continue;
     }
+    if (!unhurried_) envelope->clear_unhurried();
     Receipt receipt = inbox_.Owe(*envelope);
+    envelope->clear_unhurried();
     handler_->OnEnvelope(*this, std::move(envelope), std::move(receipt));
   }
 }
@@ -195,6 +200,12 @@ void Endpoint::OnRequests(Frame& frame) {
                           if (const auto self = weak.lock()) self->Respond(id, std::move(answer));
                         });
   }
+}
+
+void Endpoint::OnHurry() {
+  inbox_.Hurry();
+  if (inbox_.untold() > 0) ScheduleFlush();
+  if (stage_ == Stage::kUp && inbox_.outstanding() > inbox_.untold()) handler_->OnHurried(*this);
 }
 
 void Endpoint::Respond(std::uint64_t id, Result<std::string> answer) {
@@ -230,7 +241,15 @@ void Endpoint::SendHeld(Held held) {
     held.receipt.Refuse(link::v1::REFUSAL_REASON_DRAINING);
     return;
   }
+  const bool unhurried = unhurried_ && held.receipt.unhurried() && !meter_.WantsToTime(held.envelope->kind());
+  held.envelope->set_unhurried(unhurried);
   outbox_.Push(std::move(held));
+  ScheduleFlush();
+}
+
+void Endpoint::Hurry() {
+  if (!alive() || !outbox_.HasUnhurriedBehind(hurry_to_)) return;
+  hurry_to_ = outbox_.last();
   ScheduleFlush();
 }
 
@@ -246,7 +265,7 @@ void Endpoint::Ask(std::string body, std::chrono::milliseconds timeout, Done don
 }
 
 void Endpoint::AnnounceDraining() {
-  announce_draining_ = true;
+  announce_draining_ = draining_ = true;
   ScheduleFlush();
 }
 
@@ -257,6 +276,7 @@ void Endpoint::WhenSettled(std::function<void()> settled) {
     return;
   }
   settling_.push_back({outbox_.last(), std::move(settled)});
+  Hurry();
 }
 
 std::vector<Held> Endpoint::Reclaim() {
@@ -316,8 +336,9 @@ bool Endpoint::Gather() {
   const bool more =
       !frame_.envelopes().empty() || !frame_.replies().empty() || !frame_.requests().empty() || frame_.draining();
   if (more) last_company_ = CoarseNow();
-  if (inbox_.untold() == 0) return more;
-  if (!more && !acks_due_ && !inbox_.urgent() && stage_ == Stage::kUp) {
+  const bool anything = GatherHurry() || more;
+  if (inbox_.untold() == 0) return anything;
+  if (!anything && !acks_due_ && inbox_.urgency() != Inbox::Urgency::kNow && stage_ == Stage::kUp) {
     DelayAcks();
     return false;
   }
@@ -325,17 +346,36 @@ bool Endpoint::Gather() {
   return true;
 }
 
+// Said of what has gone; of what still waits for the peer's window, when that goes.
+bool Endpoint::GatherHurry() {
+  // Whoever is held up by a full window waits, too.
+  if (outbox_.congested() && outbox_.HasUnhurriedBehind(hurry_to_)) hurry_to_ = outbox_.last();
+  const std::uint64_t sent = outbox_.last_sent();
+  if (hurried_to_ >= std::min(hurry_to_, sent)) return false;
+  hurried_to_ = sent;
+  frame_.set_hurry(true);
+  return true;
+}
+
 // Alone, an acknowledgement costs as much as a full batch; most often something else is about to go, surely where
 // something went lately.
 void Endpoint::DelayAcks() {
-  if (ack_timer_.armed()) return;
-  const auto& options = role_->options;
-  // The coarse clock may choose wrongly by a tick, which costs no more than the other delay.
-  const bool busy = options.ack_delay.count() > 0 && CoarseNow() - last_company_ <= options.busy_ack_delay;
-  ack_timer_ = loop_.After(busy ? std::max(options.ack_delay, options.busy_ack_delay) : options.ack_delay, [this] {
+  // Who stops may not be there any more later on.
+  const bool idle = inbox_.urgency() == Inbox::Urgency::kIdle && !draining_;
+  if (ack_timer_.armed() && (idle || !ack_timer_idle_)) return;
+  ack_timer_idle_ = idle;
+  ack_timer_ = loop_.After(AckDelay(idle), [this] {
     acks_due_ = true;
     ScheduleFlush();
   });
+}
+
+std::chrono::milliseconds Endpoint::AckDelay(bool idle) const {
+  const auto& options = role_->options;
+  // The coarse clock may choose wrongly by a tick, which costs no more than the other delay.
+  const bool busy = options.ack_delay.count() > 0 && CoarseNow() - last_company_ <= options.busy_ack_delay;
+  const auto delay = busy ? std::max(options.ack_delay, options.busy_ack_delay) : options.ack_delay;
+  return idle ? std::max(delay, options.idle_ack_delay) : delay;
 }
 
 void Endpoint::Write() {

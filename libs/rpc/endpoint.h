@@ -43,6 +43,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void SendHeld(Held held) override;
   bool congested() const override { return outbox_.congested(); }
   std::size_t unacknowledged() const override { return outbox_.size(); }
+  void Hurry() override;
   std::size_t asking() const override { return asks_.size(); }
   void Ask(std::string body, std::chrono::milliseconds timeout, Done done) override;
   void AnnounceDraining() override;
@@ -73,6 +74,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void OnReplies(link::v1::Frame& frame);
   void OnEnvelopes(link::v1::Frame& frame);
   void OnRequests(link::v1::Frame& frame);
+  void OnHurry();
   void AfterSettling();
   void Respond(std::uint64_t id, Result<std::string> answer);
   void Violation(const std::string& reason);
@@ -84,8 +86,10 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   bool Gather();
   template <class Queue, class Field>
   bool GatherMessages(Queue& queue, Field& field, std::uint64_t& room);
+  bool GatherHurry();
   void Write();
   void DelayAcks();
+  std::chrono::milliseconds AckDelay(bool idle) const;
 
   Loop& loop_;
   std::shared_ptr<const Role> role_;
@@ -105,7 +109,13 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   std::deque<link::v1::Request> requests_;
   std::deque<link::v1::Reply> replies_;
   bool announce_draining_ = false;
+  bool draining_ = false;
   bool peer_draining_ = false;
+  // Both ends know what it is to hurry.
+  bool unhurried_ = false;
+  // The last number that somebody waits for, and the last that we have said so of.
+  std::uint64_t hurry_to_ = 0;
+  std::uint64_t hurried_to_ = 0;
   struct Settling {
     std::uint64_t last;
     std::function<void()> settled;
@@ -118,6 +128,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   // When last something was sent that acknowledgements could go with.
   std::chrono::steady_clock::time_point last_company_;
   Loop::Timer ack_timer_;
+  bool ack_timer_idle_ = false;  // it is for what nobody waits for
   link::v1::Frame frame_;
   std::vector<Envelope*> arrived_;
 };

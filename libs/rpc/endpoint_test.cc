@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "libs/base/version.h"
 #include "libs/rpc/protocol.h"
 #include "libs/rpc/testing.h"
+#include "libs/telemetry/metrics.h"
 
 // What a peer may do wrong, and what we answer; no gRPC.
 namespace parley::rpc {
@@ -16,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using link::v1::Frame;
 using testing::MakeEnvelope;
+using testing::NobodyWaits;
 using testing::Recorder;
 using testing::RunFor;
 using testing::RunUntil;
@@ -62,6 +65,7 @@ class EndpointTest : public ::testing::Test {
     auto role = std::make_shared<Endpoint::Role>();
     role->self = {"router", "router-1", "e1"};
     role->options = options;
+    role->metrics = LinkMetrics::Make(options.metrics, "peer");
     role->expected_service = expected_service;
     endpoint_ = std::make_shared<Endpoint>(loop_, role, handler_, [this](const std::string&) { ended_ = true; });
     transport_.events = endpoint_.get();
@@ -84,6 +88,44 @@ class EndpointTest : public ::testing::Test {
     Receive(Hello(kProtocols.newest, window));
     ASSERT_EQ(handler_.links.size(), 1u);
   }
+  // The peer knows what it is to hurry. Acknowledgements that somebody waits for go at once, others do not go by
+  // themselves.
+  static LinkOptions Unhurried() {
+    LinkOptions options;
+    options.ack_delay = options.busy_ack_delay = 0ms;
+    options.idle_ack_delay = 1h;
+    return options;
+  }
+  void UpUnhurried(LinkOptions options = Unhurried(), std::uint32_t window = 100) {
+    Open(options);
+    auto hello = Hello(kProtocols.newest, window);
+    hello.mutable_hello()->set_hurries(true);
+    Receive(std::move(hello));
+    ASSERT_EQ(handler_.links.size(), 1u);
+  }
+  static Frame WithUnhurried(std::uint64_t first, int count, std::size_t bytes = 10) {
+    Frame frame = WithEnvelopes(first, count);
+    for (auto& envelope : *frame.mutable_envelopes()) {
+      envelope.set_unhurried(true);
+      envelope.set_stanza(std::string(bytes, 'x'));
+    }
+    return frame;
+  }
+  static Frame SayingHurry() {
+    Frame frame;
+    frame.set_hurry(true);
+    return frame;
+  }
+  void SendUnhurried(std::uint64_t number) { endpoint_->Send(MakeEnvelope("juliet@home", number), NobodyWaits()); }
+  void AwaitSent(int envelopes) {
+    RunUntil(loop_, [&] { return transport_.All().envelopes_size() == envelopes; });
+  }
+  int Hurries() const {
+    return static_cast<int>(std::count_if(transport_.written.begin(), transport_.written.end(),
+                                          [](const Frame& frame) { return frame.hurry(); }));
+  }
+  // Time for what must not be sent.
+  void Idle() { RunFor(loop_, 10ms); }
   void Receive(Frame frame) { endpoint_->OnFrame(frame, frame.ByteSizeLong()); }
   static Frame WithEnvelopes(std::uint64_t first, int count) {
     Frame frame;
@@ -100,6 +142,7 @@ class EndpointTest : public ::testing::Test {
     return frame;
   }
 
+  telemetry::Metrics metrics_;
   Loop loop_;
   Recorder handler_;
   FakeTransport transport_{loop_};
@@ -302,6 +345,205 @@ TEST_F(EndpointTest, ManyAcknowledgementsDoNotWait) {
   Receive(WithEnvelopes(1, 64));
   RunUntil(loop_, [&] { return transport_.All().acks_size() == 64; });
 }
+
+// ---- who waits, and who does not
+
+TEST_F(EndpointTest, AcknowledgementThatNobodyWaitsForWaitsForCompany) {
+  UpUnhurried();
+  Receive(WithUnhurried(1, 2));
+  Idle();
+  EXPECT_EQ(transport_.All().acks_size(), 0);
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), {});
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 2; });
+  EXPECT_EQ(transport_.written.back().envelopes_size(), 1);
+}
+
+TEST_F(EndpointTest, AcknowledgementThatNobodyWaitsForGoesInTheEnd) {
+  LinkOptions options = Unhurried();
+  options.idle_ack_delay = 5ms;
+  UpUnhurried(options);
+  Receive(WithUnhurried(1, 1));
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 1; });
+}
+
+TEST_F(EndpointTest, AcknowledgementThatSomebodyWaitsForTakesTheOthersAlong) {
+  UpUnhurried();
+  Receive(WithUnhurried(1, 1));
+  Idle();
+  Receive(WithEnvelopes(2, 1));
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 2; });
+}
+
+TEST_F(EndpointTest, PeerThatDoesNotKnowHurryIsAcknowledgedAsEver) {
+  Up(Unhurried());
+  Receive(WithUnhurried(1, 1));  // by one of a newer release, whose mark it passed on
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 1; });
+  SendUnhurried(1);
+  AwaitSent(1);
+  EXPECT_FALSE(transport_.All().envelopes(0).unhurried());
+  endpoint_->Hurry();
+  Idle();
+  EXPECT_EQ(Hurries(), 0);
+}
+
+TEST_F(EndpointTest, HurryBringsWhatIsSettledAndWhatWillBe) {
+  handler_.hold = true;
+  UpUnhurried();
+  Receive(WithUnhurried(1, 2));
+  handler_.receipts.pop_back();
+  Receive(SayingHurry());
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 1; });
+  handler_.receipts.pop_back();
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 2; });
+  Receive(WithUnhurried(3, 1));  // behind it
+  handler_.receipts.pop_back();
+  Idle();
+  EXPECT_EQ(transport_.All().acks_size(), 2);
+}
+
+TEST_F(EndpointTest, HurryIsPassedOnOnlyIfSomethingIsOpen) {
+  UpUnhurried();
+  Receive(WithUnhurried(1, 1));
+  Receive(SayingHurry());
+  EXPECT_EQ(handler_.hurried, 0);
+  handler_.hold = true;
+  Receive(WithUnhurried(2, 1));
+  Receive(SayingHurry());
+  EXPECT_EQ(handler_.hurried, 1);
+}
+
+TEST_F(EndpointTest, WhatIsPassedOnAfterAHurryIsWaitedFor) {
+  handler_.hold = true;
+  UpUnhurried();
+  Receive(WithUnhurried(1, 2));
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), handler_.receipts[0]);
+  AwaitSent(1);
+  Receive(SayingHurry());
+  endpoint_->Send(MakeEnvelope("juliet@home", 2), handler_.receipts[1]);
+  AwaitSent(2);
+  EXPECT_TRUE(transport_.All().envelopes(0).unhurried());
+  EXPECT_FALSE(transport_.All().envelopes(1).unhurried());
+}
+
+TEST_F(EndpointTest, MarkIsOfOneLinkOnly) {
+  std::unique_ptr<Envelope> got;
+  handler_.on_envelope = [&](Link&, std::unique_ptr<Envelope> envelope, Receipt) { got = std::move(envelope); };
+  UpUnhurried();
+  Receive(WithUnhurried(1, 1));
+  ASSERT_TRUE(got);
+  EXPECT_FALSE(got->unhurried());
+  got->set_unhurried(true);
+  endpoint_->Send(std::move(got), {});
+  AwaitSent(1);
+  EXPECT_FALSE(transport_.All().envelopes(0).unhurried());
+}
+
+TEST_F(EndpointTest, HurrySaysSoOnce) {
+  UpUnhurried();
+  SendUnhurried(1);
+  AwaitSent(1);
+  EXPECT_EQ(Hurries(), 0);
+  endpoint_->Hurry();
+  endpoint_->Hurry();
+  RunUntil(loop_, [&] { return Hurries() == 1; });
+  endpoint_->Hurry();
+  Idle();
+  EXPECT_EQ(Hurries(), 1);
+  SendUnhurried(2);
+  AwaitSent(2);
+  EXPECT_EQ(Hurries(), 1);
+  endpoint_->Hurry();
+  RunUntil(loop_, [&] { return Hurries() == 2; });
+}
+
+TEST_F(EndpointTest, HurryWithoutNeedSaysNothing) {
+  UpUnhurried();
+  endpoint_->Hurry();
+  endpoint_->Send(MakeEnvelope("juliet@home", 1), {});  // somebody waits anyway
+  AwaitSent(1);
+  endpoint_->Hurry();
+  SendUnhurried(2);
+  AwaitSent(2);
+  Receive(WithAck(1));
+  Receive(WithAck(2));
+  endpoint_->Hurry();
+  Idle();
+  EXPECT_EQ(Hurries(), 0);
+}
+
+TEST_F(EndpointTest, HurryGoesWithWhatIsQueued) {
+  UpUnhurried(Unhurried(), 4);
+  for (int i = 1; i <= 3; ++i) SendUnhurried(i);
+  AwaitSent(3);
+  transport_.stuck = true;
+  endpoint_->Send(MakeEnvelope("juliet@home", 4), {});
+  AwaitSent(4);
+  SendUnhurried(5);
+  endpoint_->Hurry();
+  transport_.stuck = false;
+  endpoint_->OnWritten();
+  RunUntil(loop_, [&] { return Hurries() == 1; });
+  EXPECT_EQ(transport_.All().envelopes_size(), 4);
+  Receive(WithAck(1));
+  AwaitSent(5);
+  EXPECT_TRUE(transport_.written.back().hurry());
+}
+
+TEST_F(EndpointTest, FullWindowHurries) {
+  UpUnhurried(Unhurried(), 3);
+  for (int i = 1; i <= 2; ++i) SendUnhurried(i);
+  AwaitSent(2);
+  EXPECT_EQ(Hurries(), 0);
+  SendUnhurried(3);
+  AwaitSent(3);
+  EXPECT_EQ(Hurries(), 1);
+}
+
+TEST_F(EndpointTest, WaitingUntilAllIsSettledHurries) {
+  UpUnhurried();
+  SendUnhurried(1);
+  AwaitSent(1);
+  endpoint_->WhenSettled([] {});
+  RunUntil(loop_, [&] { return Hurries() == 1; });
+}
+
+TEST_F(EndpointTest, ManyOrLargeStanzasAreAcknowledgedAtOnce) {
+  UpUnhurried();
+  Receive(WithUnhurried(1, 63));
+  Idle();
+  EXPECT_EQ(transport_.All().acks_size(), 0);
+  Receive(WithUnhurried(64, 1));
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 64; });
+  Receive(WithUnhurried(65, 1, 200'000));
+  Idle();
+  EXPECT_EQ(transport_.All().acks_size(), 64);
+  Receive(WithUnhurried(66, 1, 100'000));
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 66; });
+}
+
+TEST_F(EndpointTest, WhoStopsAcknowledgesSoon) {
+  UpUnhurried();
+  endpoint_->AnnounceDraining();
+  RunUntil(loop_, [&] { return transport_.All().draining(); });
+  Receive(WithUnhurried(1, 1));
+  RunUntil(loop_, [&] { return transport_.All().acks_size() == 1; });
+}
+
+TEST_F(EndpointTest, SomeThatNobodyWaitsForAreTimed) {
+  LinkOptions options = Unhurried();
+  options.metrics = &metrics_;
+  UpUnhurried(options);
+  for (int i = 1; i <= 40; ++i) SendUnhurried(i);
+  AwaitSent(40);
+  const Frame all = transport_.All();
+  const auto timed = [](const Envelope& envelope) { return !envelope.unhurried(); };
+  EXPECT_EQ(std::count_if(all.envelopes().begin(), all.envelopes().end(), timed), 1);
+  for (int i = 1; i <= 40; ++i) Receive(WithAck(i));
+  EXPECT_THAT(metrics_.Text(), ::testing::HasSubstr(
+                                  "parley_link_settled_seconds_count{kind=\"message\",link=\"peer\"} 1\n"));
+}
+
+// ---- batches
 
 TEST_F(EndpointTest, WhatGathersDuringAWriteIsTheNextBatch) {
   Up();

@@ -8,7 +8,9 @@
 namespace parley::rpc {
 namespace {
 
+// What the sender keeps for want of an acknowledgement, and sends again should we die, is to be little.
 constexpr std::size_t kManyUntold = 64;
+constexpr std::uint64_t kLargeUntold = 262144;
 
 }  // namespace
 
@@ -24,20 +26,33 @@ struct Inbox::Anchor {
 
 class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
  public:
-  Debt(Anchor* anchor, std::uint64_t seq, std::uint64_t bytes) : anchor_(anchor), seq_(seq), bytes_(bytes) {
+  Debt(Anchor* anchor, std::uint64_t seq, const Envelope& envelope)
+      : anchor_(anchor),
+        seq_(seq),
+        bytes_(static_cast<std::uint32_t>(envelope.stanza().size())),
+        unhurried_(envelope.unhurried()) {
     ++anchor_->users;
   }
   ~Debt() override { anchor_->Drop(); }
   bool severed() const override { return anchor_->inbox == nullptr; }
+  bool unhurried() const override { return urgency() == Urgency::kIdle; }
+
+  Urgency urgency() const {
+    if (!unhurried_) return Urgency::kSoon;
+    return anchor_->inbox != nullptr && seq_ <= anchor_->inbox->hurried_to_ ? Urgency::kNow : Urgency::kIdle;
+  }
+  std::uint64_t seq() const { return seq_; }
+  std::uint64_t bytes() const { return bytes_; }
 
  private:
   void Settle(RefusalReason refusal) override {
-    if (anchor_->inbox != nullptr) anchor_->inbox->OnSettled(seq_, bytes_, refusal);
+    if (anchor_->inbox != nullptr) anchor_->inbox->OnSettled(*this, refusal);
   }
 
   Anchor* anchor_;
   std::uint64_t seq_;
-  std::uint64_t bytes_;
+  std::uint32_t bytes_;  // protobuf has none larger
+  bool unhurried_;
 };
 
 Inbox::Inbox(std::uint32_t window, std::uint64_t window_bytes, std::function<void()> settled)
@@ -62,31 +77,39 @@ std::string Inbox::Check(const Envelope& envelope) const {
 }
 
 Receipt Inbox::Owe(const Envelope& envelope) {
-  const std::uint64_t bytes = envelope.stanza().size();
   ++last_;
   ++outstanding_;
-  outstanding_bytes_ += bytes;
-  return Receipt(std::make_unique<Debt>(anchor_, last_, bytes));
+  outstanding_bytes_ += envelope.stanza().size();
+  return Receipt(std::make_unique<Debt>(anchor_, last_, envelope));
 }
 
-void Inbox::OnSettled(std::uint64_t seq, std::uint64_t bytes, RefusalReason refusal) {
-  untold_bytes_ += bytes;
+void Inbox::OnSettled(const Debt& debt, RefusalReason refusal) {
+  untold_bytes_ += debt.bytes();
+  urgency_ = std::max(urgency_, debt.urgency());
   if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) {
-    acks_.push_back(seq);
+    acks_.push_back(debt.seq());
   } else {
     auto& refused = refusals_.emplace_back();
-    refused.set_seq(seq);
+    refused.set_seq(debt.seq());
     refused.set_reason(refusal);
   }
   settled_();
 }
 
-bool Inbox::urgent() const {
+void Inbox::Hurry() {
+  hurried_to_ = last_;
+  if (untold() > 0) urgency_ = Urgency::kNow;
+}
+
+Inbox::Urgency Inbox::urgency() const {
   const std::size_t many = std::clamp<std::size_t>(window_ / 4, 1, kManyUntold);
-  return !refusals_.empty() || acks_.size() >= many || (untold_bytes_ > 0 && untold_bytes_ >= window_bytes_ / 4);
+  const std::uint64_t large = std::min(window_bytes_ / 4, kLargeUntold);
+  const bool much = acks_.size() >= many || (untold_bytes_ > 0 && untold_bytes_ >= large);
+  return much || !refusals_.empty() ? Urgency::kNow : urgency_;
 }
 
 void Inbox::Tell(link::v1::Frame& frame) {
+  urgency_ = Urgency::kIdle;
   outstanding_ -= untold();
   outstanding_bytes_ -= std::exchange(untold_bytes_, 0);
   frame.mutable_acks()->Add(acks_.begin(), acks_.end());

@@ -28,8 +28,14 @@ class Inbox {
 
   // Acknowledgements and refusals that have not been told.
   std::size_t untold() const { return acks_.size() + refusals_.size(); }
-  // They should not wait: the sender may be running out of window.
-  bool urgent() const;
+  enum class Urgency {
+    kIdle,  // nobody waits for them
+    kSoon,
+    kNow,  // the sender has said that somebody waits, it may be running out of window, or gets something back
+  };
+  Urgency urgency() const;
+  // Somebody waits for what came until now.
+  void Hurry();
   void Tell(link::v1::Frame& frame);
   // Of the sender's window.
   std::size_t outstanding() const { return outstanding_; }
@@ -37,16 +43,18 @@ class Inbox {
  private:
   struct Anchor;
   class Debt;
-  void OnSettled(std::uint64_t seq, std::uint64_t bytes, RefusalReason refusal);
+  void OnSettled(const Debt& debt, RefusalReason refusal);
 
   const std::uint32_t window_;
   const std::uint64_t window_bytes_;
   std::function<void()> settled_;
   Anchor* anchor_;
   std::uint64_t last_ = 0;
+  std::uint64_t hurried_to_ = 0;
   std::size_t outstanding_ = 0;
   std::uint64_t outstanding_bytes_ = 0;
   std::uint64_t untold_bytes_ = 0;
+  Urgency urgency_ = Urgency::kIdle;  // of what is untold, by what was said of it
   std::vector<std::uint64_t> acks_;
   std::vector<link::v1::Refusal> refusals_;
 };

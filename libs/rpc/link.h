@@ -61,6 +61,8 @@ class Receipt {
 
     // It is owed to nobody any more, who sends the envelope again.
     virtual bool severed() const { return false; }
+    // Nobody waits for it to be settled, for now.
+    virtual bool unhurried() const { return false; }
 
    private:
     friend class Receipt;
@@ -96,6 +98,8 @@ class Receipt {
   explicit operator bool() const { return debt_ != nullptr; }
   // The link by which the envelope came is broken: its sender has sent it again by then, maybe by another way.
   bool severed() const { return debt_ != nullptr && debt_->severed(); }
+  // Nobody waits for it to be settled, for now: so nobody waits for what is sent with it to be acknowledged.
+  bool unhurried() const { return debt_ != nullptr && debt_->unhurried(); }
 
   // Our part in the way of a traced stanza (libs/rpc/trace.h). It ends when nothing more is owed. nullptr: not traced.
   tracing::Span* span() const { return debt_ == nullptr ? nullptr : debt_->span_.get(); }
@@ -134,6 +138,8 @@ class LinkHandler {
   virtual void OnDraining(Link& link) = 0;
   // Below the low-water mark again, after congested() was true.
   virtual void OnWritable(Link& link) = 0;
+  // Somebody waits for what the peer has sent so far, and we have not settled: hurry those that it was passed on to.
+  virtual void OnHurried(Link&) {}
   // The stream broke. `held`: everything that the peer had not acknowledged, in the order sent.
   virtual void OnDown(Link& link, std::vector<Held> held) = 0;
 
@@ -150,6 +156,8 @@ struct LinkOptions {
   std::chrono::milliseconds ack_delay{3};
   // The same on a link that had such a frame that lately: there the next one is near.
   std::chrono::milliseconds busy_ack_delay{12};
+  // The same if nobody waits for it.
+  std::chrono::milliseconds idle_ack_delay{200};
   // From dialling to the peer's Hello; from accepting to the end of the greetings of TLS and HTTP/2.
   std::chrono::milliseconds hello_timeout{5000};
   std::chrono::milliseconds keepalive{300};  // HTTP/2 ping when nothing comes
@@ -186,6 +194,8 @@ class Link {
   // More is queued or unacknowledged than the peer's window takes: stop reading from whoever feeds it.
   virtual bool congested() const = 0;
   virtual std::size_t unacknowledged() const = 0;
+  // Somebody waits for that from now on. Costs nothing if somebody did before, or it was said since the last was sent.
+  virtual void Hurry() {}
   // Asks that wait for their replies.
   virtual std::size_t asking() const = 0;
   using Done = std::function<void(Result<std::string>)>;
@@ -207,6 +217,7 @@ class Link {
     return true;
   }
   // Calls back, later, once all that was sent until now is acknowledged or given back; never if the link breaks first.
+  // Hurries.
   virtual void WhenSettled(std::function<void()> settled) { (void)settled; }
 };
 

@@ -2,8 +2,15 @@
 
 #include <utility>
 
+#include "libs/base/coarse_clock.h"
+
 namespace parley::rpc {
 namespace {
+
+// Of the stanzas that nobody waits for, so few are timed that it costs nothing, and so many that it shows how they fare:
+// one in so many, and one in such a time.
+constexpr std::uint32_t kUntimed = 16;
+constexpr std::chrono::seconds kTimedEvery{1};
 
 double Seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -46,7 +53,17 @@ void LinkMeter::Sent(const link::v1::Frame& frame) {
   Count(metrics_->sent, frame, frame.GetCachedSize());
   if (frame.envelopes().empty()) return;
   metrics_->batch.Observe(frame.envelopes_size());
-  Time(frame.envelopes(0));
+  for (const auto& envelope : frame.envelopes()) {
+    if (!envelope.unhurried()) return Time(envelope);
+  }
+}
+
+bool LinkMeter::WantsToTime(link::v1::Kind kind) {
+  if (!metrics_ || metrics_->Settling(kind) == nullptr || ++untimed_ < kUntimed) return false;
+  if (CoarseNow() - last_timed_ < kTimedEvery) return false;
+  last_timed_ = CoarseNow();
+  untimed_ = 0;
+  return true;
 }
 
 void LinkMeter::Time(const link::v1::Envelope& envelope) {

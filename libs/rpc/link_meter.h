@@ -27,6 +27,9 @@ class LinkMeter {
   void Received(const link::v1::Frame& frame, std::size_t bytes);
   // The peer took or refused envelope `seq`.
   void Settled(std::uint64_t seq);
+  // Whether a stanza that nobody waits for is to be acknowledged as if somebody did: how long the others take says
+  // nothing. Each time counts as one.
+  bool WantsToTime(link::v1::Kind kind);
   void Outbox(std::size_t queued, std::size_t unacknowledged, bool stalled);
   void Answered(std::chrono::steady_clock::duration time);
   void AskFailed();
@@ -49,6 +52,8 @@ class LinkMeter {
   };
   void Time(const link::v1::Envelope& envelope);
   std::array<Timed, 4> timed_;
+  std::uint32_t untimed_ = 0;  // that nobody waits for, in a row
+  Clock::time_point last_timed_;
 };
 
 }  // namespace parley::rpc

@@ -209,6 +209,10 @@ void Ring::AnnounceDraining() {
   state_->Reconsider();
 }
 
+void Ring::Hurry() {
+  for (const auto& [instance, link] : state_->links) link->Hurry();
+}
+
 std::size_t Ring::unacknowledged() const {
   std::size_t count = state_->waiting.size();
   for (const auto& [address, replica] : state_->replicas) count += replica->returned().size();

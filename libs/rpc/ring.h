@@ -95,6 +95,8 @@ class Ring {
   // All replicas: finish what we sent, send us nothing new.
   void AnnounceDraining();
   std::size_t unacknowledged() const;
+  // Somebody waits for that from now on.
+  void Hurry();
 
   struct State;
 

@@ -46,6 +46,17 @@ inline std::unique_ptr<Envelope> MakeEnvelope(const std::string& from, std::uint
   return envelope;
 }
 
+// One that nobody waits for.
+class Unhurried final : public Receipt::Debt {
+ public:
+  bool unhurried() const override { return true; }
+
+ private:
+  void Settle(RefusalReason) override {}
+};
+
+inline Receipt NobodyWaits() { return Receipt(std::make_unique<Unhurried>()); }
+
 // Keeps everything; acknowledges at once unless told to hold.
 class Recorder : public LinkHandler {
  public:
@@ -73,6 +84,7 @@ class Recorder : public LinkHandler {
   }
   void OnDraining(Link&) override { ++draining; }
   void OnWritable(Link&) override { ++writable; }
+  void OnHurried(Link&) override { ++hurried; }
   void OnDown(Link& link, std::vector<Held> back) override {
     std::erase(links, &link);
     ++downs;
@@ -92,6 +104,7 @@ class Recorder : public LinkHandler {
   std::vector<Held> held;
   int draining = 0;
   int writable = 0;
+  int hurried = 0;
   int downs = 0;
 };
 

@@ -37,7 +37,7 @@ void Drain::Step() {
   }
   const bool streams_left = context_.streams.size() > 0;
   const bool sessions_left = context_.sessions.Unsettled() + context_.sessions.ending() > 0;
-  if (streams_left || sessions_left || context_.routers.unacknowledged() > 0) return;
+  if (streams_left || sessions_left || context_.routers.unacknowledged() > 0) return context_.routers.Hurry();
   stepping_.Cancel();
   Finish();
 }

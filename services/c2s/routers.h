@@ -56,6 +56,8 @@ class Routers final : private rpc::Ring::Owner {
   // Before the end: no new deliveries, please.
   void AnnounceDraining();
   std::size_t unacknowledged() const;
+  // Somebody waits for that from now on.
+  void Hurry() { ring_.Hurry(); }
 
  private:
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;

@@ -22,6 +22,21 @@ Session* Named(Account& account, const Envelope& envelope) {
 // A message that goes to several sessions: answered with an error only if not one of them takes it.
 class Copies {
  public:
+  // What is owed for one of them.
+  class Debt final : public Receipt::Debt {
+   public:
+    explicit Debt(std::shared_ptr<Copies> copies) : copies_(std::move(copies)) { ++copies_->made_; }
+    bool unhurried() const override { return copies_->told_.unhurried(); }
+
+   private:
+    void Settle(rpc::RefusalReason refusal) override {
+      if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) copies_->delivered_ = true;
+      ++copies_->settled_;
+    }
+
+    std::shared_ptr<Copies> copies_;
+  };
+
   Copies(Sender& sender, const Held& held) : sender_(sender), message_(*held.envelope), told_(held.receipt) {}
   Copies(const Copies&) = delete;
   Copies& operator=(const Copies&) = delete;
@@ -31,14 +46,6 @@ class Copies {
     } else if (!delivered_) {
       Bounce();
     }
-  }
-
-  static Receipt ReceiptFor(const std::shared_ptr<Copies>& copies) {
-    ++copies->made_;
-    return Receipt([copies](rpc::RefusalReason refusal) {
-      if (refusal == link::v1::REFUSAL_REASON_UNSPECIFIED) copies->delivered_ = true;
-      ++copies->settled_;
-    });
   }
 
  private:
@@ -174,7 +181,9 @@ void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
     held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
     if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(sender_, held);
   }
-  const auto receipt = [&] { return copies ? Copies::ReceiptFor(copies) : held.receipt; };
+  const auto receipt = [&] {
+    return copies ? Receipt(std::make_unique<Copies::Debt>(copies)) : held.receipt;
+  };
   Session* last = nullptr;
   for (auto& session : account.sessions()) {
     if (!wanted(session)) continue;

@@ -77,9 +77,10 @@ bool Edges::MayGiveBack(const Record& record) const {
 }
 
 Task<void> Edges::Settled(Record record) const {
-  const auto* link = LinkOf(record.node());
+  auto* link = LinkOf(record.node());
   const std::uint64_t last = link == nullptr ? 0 : link->LastFor(record.session());
   if (last == 0) co_return;
+  link->Hurry();
   const auto late = Clock::now() + options_.handover_timeout;
   while (LinkOf(record.node()) == link && !link->IsSettled(last)) {
     if (Clock::now() >= late) {
@@ -211,7 +212,7 @@ void Edges::Sweep() {
 
 bool Edges::linked(const std::string& instance) const { return LinkOf(instance) != nullptr; }
 
-const rpc::Link* Edges::LinkOf(const std::string& instance) const {
+rpc::Link* Edges::LinkOf(const std::string& instance) const {
   const auto place = edges_.find(instance);
   return place == edges_.end() ? nullptr : place->second.link;
 }
@@ -229,6 +230,12 @@ std::size_t Edges::unacknowledged() const {
     if (edge.link != nullptr) count += edge.link->unacknowledged();
   }
   return count;
+}
+
+void Edges::Hurry() {
+  for (const auto& [instance, edge] : edges_) {
+    if (edge.link != nullptr) edge.link->Hurry();
+  }
 }
 
 void Edges::CountParked(int change) {

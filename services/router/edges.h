@@ -79,10 +79,12 @@ class Edges {
 
   bool linked(const std::string& instance) const;
   // nullptr: it has none.
-  const rpc::Link* LinkOf(const std::string& instance) const;
+  rpc::Link* LinkOf(const std::string& instance) const;
   // What waits for it, or is on its way.
   std::size_t unacknowledged(const std::string& instance) const;
   std::size_t unacknowledged() const;
+  // Somebody waits for what the edges have not settled.
+  void Hurry();
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -35,6 +35,8 @@ class Peers final : private rpc::Ring::Owner {
   std::vector<const rpc::Link*> links() const { return ring_.links(); }
   void AnnounceDraining() { ring_.AnnounceDraining(); }
   std::size_t unacknowledged() const { return ring_.unacknowledged(); }
+  // Somebody waits for that from now on.
+  void Hurry() { ring_.Hurry(); }
 
  private:
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;

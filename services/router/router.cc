@@ -151,7 +151,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                           presence_, subscriptions_, iqs_, metrics_}),
       resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
       asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_, redis_watch_}, options_),
-      intake_(accounts_, edges_, asks_, metrics_, tracer_),
+      intake_(accounts_, edges_, peers_, asks_, metrics_, tracer_),
       peers_(loop, self_, RingOf(config, links_, "router"),
              Peers::Handlers{
                  [this](auto envelope, auto receipt) { intake_.Take(std::move(envelope), std::move(receipt)); },
@@ -212,7 +212,9 @@ Task<void> Router::LetIn(const std::string& owner, const roster::v1::Ask& ask) {
   co_await accounts_.LetIn(owner);
 }
 
-bool Router::Idle() const {
+bool Router::Idle() {
+  edges_.Hurry();
+  peers_.Hurry();
   return !accounts_.busy() && accounts_.waiting() == 0 && spool_.idle() && edges_.unacknowledged() == 0 &&
          peers_.unacknowledged() == 0;
 }

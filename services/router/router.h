@@ -59,7 +59,7 @@ class Router {
   void Drain(std::function<void()> done);
 
   // Nothing is held, nothing is under way.
-  bool Idle() const;
+  bool Idle();
   // While something that the account waits for is in doubt.
   Task<void> LetIn(const std::string& owner, const roster::v1::Ask& ask);
   bool HasEdge(const std::string& instance) const { return edges_.linked(instance); }

@@ -21,6 +21,7 @@ constexpr char kResumedElsewhere[] = "resumed by another connection";
 void Departure::WhenSettled(std::function<void()> done) {
   if (session_.uplink().idle()) return done();
   on_idle_.push_back([this, done = std::move(done)] { context_.loop.AtEndOfTurn(done); });
+  session_.uplink().Hurry();
 }
 
 void Departure::OnIdle() {

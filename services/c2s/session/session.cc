@@ -108,6 +108,7 @@ bool Session::HasReader() const { return stream_->open() && (heard_ || !stream_-
 
 void Session::Manage(Management::Terms terms) {
   management_ = std::make_unique<Management>(*this, context_, std::move(terms));
+  uplink_.Hurry();  // what is handled is said behind what was sent before
   unanswered_.OnManaged();
 }
 

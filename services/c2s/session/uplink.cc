@@ -21,7 +21,13 @@ constexpr std::size_t kKeptPending = 1;
 // What is owed to a session for one of its stanzas: to hear that it is taken.
 class StanzaDebt final : public rpc::Receipt::Debt, public Recycled<StanzaDebt> {
  public:
-  StanzaDebt(Session& session, std::uint64_t seq) : session_(session.weak_from_this()), seq_(seq) {}
+  StanzaDebt(Session& session, std::uint64_t seq, bool unhurried)
+      : session_(session.weak_from_this()), seq_(seq), unhurried_(unhurried) {}
+  bool unhurried() const override {
+    if (!unhurried_) return false;
+    const auto session = session_.lock();
+    return !session || !session->uplink().hurried();
+  }
 
  private:
   void Settle(rpc::RefusalReason) override {
@@ -30,6 +36,7 @@ class StanzaDebt final : public rpc::Receipt::Debt, public Recycled<StanzaDebt> 
 
   std::weak_ptr<Session> session_;
   std::uint64_t seq_;
+  bool unhurried_;
 };
 
 }  // namespace
@@ -80,12 +87,20 @@ void Uplink::Send(std::unique_ptr<Envelope> envelope, std::unique_ptr<tracing::S
   const Route route = RouteOf(*envelope, context_.config);
   envelope->set_leg(route.leg);
   const auto seq = envelope->origin_seq();
-  rpc::Held held{std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq))};
+  // A client with stream management may ask at any time. A trace is to show how long the stanza took.
+  const bool unhurried = envelope->kind() == link::v1::KIND_MESSAGE && !session_.management() && !span;
+  rpc::Held held{std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq, unhurried))};
   if (span) [[unlikely]]
     held.receipt.SetSpan(std::move(span));
   if (waiting_.empty() && !Blocked(*held.envelope, route.path)) return Forward(std::move(held), route);
   if (waiting_.empty()) context_.wheel.Arm(patience_, context_.config.c2s.order_timeout);
   waiting_.push_back(std::move(held));
+  Hurry();
+}
+
+void Uplink::Hurry() {
+  if (idle() || std::exchange(hurried_, true)) return;
+  if (direct_ + other_ > 0) context_.routers.Hurry();
 }
 
 void Uplink::Forward(rpc::Held held, const Route& route) {
@@ -93,6 +108,7 @@ void Uplink::Forward(rpc::Held held, const Route& route) {
   pending_.insert(FirstFrom(seq), Pending{seq, route.path, false});
   ++CountOf(route.path);
   CountLimit();
+  if (pending_.size() >= context_.config.c2s.max_unacknowledged / 2) Hurry();  // in time
   const bool congested = context_.routers.Send(route.key, std::move(held.envelope), std::move(held.receipt));
   if (congested_ || !congested) return;
   congested_ = true;
@@ -115,6 +131,7 @@ void Uplink::Settle(std::uint64_t seq) {
   pending_.erase(found);
   if (pending_.empty() && pending_.capacity() > kKeptPending) std::vector<Pending>().swap(pending_);
   limit_counted_ = false;
+  if (idle()) hurried_ = false;
   // Not from here: the ring is in the middle of taking acknowledgements.
   if (!waiting_.empty()) {
     context_.loop.AtEndOfTurn(WhileAlive(session_.shared_from_this(), [](Session& self) { self.uplink().Pump(); }));

@@ -66,6 +66,9 @@ class Uplink {
   // All up to this number are handled (XEP-0198 section 4): taken by the routers, or answered here.
   std::uint64_t handled() const;
   bool idle() const { return pending_.empty() && waiting_.empty(); }
+  // Somebody waits until it is, or for a part of that. Else nobody does for a message without stream management.
+  void Hurry();
+  bool hurried() const { return hurried_; }
 
  private:
   struct Pending {
@@ -103,6 +106,7 @@ class Uplink {
   std::uint32_t other_ = 0;
   bool congested_ = false;
   bool limit_counted_ = false;
+  bool hurried_ = false;
 };
 
 }  // namespace parley::c2s

@@ -32,6 +32,7 @@ class EdgeHarness {
   using Change = std::function<void(config::Config&)>;
   explicit EdgeHarness(const Change& change = {}) {
     config_ = MakeConfig();
+    config_.link.idle_ack_delay = kNever;
     router_server_ = MakeServer("router-1", {}, &router_);
     accounts_server_ = MakeServer("roster-1", accounts_.methods(), nullptr);
     config_.cluster.routers = {Address(*router_server_)};
@@ -129,8 +130,12 @@ class EdgeHarness {
   std::unique_ptr<rpc::Server> MakeServer(const std::string& instance, rpc::Methods methods,
                                           rpc::LinkHandler* handler) {
     rpc::Self self{instance.substr(0, instance.find('-')), instance, "epoch"};
-    return std::make_unique<rpc::Server>(loop_, self, "127.0.0.1:0", rpc::LinkOptions(), std::move(methods), handler);
+    rpc::LinkOptions options;
+    options.idle_ack_delay = kNever;
+    return std::make_unique<rpc::Server>(loop_, self, "127.0.0.1:0", options, std::move(methods), handler);
   }
+  // Whoever waits for an acknowledgement has to say so.
+  static constexpr std::chrono::hours kNever{1};
   static std::string Address(const rpc::Server& server) { return "127.0.0.1:" + std::to_string(server.port()); }
 
   inline static int instances_ = 0;

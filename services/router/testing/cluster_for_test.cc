@@ -60,6 +60,7 @@ config::Config ClusterTest::ConfigOf(std::size_t index) const {
   config.redis.username = NameOf(index);
   config.redis.password = "any";
   config.router.listen = addresses_.at(index);
+  config.link.idle_ack_delay = std::chrono::hours(1);  // whoever waits for an acknowledgement has to say so
   return config;
 }
 
@@ -144,6 +145,7 @@ Client& ClusterTest::Online(Edge& edge, const std::string& jid, int priority) {
 void ClusterTest::Settle() {
   RunUntil([&] {
     for (const auto& edge : edges_) {
+      edge->Hurry();
       if (edge->unacknowledged() != 0) return false;
     }
     for (const auto& router : routers_) {

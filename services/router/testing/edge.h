@@ -127,6 +127,10 @@ class Edge final : private rpc::Ring::Owner {
   void ForgetSeen() { seen_.clear(); }
 
   std::size_t unacknowledged() const { return ring_ ? ring_->unacknowledged() : 0; }
+  // Nobody waits for messages to be acknowledged, until somebody does.
+  void Hurry() {
+    if (ring_) ring_->Hurry();
+  }
   const std::string& instance() const { return instance_; }
   const std::string& epoch() const { return lease_.epoch(); }
   // Envelopes that no router took.

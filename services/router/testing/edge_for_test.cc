@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "libs/base/ids.h"
+#include "libs/rpc/testing.h"
 #include "libs/xml/scanner.h"
 #include "libs/xmpp/jid.h"
 #include "libs/xmpp/stanza.h"
@@ -44,6 +45,7 @@ rpc::Ring::Options RingOf(const std::vector<std::string>& routers) {
   options.service = "router";
   options.link.reconnect_min = std::chrono::milliseconds(10);
   options.link.reconnect_max = std::chrono::milliseconds(50);
+  options.link.idle_ack_delay = std::chrono::hours(1);
   return options;
 }
 
@@ -155,7 +157,8 @@ void Edge::Send(std::unique_ptr<rpc::Envelope> envelope) {
   envelope->set_leg(direct ? link::v1::LEG_INBOUND : link::v1::LEG_OUTBOUND);
   const std::string key(direct ? xmpp::BareOf(envelope->to()) : std::string_view(bare));
   last_ = *envelope;
-  ring_->Send(key, std::move(envelope), rpc::Receipt());
+  const bool message = envelope->kind() == link::v1::KIND_MESSAGE;
+  ring_->Send(key, std::move(envelope), message ? rpc::testing::NobodyWaits() : rpc::Receipt());
 }
 
 void Edge::SendAgain(std::unique_ptr<rpc::Envelope> envelope) {

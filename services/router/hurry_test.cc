@@ -1,0 +1,66 @@
+// What nobody waits for is acknowledged late (ClusterTest: hours later), until somebody does.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "services/router/testing/cluster.h"
+
+namespace parley::router::testing {
+namespace {
+
+class HurryTest : public ClusterTest {
+ protected:
+  // On an edge of her own.
+  Client& Juliet() {
+    other_ = &AddEdge("c2s-2");
+    return Online(*other_, "juliet@home.example/balcony");
+  }
+  void Say(Client& client, const std::string& to) {
+    client.Send("<message type='chat' to='" + to + "'><body>hi</body></message>");
+  }
+
+  Edge* other_ = nullptr;
+};
+
+TEST_F(HurryTest, GoesOnToTheEdgesThatHaveWhatCame) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Juliet();
+  Say(romeo, juliet.jid());
+  RunUntil([&] { return !juliet.received().empty(); });
+  EXPECT_EQ(edge().unacknowledged(), 1u);
+  edge().Hurry();
+  RunUntil([&] { return edge().unacknowledged() == 0; });
+}
+
+TEST_F(HurryTest, GoesOnWithCopies) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Juliet();
+  Client& second = Online(*other_, "juliet@home.example/hall");
+  juliet.Take();
+  Say(romeo, "juliet@home.example");
+  RunUntil([&] { return !juliet.received().empty() && !second.received().empty(); });
+  EXPECT_EQ(edge().unacknowledged(), 1u);
+  edge().Hurry();
+  RunUntil([&] { return edge().unacknowledged() == 0; });
+}
+
+TEST_F(HurryTest, GoesOnThroughOtherRouters) {
+  Configure(2);
+  Client& romeo = Online("romeo@home.example/orchard");
+  for (int i = 0; i < 10; ++i) Say(romeo, "nobody" + std::to_string(i) + "@home.example");
+  RunUntil([&] { return romeo.received().size() == 10; });
+  edge().Hurry();
+  RunUntil([&] { return edge().unacknowledged() == 0; });
+}
+
+TEST_F(HurryTest, WhoWaitsForAnEdgeHurriesIt) {
+  Configure(1, {"router.handover_timeout=1m"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Juliet();
+  Say(romeo, juliet.jid());
+  RunUntil([&] { return !juliet.received().empty(); });
+  juliet.Close("closed");
+  RunUntil([&] { return other_->unacknowledged() == 0; });
+}
+
+}  // namespace
+}  // namespace parley::router::testing
