@@ -18,6 +18,7 @@ struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
 
   void Dial();
   void OnEnded(const std::string& reason);
+  void Hurry();
   const Security* SecurityNow() const;
 
   Loop& loop;
@@ -72,6 +73,14 @@ void LinkClient::State::OnEnded(const std::string& reason) {
   // Many lose the same peer at the same moment.
   std::uniform_int_distribution<std::int64_t> jitter(backoff.count() / 2, backoff.count());
   retry = loop.After(std::chrono::milliseconds(jitter(random)), [this] { Dial(); });
+  // Last: the handler may drop us.
+  if (!was_up && !in_the_clear) handler.OnDialFailed();
+}
+
+void LinkClient::State::Hurry() {
+  if (!retry.armed()) return;
+  retry.Cancel();
+  Dial();
 }
 
 LinkClient::LinkClient(Loop& loop, Self self, std::string address, LinkOptions options, LinkHandler& handler,
@@ -91,6 +100,8 @@ LinkClient::~LinkClient() {
   state_->retry.Cancel();
   if (state_->endpoint) state_->endpoint->Disown();
 }
+
+void LinkClient::Hurry() { state_->Hurry(); }
 
 const std::string& LinkClient::address() const { return state_->address; }
 

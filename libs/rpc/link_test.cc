@@ -8,6 +8,7 @@
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing.h"
 #include "libs/telemetry/metrics.h"
+#include "tests/support/redis_server.h"
 
 namespace parley::rpc {
 namespace {
@@ -370,6 +371,21 @@ TEST_F(LinkTest, MetricsSayWhatLinksDo) {
   }
   client_.reset();
   EXPECT_NE(metrics.Text().find("parley_link_up{link=\"router\"} 0"), std::string::npos);
+}
+
+TEST_F(LinkTest, WhoDialsHearsThatNobodyIsThereAndMayDialAgainAtOnce) {
+  LinkOptions slow;
+  slow.reconnect_min = slow.reconnect_max = 1h;
+  port_ = test::FreePort();
+  Dial(slow);
+  RunUntil(loop_, [&] { return client_side_.failed_dials == 1; });
+  client_->Hurry();
+  RunUntil(loop_, [&] { return client_side_.failed_dials == 2; });
+  StartServer();
+  client_->Hurry();
+  client_->Hurry();  // it is dialling
+  RunUntil(loop_, [&] { return client_side_.links.size() == 1 && server_side_.links.size() == 1; });
+  EXPECT_EQ(client_side_.failed_dials, 2);
 }
 
 // Each process has its own loop: here on two threads, so that a thread sanitizer sees what they share.

@@ -78,6 +78,7 @@ class Recorder : public LinkHandler {
     ++downs;
     for (auto& one : back) held.push_back(std::move(one));
   }
+  void OnDialFailed() override { ++failed_dials; }
 
   std::vector<Link*> links;
   std::vector<Got> got;
@@ -93,6 +94,7 @@ class Recorder : public LinkHandler {
   int draining = 0;
   int writable = 0;
   int downs = 0;
+  int failed_dials = 0;
 };
 
 }  // namespace parley::rpc::testing
