@@ -19,6 +19,7 @@ struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
   void Dial();
   void OnEnded(const std::string& reason);
   void Hurry();
+  bool Stuck() const;
   const Security* SecurityNow() const;
 
   Loop& loop;
@@ -77,9 +78,16 @@ void LinkClient::State::OnEnded(const std::string& reason) {
   if (!was_up && !in_the_clear) handler.OnDialFailed();
 }
 
+// What it sent first may be lost: TCP waits longer and longer before it says it again.
+bool LinkClient::State::Stuck() const {
+  const bool dialling = endpoint && !endpoint->was_up();
+  return dialling && std::chrono::steady_clock::now() - dialled > role->options.reconnect_max;
+}
+
 void LinkClient::State::Hurry() {
-  if (!retry.armed()) return;
+  if (!retry.armed() && !Stuck()) return;
   retry.Cancel();
+  if (endpoint) endpoint->Disown();
   Dial();
 }
 

@@ -85,7 +85,7 @@ TEST_F(RingGatheringTest, TheFirstGetsNothingBeforeTheOtherIsTried) {
   options_.no_replica_timeout = 10ms;
   ConnectToFirst();
   SendToAll(1);
-  EXPECT_TRUE(ring_->Send(Key(0), MakeEnvelope(Key(0), 2), {}));
+  EXPECT_TRUE(ring_->Send(KeyFor(late()), MakeEnvelope(KeyFor(late()), 2), {}));
   RunFor(loop_, 100ms);
   ExpectNobodyServes();
   EXPECT_THAT(first().got, IsEmpty());
@@ -95,7 +95,8 @@ TEST_F(RingGatheringTest, TheFirstGetsNothingBeforeTheOtherIsTried) {
   RunUntil(loop_, [&] { return ring_->available(); });
   SendToAll(3);
   ExpectEachWentToItsHome(2 * kKeys + 1);
-  EXPECT_EQ(Numbers(first(), KeyFor(first())).back(), 3u);
+  EXPECT_EQ(Numbers(first(), KeyFor(first())), Sequence({1, 3}));
+  EXPECT_EQ(Numbers(late(), KeyFor(late())), Sequence({1, 2, 3}));
   EXPECT_THAT(edge_.availability, ElementsAre(true));
   EXPECT_FALSE(ring_->congested(Key(0)));
 }
@@ -138,7 +139,7 @@ TEST_F(RingGatheringTest, OneOfAnotherServiceIsNotWaitedFor) {
 TEST_F(RingGatheringTest, OneThatSaysNothingIsWaitedForOnlySoLong) {
   MakeRouters();
   options_.settle_timeout = 200ms;
-  options_.link.hello_timeout = 1h;
+  options_.link.hello_timeout = options_.link.keepalive = 1h;
   ConnectToFirst();
   const auto linked = std::chrono::steady_clock::now();
   SendToAll(1);
