@@ -142,6 +142,8 @@ class LinkHandler {
   virtual void OnHurried(Link&) {}
   // The stream broke. `held`: everything that the peer had not acknowledged, in the order sent.
   virtual void OnDown(Link& link, std::vector<Held> held) = 0;
+  // For who dials: nobody answered, or not as a peer does, in every way that there is to dial. It is dialled again.
+  virtual void OnDialFailed() {}
 
  protected:
   ~LinkHandler() = default;
@@ -239,6 +241,8 @@ class LinkClient {
              std::string service = {});
   ~LinkClient();
   const std::string& address() const;
+  // Dials now, if it only waits before it dials again.
+  void Hurry();
 
  private:
   struct State;

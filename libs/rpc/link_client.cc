@@ -18,6 +18,8 @@ struct LinkClient::State : std::enable_shared_from_this<LinkClient::State> {
 
   void Dial();
   void OnEnded(const std::string& reason);
+  void Hurry();
+  bool Stuck() const;
   const Security* SecurityNow() const;
 
   Loop& loop;
@@ -72,6 +74,21 @@ void LinkClient::State::OnEnded(const std::string& reason) {
   // Many lose the same peer at the same moment.
   std::uniform_int_distribution<std::int64_t> jitter(backoff.count() / 2, backoff.count());
   retry = loop.After(std::chrono::milliseconds(jitter(random)), [this] { Dial(); });
+  // Last: the handler may drop us.
+  if (!was_up && !in_the_clear) handler.OnDialFailed();
+}
+
+// What it sent first may be lost: TCP waits longer and longer before it says it again.
+bool LinkClient::State::Stuck() const {
+  const bool dialling = endpoint && !endpoint->was_up();
+  return dialling && std::chrono::steady_clock::now() - dialled > role->options.reconnect_max;
+}
+
+void LinkClient::State::Hurry() {
+  if (!retry.armed() && !Stuck()) return;
+  retry.Cancel();
+  if (endpoint) endpoint->Disown();
+  Dial();
 }
 
 LinkClient::LinkClient(Loop& loop, Self self, std::string address, LinkOptions options, LinkHandler& handler,
@@ -91,6 +108,8 @@ LinkClient::~LinkClient() {
   state_->retry.Cancel();
   if (state_->endpoint) state_->endpoint->Disown();
 }
+
+void LinkClient::Hurry() { state_->Hurry(); }
 
 const std::string& LinkClient::address() const { return state_->address; }
 

@@ -1,13 +1,16 @@
 #include "libs/rpc/link.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
 
+#include "libs/net/connection.h"
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing.h"
 #include "libs/telemetry/metrics.h"
+#include "tests/support/redis_server.h"
 
 namespace parley::rpc {
 namespace {
@@ -370,6 +373,42 @@ TEST_F(LinkTest, MetricsSayWhatLinksDo) {
   }
   client_.reset();
   EXPECT_NE(metrics.Text().find("parley_link_up{link=\"router\"} 0"), std::string::npos);
+}
+
+TEST_F(LinkTest, WhoDialsHearsThatNobodyIsThereAndMayDialAgainAtOnce) {
+  LinkOptions slow;
+  slow.reconnect_min = slow.reconnect_max = 1h;
+  port_ = test::FreePort();
+  Dial(slow);
+  RunUntil(loop_, [&] { return client_side_.failed_dials == 1; });
+  client_->Hurry();
+  RunUntil(loop_, [&] { return client_side_.failed_dials == 2; });
+  StartServer();
+  client_->Hurry();
+  client_->Hurry();  // it is dialling
+  RunUntil(loop_, [&] { return client_side_.links.size() == 1 && server_side_.links.size() == 1; });
+  EXPECT_EQ(client_side_.failed_dials, 2);
+}
+
+TEST_F(LinkTest, WhoDialsMayGiveUpADialThatIsStuck) {
+  LinkOptions patient;
+  patient.hello_timeout = patient.keepalive = 1h;
+  patient.reconnect_max = 100ms;
+  std::vector<int> accepted;
+  auto deaf = std::make_unique<net::Listener>(loop_, "127.0.0.1:0", [&](int fd, const auto&) { accepted.push_back(fd); });
+  port_ = deaf->port();
+  Dial(patient);
+  RunUntil(loop_, [&] { return accepted.size() == 1; });
+  client_->Hurry();  // too soon
+  deaf.reset();
+  StartServer();
+  RunFor(loop_, 50ms);
+  EXPECT_TRUE(client_side_.links.empty());
+  RunUntil(loop_, [&] {
+    client_->Hurry();
+    return client_side_.links.size() == 1;
+  });
+  for (const int fd : accepted) ::close(fd);
 }
 
 // Each process has its own loop: here on two threads, so that a thread sanitizer sees what they share.

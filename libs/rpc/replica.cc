@@ -29,10 +29,23 @@ std::vector<Held> Replica::Strip() {
   return held;
 }
 
+void Replica::Try() {
+  if (client_ == nullptr || link_ != nullptr) return;
+  untried_ = true;
+  client_->Hurry();
+}
+
 void Replica::OnUp(Link& link) {
   link_ = &link;
   draining_ = false;
+  untried_ = false;
   ring_.OnUp(*this);
+  ring_.OnTried();
+}
+
+void Replica::OnDialFailed() {
+  untried_ = false;
+  ring_.OnTried();
 }
 
 void Replica::OnEnvelope(Link& link, std::unique_ptr<Envelope> envelope, Receipt receipt) {

@@ -30,12 +30,13 @@ Ring::State::~State() {
 
 // ---- envelopes
 
-Link* Ring::State::Route(std::uint64_t key) const {
-  const std::string* instance = placement.Choose(key);
-  if (instance == nullptr || placement.Blocked(key)) return nullptr;
-  const auto link = links.find(*instance);
+Link* Ring::State::Home(std::uint64_t key) const {
+  const std::string* instance = gathering ? nullptr : placement.Choose(key);
+  const auto link = instance == nullptr ? links.end() : links.find(*instance);
   return link == links.end() ? nullptr : link->second;
 }
+
+Link* Ring::State::Route(std::uint64_t key) const { return placement.Blocked(key) ? nullptr : Home(key); }
 
 void Ring::State::Send(Held held) {
   if (Link* link = Route(held.mark)) return link->SendHeld(std::move(held));
@@ -44,10 +45,8 @@ void Ring::State::Send(Held held) {
 }
 
 bool Ring::State::Congested(std::uint64_t key) const {
-  const std::string* instance = placement.Choose(key);
-  if (instance == nullptr || waiting.size() > options.max_waiting / 2) return true;
-  const auto link = links.find(*instance);
-  return link == links.end() || link->second->congested();
+  const Link* home = Home(key);
+  return home == nullptr || home->congested() || waiting.size() > options.max_waiting / 2;
 }
 
 void Ring::State::Wait(Held held) {
@@ -85,7 +84,7 @@ void Ring::State::Pump() {
 }
 
 void Ring::State::GiveUpOld() {
-  // With a replica they wait for a placement to settle, which has its own limit.
+  // With a replica they wait for a placement to settle, or for other replicas, which has its own limit.
   if (placement.size() > 0) return;
   const auto limit = Clock::now() - options.no_replica_timeout;
   std::vector<Held> old;
@@ -115,7 +114,7 @@ void Ring::State::GiveBack(Held held, RefusalReason reason) {
 }
 
 void Ring::State::TellAvailability() {
-  const bool now = placement.size() > 0;
+  const bool now = placement.size() > 0 && !gathering;
   if (std::exchange(available, now) != now) owner.OnAvailability(now);
 }
 
@@ -123,20 +122,19 @@ void Ring::State::TellAvailability() {
 
 void Ring::State::Ask(const std::shared_ptr<Asking>& asking) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(asking->deadline - Clock::now());
-  const std::string* instance = placement.Choose(asking->key);
-  const auto link = instance == nullptr ? links.end() : links.find(*instance);
-  if (link == links.end()) return AskLater(asking);
+  Link* home = Home(asking->key);
+  if (home == nullptr) return AskLater(asking);
   asking->timer.Cancel();
   auto body = asking->tried_again ? std::move(asking->body) : asking->body;
-  link->second->Ask(std::move(body), std::max(left, std::chrono::milliseconds(1)),
-                    [still = alive, asking](Result<std::string> answer) {
-                      const bool broken = !answer && answer.error().message() == kLinkBroken;
-                      // Asks are idempotent. One more try: a second break may be the ask's own doing.
-                      if (broken && *still != nullptr && !std::exchange(asking->tried_again, true)) {
-                        return (*still)->Ask(asking);
-                      }
-                      asking->done(std::move(answer));
-                    });
+  home->Ask(std::move(body), std::max(left, std::chrono::milliseconds(1)),
+            [still = alive, asking](Result<std::string> answer) {
+              const bool broken = !answer && answer.error().message() == kLinkBroken;
+              // Asks are idempotent. One more try: a second break may be the ask's own doing.
+              if (broken && *still != nullptr && !std::exchange(asking->tried_again, true)) {
+                return (*still)->Ask(asking);
+              }
+              asking->done(std::move(answer));
+            });
 }
 
 void Ring::State::AskLater(const std::shared_ptr<Asking>& asking) {
@@ -172,8 +170,8 @@ void Ring::Ask(std::string_view key, std::string body, std::chrono::milliseconds
 }
 
 std::string Ring::InstanceFor(std::string_view key) const {
-  const std::string* instance = state_->placement.Choose(StableHash(key));
-  return instance == nullptr ? std::string() : *instance;
+  const Link* home = state_->Home(StableHash(key));
+  return home == nullptr ? std::string() : home->peer().instance;
 }
 
 bool Ring::congested(std::string_view key) const { return state_->Congested(StableHash(key)); }

@@ -41,12 +41,15 @@ class Rendezvous {
 // those sent under the old placement are acknowledged (at most `settle_timeout`): the order between two entities holds.
 // One that says that it is away (Standing) serves only while no other does; what it has then goes elsewhere like that
 // of one that died.
+// The first replica that is up where none was (at the start, or after all were gone) would be taken for the home of
+// every key. So it gets nothing until each other address has been tried since (linked, refused, timed out), at most
+// `settle_timeout`: until then there is no replica for whoever asks.
 class Ring {
  public:
   struct Options {
     DiscoveryOptions discovery;
     LinkOptions link;
-    std::chrono::milliseconds settle_timeout{1000};
+    std::chrono::milliseconds settle_timeout{1000};  // for those joining or draining; for the others of the first one
     std::size_t max_waiting = 65536;  // envelopes held while there is no replica at all or placement settles
     // Held that long without any replica, then the owner's again.
     std::chrono::milliseconds no_replica_timeout{5000};
@@ -61,7 +64,7 @@ class Ring {
     // There is nobody to give it to (UNSPECIFIED: no replica for no_replica_timeout; OVERLOADED: too many wait), or the
     // replica refused it: yours again. Never from inside Send().
     virtual void OnUndeliverable(Held held, RefusalReason reason) = 0;
-    // First replica up, or all gone.
+    // The first replicas are up, or all gone.
     virtual void OnAvailability(bool available) = 0;
     // Whether what had to wait, or a broken link gives back, may go now: otherwise it comes by OnUndeliverable.
     virtual bool MayGo(const Envelope&) { return true; }

@@ -31,6 +31,7 @@ void Ring::State::OnDiscovered(const std::vector<std::string>& addresses) {
     if (replica->link() == nullptr) Forget(*replica);
   }
   Reconsider();
+  OnTried();
 }
 
 Replica* Ring::State::FindInstance(const std::string& instance) {
@@ -174,7 +175,39 @@ void Ring::State::DisplaceLocal() {
 void Ring::State::Enter(const std::string& instance) {
   auto before = placement.current();
   placement.Add(instance);
+  if (!available) Gather();
   Settle(std::move(before));
+}
+
+void Ring::State::Gather() {
+  if (gathering) return;
+  for (const auto& [address, replica] : replicas) replica->Try();
+  if (AllTried()) return;
+  gathering = true;
+  gathering_limit = loop.After(options.settle_timeout, [this] { OnGatherTimeout(); });
+}
+
+bool Ring::State::AllTried() const {
+  return std::none_of(replicas.begin(), replicas.end(),
+                      [](const auto& entry) { return entry.second->listed() && entry.second->untried(); });
+}
+
+void Ring::State::OnTried() {
+  if (gathering && AllTried()) StopGathering();
+}
+
+void Ring::State::OnGatherTimeout() {
+  for (const auto& [address, replica] : replicas) {
+    if (replica->listed() && replica->untried()) log::Warn("ring_incomplete", {{"address", address}});
+  }
+  StopGathering();
+}
+
+void Ring::State::StopGathering() {
+  gathering = false;
+  gathering_limit.Cancel();
+  Pump();
+  TellAvailability();
 }
 
 void Ring::State::Leave(const std::string& instance) {

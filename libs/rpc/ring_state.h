@@ -27,6 +27,8 @@ class Replica final : public LinkHandler {
   void HangUp(std::string alias_of);
   // Out of service: what was under way to it, in order. No OnDown follows.
   std::vector<Held> Strip();
+  // Whether anybody is there is to be found out now.
+  void Try();
 
   const std::string& address() const { return address_; }
   Link* link() const { return link_; }
@@ -37,6 +39,8 @@ class Replica final : public LinkHandler {
   void set_draining() { draining_ = true; }
   // While it has a link.
   bool away() const { return link_->peer().standing == Standing::kAway; }
+  // It is being dialled, with no outcome yet.
+  bool untried() const { return untried_; }
   bool placed() const { return placed_; }
   void set_placed(bool placed) { placed_ = placed; }
   // Given back because the replica stops: they go elsewhere, in order, once it has settled the rest.
@@ -49,6 +53,7 @@ class Replica final : public LinkHandler {
   void OnDraining(Link& link) override;
   void OnWritable(Link& link) override;
   void OnDown(Link& link, std::vector<Held> held) override;
+  void OnDialFailed() override;
 
  private:
   Ring::State& ring_;
@@ -58,6 +63,7 @@ class Replica final : public LinkHandler {
   std::string alias_of_;
   bool listed_ = true;
   bool draining_ = false;
+  bool untried_ = true;
   bool placed_ = false;
   std::vector<Held> returned_;
   Loop::Timer redial_;
@@ -85,6 +91,12 @@ struct Ring::State {
   void Leave(const std::string& instance);
   // What it has comes back at once.
   void Sever(Replica& replica);
+  // The first is there: nobody serves before each of the others has been tried.
+  void Gather();
+  bool AllTried() const;
+  void OnTried();
+  void OnGatherTimeout();
+  void StopGathering();
   void Settle(Rendezvous before);
   void OnSettled(std::uint64_t change, const std::string& instance);
   void OnSettleTimeout(std::uint64_t change);
@@ -96,6 +108,9 @@ struct Ring::State {
 
   // Envelopes.
   void Send(Held held);
+  // The link to whom the key belongs now; nullptr: there is nobody.
+  Link* Home(std::uint64_t key) const;
+  // The same, unless what was sent for the key before may not have arrived.
   Link* Route(std::uint64_t key) const;
   // No more of this key, please.
   bool Congested(std::uint64_t key) const;
@@ -133,6 +148,8 @@ struct Ring::State {
   Standing standing = Standing::kServing;
   bool draining = false;
   bool available = false;
+  bool gathering = false;
+  Loop::Timer gathering_limit;
   std::map<std::string, std::unique_ptr<Replica>> replicas;  // by address
   std::unordered_map<std::string, Link*> links;              // by instance: those in service or leaving
   Placement placement;

@@ -84,11 +84,15 @@ class RingTest : public ::testing::Test {
       routers_.push_back(std::make_unique<Router>(loop_, "router-" + std::to_string(i)));
     }
   }
-  void MakeRing(std::vector<Router*> up, Ring::Local local = {}, Self self = {"c2s", "c2s-1", "e"}) {
+  // Each of `up` is linked and serves.
+  void MakeRing(const std::vector<Router*>& up, Ring::Local local = {}, Self self = {"c2s", "c2s-1", "e"}) {
+    Connect(up, std::move(local), std::move(self));
+    RunUntil(loop_, [&] { return up.empty() || ring_->available(); });
+  }
+  // Each of `up` is linked.
+  void Connect(const std::vector<Router*>& up, Ring::Local local = {}, Self self = {"c2s", "c2s-1", "e"}) {
     for (Router* router : up) router->Start();
     options_.service = "router";
-    options_.link.reconnect_min = 10ms;
-    options_.link.reconnect_max = 20ms;
     if (options_.discovery.targets.empty()) {
       for (const auto& router : routers_) options_.discovery.targets.push_back(router->address());
     }
@@ -118,8 +122,16 @@ class RingTest : public ::testing::Test {
   Loop loop_;
   Edge edge_;
   std::vector<std::unique_ptr<Router>> routers_;
-  Ring::Options options_;
+  Ring::Options options_ = QuickToDial();
   std::unique_ptr<Ring> ring_;
+
+ private:
+  static Ring::Options QuickToDial() {
+    Ring::Options options;
+    options.link.reconnect_min = 10ms;
+    options.link.reconnect_max = 20ms;
+    return options;
+  }
 };
 
 }  // namespace parley::rpc::testing

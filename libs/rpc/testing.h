@@ -90,6 +90,7 @@ class Recorder : public LinkHandler {
     ++downs;
     for (auto& one : back) held.push_back(std::move(one));
   }
+  void OnDialFailed() override { ++failed_dials; }
 
   std::vector<Link*> links;
   std::vector<Got> got;
@@ -106,6 +107,7 @@ class Recorder : public LinkHandler {
   int writable = 0;
   int hurried = 0;
   int downs = 0;
+  int failed_dials = 0;
 };
 
 }  // namespace parley::rpc::testing
