@@ -73,9 +73,11 @@ Task<void> Presence::Available(Account& account, Held held) {
   const bool initial = untold || !before->available();
   const bool new_for_messages = untold || !before->takes_messages();
   if (before->record.presence() != envelope.stanza()) {  // not written ahead
-    Sessions::Change change = [&](Record& record) { PutPresence(envelope, record); };
+    Sessions::Change change = [&](Record& record) {
+      if (!held.receipt.severed()) PutPresence(envelope, record);
+    };
     const bool alive = co_await parts_.sessions.Update(account, id, change);
-    if (!alive) co_return;
+    if (!alive || held.receipt.severed()) co_return;  // see Rules::Outbound
   }
   Session* session = account.WithId(id);
   if (session == nullptr) co_return;
@@ -177,11 +179,12 @@ Task<void> Presence::Unavailable(Account& account, Held held) {
   // ToOwn, so that the session itself gets it too.
   const auto contacts = co_await parts_.rosters.Get(account.bare());
   session = account.WithId(id);
-  if (session == nullptr) co_return;
+  if (session == nullptr || held.receipt.severed()) co_return;  // see Rules::Outbound
   const Origin origin(envelope);
   if (contacts) parts_.fanout.Gone(account, gone, **contacts, envelope.stanza(), origin, held.receipt);
   parts_.fanout.ToOwn(account, envelope.stanza(), TYPE_UNAVAILABLE, origin, held.receipt);
-  Sessions::Change change = [](Record& record) {
+  Sessions::Change change = [&](Record& record) {
+    if (held.receipt.severed()) return;
     record.clear_presence();
     record.clear_priority();
     record.clear_directed();

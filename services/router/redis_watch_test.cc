@@ -1,10 +1,13 @@
 // A router that Redis does not answer, while it answers others.
+#include <algorithm>
+
 #include "services/router/testing/managed.h"
 
 namespace parley::router {
 namespace {
 
 using ::testing::AllOf;
+using testing::Attr;
 using testing::Client;
 using ::testing::Contains;
 using ::testing::Each;
@@ -50,6 +53,22 @@ class RedisWatchTest : public testing::ManagedTest {
   void ExpectPresenceIsSettled(Client& client) {
     client.Send("<presence><show>xa</show></presence>");
     Settle();
+  }
+  // Ids of its presences among these, in order.
+  static std::string PresencesOf(const Client& client, const std::vector<std::string>& stanzas) {
+    std::string ids;
+    for (const auto& stanza : stanzas) {
+      if (Attr(stanza, "from") == client.jid()) ids += Attr(stanza, "id");
+    }
+    return ids;
+  }
+  // What Romeo's session says.
+  void WriteAsAnother(const std::string& presence) {
+    auto record = RecordOf();
+    record.set_presence(presence);
+    record.set_revision(record.revision() + 1);
+    const std::string stamp = record.session() + " " + std::to_string(record.revision()) + "\n";
+    Redis({"HSET", "parley:s:{romeo@home.example}", record.resource(), stamp + record.SerializeAsString()});
   }
   static constexpr int kAccounts = 16;
   static constexpr char kPresencesTaken[] = "parley_router_stanzas_total{kind=\"presence\",leg=\"outbound\"}";
@@ -142,6 +161,30 @@ TEST_F(RedisWatchTest, WhatIsSaidBeforeARouterLeavesIsKnownToTheNext) {
   }
 }
 
+// Who leaves drops what it was about to write, and must not go on with what came behind that.
+TEST_F(RedisWatchTest, PresenceKeepsItsOrderWhenARouterLeaves) {
+  ConfigureWatched(2);
+  for (int i = 0; i < kAccounts; ++i) roster_->Befriend(Account(i), "juliet@home.example", xmpp::Subscription::kFrom);
+  Begin();
+  std::vector<Client*> clients;
+  for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+  LetLeaveAndComeBack(1);
+  for (const std::size_t router : {0, 1}) {
+    juliet().Take();
+    CutFromRedis(router);
+    for (Client* client : clients) {
+      client->Send("<presence id='1'/>");
+      client->Send("<presence id='2' to='juliet@home.example'/>");
+      client->Send("<presence id='3'/>");
+    }
+    RunUntil([&] { return Away() == 1; });
+    const auto received = Received(juliet());
+    for (Client* client : clients) EXPECT_EQ(PresencesOf(*client, received), "123") << client->jid();
+    JoinToRedis(router);
+    RunUntil([&] { return Away() == 0; });
+  }
+}
+
 // The router that takes over has it, too, and nobody is told that it could not be delivered.
 TEST_F(RedisWatchTest, WhatWaitsForRedisIsNotGivenUpByARouterThatHasLeft) {
   Watch(2, {"router.redis_patience=200ms", "router.redis_return=400ms", "router.delivery_timeout=3s"});
@@ -179,6 +222,81 @@ TEST_F(RedisWatchTest, WhatWasNotWrittenDoesNotReplaceWhatOthersWroteSince) {
     EXPECT_THAT(record, HasSubstr(i % 2 == 0 ? "since" : "unwritten")) << Account(i);
   }
 }
+
+// So is what waited when we left.
+TEST_F(RedisWatchTest, WhatWaitedDoesNotReplaceWhatOthersWroteSince) {
+  ConfigureWatched(2);
+  Begin();
+  std::vector<Client*> clients;
+  for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+  const auto homes = Homes();
+  LetLeaveAndComeBack(1);
+  RunUntil([&] { return Homes() == homes; });
+  CutFromRedis(0);
+  roster_->SetHolding(true, "get_roster");
+  for (int i = 0; i < kAccounts; ++i) {
+    clients[i]->Send(i % 2 == 0 ? "<presence type='unavailable'/>" : "<presence><status>first</status></presence>");
+    clients[i]->Send("<presence><status>waiting</status></presence>");
+  }
+  RunUntil([&] { return Away() == 1; });
+  for (Client* client : clients) client->Send("<presence><status>since</status></presence>");
+  roster_->SetHolding(false);
+  Settle();
+  JoinToRedis(0);
+  RunUntil([&] { return Homes() == homes; });
+  ExpectAllCanBind("two");  // so that each is read again
+  for (int i = 0; i < kAccounts; ++i) {
+    EXPECT_THAT(Redis({"HGET", "parley:s:{" + Account(i) + "}", "one"}), HasSubstr("since")) << Account(i);
+  }
+}
+
+// Two routers do the same thing then.
+TEST_F(RedisWatchTest, WhatARouterThatHasLeftSendsYetIsMarkedAsARepeat) {
+  ConfigureWatched(2);
+  Begin();
+  std::vector<Client*> clients;
+  for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+  const auto homes = Homes();
+  LetLeaveAndComeBack(1);
+  RunUntil([&] { return Homes() == homes; });
+  juliet().Take();
+  const int doubtful = edge().doubtful();
+  CutFromRedis(0);
+  for (Client* client : clients) client->Send("<presence to='juliet@home.example' id='1'/>");
+  RunUntil([&] { return Away() == 1; });
+  const auto received = Received(juliet());
+  for (Client* client : clients) EXPECT_EQ(PresencesOf(*client, received), "1") << client->jid();
+  EXPECT_GE(edge().doubtful() - doubtful, std::count(homes.begin(), homes.end(), "router-1"));
+}
+
+// The link of the sender breaks while its presence waits to be written; it goes on by way of another router.
+TEST_F(RedisWatchTest, PresenceThatWasSentAgainElsewhereDoesNotReplaceWhatIsNewer) {
+  Watch(1, {"router.redis_patience=10m"});
+  Begin();
+  for (const std::string type : {"", " type='unavailable'"}) {
+    Client& romeo = Online(second(), kOrchard);
+    CutFromRedis(0);
+    RunUntil([&] { return !Missing().empty(); });
+    const double before = Metric(kPresencesTaken);
+    romeo.Send("<presence id='older'" + type + "/>");
+    RunUntil([&] { return Metric(kPresencesTaken) > before; });
+    second().Disconnect();
+    RunUntil([&] { return !HasEdge(second().instance()); });
+    const std::string newer = "<presence from='" + romeo.jid() + "' id='newer'/>";
+    WriteAsAnother(newer);
+    juliet().Take();
+    JoinToRedis(0);
+    RunUntil([&] { return Missing().empty(); });
+    second().Reconnect();
+    RunUntil([&] { return HasEdge(second().instance()); });
+    const auto received = Received(juliet());
+    const bool told = !type.empty();  // that somebody goes is told before it is written
+    EXPECT_TRUE(told || PresencesOf(romeo, received).empty());
+    EXPECT_EQ(RecordOf().presence(), newer);
+  }
+}
+
+// Each return makes everybody link again.
 
 // Each return makes everybody link again.
 TEST_F(RedisWatchTest, WhoLeavesAgainAndAgainComesBackLater) {

@@ -5,6 +5,15 @@
 #include "libs/xmpp/jid.h"
 
 namespace parley::router {
+namespace {
+
+// Another router does the same by now, or has done it.
+void MarkIfSentAgain(Held& held) {
+  if (held.receipt.severed()) [[unlikely]]
+    held.envelope->set_repeat(true);
+}
+
+}  // namespace
 
 Sender::Sender(Edges& edges, Peers& peers, const Domains& domains, Metrics& metrics)
     : edges_(edges), peers_(peers), domains_(domains), metrics_(metrics) {}
@@ -13,6 +22,7 @@ void Sender::Deliver(const Session& session, Held held) {
   metrics_.delivered.Increment();
   rpc::NoteOutcome(held.receipt, "delivered");
   if (IsLeft(*held.envelope)) metrics_.unacknowledged_delivered.Increment();
+  MarkIfSentAgain(held);
   edges_.Deliver(session.record, std::move(held));
 }
 
@@ -27,6 +37,7 @@ void Sender::Forward(Held held) {
   metrics_.forwarded.Increment();
   rpc::NoteOutcome(held.receipt, "forwarded");
   held.envelope->set_leg(link::v1::LEG_INBOUND);
+  MarkIfSentAgain(held);
   const std::string_view key = xmpp::BareOf(held.envelope->to());
   peers_.Send(key, std::move(held.envelope), std::move(held.receipt));
 }

@@ -1,12 +1,15 @@
 """What the judges of ./parley chaos variety find, without a cluster."""
 
+import asyncio
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 from session import Incarnation
 from variety.client import Item
 from variety.database import Stored
-from variety.messages import Flow, Letter
+from variety.messages import Flow, Letter, Post
+from variety.plain import Life, PlainClients
 from variety.presence import GONE, Sight
 from variety.subscriptions import Pair
 
@@ -70,6 +73,79 @@ def test_letter_to_several_must_come_to_each():
     first, second = Known("b"), Known("b")
     flow = Flow("m0", Known("a"), "b@localhost", "chat", "each", receivers=[first, second])
     assert flow.lacks(letter(first)) and not flow.lacks(letter(first, second))
+
+
+def stopped(victim):
+    return SimpleNamespace(kind="stop", victim=victim, began=10.0, healed=13.3)
+
+
+HUNG_UP = 11.0
+
+
+class Correspondence:
+    """Messages to a client without stream management that hung up."""
+
+    def __init__(self):
+        stage = SimpleNamespace(owners={}, now=lambda: HUNG_UP, random=None, counts=Counter())
+        self.post = stage.post = Post(stage)
+        self.life = Life(stage, SimpleNamespace(), "p@localhost/p1", "c2s-1")
+        self.flow = self.post.flow(Known("a"), self.life.wanted, "", "one")
+
+    def sent(self, at, acknowledged_at=None, came_to=None):
+        made = self.flow.letters[len(self.flow.letters)] = letter(*[came_to] * (came_to is not None))
+        made.sent, made.acknowledged_at = at, acknowledged_at
+
+    def lost(self, fault=stopped("c2s-1")):
+        """When those were sent that are still said to be lost at rest."""
+        self.life.end()
+        self.post.stage.fault = fault
+        clients = PlainClients(self.post.stage)
+        clients.lives = [self.life]
+        asyncio.run(clients.rest())
+        return [made.sent for made in self.flow.letters.values() if self.flow.lacks(made)]
+
+
+def test_written_to_a_client_that_hung_up_while_its_edge_stood_still_is_not_lost():
+    letters = Correspondence()
+    for at in (10.1, 11.0, 13.2):
+        letters.sent(at)
+    assert not letters.lost()
+
+
+def test_sent_before_or_after_a_connection_may_have_been_dead_is_lost():
+    letters = Correspondence()
+    for at in (8.9, 12.0, 14.4):
+        letters.sent(at)
+    assert letters.lost() == [8.9, 14.4]
+
+
+def test_who_hangs_up_on_an_edge_that_runs_is_missed_at_once():
+    letters = Correspondence()
+    for at in (9.8, 10.5, 12.2):
+        letters.sent(at)
+    assert letters.lost(fault=None) == [9.8, 12.2]
+
+
+def test_edge_that_stood_still_is_not_all_edges():
+    letters = Correspondence()
+    for at in (9.8, 12.2):
+        letters.sent(at)
+    assert letters.lost(fault=stopped("c2s-2")) == [12.2]
+
+
+def test_what_something_came_behind_is_lost():
+    letters = Correspondence()
+    letters.sent(10.5)
+    letters.sent(10.6, came_to=letters.life)
+    letters.sent(10.7)
+    assert letters.lost() == [10.5]
+
+
+def test_sender_that_was_away_may_have_sent_it_later():
+    letters = Correspondence()
+    letters.sent(7.0, acknowledged_at=10.9)
+    letters.sent(7.1, acknowledged_at=8.0)
+    assert letters.lost() == [7.1]
 
 
 def broken_by(*statuses):

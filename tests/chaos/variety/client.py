@@ -18,6 +18,7 @@ class Note:
 
     def __init__(self):
         self.acknowledged = False
+        self.acknowledged_at = None  # if the server told
         self.resent = 0  # after the loss of the sender's session
 
 
@@ -171,6 +172,7 @@ class Eyes(Observer):
     def on_acknowledged(self, session, note):
         if note is not None:
             note.acknowledged = True
+            note.acknowledged_at = self.stage.now()
 
     def on_attached(self, session, how, tries):
         self.stage.counts[f"sessions {how}"] += 1

@@ -3,11 +3,15 @@
 import asyncio
 
 from connection import stay
+from faults import MACHINE
 from session import STANZA_NAMES, Incarnation
 from world import DOMAIN
 
 from variety.client import IQ, PING
 from variety.part import Part
+
+UNREAD_SECONDS = 1  # for which a client may not have read what was written to it
+UNNOTICED_SECONDS = 1  # after which an edge that runs knows that a client has hung up
 
 
 class Life:
@@ -17,8 +21,9 @@ class Life:
     received = told = 0
     announced = "1.1"
 
-    def __init__(self, stage, connection, full):
-        self.stage, self.connection, self.wanted = stage, connection, full
+    def __init__(self, stage, connection, full, edge):
+        """`edge`: its name."""
+        self.stage, self.connection, self.wanted, self.edge = stage, connection, full, edge
         self.jid = full.split("/")[0]
         self.incarnation = Incarnation(1)
         self.over_since = None
@@ -53,6 +58,16 @@ class Life:
         self.over_since = self.stage.now()
         self.incarnation.lost = True
 
+    def unheard(self, fault):
+        """From when to when what is sent to it may be written to its connection though that is dead already. What a
+        fault holds back is written after it; by an edge that was frozen, before that knows who has hung up meanwhile."""
+        since = until = self.over_since
+        if fault is not None and fault.began <= self.over_since <= fault.healed + UNREAD_SECONDS:
+            since = fault.began
+            if fault.kind == "stop" and fault.victim in (self.edge, MACHINE):
+                until = max(until, fault.healed)
+        return since - UNREAD_SECONDS, until + UNNOTICED_SECONDS
+
     def taken(self):
         """At rest, of a connection that lives."""
         for note in self._notes:
@@ -80,7 +95,8 @@ class Plain:
     async def _live(self, connection):
         await connection.authenticate(self.account, self.stage.place.password, "PLAIN")
         full = await connection.bind(self.stage.fresh("p"))
-        self.life = Life(self.stage, connection, full)
+        edges = sorted(self.stage.cluster.instances("c2s"))
+        self.life = Life(self.stage, connection, full, edges[self._edge])
         self._born(self.life)
         self.life.send(f"<presence><status>{self.life.announced}</status></presence>")
 
@@ -88,8 +104,11 @@ class Plain:
 class PlainClients(Part):
     ACCOUNTS = ("p0", "p1", "x")
 
+    def __init__(self, stage):
+        super().__init__(stage)
+        self.lives = []  # that are not judged, or not over
+
     async def begin(self):
-        self._lives = []
         self._buddy = self.stage.client("x")
         self._plains = [Plain(self.stage, f"p{n}", n, self._born) for n in range(2)]
         await asyncio.gather(*(self._introduce(plain.account) for plain in self._plains))
@@ -106,7 +125,7 @@ class PlainClients(Part):
 
     def _born(self, life):
         flow = self.stage.post.flow
-        self._lives.append(life)
+        self.lives.append(life)
         self.stage.sight.watch(self._buddy, life)
         life.heard = flow(self._buddy, life.wanted, "", "one")
         life.said = [flow(life, self._buddy.wanted, "chat", "one"), flow(life, self._buddy.jid, "", "one")]
@@ -128,13 +147,15 @@ class PlainClients(Part):
             life.connection.abort()
 
     async def rest(self):
-        for life in self._lives:
+        living = [life for life in self.lives if not life.over]
+        for life in living:
+            life.taken()
+        for life in self.lives:
             if life.over:
                 self._judge_gaps(life)
-                self._forgive(life)
-            else:
-                life.taken()
-        self._lives = [life for life in self._lives if not life.over]
+                forgiven = self.stage.post.forgive(life, *life.unheard(self.stage.fault))
+                self.stage.counts["written to a plain client that is gone"] += forgiven
+        self.lives = living
 
     def _judge_gaps(self, life):
         for flow in life.said:
@@ -143,10 +164,3 @@ class PlainClients(Part):
                 self.stage.counts["gaps in what dead plain connections said"] += 1
                 if self.stage.struck != "c2s":
                     self.stage.broken(f"gap: {flow}, came {came}")
-
-    def _forgive(self, life):
-        """What came to nobody had been written to a dead connection."""
-        for number, letter in list(life.heard.letters.items()):
-            if letter.acknowledged and not letter.decided():
-                self.stage.counts["written to a plain client that is gone"] += 1
-                del life.heard.letters[number]

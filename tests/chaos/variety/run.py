@@ -64,7 +64,7 @@ class VarietyRun(chaos.Run):
         stage.begin_round(f"round {next(self._numbers)}", service)
         await asyncio.sleep(self.random.uniform(0.3, 1.5))
         if kind != NONE:
-            fault = await self.saboteur.strike(kind, service)
+            stage.fault = fault = await self.saboteur.strike(kind, service)
             stage.round += f", {fault.text} ({fault.began:.1f} to {fault.healed:.1f})"
         await asyncio.sleep(self.random.uniform(0.1, 1))
         await stage.end_round()

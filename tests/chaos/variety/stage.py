@@ -36,6 +36,7 @@ class Stage:
         self.violations = []
         self.round = "beginning"
         self.struck = None  # the service, in this round
+        self.fault = None  # of this round, once it is over
         self.bereft = set()  # bare JIDs that lost a session in this round
         self._acting = asyncio.Event()
         self._busy = Counter()
@@ -130,7 +131,7 @@ class Stage:
     # -- rounds -----------------------------------------------------------------------------------------------------
 
     def begin_round(self, name, service):
-        self.round, self.struck = name, service
+        self.round, self.struck, self.fault = name, service, None
         self.bereft.clear()
         self._acting.set()
 
