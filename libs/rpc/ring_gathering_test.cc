@@ -222,8 +222,9 @@ TEST_F(RingGatheringTest, AReplicaTakesNothingItselfBeforeTheOtherIsTried) {
   std::vector<std::string> taken;
   Edge edge;
   options_.discovery.targets = {first().address(), late().address()};
-  ring_ = std::make_unique<Ring>(loop_, Self{"router", "router-1", "epoch-1"}, options_, edge,
-                                 [&](std::unique_ptr<Envelope> envelope, Receipt) { taken.push_back(envelope->from()); });
+  ring_ =
+      std::make_unique<Ring>(loop_, Self{"router", "router-1", "epoch-1"}, options_, edge,
+                             [&](std::unique_ptr<Envelope> envelope, Receipt) { taken.push_back(envelope->from()); });
   RunUntil(loop_, [&] { return ring_->links().size() == 1; });
   SendToAll(1);
   RunFor(loop_, 50ms);
