@@ -241,7 +241,7 @@ class LinkClient {
              std::string service = {});
   ~LinkClient();
   const std::string& address() const;
-  // Dials now, if it only waits before it dials again.
+  // Dials now, if it waits before it dials again, or has dialled for longer than it would ever wait.
   void Hurry();
 
  private:

@@ -395,7 +395,8 @@ TEST_F(LinkTest, WhoDialsMayGiveUpADialThatIsStuck) {
   patient.hello_timeout = patient.keepalive = 1h;
   patient.reconnect_max = 100ms;
   std::vector<int> accepted;
-  auto deaf = std::make_unique<net::Listener>(loop_, "127.0.0.1:0", [&](int fd, const auto&) { accepted.push_back(fd); });
+  auto deaf =
+      std::make_unique<net::Listener>(loop_, "127.0.0.1:0", [&](int fd, const auto&) { accepted.push_back(fd); });
   port_ = deaf->port();
   Dial(patient);
   RunUntil(loop_, [&] { return accepted.size() == 1; });

@@ -24,6 +24,7 @@ class RingGatheringTest : public RingTest {
     RingTest::MakeRouters(1);
     routers_.push_back(std::make_unique<Router>(asleep_, "router-2"));
     for (const auto& router : routers_) homes_.Add(router->instance());
+    options_.link.hello_timeout = options_.link.keepalive = 1h;
   }
   Router& first() { return router(0); }
   Router& late() { return router(1); }
@@ -139,13 +140,12 @@ TEST_F(RingGatheringTest, OneOfAnotherServiceIsNotWaitedFor) {
 TEST_F(RingGatheringTest, OneThatSaysNothingIsWaitedForOnlySoLong) {
   MakeRouters();
   options_.settle_timeout = 200ms;
-  options_.link.hello_timeout = options_.link.keepalive = 1h;
+  const auto begun = std::chrono::steady_clock::now();
   ConnectToFirst();
-  const auto linked = std::chrono::steady_clock::now();
   SendToAll(1);
   Ask(KeyFor(late()), "who");
   RunUntil(loop_, [&] { return ring_->unacknowledged() == 0 && answers_.size() == 1; });
-  EXPECT_GE(std::chrono::steady_clock::now() - linked, 150ms);
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, 200ms);
   EXPECT_EQ(first().got.size(), std::size_t{kKeys});
   EXPECT_THAT(edge_.availability, ElementsAre(true));
   // It joins as ever.
@@ -222,8 +222,9 @@ TEST_F(RingGatheringTest, AReplicaTakesNothingItselfBeforeTheOtherIsTried) {
   std::vector<std::string> taken;
   Edge edge;
   options_.discovery.targets = {first().address(), late().address()};
-  ring_ = std::make_unique<Ring>(loop_, Self{"router", "router-1", "epoch-1"}, options_, edge,
-                                 [&](std::unique_ptr<Envelope> envelope, Receipt) { taken.push_back(envelope->from()); });
+  ring_ =
+      std::make_unique<Ring>(loop_, Self{"router", "router-1", "epoch-1"}, options_, edge,
+                             [&](std::unique_ptr<Envelope> envelope, Receipt) { taken.push_back(envelope->from()); });
   RunUntil(loop_, [&] { return ring_->links().size() == 1; });
   SendToAll(1);
   RunFor(loop_, 50ms);
