@@ -357,9 +357,15 @@ void SessionStore::Index(const std::string& bare, const Record& record) {
   if (indexed_nodes_.insert(NodeName(record)).second) redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, Ignore);
 }
 
-void SessionStore::IndexAgain(const std::string& bare, const Record& record) {
-  indexed_nodes_.erase(NodeName(record));
-  Index(bare, record);
+Task<bool> SessionStore::IndexAgain(std::string bare, Record record) {
+  const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
+  std::vector<std::string> session{"SADD", key, IndexMember(bare, record)};
+  const auto indexed = co_await storage::AwaitCommand(redis_, std::move(session));
+  if (!indexed) co_return false;
+  // Behind it: see Reaper::Forget.
+  std::vector<std::string> node{"SADD", kIndexedNodes, NodeName(record)};
+  const auto named = co_await storage::AwaitCommand(redis_, std::move(node));
+  co_return static_cast<bool>(named);
 }
 
 void SessionStore::Unindex(const std::string& bare, const Record& record) {

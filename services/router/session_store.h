@@ -89,8 +89,9 @@ class SessionStore {
 
   // Before a bind or restore: so that the session is found if its node dies.
   void Index(const std::string& bare, const Record& record);
-  // The same, for a node that is being cleaned up after: its index may just have been found empty.
-  void IndexAgain(const std::string& bare, const Record& record);
+  // The same, for a node that is being cleaned up after: its index may just have been found empty. False: Redis may not
+  // have it.
+  Task<bool> IndexAgain(std::string bare, Record record);
   // It has another node now.
   void Unindex(const std::string& bare, const Record& record);
   // After the end of a session: when the last copy of the receipt that is returned goes, the record goes too, however
