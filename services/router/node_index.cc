@@ -1,5 +1,7 @@
 #include "services/router/node_index.h"
 
+#include "libs/storage/redis_await.h"
+
 namespace parley::router {
 namespace {
 
@@ -34,9 +36,15 @@ void NodeIndex::Add(const std::string& bare, const Record& record) {
     redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, storage::LogFailure);
 }
 
-void NodeIndex::AddAgain(const std::string& bare, const Record& record) {
-  nodes_.erase(NodeName(record));
-  Add(bare, record);
+Task<bool> NodeIndex::AddAgain(std::string bare, Record record) {
+  const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
+  std::vector<std::string> session{"SADD", key, IndexMember(bare, record)};
+  const auto indexed = co_await storage::AwaitCommand(redis_, std::move(session));
+  if (!indexed) co_return false;
+  // Behind it: see Reaper::Forget.
+  std::vector<std::string> node{"SADD", kIndexedNodes, NodeName(record)};
+  const auto named = co_await storage::AwaitCommand(redis_, std::move(node));
+  co_return static_cast<bool>(named);
 }
 
 void NodeIndex::Remove(const std::string& bare, const Record& record) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "libs/base/task.h"
 #include "libs/storage/lease.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
@@ -20,8 +21,9 @@ class NodeIndex {
   explicit NodeIndex(storage::Redis& redis) : redis_(redis) {}
 
   void Add(const std::string& bare, const Record& record);
-  // The same, for a node that is being cleaned up after: its index may just have been found empty.
-  void AddAgain(const std::string& bare, const Record& record);
+  // The same, for a node that is being cleaned up after: its index may just have been found empty. False: Redis may not
+  // have it.
+  Task<bool> AddAgain(std::string bare, Record record);
   // It has another node now, or none.
   void Remove(const std::string& bare, const Record& record);
   // Redis may have lost its data.

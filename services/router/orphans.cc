@@ -163,7 +163,8 @@ Task<void> Orphans::Orphan(Account& account, std::string id, life::Event event) 
   co_await parts_.edges.Settled(before);  // else what its edge refuses would come behind what is new
   const auto mark = Edges::MarkOf(before);
   parts_.edges.Hold(before);  // it may come back in the middle of this
-  if (!parts_.nodes.Dead(before)) IndexNowhere(account, before);
+  bool indexed = parts_.nodes.Dead(before);
+  if (!indexed) indexed = co_await IndexNowhere(account.bare(), before);
   Sessions::Change change = [mark, event](Record& record) {
     if (Edges::MarkOf(record) == mark) life::Apply(event, record);
   };
@@ -176,23 +177,25 @@ Task<void> Orphans::Orphan(Account& account, std::string id, life::Event event) 
   session->queued.reset();  // its edge has written to the queue since we last did
   parts_.metrics.orphaned.Increment();
   parts_.metrics.session_events.Add(event);
-  if (session->unsaved) parts_.tasks.Spawn("index_orphan", IndexLater(account.bare(), id));
+  if (session->unsaved || !indexed) parts_.tasks.Spawn("index_orphan", IndexLater(account.bare(), id));
   log::Debug("session_orphaned", {{"session", id}, {"node", before.node()}});
   // Before what is new: that goes by the same way now.
   parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(before));
 }
 
-void Orphans::IndexNowhere(const Account& account, const Record& record) {
-  Record nowhere = record;
-  nowhere.set_node(kNowhere);
-  nowhere.set_node_epoch(nowhere_epoch_);
-  parts_.store.index().AddAgain(account.bare(), nowhere);
+Task<bool> Orphans::IndexNowhere(std::string bare, Record record) {
+  record.set_node(kNowhere);
+  record.set_node_epoch(nowhere_epoch_);
+  const bool indexed = co_await parts_.store.index().AddAgain(std::move(bare), std::move(record));
   parts_.nodes.CallDead({kNowhere, nowhere_epoch_});
+  co_return indexed;
 }
 
 // Redis was away: the account is written when it is read again, and the reaper knows of the session from then on.
 Task<void> Orphans::IndexLater(std::string bare, std::string id) {
-  while (!parts_.store.up()) co_await SleepFor(kRetry);
+  do {
+    co_await SleepFor(kRetry);
+  } while (!parts_.store.up());
   AccountTable::Job job;
   job.run = [this, id](Account& account) { return IndexNow(account, id); };
   job.failed = [this, bare, id] { parts_.tasks.Spawn("index_orphan", IndexLater(bare, id)); };
@@ -201,8 +204,9 @@ Task<void> Orphans::IndexLater(std::string bare, std::string id) {
 
 Task<void> Orphans::IndexNow(Account& account, std::string id) {
   const Session* session = account.WithId(id);
-  if (session != nullptr && session->away()) IndexNowhere(account, session->record);
-  co_return;
+  if (session == nullptr || !session->away()) co_return;
+  const bool indexed = co_await IndexNowhere(account.bare(), session->record);
+  if (!indexed) parts_.tasks.Spawn("index_orphan", IndexLater(account.bare(), std::move(id)));
 }
 
 Task<void> Orphans::QueueInOrder(Account& account, Held held) {

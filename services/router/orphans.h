@@ -64,7 +64,8 @@ class Orphans {
   // Nor does any other. False: it may yet be resumed.
   Task<bool> LoseEdge(Account& account, std::string session, life::State state, life::Event event, Receipt receipt);
   Task<void> Orphan(Account& account, std::string session, life::Event event);
-  void IndexNowhere(const Account& account, const Record& record);
+  // False: Redis may not have it.
+  Task<bool> IndexNowhere(std::string bare, Record record);
   Task<void> IndexLater(std::string bare, std::string session);
   Task<void> IndexNow(Account& account, std::string session);
   // An orphan's, behind what is stored for it.

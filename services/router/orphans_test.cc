@@ -11,6 +11,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::OrphansTest;
 
+constexpr char kControlsTaken[] = "parley_router_stanzas_total{kind=\"control\",leg=\"outbound\"}";
+
 TEST_F(OrphansTest, ItsSessionStaysWhatItIsToEverybody) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
@@ -44,6 +46,22 @@ TEST_F(OrphansTest, ARequestThatADeadEdgeHadIsAnsweredAsIfItHadBeenBefore) {
   KillEdge(first());
   RunUntil([&] { return !juliet().received().empty(); });
   RunUntil([&] { return edge().doubtful_answers() == 1; });
+}
+
+// What says so to the reaper is written before Redis has the session as an orphan, and Redis goes in between.
+TEST_F(OrphansTest, ItEndsThoughRedisWasAwayWhenItsEdgeLetItGo) {
+  Configure(1, {"router.redis_patience=10m"});  // else it goes on without Redis
+  Begin();
+  Client& romeo = Managed(first(), kOrchard, kShort);
+  CutFromRedis(0);
+  RunUntil([&] { return !Missing().empty(); });
+  const double before = Metric(kControlsTaken);
+  romeo.Close("left");
+  RunUntil([&] { return Metric(kControlsTaken) > before; });
+  JoinToRedis(0);
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
 }
 
 // Its client may not know that the edge is gone.
