@@ -145,7 +145,8 @@ TEST_F(OrphansStoredTest, ItIsStoredInOrderAgain) {
   first().TakeOneFrozen();
   first().TakeOneFrozen();
   RunUntil([&] { return Ids(romeo.received()).size() == 1; });
-  Login(first(), "benvolio@home.example/street");  // behind what it acknowledged: nothing comes back that is queued then
+  Login(first(),
+        "benvolio@home.example/street");  // behind what it acknowledged: nothing comes back that is queued then
   Kill(first(), romeo);
   RunUntil([&] { return RedisIsClean(); });
   Settle();
