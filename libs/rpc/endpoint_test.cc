@@ -539,8 +539,8 @@ TEST_F(EndpointTest, SomeThatNobodyWaitsForAreTimed) {
   const auto timed = [](const Envelope& envelope) { return !envelope.unhurried(); };
   EXPECT_EQ(std::count_if(all.envelopes().begin(), all.envelopes().end(), timed), 1);
   for (int i = 1; i <= 40; ++i) Receive(WithAck(i));
-  EXPECT_THAT(metrics_.Text(), ::testing::HasSubstr(
-                                  "parley_link_settled_seconds_count{kind=\"message\",link=\"peer\"} 1\n"));
+  EXPECT_THAT(metrics_.Text(),
+              ::testing::HasSubstr("parley_link_settled_seconds_count{kind=\"message\",link=\"peer\"} 1\n"));
 }
 
 // ---- batches

@@ -7,8 +7,8 @@
 namespace parley::rpc {
 namespace {
 
-// Of the stanzas that nobody waits for, so few are timed that it costs nothing, and so many that it shows how they fare:
-// one in so many, and one in such a time.
+// Of the stanzas that nobody waits for, so few are timed that it costs nothing, and so many that it shows how they
+// fare: one in so many, and one in such a time.
 constexpr std::uint32_t kUntimed = 16;
 constexpr std::chrono::seconds kTimedEvery{1};
 

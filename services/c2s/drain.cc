@@ -37,7 +37,8 @@ void Drain::Step() {
   }
   const bool streams_left = context_.streams.size() > 0;
   const bool sessions_left = context_.sessions.Unsettled() + context_.sessions.ending() > 0;
-  if (streams_left || sessions_left || context_.routers.unacknowledged() > 0) return context_.routers.Hurry();
+  // What is not acknowledged is hurried by the ends of sessions, which are said behind what these had sent.
+  if (streams_left || sessions_left || context_.routers.unacknowledged() > 0) return;
   stepping_.Cancel();
   Finish();
 }

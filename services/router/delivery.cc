@@ -181,9 +181,7 @@ void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
     held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
     if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(sender_, held);
   }
-  const auto receipt = [&] {
-    return copies ? Receipt(std::make_unique<Copies::Debt>(copies)) : held.receipt;
-  };
+  const auto receipt = [&] { return copies ? Receipt(std::make_unique<Copies::Debt>(copies)) : held.receipt; };
   Session* last = nullptr;
   for (auto& session : account.sessions()) {
     if (!wanted(session)) continue;

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <utility>
+
 #include "services/router/testing/cluster.h"
 
 namespace parley::router::testing {
@@ -52,14 +55,31 @@ TEST_F(HurryTest, GoesOnThroughOtherRouters) {
   RunUntil([&] { return edge().unacknowledged() == 0; });
 }
 
+TEST_F(HurryTest, ARouterThatStopsHurriesTheEdges) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Juliet();
+  Say(romeo, juliet.jid());
+  RunUntil([&] { return !juliet.received().empty(); });
+  KillEdge(edge());  // else it hurries the router
+  bool done = false;
+  DrainRouter(0, [&] { done = true; });
+  RunUntil([&] { return done; });
+}
+
 TEST_F(HurryTest, WhoWaitsForAnEdgeHurriesIt) {
   Configure(1, {"router.handover_timeout=1m"});
   Client& romeo = Online("romeo@home.example/orchard");
   Client& juliet = Juliet();
   Say(romeo, juliet.jid());
   RunUntil([&] { return !juliet.received().empty(); });
-  juliet.Close("closed");
-  RunUntil([&] { return other_->unacknowledged() == 0; });
+  // Not by her edge, whose acknowledgement would go with that.
+  auto ended = std::make_unique<rpc::Envelope>();
+  ended->set_kind(link::v1::KIND_CONTROL);
+  ended->set_from(juliet.jid());
+  ended->set_session(juliet.id());
+  ended->mutable_session_ended()->set_reason("timeout");
+  edge().SendAgain(std::move(ended));
+  RunUntil([&] { return edge().unacknowledged() == 0; });
 }
 
 }  // namespace

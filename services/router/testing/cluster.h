@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,7 +40,8 @@ class ClusterTest : public ::testing::Test {
   // Redis refuses it alone, and then not any more.
   void CutFromRedis(std::size_t router);
   void JoinToRedis(std::size_t router);
-  void DrainRouter(std::size_t index);
+  void DrainRouter(
+      std::size_t index, std::function<void()> done = [] {});
   // As if killed: nothing is handed over.
   void KillRouter(std::size_t index);
   bool HasEdge(const std::string& instance, std::size_t router = 0) const;

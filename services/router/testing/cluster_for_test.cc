@@ -1,4 +1,5 @@
 #include <sstream>
+#include <utility>
 
 #include "libs/config/config.h"
 #include "libs/telemetry/metrics.h"
@@ -86,8 +87,8 @@ void ClusterTest::CutFromRedis(std::size_t router) {
 
 void ClusterTest::JoinToRedis(std::size_t router) { Redis({"ACL", "SETUSER", NameOf(router), "on"}); }
 
-void ClusterTest::DrainRouter(std::size_t index) {
-  routers_.at(index)->Drain([] {});
+void ClusterTest::DrainRouter(std::size_t index, std::function<void()> done) {
+  routers_.at(index)->Drain(std::move(done));
 }
 
 void ClusterTest::KillRouter(std::size_t index) { routers_.at(index).reset(); }
