@@ -127,20 +127,20 @@ struct C2s {
   std::string sm_location;                 // "host:port" that clients are to come back to; empty: anywhere
   std::uint32_t sm_max_stanzas = 1000;     // unacknowledged by the client; then the session ends
   std::uint32_t sm_max_bytes = 4194304;
-  std::uint32_t sm_request_stanzas = 200;  // an acknowledgement is asked for after so many,
-  std::uint32_t sm_request_bytes = 65536;  // so many bytes,
-  Milliseconds sm_request_delay{3000};     // or so long
-  Milliseconds sm_ack_timeout{60000};      // a client that does not answer for so long is away
-  Milliseconds sm_ack_wait{500};           // our answer waits so long for what the client sent before it asked
-  Milliseconds sm_ack_pace{250};           // one answer in so long to a client that sends on without waiting for it
-  std::uint32_t sm_store_handled = 64;     // so many handled stanzas are noted in Redis unasked,
-  Milliseconds sm_store_delay{1000};       // or after so long
-  std::uint32_t sm_max_unhandled = 500;    // a client's stanzas beyond what Redis knows to be handled
-  Milliseconds sm_resume_wait{1000};       // a resumption waits so long for the lease, or for a router's Redis
-  Milliseconds sm_repeat_window{15000};    // acknowledged stanzas are recognised so long after a resumption elsewhere,
+  std::uint32_t sm_request_stanzas = 200;   // an acknowledgement is asked for after so many,
+  std::uint32_t sm_request_bytes = 65536;   // so many bytes,
+  Milliseconds sm_request_delay{3000};      // or so long
+  Milliseconds sm_ack_timeout{60000};       // a client that does not answer for so long is away
+  Milliseconds sm_ack_wait{500};            // our answer waits so long for what the client sent before it asked
+  Milliseconds sm_ack_pace{250};            // one answer in so long to a client that sends on without waiting for it
+  std::uint32_t sm_store_handled = 64;      // so many handled stanzas are noted in Redis unasked,
+  Milliseconds sm_store_delay{1000};        // or after so long
+  std::uint32_t sm_max_unhandled = 500;     // a client's stanzas beyond what Redis knows to be handled
+  Milliseconds sm_resume_wait{1000};        // a resumption waits so long for the lease, or for a router's Redis
+  Milliseconds sm_repeat_window{15000};     // acknowledged stanzas are recognised so long after a resumption elsewhere,
   std::uint32_t sm_remember_origins = 128;  // of so many senders' sessions a session,
   std::uint32_t sm_remember_answers = 32;   // and so many answers
-  std::uint32_t max_deferred = 65536;      // stanzas of all sessions kept for a router to come back
+  std::uint32_t max_deferred = 65536;       // stanzas of all sessions kept for a router to come back
   std::uint32_t max_repeats_remembered = 200000;
   Seconds repeat_memory{300};
   // Lease in Redis
