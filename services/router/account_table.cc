@@ -246,8 +246,9 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
     Session next;
     next.record = std::move(record);
     if (Session* known = account.WithId(next.id()); known != nullptr) {
-      next.stored = known->stored;
       const bool written = known->record.revision() != next.record.revision();
+      const bool others = written && known->stored == Session::Stored::kGiven;
+      next.stored = others ? Session::Stored::kUnknown : known->stored;
       next.unsaved = known->unsaved && !(known->outdated && written);
       next.outdated = next.unsaved && known->outdated;
       next.unannounced = known->unannounced;

@@ -26,6 +26,7 @@ class Copies {
   class Debt final : public Receipt::Debt {
    public:
     explicit Debt(std::shared_ptr<Copies> copies) : copies_(std::move(copies)) { ++copies_->made_; }
+    bool severed() const override { return copies_->told_.severed(); }
     bool unhurried() const override { return copies_->told_.unhurried(); }
 
    private:

@@ -52,4 +52,11 @@ void NodeIndex::Remove(const std::string& bare, const Record& record) {
   redis_.Command({"SREM", key, IndexMember(bare, record)}, storage::LogFailure);
 }
 
+Task<bool> NodeIndex::RemoveForGood(std::string bare, Record record) {
+  const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
+  std::vector<std::string> words{"SREM", key, IndexMember(bare, record)};
+  const auto removed = co_await storage::AwaitCommand(redis_, std::move(words));
+  co_return static_cast<bool>(removed);
+}
+
 }  // namespace parley::router

@@ -24,8 +24,10 @@ class NodeIndex {
   // The same, for a node that is being cleaned up after: its index may just have been found empty. False: Redis may not
   // have it.
   Task<bool> AddAgain(std::string bare, Record record);
-  // It has another node now, or none.
+  // It has another node now.
   void Remove(const std::string& bare, const Record& record);
+  // It is over. False: Redis may still have it.
+  Task<bool> RemoveForGood(std::string bare, Record record);
   // Redis may have lost its data.
   void ForgetNodes() { nodes_.clear(); }
 

@@ -221,7 +221,8 @@ Task<void> Orphans::QueueInOrder(Account& account, Held held) {
 }
 
 Task<void> Orphans::FlushFirst(Account& account, std::string id) {
-  if (account.WithId(id)->may_lack_stored()) co_await parts_.flush(account, std::move(id));
+  const Session* session = account.WithId(id);  // not one that has vanished from Redis
+  if (session != nullptr && session->may_lack_stored()) co_await parts_.flush(account, std::move(id));
 }
 
 Task<bool> Orphans::QueueStored(Account& account, Envelope& stored) {

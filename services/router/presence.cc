@@ -203,6 +203,8 @@ Task<void> Presence::Directed(Account& account, Held held) {
   }
   if (xmpp::LocalOf(to).empty()) co_return;  // the server itself has no use for it
   if (envelope.type() == TYPE_AVAILABLE && !own) {
+    // Sent again, but its session is over by now: nobody would hear of that.
+    if (account.Asking(envelope.origin()) == nullptr) co_return;
     const bool room = co_await Remember(account, envelope);
     if (!room) {
       const auto error = xmpp::ResourceConstraint("Directed presence went to too many entities");

@@ -164,6 +164,15 @@ TEST_F(PresenceTest, DirectedPresenceEndsWithTheSession) {  // 4.6.3
                                                   "to='juliet@home.example/balcony'/>")));
 }
 
+// Sent again behind its end: nobody would say that it is gone.
+TEST_F(PresenceTest, DirectedPresenceOfASessionThatIsOverGoesNowhere) {
+  Client& juliet = Online("juliet@home.example/balcony");
+  Client& romeo = Online("romeo@home.example/orchard");
+  romeo.Close();
+  romeo.Send("<presence to='juliet@home.example/balcony'/>");
+  EXPECT_THAT(Received(juliet), IsEmpty());
+}
+
 TEST_F(PresenceTest, DirectedPresenceThatWasTakenBackIsNotTakenBackAgain) {
   Client& juliet = Online("juliet@home.example/balcony");
   Client& romeo = Online("romeo@home.example/orchard");

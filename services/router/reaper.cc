@@ -80,7 +80,7 @@ Task<void> Reaper::Reap(Nodes::Node node) {
   log::Info("node_reaped", {{"node", node.instance}, {"epoch", node.epoch}});
 }
 
-// False: something was added meanwhile. Who adds names the node after the session (SessionStore::Index): so either we
+// False: something was added meanwhile. Who adds names the node after the session (NodeIndex::Add): so either we
 // see the session, or the name stays for FindForgotten.
 Task<bool> Reaper::Forget(const Nodes::Node& node) {
   std::vector<std::string> remove{"SREM", kIndexedNodes, NameOf(node)};

@@ -35,6 +35,21 @@ TEST_F(ResumptionTest, ASessionThatIsOverIsNotEnabled) {
   EXPECT_TRUE(RedisIsClean());
 }
 
+// Redis did it, but so late that the client was told that it failed.
+TEST_F(ResumptionTest, AQueueThatWasMadeTooLateIsNotLeftBehind) {
+  Begin();
+  Client& romeo = Online(first(), kOrchard);
+  redis_.Pause();
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return !Missing().empty(); });
+  redis_.Resume();
+  RunUntil([&] { return Missing().empty(); });
+  ASSERT_NE(Redis({"KEYS", "parley:q:*"}), "");
+  romeo.Close();
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+}
+
 TEST_F(ResumptionTest, ALivingEdgeHandsOver) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

@@ -120,8 +120,8 @@ Task<void> Rules::Outbound(Account& account, Held held) {
   const Envelope& envelope = *held.envelope;
   if (envelope.kind() == KIND_PRESENCE) {
     // Its sender has sent it again, to a router that may have taken more from it since. Not even as a repeat: what was
-    // said before it we may have dropped, as we could not write it.
-    if (held.receipt.severed()) co_return;
+    // said before it we may have dropped, as we could not write it. Of subscriptions the roster service knows repeats.
+    if (held.receipt.severed() && !IsSubscription(envelope.type())) co_return;
     if (envelope.to().empty() && envelope.type() != link::v1::TYPE_PROBE && !IsSubscription(envelope.type())) {
       co_await parts_.presence.Broadcast(account, std::move(held));
     } else if (envelope.to().empty()) {

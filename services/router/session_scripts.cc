@@ -61,6 +61,7 @@ const storage::Script& EraseScript() {
       if ARGV[3] ~= '' and revision ~= ARGV[3] then return 0 end
       redis.call('HDEL', KEYS[1], ARGV[1])
     end
+    redis.call('DEL', KEYS[2])
     redis.call('HLEN', KEYS[1])
     return 1)");
   return script;

@@ -20,7 +20,7 @@ const storage::Script& ClaimScript();
 // ARGV: resource, stamp, field of the retired, its value, the new value of the resource's field or ''.
 const storage::Script& RetireScript();
 
-// ARGV: resource, session, the revision or ''.
+// Of a session without a queue. KEYS[2]: what its client was asked. ARGV: resource, session, the revision or ''.
 const storage::Script& EraseScript();
 
 // ARGV: field of the retired, how long its queue is remembered; if there is KEYS[4]: what it had acknowledged, of how

@@ -14,6 +14,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::chrono::milliseconds kRetry{500};
+constexpr std::size_t kMaxDoubtful = 10000;  // queues that would be left behind only
+
 // No resource has a line feed (RFC 7622 3.4).
 std::string RetiredField(const std::string& session) { return "\n" + session; }
 
@@ -126,7 +129,9 @@ Task<Result<SessionStore::Write>> SessionStore::PutWithQueue(std::string bare, R
   std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, next.queue())};
   std::vector<std::string> arguments{next.resource(), Stamp(expected.session, expected.revision), Value(next),
                                      session::Encode(header)};
-  co_return co_await RunWrite(PutScript(), std::move(keys), std::move(arguments));
+  const auto written = co_await RunWrite(PutScript(), std::move(keys), std::move(arguments));
+  if (!written && doubtful_.size() < kMaxDoubtful) doubtful_[next.session()] = next.queue();
+  co_return written;
 }
 
 Task<Result<SessionStore::Write>> SessionStore::Claim(std::string bare, Record next, Expected expected,
@@ -251,7 +256,8 @@ std::string SessionStore::AcknowledgedBy(const std::string& session) const {
 }
 
 Task<Result<storage::Reply>> SessionStore::Erase(const std::string& bare, const Record& record, bool put_back) {
-  std::vector<std::string> keys{storage::SessionsKey(bare)};
+  if (!record.queue().empty()) co_return co_await EraseRetired(bare, record);
+  std::vector<std::string> keys{storage::SessionsKey(bare), session::AskedKey(bare, record.session())};
   std::vector<std::string> arguments{record.resource(), record.session(),
                                      put_back ? std::to_string(record.revision()) : std::string()};
   co_return co_await storage::AwaitEval(redis_, EraseScript(), std::move(keys), std::move(arguments));
@@ -269,20 +275,37 @@ Task<Result<storage::Reply>> SessionStore::EraseRetired(const std::string& bare,
 }
 
 // `receipt` goes when this is done.
-Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, [[maybe_unused]] rpc::Receipt receipt,
+Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt,
                                         PutBack put_back) {
   bool gone = false;
   while (true) {
-    const auto erased = record.queue().empty() ? co_await Erase(bare, record, put_back != nullptr)
-                                               : co_await EraseRetired(bare, record);
+    const auto erased = co_await Erase(bare, record, put_back != nullptr);
     if (erased) gone = erased->integer != 0;
     if (erased && erased->integer == 2) metrics_.limits_ends.Increment();
     if (erased) break;
-    co_await SleepFor(std::chrono::milliseconds(500));
+    co_await SleepFor(kRetry);
   }
   ending_.erase(record.session());
-  // The index is only a help: what stays in it is found ended by the reaper.
-  gone ? index_.Remove(bare, record) : put_back();
+  if (!gone) {
+    put_back();
+    co_return;
+  }
+  receipt = rpc::Receipt();
+  co_await ForgetUntilDone(std::move(bare), std::move(record));
+}
+
+// What nobody looks at any more.
+Task<void> SessionStore::ForgetUntilDone(std::string bare, Record record) {
+  auto doubtful = doubtful_.extract(record.session());
+  if (!doubtful.empty()) {
+    const std::string key = session::QueueKey(bare, doubtful.mapped());
+    redis_.Command({"DEL", key}, storage::LogFailure);
+  }
+  bool removed = co_await index_.RemoveForGood(bare, record);
+  while (!removed) {
+    co_await SleepFor(kRetry);
+    removed = co_await index_.RemoveForGood(bare, record);
+  }
 }
 
 void SessionStore::Touch(const std::string& bare) {

@@ -103,8 +103,9 @@ class SessionStore {
   // Of one that is to be erased; empty: nothing lately.
   std::string AcknowledgedBy(const std::string& session) const;
   Task<Result<storage::Reply>> Erase(const std::string& bare, const Record& record, bool put_back);
-  // Of one with a queue only what was retired goes.
+  // What was retired of one with a queue.
   Task<Result<storage::Reply>> EraseRetired(const std::string& bare, const Record& record);
+  Task<void> ForgetUntilDone(std::string bare, Record record);
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt, PutBack put_back);
   Task<Result<Write>> RunWrite(const storage::Script& script, std::vector<std::string> keys,
                                std::vector<std::string> arguments);
@@ -122,6 +123,8 @@ class SessionStore {
   };
   std::unordered_map<std::string, Ending> ending_;  // by session
   NodeIndex index_;
+  // By session: a queue that Redis may have made although it did not say so.
+  std::unordered_map<std::string, std::string> doubtful_;
   std::shared_ptr<SessionStore*> alive_;
 };
 

@@ -1,3 +1,4 @@
+#include "libs/session/asked.h"
 #include "services/router/testing/managed.h"
 
 namespace parley::router {
@@ -21,6 +22,16 @@ class UnansweredTest : public testing::ManagedTest {
     return romeo;
   }
 };
+
+// Its edge has answered, but could not tell Redis.
+TEST_F(UnansweredTest, NothingIsLeftOfAnEndedSession) {
+  Begin();
+  Client& romeo = Online(first(), kOrchard);
+  Redis({"HSET", session::AskedKey("romeo@home.example", romeo.id()), "1", "x"});
+  romeo.Close();
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+}
 
 TEST_F(UnansweredTest, RequestsAreBouncedAndTheRestEnds) {
   Begin();

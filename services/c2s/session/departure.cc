@@ -156,6 +156,7 @@ void Departure::SayEnded(const std::string& reason) {
   auto* management = session_.management();
   ended->set_queue(management ? management->outbound().queue().name() : session_.claim());
   uplink.Send(std::move(envelope));
+  uplink.Hurry();
   if (management) management->outbound().queue().GiveBack();
 }
 
