@@ -275,8 +275,7 @@ Task<Result<storage::Reply>> SessionStore::EraseRetired(const std::string& bare,
 }
 
 // `receipt` goes when this is done.
-Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt,
-                                        PutBack put_back) {
+Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt, PutBack put_back) {
   bool gone = false;
   while (true) {
     const auto erased = co_await Erase(bare, record, put_back != nullptr);
