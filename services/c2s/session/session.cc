@@ -55,7 +55,8 @@ bool Session::certain() const {
 }
 
 bool Session::MayAct() const {
-  return state_ == State::kEnded || !context_.node.out() || certain();  // the usual case needs one look at the clock
+  const bool claimable = management_ && state_ != State::kEnded;
+  return !claimable || !context_.node.out() || certain();  // the usual case needs one look at the clock
 }
 
 void Session::Confirm() { generation_ = context_.node.generation(); }

@@ -111,23 +111,6 @@ TEST_F(StoppedTest, WhatClientsSaidMeanwhileWaitsUntilTheirSessionIsKnownToBeOur
 }
 
 // Its client says it again there.
-// What is answered or bounced would not find the session before.
-TEST_F(StoppedTest, WhatWasSaidWithoutStreamManagementWaitsToo) {
-  Client client(edge_.port());
-  client.Start();
-  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
-  StopAWhile();
-  client.Send("<message to='juliet@example.org' id='1'/>");
-  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric(kMessagesIn) == 1; }));
-  EXPECT_FALSE(GotMessage());
-  edge_.OnLoop([this] {
-    edge_.router().hold_asks = false;
-    edge_.router().AnswerHeld();
-  });
-  EXPECT_TRUE(edge_.Eventually([this] { return GotMessage(); }));
-}
-
 TEST_F(StoppedTest, WhatClientsSaidMeanwhileIsForgottenIfOthersHaveTheirSession) {
   Client client(edge_.port());
   Enable(client);
