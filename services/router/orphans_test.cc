@@ -64,6 +64,20 @@ TEST_F(OrphansTest, ItEndsThoughRedisWasAwayWhenItsEdgeLetItGo) {
   EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
 }
 
+// Its record at least: the reaper's index says when to look.
+TEST_F(OrphansTest, OneThatRedisHasLostEnds) {
+  Configure(1, {"router.redis_patience=10m"});
+  Begin();
+  Managed(first(), kOrchard, 2000).Close("left");
+  RunUntilOrphaned();
+  CutFromRedis(0);
+  RunUntil([&] { return !Missing().empty(); });
+  Redis({"DEL", "parley:s:{romeo@home.example}"});
+  JoinToRedis(0);
+  RunUntil([&] { return !juliet().received().empty(); });
+  EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("unavailable")));
+}
+
 // Its client may not know that the edge is gone.
 TEST_F(OrphansTest, ItHasGraceBeyondItsTime) {
   Configure(1, {"router.sm_orphan_grace=10m"});
