@@ -29,8 +29,7 @@ TEST_F(UnansweredTest, NothingIsLeftOfAnEndedSession) {
   Client& romeo = Online(first(), kOrchard);
   Redis({"HSET", session::AskedKey("romeo@home.example", romeo.id()), "1", "x"});
   romeo.Close();
-  Settle();
-  RunUntil([&] { return RedisIsClean(); });
+  RunUntil([&] { return Redis({"KEYS", "parley:a:*"}).empty(); });
 }
 
 TEST_F(UnansweredTest, RequestsAreBouncedAndTheRestEnds) {
