@@ -237,8 +237,9 @@ class Cluster:
 
     def kill(self, name):
         if name == "postgres":
-            # Its children hold the port for a moment; SIGQUIT is its crash stop.
+            # Its crash stop. Killed itself, it would leave its children, which keep the next one from starting.
             self._known(name).signal(signal.SIGQUIT)
+            self._known(name).wait_gone(10)
         self._known(name).kill()
 
     def signal(self, name, number):
