@@ -100,8 +100,8 @@ Task<Result<SessionStore::Loaded>> SessionStore::LoadOrPut(std::string bare, Rec
     loaded.sessions.push_back(std::move(first));
   } else if (std::none_of(loaded.sessions.begin(), loaded.sessions.end(),
                           [&](const Record& record) { return record.session() == first.session(); })) {
-    index_.Remove(bare,
-                  first);  // whoever binds it then says so again; not if it was bound before, by a router that died
+    // Whoever binds it then says so again; not if it was bound before, by a router that died.
+    index_.Remove(bare, first);
   }
   co_return loaded;
 }
