@@ -184,7 +184,8 @@ Task<Offline::Ids> Offline::QueueBatch(Account& account, std::string session, co
     envelope.set_leg(link::v1::LEG_DELIVER);
     envelope.set_session(session);
     envelope.set_repeat(true);
-    const bool taken = IsUndeleted(account.bare(), message.id()) || co_await queue_(account, envelope);
+    bool taken = IsUndeleted(account.bare(), message.id());
+    if (!taken) taken = co_await queue_(account, envelope);
     if (!taken) break;
     queued.push_back(message.id());
   }

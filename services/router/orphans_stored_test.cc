@@ -28,6 +28,15 @@ class OrphansStoredTest : public OrphansTest {
   }
   void KillHome() { KillRouter(second().HomeOf(kRomeo) == "router-1" ? 0 : 1); }
   std::size_t stored() const { return roster_->offline_count(kRomeo); }
+  // Three messages are stored for him.
+  Client OrphanWhoseHomeDies() {
+    Configure(2);
+    Begin();
+    Client left = Kill(first(), GetsStored(3));
+    RunUntilOrphaned();
+    KillHome();
+    return left;
+  }
 };
 
 TEST_F(OrphansStoredTest, ItComesBeforeWhatIsNew) {
@@ -80,12 +89,7 @@ TEST_F(OrphansStoredTest, WhatItsClientHadAcknowledgedDoesNotComeAgain) {
 }
 
 TEST_F(OrphansStoredTest, AnotherRouterGoesOn) {
-  Configure(2);
-  Begin();
-  Client& romeo = GetsStored(3);
-  const Client left = Kill(first(), romeo);
-  RunUntilOrphaned();
-  KillHome();
+  const Client left = OrphanWhoseHomeDies();
   Chat(4, kRomeo);
   Settle();
   EXPECT_EQ(stored(), 0u);
@@ -93,12 +97,7 @@ TEST_F(OrphansStoredTest, AnotherRouterGoesOn) {
 }
 
 TEST_F(OrphansStoredTest, AnotherRouterGivesItToWhoResumes) {
-  Configure(2);
-  Begin();
-  Client& romeo = GetsStored(3);
-  const Client left = Kill(first(), romeo);
-  RunUntilOrphaned();
-  KillHome();
+  const Client left = OrphanWhoseHomeDies();
   ExpectIds(Resumed(second(), left), Numbers(1, 4));
   Settle();
   EXPECT_EQ(stored(), 0u);

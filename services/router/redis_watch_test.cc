@@ -297,8 +297,6 @@ TEST_F(RedisWatchTest, PresenceThatWasSentAgainElsewhereDoesNotReplaceWhatIsNewe
 }
 
 // Each return makes everybody link again.
-
-// Each return makes everybody link again.
 TEST_F(RedisWatchTest, WhoLeavesAgainAndAgainComesBackLater) {
   Watch(2, {"router.redis_patience=200ms", "router.redis_return=200ms", "router.redis_return_max=2s"});
   Begin();
