@@ -72,6 +72,11 @@ class RedisWatchTest : public testing::ManagedTest {
   }
   static constexpr int kAccounts = 16;
   static constexpr char kPresencesTaken[] = "parley_router_stanzas_total{kind=\"presence\",leg=\"outbound\"}";
+  std::vector<Client*> AllOnline() {
+    std::vector<Client*> clients;
+    for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+    return clients;
+  }
 };
 
 TEST_F(RedisWatchTest, OthersServeTheAccountsOfARouterThatAloneHasLostRedis) {
@@ -166,8 +171,7 @@ TEST_F(RedisWatchTest, PresenceKeepsItsOrderWhenARouterLeaves) {
   ConfigureWatched(2);
   for (int i = 0; i < kAccounts; ++i) roster_->Befriend(Account(i), "juliet@home.example", xmpp::Subscription::kFrom);
   Begin();
-  std::vector<Client*> clients;
-  for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+  const std::vector<Client*> clients = AllOnline();
   LetLeaveAndComeBack(1);
   for (const std::size_t router : {0, 1}) {
     juliet().Take();
@@ -203,8 +207,7 @@ TEST_F(RedisWatchTest, WhatWaitsForRedisIsNotGivenUpByARouterThatHasLeft) {
 TEST_F(RedisWatchTest, WhatWasNotWrittenDoesNotReplaceWhatOthersWroteSince) {
   ConfigureWatched(2);
   Begin();
-  std::vector<Client*> clients;
-  for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+  const std::vector<Client*> clients = AllOnline();
   const auto homes = Homes();
   CutFromRedis(0);
   CutFromRedis(1);
@@ -227,8 +230,7 @@ TEST_F(RedisWatchTest, WhatWasNotWrittenDoesNotReplaceWhatOthersWroteSince) {
 TEST_F(RedisWatchTest, WhatWaitedDoesNotReplaceWhatOthersWroteSince) {
   ConfigureWatched(2);
   Begin();
-  std::vector<Client*> clients;
-  for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+  const std::vector<Client*> clients = AllOnline();
   const auto homes = Homes();
   LetLeaveAndComeBack(1);
   RunUntil([&] { return Homes() == homes; });
@@ -254,8 +256,7 @@ TEST_F(RedisWatchTest, WhatWaitedDoesNotReplaceWhatOthersWroteSince) {
 TEST_F(RedisWatchTest, WhatARouterThatHasLeftSendsYetIsMarkedAsARepeat) {
   ConfigureWatched(2);
   Begin();
-  std::vector<Client*> clients;
-  for (int i = 0; i < kAccounts; ++i) clients.push_back(&Online(Account(i) + "/one"));
+  const std::vector<Client*> clients = AllOnline();
   const auto homes = Homes();
   LetLeaveAndComeBack(1);
   RunUntil([&] { return Homes() == homes; });
