@@ -33,6 +33,9 @@ class Observer:
     def on_lost(self, session, reason, away, resent):
         """No resumption after `away` seconds. `resent`: notes of what no `h` covers and is sent once more."""
 
+    def on_unprotected(self, session, since):
+        """It was bound then, and its connection ended before it had stream management."""
+
     def on_disconnected(self, session, reason):
         """A stream error's condition, `silence`, `cut` or `closed`."""
 
@@ -230,6 +233,19 @@ class Session:
 
     async def _begin(self, connection):
         self.full = await connection.bind(self.resource)
+        bound = self._loop.time()
+        try:
+            await self._enable(connection)
+        except BaseException:
+            self.observer.on_unprotected(self, bound)
+            raise
+        self._take_over(connection)
+        self.greet()
+        unsent, self.unsent = self.unsent, []
+        for text, note in unsent:
+            self.send(text, note)
+
+    async def _enable(self, connection):
         asked = f" max='{self.resume_max}'" if self.resume_max else ""
         connection.send(f"<enable xmlns='{SM}' resume='true'{asked}/>")
         self.incarnation = Incarnation(self.incarnation.number + 1)
@@ -242,11 +258,6 @@ class Session:
             raise Refused("not resumable")
         self.sm_id = answer.get("id")
         self.sm_max = int(answer.get("max")) if answer.get("max") else None
-        self._take_over(connection)
-        self.greet()
-        unsent, self.unsent = self.unsent, []
-        for text, note in unsent:
-            self.send(text, note)
 
     def greet(self):
         """The first that a new session says."""

@@ -8,6 +8,7 @@ import pytest
 from session import Incarnation
 from variety.client import Item
 from variety.database import Stored
+from variety.exposed import Exposed
 from variety.messages import Flow, Letter, Post
 from variety.plain import Life, PlainClients
 from variety.presence import GONE, Sight
@@ -146,6 +147,18 @@ def test_sender_that_was_away_may_have_sent_it_later():
     letters.sent(7.0, acknowledged_at=10.9)
     letters.sent(7.1, acknowledged_at=8.0)
     assert letters.lost() == [7.1]
+
+
+def test_written_between_bind_and_stream_management_is_not_lost():
+    letters, client = Correspondence(), Known("b")
+    letters.flow.to = client.wanted
+    for at in (10.5, 11.5, 13.9, 15.5):
+        letters.sent(at)
+    letters.sent(16.0)
+    letters.flow.letters[4].arrivals = [(client, client.incarnation, 1, 16.1)]
+    letters.post.stage.fault = None
+    letters.post.forgive(Exposed(client, "c2s-1", since=12.0, until=13.0))
+    assert [made.sent for made in letters.flow.letters.values() if letters.flow.lacks(made)] == [10.5, 15.5]
 
 
 def broken_by(*statuses):

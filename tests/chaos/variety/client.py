@@ -7,6 +7,8 @@ from rawxmpp import CLIENT, ROSTER
 from session import Observer, Session
 from world import DOMAIN
 
+from variety.exposed import Exposed
+
 MESSAGE, IQ, PRESENCE = (f"{{{CLIENT}}}{name}" for name in ("message", "iq", "presence"))
 WRONG_ENDS = ("bad-format", "invalid-xml", "undefined-condition", "policy-violation", "not-authorized")
 PING = "<ping xmlns='urn:xmpp:ping'/>"
@@ -186,6 +188,10 @@ class Eyes(Observer):
         for note in resent:
             if note is not None:
                 note.resent += 1
+
+    def on_unprotected(self, session, since):
+        edge = sorted(self.stage.cluster.instances("c2s"))[session.edge]
+        self.stage.exposed.append(Exposed(session, edge, since, self.stage.now()))
 
     def on_disconnected(self, session, reason):
         self.stage.counts[f"streams ended: {reason}"] += 1

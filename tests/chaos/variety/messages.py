@@ -23,8 +23,8 @@ class Letter(Note):
         """When it was handed on at the latest, as far as known."""
         return self.sent if self.acknowledged_at is None else self.acknowledged_at
 
-    def came_to(self, client):
-        return any(who is client for who, *_ in self.arrivals)
+    def came_to(self, client, until):
+        return any(who is client and at <= until for who, *_, at in self.arrivals)
 
     def decided(self):
         return self.arrivals or self.bounces
@@ -100,18 +100,16 @@ class Post:
             index = client.received if client.sm_id else 0
             letter.arrivals.append((client, client.incarnation, index, self.stage.now()))
 
-    def forgive(self, client, since, until):
-        """Without stream management: what came to nobody, on its way to this client between these moments, was written
-        to a connection that was dead. Not what something came behind. Returns how many."""
-        forgiven = 0
+    def forgive(self, exposed):
+        """What came to nobody, on its way to a client while that was exposed. Not what something came behind."""
+        since, until = exposed.under(self.stage.fault)
         for flow in self.flows.values():
-            for number, letter in reversed(list(flow.letters.items()) if flow.to == client.wanted else []):
-                if letter.came_to(client):
+            for number, letter in reversed(list(flow.letters.items()) if flow.to == exposed.client.wanted else []):
+                if letter.came_to(exposed.client, until):
                     break
                 if letter.acknowledged and not letter.decided() and letter.sent <= until and letter.latest >= since:
                     del flow.letters[number]
-                    forgiven += 1
-        return forgiven
+                    self.stage.counts["written to a client without stream management that is gone"] += 1
 
     # -- the verdict ------------------------------------------------------------------------------------------------
 

@@ -3,15 +3,12 @@
 import asyncio
 
 from connection import stay
-from faults import MACHINE
 from session import STANZA_NAMES, Incarnation
 from world import DOMAIN
 
 from variety.client import IQ, PING
+from variety.exposed import Exposed
 from variety.part import Part
-
-UNREAD_SECONDS = 1  # for which a client may not have read what was written to it
-UNNOTICED_SECONDS = 1  # after which an edge that runs knows that a client has hung up
 
 
 class Life:
@@ -57,16 +54,6 @@ class Life:
     def end(self):
         self.over_since = self.stage.now()
         self.incarnation.lost = True
-
-    def unheard(self, fault):
-        """From when to when what is sent to it may be written to its connection though that is dead already. What a
-        fault holds back is written after it; by an edge that was frozen, before that knows who has hung up meanwhile."""
-        since = until = self.over_since
-        if fault is not None and fault.began <= self.over_since <= fault.healed + UNREAD_SECONDS:
-            since = fault.began
-            if fault.kind == "stop" and fault.victim in (self.edge, MACHINE):
-                until = max(until, fault.healed)
-        return since - UNREAD_SECONDS, until + UNNOTICED_SECONDS
 
     def taken(self):
         """At rest, of a connection that lives."""
@@ -153,8 +140,7 @@ class PlainClients(Part):
         for life in self.lives:
             if life.over:
                 self._judge_gaps(life)
-                forgiven = self.stage.post.forgive(life, *life.unheard(self.stage.fault))
-                self.stage.counts["written to a plain client that is gone"] += forgiven
+                self.stage.post.forgive(Exposed(life, life.edge, life.over_since, life.over_since))
         self.lives = living
 
     def _judge_gaps(self, life):

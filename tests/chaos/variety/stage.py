@@ -37,6 +37,7 @@ class Stage:
         self.round = "beginning"
         self.struck = None  # the service, in this round
         self.fault = None  # of this round, once it is over
+        self.exposed = []  # who was, in this round, between being bound and having stream management
         self.bereft = set()  # bare JIDs that lost a session in this round
         self._acting = asyncio.Event()
         self._busy = Counter()
@@ -132,6 +133,7 @@ class Stage:
 
     def begin_round(self, name, service):
         self.round, self.struck, self.fault = name, service, None
+        self.exposed.clear()
         self.bereft.clear()
         self._acting.set()
 
@@ -144,6 +146,8 @@ class Stage:
         for part in self.parts:
             await part.rest()
         await self._all_settled()
+        for exposed in self.exposed:
+            self.post.forgive(exposed)
         await self._judge()
         self.say(f"{self.round}: at rest after {self.now() - began:.1f} s, {len(self.violations)} broken so far")
 
