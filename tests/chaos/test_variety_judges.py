@@ -3,8 +3,10 @@
 import asyncio
 from collections import Counter
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
+from rawxmpp import CLIENT
 from session import Incarnation
 from variety.client import Item
 from variety.database import Stored
@@ -159,6 +161,15 @@ def test_written_between_bind_and_stream_management_is_not_lost():
     letters.post.stage.fault = None
     letters.post.forgive(Exposed(client, "c2s-1", since=12.0, until=13.0))
     assert [made.sent for made in letters.flow.letters.values() if letters.flow.lacks(made)] == [10.5, 15.5]
+
+
+def test_what_is_not_lost_may_still_come():
+    letters = Correspondence()
+    letters.sent(10.5)
+    assert not letters.lost()
+    letters.post.judge()
+    letters.post(letters.life, ElementTree.fromstring(f"<message xmlns='{CLIENT}' id='m0-0'/>"))
+    assert letters.flow.letters[0].came_to(letters.life, HUNG_UP)
 
 
 def broken_by(*statuses):

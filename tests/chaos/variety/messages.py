@@ -17,6 +17,7 @@ class Letter(Note):
         self.bounces = []
         self.arrivals = []  # (client, its incarnation, index of the stanza in it, time)
         self.reported = False
+        self.forgiven = False  # if it never comes
 
     @property
     def latest(self):
@@ -61,7 +62,7 @@ class Flow:
             return f"not at {missing}" if missing else None
         if self.mode == "bounce":
             return None if letter.bounces or self.sender.incarnation.number > 1 else "not bounced"
-        return None if letter.decided() else "LOST"
+        return None if letter.decided() or letter.forgiven else "LOST"
 
 
 class Post:
@@ -104,11 +105,12 @@ class Post:
         """What came to nobody, on its way to a client while that was exposed. Not what something came behind."""
         since, until = exposed.under(self.stage.fault)
         for flow in self.flows.values():
-            for number, letter in reversed(list(flow.letters.items()) if flow.to == exposed.client.wanted else []):
+            for letter in reversed(list(flow.letters.values()) if flow.to == exposed.client.wanted else []):
                 if letter.came_to(exposed.client, until):
                     break
-                if letter.acknowledged and not letter.decided() and letter.sent <= until and letter.latest >= since:
-                    del flow.letters[number]
+                under_way = letter.sent <= until and letter.latest >= since
+                if letter.acknowledged and not letter.decided() and not letter.forgiven and under_way:
+                    letter.forgiven = True
                     self.stage.counts["written to a client without stream management that is gone"] += 1
 
     # -- the verdict ------------------------------------------------------------------------------------------------
