@@ -119,11 +119,11 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
       co_return;
     }
     failing_since_.reset();
-    if (refused(account.WithId(id))) {
-      HandleNext(account, std::move(held));
-      co_await Unknown(account, id);
-      co_return;
-    }
+    const bool unknown = refused(account.WithId(id));
+    // Behind what the session left, if another router has begun to end it: Check() comes before that.
+    HandleNext(account, std::move(held));
+    if (unknown) co_await Unknown(account, id);
+    co_return;
   }
   const Session* session = account.WithId(id);
   if (session == nullptr) {
