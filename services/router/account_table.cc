@@ -42,6 +42,14 @@ void NoteChanged(Account& account, const Record& before, const Record& now) {
   }
 }
 
+const std::string& IdOf(const Session& session) { return session.id(); }
+const std::string& IdOf(const Record& record) { return record.session(); }
+
+template <class Each>
+bool Has(const std::vector<Each>& all, const Session& known) {
+  return std::any_of(all.begin(), all.end(), [&](const Each& each) { return IdOf(each) == known.id(); });
+}
+
 // While it lives, something is let in for an account.
 class LettingIn {
  public:
@@ -265,17 +273,10 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
     }
     sessions.push_back(std::move(next));
   }
-  const bool lost = slot.generation != generation_;  // by Redis, as far as we can tell
-  if (lost) account.vanished().clear();
-  const auto over = [&](const Session& known) {
-    return known.id().empty() || std::any_of(loaded.retired.begin(), loaded.retired.end(),
-                                             [&](const Record& r) { return r.session() == known.id(); });
-  };
+  if (slot.generation != generation_) account.vanished().clear();
   for (auto& known : account.sessions()) {
-    const bool there = over(known) || std::any_of(sessions.begin(), sessions.end(),
-                                                  [&](const Session& s) { return s.id() == known.id(); });
-    if (there) continue;
-    if (lost) {
+    if (known.id().empty() || Has(sessions, known) || Has(loaded.retired, known)) continue;
+    if (slot.generation != generation_) {  // Redis was away, and may have lost it
       account.vanished().push_back(std::move(known));
     } else if (!known.away()) {
       account.parted().push_back(std::move(known.record));
