@@ -84,6 +84,10 @@ class Account {
   std::vector<Record>& retired() { return retired_; }
   // Sessions that another router gave to another edge, as they were until then.
   std::vector<Record>& moved() { return moved_; }
+  // Sessions that another router ended, or made orphans, as they were until then: no edge has them any more.
+  std::vector<Record>& parted() { return parted_; }
+  // Whether any of these three came up.
+  bool changed_elsewhere() const { return !retired_.empty() || !moved_.empty() || !parted_.empty(); }
   // Null: nothing was. An idle account needs no room for it.
   std::shared_ptr<Diverted>& diverted() { return diverted_; }
   // Null: not read since the account was.
@@ -96,6 +100,7 @@ class Account {
   std::vector<Session> vanished_;
   std::vector<Record> retired_;
   std::vector<Record> moved_;
+  std::vector<Record> parted_;
   std::shared_ptr<Diverted> diverted_;
   std::shared_ptr<Acknowledged> acknowledged_;
   std::chrono::steady_clock::time_point nothing_stored_until_;

@@ -33,6 +33,23 @@ void Apply(Record& unsaved, Record& record) {
   if (unsaved.has_unlogged_after()) record.set_unlogged_after(unsaved.unlogged_after());
 }
 
+// `before`, which an edge has, was written by another router.
+void NoteChanged(Account& account, const Record& before, const Record& now) {
+  if (!SameClaim(before, now)) {
+    account.moved().push_back(before);
+  } else if (now.away_since() != 0) {
+    account.parted().push_back(before);
+  }
+}
+
+const std::string& IdOf(const Session& session) { return session.id(); }
+const std::string& IdOf(const Record& record) { return record.session(); }
+
+template <class Each>
+bool Has(const std::vector<Each>& all, const Session& known) {
+  return std::any_of(all.begin(), all.end(), [&](const Each& each) { return IdOf(each) == known.id(); });
+}
+
 // While it lives, something is let in for an account.
 class LettingIn {
  public:
@@ -197,8 +214,7 @@ Task<void> AccountTable::DoWork(Slot& slot, Work work) {
     co_await handler_->Handle(slot.account, std::move(work.held));
   }
   // Found by a Reload.
-  const bool found = !slot.account.retired().empty() || !slot.account.moved().empty();
-  if (found) co_await handler_->AfterLoad(slot.account);
+  if (slot.account.changed_elsewhere()) co_await handler_->AfterLoad(slot.account);
 }
 
 Task<bool> AccountTable::MakeFresh(Slot& slot, Work& work) {
@@ -252,21 +268,18 @@ void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
       next.unsaved = known->unsaved && !(known->outdated && written);
       next.outdated = next.unsaved && known->outdated;
       next.unannounced = known->unannounced;
-      if (!known->away() && !SameClaim(known->record, next.record)) account.moved().push_back(known->record);
+      if (!known->away()) NoteChanged(account, known->record, next.record);
       if (next.unsaved) Apply(known->record, next.record);
     }
     sessions.push_back(std::move(next));
   }
-  if (slot.generation != 0 && slot.generation != generation_) {
-    account.vanished().clear();
-    const auto over = [&](const Session& known) {
-      return known.id().empty() || std::any_of(loaded.retired.begin(), loaded.retired.end(),
-                                               [&](const Record& r) { return r.session() == known.id(); });
-    };
-    for (auto& known : account.sessions()) {
-      const bool there = over(known) || std::any_of(sessions.begin(), sessions.end(),
-                                                    [&](const Session& s) { return s.id() == known.id(); });
-      if (!there) account.vanished().push_back(std::move(known));
+  if (slot.generation != generation_) account.vanished().clear();
+  for (auto& known : account.sessions()) {
+    if (known.id().empty() || Has(sessions, known) || Has(loaded.retired, known)) continue;
+    if (slot.generation != generation_) {  // Redis was away, and may have lost it
+      account.vanished().push_back(std::move(known));
+    } else if (!known.away()) {
+      account.parted().push_back(std::move(known.record));
     }
   }
   account.DoubtNothingStored();

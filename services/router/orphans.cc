@@ -54,11 +54,21 @@ Task<void> Orphans::Check(Account& account) {
     parts_.tasks.Spawn("follow_session", Follow(account.bare(), before));
   }
   co_await parts_.sessions.EndRetired(account);
+  co_await TakeBack(account);
   std::vector<std::string> lost;
   for (const auto& session : account.sessions()) {
     if (session.away() || parts_.nodes.Dead(session.record)) lost.push_back(session.id());
   }
   for (auto& id : lost) co_await Lose(account, std::move(id), Receipt());
+}
+
+// Before what is new, which goes another way: what was for them is with their edges, or waits for these.
+Task<void> Orphans::TakeBack(Account& account) {
+  for (const Record& before : std::exchange(account.parted(), {})) {
+    if (!parts_.edges.MayGiveBack(before) || parts_.edges.IsAsked(before.session())) continue;
+    co_await parts_.edges.Settled(before);
+    parts_.accounts.PostReturned(account.bare(), parts_.edges.TakeParked(before));
+  }
 }
 
 Task<bool> Orphans::Lose(Account& account, std::string id, Receipt receipt) {
@@ -119,11 +129,11 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
       co_return;
     }
     failing_since_.reset();
-    if (refused(account.WithId(id))) {
-      HandleNext(account, std::move(held));
-      co_await Unknown(account, id);
-      co_return;
-    }
+    const bool unknown = refused(account.WithId(id));
+    // Behind what the session left, if another router has begun to end it: Check() comes before that.
+    HandleNext(account, std::move(held));
+    if (unknown) co_await Unknown(account, id);
+    co_return;
   }
   const Session* session = account.WithId(id);
   if (session == nullptr) {

@@ -57,6 +57,7 @@ class Orphans {
 
  private:
   bool MayYetTake(const Record& record) const;
+  Task<void> TakeBack(Account& account);
   Task<void> Follow(std::string bare, Record before);
   Task<void> LaterOrNever(Account& account, Held held);
   // Its edge does not have the session.

@@ -53,6 +53,18 @@ TEST_F(PutBackTest, AfterItsEndASessionIsNotPutBack) {
   RunUntil([&] { return RedisIsClean(); });
 }
 
+// What comes for the account would wait in its queue, too, as long as nobody resumes it.
+TEST_F(PutBackTest, NorIfItsClientHasClosedItAtAnotherEdge) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Client& back = Resumed(second(), romeo);
+  back.Close("closed");
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_FALSE(Restore(first(), romeo, romeo.queue()));
+  EXPECT_TRUE(RedisIsClean());
+}
+
 TEST_F(PutBackTest, OrphanedOnceMoreItsQueueIsReadAnew) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
