@@ -14,6 +14,8 @@ constexpr std::chrono::seconds kSearch{15};
 
 std::string NameOf(const Nodes::Node& node) { return node.instance + "/" + node.epoch; }
 
+std::string ClaimKey(const Nodes::Node& node) { return "parley:reap:" + NameOf(node); }
+
 std::unique_ptr<rpc::Envelope> Ended(const Nodes::Node& node, const IndexEntry& entry) {
   auto envelope = std::make_unique<rpc::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
@@ -48,36 +50,37 @@ Reaper::Reaper(Loop& loop, Tasks& tasks, storage::Redis& redis, Nodes& nodes, Pe
                Metrics& metrics)
     : tasks_(tasks), redis_(redis), nodes_(nodes), peers_(peers), options_(options), metrics_(metrics) {
   timer_ = loop.Every(kSearch, [this] {
-    if (!redis_.up() || searching_) return;
+    if (!redis_.up() || searching_ || stopped_) return;
     searching_ = true;
     tasks_.Spawn("find_forgotten_nodes", FindForgotten(), [this] { searching_ = false; });
   });
 }
 
 void Reaper::OnNodeDied(const Nodes::Node& node) {
-  if (reaping_.insert(NameOf(node)).second)
+  if (!stopped_ && reaping_.insert(NameOf(node)).second)
     tasks_.Spawn("reap", Reap(node), [this, node] { reaping_.erase(NameOf(node)); });
 }
 
 Task<void> Reaper::Reap(Nodes::Node node) {
   bool claimed = false;
-  while (true) {
+  while (!stopped_) {
     claimed = co_await Claim(node, claimed ? "XX" : "NX");
     if (!claimed) co_await SleepFor(options_.reap_claim / 4);
     std::vector<std::string> size{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
     const auto left = co_await storage::AwaitCommand(redis_, std::move(size));
     if (left && left->integer == 0) {
       const bool over = co_await Forget(node);
-      if (over) break;
-      continue;
+      if (!over) continue;
+      log::Info("node_reaped", {{"node", node.instance}, {"epoch", node.epoch}});
+      co_return;
     }
     if (!claimed || !left) continue;
     const Swept swept = co_await Sweep(node);
     if (swept == Swept::kDone) metrics_.reaped_nodes.Increment();
-    if (swept == Swept::kNotYet) co_await SleepFor(options_.reap_retry);
+    if (swept == Swept::kNotYet && !stopped_) co_await SleepFor(options_.reap_retry);
     if (swept == Swept::kLost) claimed = false;
   }
-  log::Info("node_reaped", {{"node", node.instance}, {"epoch", node.epoch}});
+  if (claimed) co_await GiveUpClaim(node);
 }
 
 // False: something was added meanwhile. Who adds names the node after the session (NodeIndex::Add): so either we
@@ -96,13 +99,18 @@ Task<bool> Reaper::Forget(const Nodes::Node& node) {
 // The claim lives as long as we go on.
 Task<bool> Reaper::Claim(const Nodes::Node& node, std::string condition) {
   std::vector<std::string> words{"SET",
-                                 "parley:reap:" + NameOf(node),
+                                 ClaimKey(node),
                                  options_.instance,
                                  "PX",
                                  std::to_string(options_.reap_claim.count()),
                                  std::move(condition)};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   co_return reply && !reply->is_nil();
+}
+
+Task<void> Reaper::GiveUpClaim(const Nodes::Node& node) {
+  std::vector<std::string> words{"DEL", ClaimKey(node)};
+  co_await storage::AwaitCommand(redis_, std::move(words));
 }
 
 Task<Reaper::Swept> Reaper::Sweep(const Nodes::Node& node) {
@@ -123,8 +131,8 @@ Task<Reaper::Swept> Reaper::Sweep(const Nodes::Node& node) {
     }
     const bool mine = co_await Claim(node, "XX");
     if (!mine) co_return Swept::kLost;
-  } while (cursor != "0");
-  co_return swept;
+  } while (cursor != "0" && !stopped_);
+  co_return cursor == "0" ? swept : Swept::kNotYet;
 }
 
 Task<Result<Reaper::Page>> Reaper::Read(const Nodes::Node& node, std::string cursor) {

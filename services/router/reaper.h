@@ -24,6 +24,8 @@ class Reaper {
          Metrics& metrics);
 
   void OnNodeDied(const Nodes::Node& node);
+  // Our router stops: others go on where it ends, and end what dies from now on.
+  void Stop() { stopped_ = true; }
 
  private:
   struct Page {
@@ -40,6 +42,7 @@ class Reaper {
   Task<Swept> Sweep(const Nodes::Node& node);
   Task<bool> Forget(const Nodes::Node& node);
   Task<bool> Claim(const Nodes::Node& node, std::string condition);
+  Task<void> GiveUpClaim(const Nodes::Node& node);
   Task<Result<Page>> Read(const Nodes::Node& node, std::string cursor);
   Task<std::vector<std::string>> EndSessions(const Nodes::Node& node, std::vector<std::string> members);
   // Nodes that died while no router was looking.
@@ -53,6 +56,7 @@ class Reaper {
   Metrics& metrics_;
   std::set<std::string> reaping_;
   bool searching_ = false;
+  bool stopped_ = false;
   Loop::Timer timer_;
 };
 

@@ -221,6 +221,7 @@ bool Router::Idle() {
 
 void Router::Drain(std::function<void()> done) {
   redis_watch_.Stop();
+  reaper_.Stop();
   server_.AnnounceDraining();
   peers_.AnnounceDraining();
   const auto quiet = std::make_shared<int>(0);

@@ -116,6 +116,24 @@ TEST_F(SessionsTest, ADeadEdgeIsReaped) {
   EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
 }
 
+// It may have nobody any more to whom to send their ends.
+TEST_F(SessionsTest, ARouterThatStopsLeavesDeadEdgesToTheNext) {
+  Start();
+  Edge& dying = AddEdge("c2s-2");
+  Client& juliet = Online("juliet@home.example/balcony");
+  Online(dying, "romeo@home.example/orchard");
+  Online(dying, "tybalt@home.example/street");
+  const std::string index = "parley:n:c2s-2/" + dying.epoch();
+  KillEdge(dying);
+  Chat(juliet, "romeo@home.example", "1");
+  RunUntil([&] { return Metric("parley_router_parked") == 1; });
+  bool done = false;
+  DrainRouter(0, [&] { done = true; });
+  RunUntil([&] { return done; });  // not before the edge is known to be dead, as the message waits for it
+  EXPECT_EQ(roster_->offline_count("romeo@home.example"), 1);
+  EXPECT_EQ(Redis({"EXISTS", index}), "1");
+}
+
 // RFC 6120 8.2.3: what a dead edge noted of requests without answer (libs/session/asked.h).
 class NotedRequestsTest : public SessionsTest {
  protected:
