@@ -1,6 +1,7 @@
 #include "services/router/unacknowledged.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
@@ -190,9 +191,12 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   Answer(account.bare(), ended.record, header, told);
   std::vector<Held> again;
   std::uint64_t number = header.acked();
+  std::unordered_set<std::uint64_t> had;
   for (auto& queued : contents.stanzas) {
     ++number;
-    const bool owed = ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
+    const std::uint64_t identity = IdentityOf(queued.envelope());
+    const bool twice = identity != 0 && !had.insert(identity).second;
+    const bool owed = !twice && ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
     if (owed && !OthersHadIt(account, ended.record, queued)) {
       again.push_back(Again(std::move(queued), session, number, told));
       if (!left_.Note(*again.back().envelope, Clock::now())) parts_.metrics.limits_left.Increment();
