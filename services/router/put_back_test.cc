@@ -53,6 +53,18 @@ TEST_F(PutBackTest, AfterItsEndASessionIsNotPutBack) {
   RunUntil([&] { return RedisIsClean(); });
 }
 
+// It was resumed elsewhere while its edge stood still, and its client closed it there. What would come for it could
+// never be handled again: all that it left is taken care of.
+TEST_F(PutBackTest, ASessionThatItsClientClosedElsewhereIsNotPutBack) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Client& back = Resumed(second(), romeo);
+  back.Close();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_FALSE(Restore(first(), romeo, romeo.queue()));
+  EXPECT_TRUE(RedisIsClean());
+}
+
 TEST_F(PutBackTest, OrphanedOnceMoreItsQueueIsReadAnew) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

@@ -192,7 +192,9 @@ Task<bool> Sessions::IsOver(Account& account, Record record) {
   if (record.queue().empty()) co_return false;
   if (parts_.store.ending(record.session())) co_return true;
   const auto handled = co_await parts_.store.RecallEnded(account.bare(), record.session());
-  co_return handled && handled->has_value();
+  if (handled && handled->has_value()) co_return true;
+  const auto finished = co_await parts_.store.IsFinished(account.bare(), record.session());  // its client closed it
+  co_return finished && *finished;
 }
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {
