@@ -134,6 +134,7 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   }
   const Session* session = account.WithId(id);
   if (session == nullptr) {
+    if (parts_.unacknowledged.TakeReturned(held)) co_return;
     // Its edge may have had it in the queue, and we do not know, as it died or we stood still.
     const bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
     if (!had) co_await parts_.delivery.Again(account, std::move(held));

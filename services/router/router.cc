@@ -129,7 +129,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                   return presence_.Resume(account, session, Presence::Absence::kNoticed);
                                 }},
                 options_),
-      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_, metrics_,
+      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_,
+                              unacknowledged_, metrics_,
                               [this](Account& account, std::string session) {
                                 return presence_.Resume(account, session, Presence::Absence::kUnnoticed);
                               }},

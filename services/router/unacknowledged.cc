@@ -79,8 +79,13 @@ Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t
 }  // namespace
 
 Task<Unacknowledged::Whose> Unacknowledged::HandleAgain(Account& account, Ended ended, Receipt told) {
+  const std::string session = ended.record.session();
   const auto done = co_await TryAgain(account, ended, told);
-  if (done) co_return *done;
+  if (done) {
+    parts_.accounts.PostReturned(account.bare(), TakeKept(returned_, session));
+    co_return *done;
+  }
+  returned_.try_emplace(session);
   parts_.tasks.Spawn("handle_unacknowledged", Later(account.bare(), std::move(ended), std::move(told)));
   co_return Whose::kOurs;
 }
@@ -144,6 +149,17 @@ Task<bool> Unacknowledged::Owed(const Account& account, Held& held) {
   co_return false;
 }
 
+bool Unacknowledged::TakeReturned(Held& returned) {
+  const auto late = returned_.find(returned.envelope->session());
+  if (late == returned_.end()) return false;
+  if (deferring_ >= options_.max_deferred) {
+    parts_.metrics.limits_deferred.Increment();
+    return false;
+  }
+  Keep(late->second, std::move(returned));
+  return true;
+}
+
 void Unacknowledged::Recognise(Envelope& repeat) {
   if (left_.Rename(repeat, Clock::now())) parts_.metrics.unacknowledged_again.Increment();
 }
@@ -157,10 +173,16 @@ Task<void> Unacknowledged::Defer(std::string bare, std::string session) {
   do {
     co_await SleepFor(kRetry);
   } while (!parts_.store.up());
-  auto deferred = deferred_.extract(session);
-  deferring_ -= deferred.mapped().size();
+  parts_.accounts.PostFirst(bare, TakeKept(deferred_, session));
+}
+
+std::vector<Held> Unacknowledged::TakeKept(std::map<std::string, std::vector<Held>>& deferred,
+                                           const std::string& session) {
+  auto kept = deferred.extract(session);
+  if (!kept) return {};
+  deferring_ -= kept.mapped().size();
   parts_.metrics.deferred.Set(static_cast<double>(deferring_));
-  parts_.accounts.PostFirst(bare, std::move(deferred.mapped()));
+  return std::move(kept.mapped());
 }
 
 Task<void> Unacknowledged::Later(std::string bare, Ended ended, Receipt told) {
