@@ -84,8 +84,8 @@ bool Delivery::AnyMayLackStored(const Account& account) const {
   return std::any_of(all.begin(), all.end(), [&](const Session& s) { return MayLackStored(account, s); });
 }
 
-// RFC 6120 10.1: the home before us died, or is cut off or stands still, between its presence and what is stored for it;
-// or we had messages on their way to the store when it came by that one.
+// RFC 6120 10.1: the home before us died, stands still or is cut off between its presence and what is stored for it; or
+// we had messages on their way to the store when it came by that one.
 Task<bool> Delivery::DispatchBehindStored(Account& account, Held& held) {
   std::vector<std::string> lacking;
   for (const auto& session : account.sessions()) {

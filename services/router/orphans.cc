@@ -26,8 +26,8 @@ bool Expired(const Record& record, std::chrono::milliseconds grace) {
   return UnixMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms()) + grace.count();
 }
 
-// What an edge gave back is not marked as a repeat, but Redis may have done late what that edge had told it. Of presence
-// one cause may have two effects.
+// What an edge gave back is not marked as a repeat, but Redis may have done late what that edge had told it. Of
+// presence one cause may have two effects.
 bool HadQueued(const QueueMemory& queue, const Envelope& envelope) {
   const bool once = envelope.kind() == link::v1::KIND_MESSAGE || envelope.kind() == link::v1::KIND_IQ;
   return (once && queue.Holds(envelope)) || (envelope.repeat() && queue.Has(envelope));

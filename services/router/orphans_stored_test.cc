@@ -32,7 +32,8 @@ class OrphansStoredTest : public OrphansTest {
   }
   std::size_t Home() { return second().HomeOf(kRomeo) == "router-1" ? 0 : 1; }
   void KillHome() { KillRouter(Home()); }
-  // Three messages are stored for Romeo, who is available; his home has yet to give them to him, and they wait for that.
+  // Three messages are stored for Romeo, who is available; his home has yet to give them to him, and they wait for
+  // that.
   Client& AwaitsStored() {
     Configure(2);
     Begin();

@@ -194,7 +194,8 @@ Task<bool> Sessions::IsOver(Account& account, Record record) {
   const auto handled = co_await parts_.store.RecallEnded(account.bare(), record.session());
   if (handled && handled->has_value()) co_return true;
   const auto finished = co_await parts_.store.IsFinished(account.bare(), record.session());  // its client closed it
-  co_return finished && *finished;
+  if (!finished) co_return false;
+  co_return *finished;
 }
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {

@@ -43,8 +43,8 @@ class Unacknowledged {
   // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have
   // been.
   Task<Whose> HandleAgain(Account& account, Ended ended, Receipt told);
-  // A delivery that came back for a session that is over, while what that left waits for Redis: handled behind it, as it
-  // may be in there, too. True: taken (and moved from).
+  // A delivery that came back for a session that is over, while what that left waits for Redis: handled behind it, as
+  // it may be in there, too. True: taken (and moved from).
   bool TakeReturned(Held& returned);
   // Before something that a session left is handled. False: `held` is gone, as another router has taken care of it
   // (while this one stood still or was cut off; it has been stored, delivered and forgotten then), or Redis is away: it
