@@ -47,6 +47,17 @@ class OrphansStoredTest : public OrphansTest {
     RunUntil([&] { return roster_->held() > 0; });
     return romeo;
   }
+  // The edge of who waits knows nothing of it: no presence is said again.
+  void LoseHome() {
+    other_ = 1 - Home();
+    first().Disconnect();
+    RunUntil([&] { return !HasEdge("c2s-2", other_); });
+    KillHome();
+  }
+  void ReconnectToOther() {
+    first().Reconnect();
+    RunUntil([&] { return HasEdge("c2s-2", other_); });
+  }
   std::size_t stored() const { return roster_->offline_count(kRomeo); }
   // Three messages are stored for him.
   Client OrphanWhoseHomeDies() {
@@ -57,6 +68,9 @@ class OrphansStoredTest : public OrphansTest {
     KillHome();
     return left;
   }
+
+ private:
+  std::size_t other_ = 0;
 };
 
 TEST_F(OrphansStoredTest, ItComesBeforeWhatIsNew) {
@@ -187,12 +201,9 @@ TEST_F(OrphansStoredTest, AFullQueueKeepsItsOrder) {
 
 TEST_F(OrphansStoredTest, WhatAFormerHomeHadYetToGiveToALivingEdgeComesFirst) {
   Client& romeo = AwaitsStored();
-  const std::size_t other = 1 - Home();
-  first().Disconnect();  // its presence is not said again
-  KillHome();
+  LoseHome();
   roster_->SetHolding(false);
-  first().Reconnect();
-  RunUntil([&] { return HasEdge("c2s-2", other); });
+  ReconnectToOther();
   roster_->TakeAsked();
   Chat(4, kRomeo);
   ExpectIds(romeo, Numbers(1, 5));
@@ -221,13 +232,10 @@ TEST_F(OrphansStoredTest, WhatTwoHomesGiveALivingEdgeComesOnceAndInOrder) {
 // Nothing is asked for it in the account's turn that could not be given.
 TEST_F(OrphansStoredTest, WithoutTheStoreWhatIsNewDoesNotWait) {
   Client& romeo = AwaitsStored();
-  const std::size_t other = 1 - Home();
-  first().Disconnect();
-  KillHome();
+  LoseHome();
   roster_->SetHolding(false);
   roster_->SetBroken(true);
-  first().Reconnect();
-  RunUntil([&] { return HasEdge("c2s-2", other); });
+  ReconnectToOther();
   Chat(4, kRomeo);
   RunUntil([&] { return Ids(romeo.received()).size() == 1; });
   roster_->SetBroken(false);
