@@ -369,8 +369,8 @@ const std::vector<Row<Config>>& Rows() {
           "remembered for each account while it is in memory: sent again after a fault, they do not go to the resource "
           "that is bound by then."),
       ROW(router.max_deferred, Number(1, 10'000'000),
-          "Stanzas that ended sessions left, and that wait for Redis beside their account. With that many, further "
-          "accounts wait as a whole."),
+          "Stanzas that ended sessions left, or that came back for them, and that wait for Redis beside their account. "
+          "With that many, further accounts wait as a whole, and what comes back is handled at once."),
       ROW(router.remember_left, Number(1, 10'000'000),
           "Stanzas that ended sessions left, which are remembered for router.sm_remember_queue so that they are "
           "recognised when their senders send them again after a fault. Beyond that the oldest are forgotten."),

@@ -171,6 +171,25 @@ TEST_F(EdgeInDoubtTest, WhatAnEdgeRefusesComesBeforeWhatIsNew) {
   ExpectIds(Resumed(second(), romeo), Numbers(1, 4));
 }
 
+// Redis did late what the edge had told it, and the edge, which had no answer, gave it back.
+TEST_F(EdgeInDoubtTest, WhatAnEdgeRefusesAndRedisHasAllTheSameIsQueuedOnce) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  const Client left(second(), "romeo@home.example", romeo.id());
+  first().SetFrozen(true);
+  Chat(1);
+  Chat(2);
+  RunUntil([&] { return first().frozen() == 2; });
+  link::v1::Envelope late = edge().last();
+  Redis({"RPUSH", session::QueueKey("romeo@home.example", romeo.queue()), session::Encode(late, 1, 0)});
+  first().Lose(romeo);
+  first().SetFrozen(false);
+  RunUntil([&] { return LengthNow() == "3"; });
+  Settle();
+  EXPECT_EQ(LengthNow(), "3");
+  ExpectIds(Resumed(second(), left), {"2", "1"});  // as it is in the queue
+}
+
 TEST_F(EdgeInDoubtTest, WhatTheEdgeOfASessionThatEndedRefusesComesBeforeWhatIsNew) {
   Begin();
   Client& romeo = Online(first(), "romeo@home.example/plain");

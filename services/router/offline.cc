@@ -125,7 +125,7 @@ Task<bool> Offline::Flush(Account& account, std::string session_id, Attempt atte
     const Session* session = account.WithId(session_id);
     if (session == nullptr) co_return true;  // what stays comes at the next login
     if (batch.messages().empty()) break;
-    Ids accepted = co_await Give(account, *session, batch, attempt);
+    Ids accepted = co_await Give(account, *session, batch);
     after = batch.messages().rbegin()->id();
     const bool all = accepted.size() == static_cast<std::size_t>(batch.messages_size());
     if (!accepted.empty()) co_await Delete(account.bare(), std::move(accepted));
@@ -149,13 +149,14 @@ Task<roster::v1::Answer> Offline::Fetch(std::string owner, std::string session, 
   co_return co_await rosters_.Ask(owner, std::move(ask));
 }
 
-Task<Offline::Ids> Offline::Give(Account& account, const Session& session, const Batch& batch, Attempt attempt) {
+Task<Offline::Ids> Offline::Give(Account& account, const Session& session, const Batch& batch) {
   if (session.away()) co_return co_await QueueBatch(account, session.id(), batch);
-  co_return co_await DeliverBatch(account, session, batch, attempt);
+  co_return co_await DeliverBatch(account, session, batch);
 }
 
-Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& session, const Batch& batch,
-                                         Attempt attempt) {
+// Another router may do the same at the same time, as where an edge reaches only one of us: so its edge has to look
+// whether it had it. It goes by exact numbers for what was kept.
+Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& session, const Batch& batch) {
   auto pending = std::make_shared<Pending>();
   std::function<void(std::function<void(Ids)>)> start = [&](std::function<void(Ids)> done) {
     pending->done = std::move(done);
@@ -166,7 +167,7 @@ Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& sessio
         continue;
       }
       Envelope envelope = EnvelopeOf(account, message);
-      envelope.set_repeat(attempt == Attempt::kRepeat);
+      envelope.set_repeat(true);
       ++pending->open;
       Receipt receipt([pending, id = message.id()](rpc::RefusalReason reason) { pending->Settle(id, reason); });
       sender_.Deliver(session, std::move(envelope), std::move(receipt));

@@ -32,7 +32,7 @@ class Offline {
   // its queue. They are deleted when they are accepted there. What is on its way to the store is waited for. What
   // became of it: Session::stored.
   enum class Attempt {
-    kFirst,
+    kFirst,   // not needed if the roster service has just said that nothing is stored
     kRepeat,  // a fault may have cut a first one short
   };
   // False: the roster service was away, some may be left.
@@ -44,8 +44,8 @@ class Offline {
   static void Note(Account& account, const std::string& session, Session::Stored stored);
   Task<roster::v1::Answer> Fetch(std::string owner, std::string session, std::int64_t after);
   // Ids of those that were accepted.
-  Task<Ids> Give(Account& account, const Session& session, const Batch& batch, Attempt attempt);
-  Task<Ids> DeliverBatch(Account& account, const Session& session, const Batch& batch, Attempt attempt);
+  Task<Ids> Give(Account& account, const Session& session, const Batch& batch);
+  Task<Ids> DeliverBatch(Account& account, const Session& session, const Batch& batch);
   Task<Ids> QueueBatch(Account& account, std::string session, const Batch& batch);
   bool IsUndeleted(const std::string& owner, std::int64_t id) const;
   Task<void> Delete(std::string owner, Ids ids);

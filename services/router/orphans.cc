@@ -26,6 +26,13 @@ bool Expired(const Record& record, std::chrono::milliseconds grace) {
   return UnixMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms()) + grace.count();
 }
 
+// What an edge gave back is not marked as a repeat, but Redis may have done late what that edge had told it. Of
+// presence one cause may have two effects.
+bool HadQueued(const QueueMemory& queue, const Envelope& envelope) {
+  const bool once = envelope.kind() == link::v1::KIND_MESSAGE || envelope.kind() == link::v1::KIND_IQ;
+  return (once && queue.Holds(envelope)) || (envelope.repeat() && queue.Has(envelope));
+}
+
 }  // namespace
 
 Orphans::Orphans(const Parts& parts, const Options& options)
@@ -137,6 +144,7 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   }
   const Session* session = account.WithId(id);
   if (session == nullptr) {
+    if (parts_.unacknowledged.TakeReturned(held)) co_return;
     // Its edge may have had it in the queue, and we do not know, as it died or we stood still.
     const bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
     if (!had) co_await parts_.delivery.Again(account, std::move(held));
@@ -273,7 +281,7 @@ Task<Orphans::Tried> Orphans::TryToQueue(Account& account, Envelope& envelope) {
     if (!contents) co_return Tried::kInDoubt;
     session->queued = std::make_shared<QueueMemory>(contents->value_or(session::QueueContents()));
   }
-  if (envelope.repeat() && session->queued->Has(envelope)) co_return Tried::kQueued;
+  if (HadQueued(*session->queued, envelope)) co_return Tried::kQueued;
   std::string element = session::Encode(envelope, UnixMilliseconds(), 0);
   const auto length = co_await parts_.store.Append(account.bare(), std::move(queue), std::move(element));
   if (!length) {

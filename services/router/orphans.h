@@ -15,6 +15,7 @@
 #include "services/router/past_queues.h"
 #include "services/router/session_store.h"
 #include "services/router/sessions.h"
+#include "services/router/unacknowledged.h"
 
 namespace parley::router {
 
@@ -32,6 +33,7 @@ class Orphans {
     Delivery& delivery;
     Sessions& sessions;
     PastQueues& past;
+    Unacknowledged& unacknowledged;
     Metrics& metrics;
     // Gives a session what is stored for it.
     std::function<Task<void>(Account&, std::string session)> flush;

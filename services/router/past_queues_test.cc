@@ -28,6 +28,28 @@ TEST_F(PastQueuesTest, WhatWasInAQueueThatAnotherRouterTookCareOfIsRecognised) {
   ExpectIds(other, {"2"});
 }
 
+// It cannot be known yet whether it was in there.
+TEST_F(PastQueuesTest, WhatComesBackForAnEndedSessionWaitsForItsQueueIfThatWaitsForRedis) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().SetFrozen(true);
+  Chat(1);
+  Chat(2);
+  RunUntil([&] { return first().frozen() == 2; });
+  link::v1::Envelope queued = edge().last();
+  Redis({"RPUSH", session::QueueKey("romeo@home.example", romeo.queue()), session::Encode(queued, 1, 0)});
+  redis_.Pause();
+  RunUntil([&] { return !Missing().empty(); });
+  romeo.Close();
+  RunUntil([&] { return Metric("parley_router_sessions_ended_total") == 1; });
+  first().SetFrozen(false);
+  RunUntil([&] { return Metric("parley_router_deferred") + roster_->offline_count("romeo@home.example") == 2; });
+  redis_.Resume();
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_EQ(Ids(TakeOffline()), (std::vector<std::string>{"2", "1"}));
+}
+
 TEST_F(PastQueuesTest, WhatWasInAQueueIsRememberedForAWhile) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

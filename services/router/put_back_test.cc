@@ -53,13 +53,13 @@ TEST_F(PutBackTest, AfterItsEndASessionIsNotPutBack) {
   RunUntil([&] { return RedisIsClean(); });
 }
 
-// What comes for the account would wait in its queue, too, as long as nobody resumes it.
-TEST_F(PutBackTest, NorIfItsClientHasClosedItAtAnotherEdge) {
+// It was resumed elsewhere while its edge stood still, and its client closed it there. What would come for it could
+// never be handled again: all that it left is taken care of.
+TEST_F(PutBackTest, ASessionThatItsClientClosedElsewhereIsNotPutBack) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
   Client& back = Resumed(second(), romeo);
-  back.Close("closed");
-  Settle();
+  back.Close();
   RunUntil([&] { return RedisIsClean(); });
   EXPECT_FALSE(Restore(first(), romeo, romeo.queue()));
   EXPECT_TRUE(RedisIsClean());

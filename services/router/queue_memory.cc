@@ -22,13 +22,15 @@ QueueMemory::QueueMemory(const session::QueueContents& contents) {
 bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
   const std::uint64_t identity = IdentityOf(envelope);
   if (identity == 0) return false;
-  if (stanzas_.contains(identity)) return true;
+  if (Holds(envelope)) return true;
   const session::Mark mark = session::MarkOf(envelope);
   const auto origin = acknowledged_.find(mark.origin);
   if (mark.origin == 0 || origin == acknowledged_.end()) return false;
   if (envelope.kept()) return session::HasAcknowledged(origin->second, mark.seq);
   return mark.seq <= origin->second.seq();
 }
+
+bool QueueMemory::Holds(const link::v1::Envelope& envelope) const { return stanzas_.contains(IdentityOf(envelope)); }
 
 void QueueMemory::Add(const link::v1::Envelope& envelope) {
   ++count_;

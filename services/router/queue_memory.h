@@ -19,6 +19,8 @@ class QueueMemory {
   // Never of what has no identity: the server's own, if it answers nothing. What was stored may be older than what its
   // origin has sent since: only exact numbers count then.
   bool Has(const link::v1::Envelope& envelope) const;
+  // It is in the queue itself: by its exact number.
+  bool Holds(const link::v1::Envelope& envelope) const;
   void Add(const link::v1::Envelope& envelope);
   // How much the queue holds, as far as we know.
   std::size_t stanzas() const { return count_; }

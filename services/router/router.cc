@@ -115,7 +115,11 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       offline_(
           tasks_, sender_, rosters_, spool_,
           [this](Account& account, Envelope& envelope) { return orphans_.QueueStored(account, envelope); }, options_),
-      delivery_(sender_, offline_, spool_, options_),
+      delivery_(Delivery::Parts{sender_, offline_, spool_, edges_,
+                                [this](Account& account, std::string session) {
+                                  return presence_.Resume(account, session, Presence::Absence::kUnnoticed);
+                                }},
+                options_),
       past_(store_, metrics_, options_),
       unanswered_(Unanswered::Parts{tasks_, store_, past_, sender_, metrics_}),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, past_, unanswered_, metrics_}, options_),
@@ -125,7 +129,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                   return presence_.Resume(account, session, Presence::Absence::kNoticed);
                                 }},
                 options_),
-      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_, metrics_,
+      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_,
+                              unacknowledged_, metrics_,
                               [this](Account& account, std::string session) {
                                 return presence_.Resume(account, session, Presence::Absence::kUnnoticed);
                               }},

@@ -191,11 +191,11 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
 Task<bool> Sessions::IsOver(Account& account, Record record) {
   if (record.queue().empty()) co_return false;
   if (parts_.store.ending(record.session())) co_return true;
-  // Also one that its client closed, at another edge: nobody would resume it.
-  const auto finished = co_await parts_.store.IsFinished(account.bare(), record.session());
-  if (finished && *finished) co_return true;
   const auto handled = co_await parts_.store.RecallEnded(account.bare(), record.session());
-  co_return handled && handled->has_value();
+  if (handled && handled->has_value()) co_return true;
+  // That is not kept of one that its client closed, at another edge: nobody would resume it.
+  const auto finished = co_await parts_.store.IsFinished(account.bare(), record.session());
+  co_return finished && *finished;
 }
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {

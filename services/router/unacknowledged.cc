@@ -1,6 +1,7 @@
 #include "services/router/unacknowledged.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
@@ -78,8 +79,13 @@ Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t
 }  // namespace
 
 Task<Unacknowledged::Whose> Unacknowledged::HandleAgain(Account& account, Ended ended, Receipt told) {
+  const std::string session = ended.record.session();
   const auto done = co_await TryAgain(account, ended, told);
-  if (done) co_return *done;
+  if (done) {
+    parts_.accounts.PostReturned(account.bare(), TakeKept(returned_, session));
+    co_return *done;
+  }
+  returned_.try_emplace(session);
   parts_.tasks.Spawn("handle_unacknowledged", Later(account.bare(), std::move(ended), std::move(told)));
   co_return Whose::kOurs;
 }
@@ -143,6 +149,17 @@ Task<bool> Unacknowledged::Owed(const Account& account, Held& held) {
   co_return false;
 }
 
+bool Unacknowledged::TakeReturned(Held& returned) {
+  const auto late = returned_.find(returned.envelope->session());
+  if (late == returned_.end()) return false;
+  if (deferring_ >= options_.max_deferred) {
+    parts_.metrics.limits_deferred.Increment();
+    return false;
+  }
+  Keep(late->second, std::move(returned));
+  return true;
+}
+
 void Unacknowledged::Recognise(Envelope& repeat) {
   if (left_.Rename(repeat, Clock::now())) parts_.metrics.unacknowledged_again.Increment();
 }
@@ -156,10 +173,16 @@ Task<void> Unacknowledged::Defer(std::string bare, std::string session) {
   do {
     co_await SleepFor(kRetry);
   } while (!parts_.store.up());
-  auto deferred = deferred_.extract(session);
-  deferring_ -= deferred.mapped().size();
+  parts_.accounts.PostFirst(bare, TakeKept(deferred_, session));
+}
+
+std::vector<Held> Unacknowledged::TakeKept(std::map<std::string, std::vector<Held>>& deferred,
+                                           const std::string& session) {
+  auto kept = deferred.extract(session);
+  if (!kept) return {};
+  deferring_ -= kept.mapped().size();
   parts_.metrics.deferred.Set(static_cast<double>(deferring_));
-  parts_.accounts.PostFirst(bare, std::move(deferred.mapped()));
+  return std::move(kept.mapped());
 }
 
 Task<void> Unacknowledged::Later(std::string bare, Ended ended, Receipt told) {
@@ -190,9 +213,12 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   Answer(account.bare(), ended.record, header, told);
   std::vector<Held> again;
   std::uint64_t number = header.acked();
+  std::unordered_set<std::uint64_t> had;
   for (auto& queued : contents.stanzas) {
     ++number;
-    const bool owed = ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
+    const std::uint64_t identity = IdentityOf(queued.envelope());
+    const bool twice = identity != 0 && !had.insert(identity).second;
+    const bool owed = !twice && ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
     if (owed && !OthersHadIt(account, ended.record, queued)) {
       again.push_back(Again(std::move(queued), session, number, told));
       if (!left_.Note(*again.back().envelope, Clock::now())) parts_.metrics.limits_left.Increment();

@@ -43,6 +43,9 @@ class Unacknowledged {
   // `told` goes when all is taken care of. The record is retired already, or is if Redis was away when it should have
   // been.
   Task<Whose> HandleAgain(Account& account, Ended ended, Receipt told);
+  // A delivery that came back for a session that is over, while what that left waits for Redis: handled behind it, as
+  // it may be in there, too. True: taken (and moved from).
+  bool TakeReturned(Held& returned);
   // Before something that a session left is handled. False: `held` is gone, as another router has taken care of it
   // (while this one stood still or was cut off; it has been stored, delivered and forgotten then), or Redis is away: it
   // comes again when that is back.
@@ -62,6 +65,7 @@ class Unacknowledged {
   // What Redis knows of it, once for an account that was read. False: Redis cannot be asked.
   Task<bool> KnowAcknowledged(Account& account);
   void Keep(std::vector<Held>& deferred, Held held);
+  std::vector<Held> TakeKept(std::map<std::string, std::vector<Held>>& deferred, const std::string& session);
   Task<void> Defer(std::string bare, std::string session);
   Task<void> Later(std::string bare, Ended ended, Receipt told);
   Task<void> HandleLate(Account& account, Ended ended, Receipt told);
@@ -75,7 +79,9 @@ class Unacknowledged {
   Options options_;
   LeftLately left_;
   std::map<std::string, std::vector<Held>> deferred_;  // by the session that left it; until Redis is back
-  std::size_t deferring_ = 0;                          // in all
+  // By the session whose queue is to be read when Redis is back: what came back meanwhile.
+  std::map<std::string, std::vector<Held>> returned_;
+  std::size_t deferring_ = 0;  // in all
 };
 
 }  // namespace parley::router

@@ -30,6 +30,20 @@ class UnacknowledgedTwiceTest : public testing::ManagedTest {
   }
 };
 
+// Redis may do late what it was told; the router that was told no more by it may have queued that, too.
+TEST_F(UnacknowledgedTwiceTest, WhatAQueueHoldsTwiceIsHandledOnce) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  link::v1::Envelope late = edge().last();
+  Redis({"RPUSH", session::QueueKey("romeo@home.example", romeo.queue()), session::Encode(late, 1, 0)});
+  romeo.Close();
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 2));
+}
+
 TEST_F(UnacknowledgedTwiceTest, ARouterThatDiedInTheMiddleIsSucceeded) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

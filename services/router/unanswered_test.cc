@@ -53,6 +53,23 @@ TEST_F(UnansweredTest, RequestsAreBouncedAndTheRestEnds) {
   EXPECT_EQ(roster_->offline_count("romeo@home.example"), 0);
 }
 
+// Its edge gives it back, as Redis did not answer, and has done all the same what it was told.
+TEST_F(UnansweredTest, ARequestThatRedisHasAndItsEdgeGivesBackIsBouncedOnce) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().SetFrozen(true);
+  juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+  RunUntil([&] { return first().frozen() == 1; });
+  link::v1::Envelope late = edge().last();
+  Redis({"RPUSH", session::QueueKey("romeo@home.example", romeo.queue()), session::Encode(late, 1, 0)});
+  first().Lose(romeo);
+  first().SetFrozen(false);
+  romeo.Close();
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_THAT(juliet().Take(), ::testing::UnorderedElementsAre(HasSubstr("'unavailable'"), HasSubstr("id='q'")));
+}
+
 TEST_F(UnansweredTest, ARequestThatWasAnsweredIsNotBounced) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

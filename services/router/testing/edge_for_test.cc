@@ -211,11 +211,13 @@ void Edge::OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
 void Edge::Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   if (const session::Mark mark = session::MarkOf(*envelope); mark.origin != 0) {
     auto& highest = seen_[{mark.origin, envelope->session()}];
-    if (envelope->repeat() && mark.seq <= highest) {
+    auto& exactly = seen_[{StableHash("kept", mark.origin ^ StableHash("number", mark.seq)), envelope->session()}];
+    if (envelope->repeat() && mark.seq <= (envelope->kept() ? exactly : highest)) {
       ++repeats_;
       return;
     }
     highest = std::max(highest, mark.seq);
+    if (envelope->kept() || envelope->repeat()) exactly = mark.seq;
   }
   if (envelope->repeat()) ++doubtful_;
   if (envelope->answers() != 0 && envelope->repeat()) ++doubtful_answers_;
