@@ -28,7 +28,7 @@ Endpoint::Endpoint(Loop& loop, std::shared_ptr<const Role> role, LinkHandler& ha
       handler_(&handler),
       ended_(std::move(ended)),
       meter_(role_->metrics),
-      inbox_(role_->options.window, role_->options.window_bytes, [this] { ScheduleFlush(); }),
+      inbox_(role_->options, [this] { ScheduleFlush(); }),
       asks_(loop, role_->options.max_asks, meter_) {
   deadline_ = loop_.After(role_->options.hello_timeout, [this] {
     if (transport_ != nullptr) transport_->Abort("no hello in time");
@@ -342,6 +342,7 @@ bool Endpoint::Gather() {
     DelayAcks();
     return false;
   }
+  if (inbox_.full()) meter_.AcksGathered();
   inbox_.Tell(frame_);
   return true;
 }

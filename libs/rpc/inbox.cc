@@ -6,14 +6,6 @@
 #include "libs/base/recycled.h"
 
 namespace parley::rpc {
-namespace {
-
-// What the sender keeps for want of an acknowledgement, and sends again should we die, is to be little.
-constexpr std::size_t kManyUntold = 64;
-constexpr std::uint64_t kLargeUntold = 262144;
-
-}  // namespace
-
 // Outlives the inbox as long as there are receipts.
 struct Inbox::Anchor {
   Inbox* inbox;
@@ -55,8 +47,14 @@ class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
   bool unhurried_;
 };
 
-Inbox::Inbox(std::uint32_t window, std::uint64_t window_bytes, std::function<void()> settled)
-    : window_(window), window_bytes_(window_bytes), settled_(std::move(settled)), anchor_(new Anchor{this}) {}
+// The sender must not run out of window for want of an acknowledgement, either.
+Inbox::Inbox(const LinkOptions& options, std::function<void()> settled)
+    : window_(options.window),
+      window_bytes_(options.window_bytes),
+      many_(std::clamp<std::size_t>(window_ / 4, 1, options.ack_stanzas)),
+      large_(std::min(window_bytes_ / 4, options.ack_bytes)),
+      settled_(std::move(settled)),
+      anchor_(new Anchor{this}) {}
 
 Inbox::~Inbox() { Sever(); }
 
@@ -101,12 +99,9 @@ void Inbox::Hurry() {
   if (untold() > 0) urgency_ = Urgency::kNow;
 }
 
-Inbox::Urgency Inbox::urgency() const {
-  const std::size_t many = std::clamp<std::size_t>(window_ / 4, 1, kManyUntold);
-  const std::uint64_t large = std::min(window_bytes_ / 4, kLargeUntold);
-  const bool much = acks_.size() >= many || (untold_bytes_ > 0 && untold_bytes_ >= large);
-  return much || !refusals_.empty() ? Urgency::kNow : urgency_;
-}
+bool Inbox::full() const { return acks_.size() >= many_ || (untold_bytes_ > 0 && untold_bytes_ >= large_); }
+
+Inbox::Urgency Inbox::urgency() const { return full() || !refusals_.empty() ? Urgency::kNow : urgency_; }
 
 void Inbox::Tell(link::v1::Frame& frame) {
   urgency_ = Urgency::kIdle;

@@ -26,6 +26,8 @@ Options OptionsOf(const config::Config& config) {
   options.remember_diverted = router.remember_diverted;
   options.remember_left = router.remember_left;
   options.remember_queues = router.remember_queues;
+  options.remember_nodes = router.remember_nodes;
+  options.max_doubtful_queues = router.max_doubtful_queues;
   options.max_parked = router.max_parked;
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
@@ -38,6 +40,7 @@ Options OptionsOf(const config::Config& config) {
   options.redis_return = router.redis_return;
   options.redis_return_max = router.redis_return_max;
   options.reap_claim = router.reap_claim;
+  options.reap_search = router.reap_search;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;
   options.standstill = config.link.keepalive_timeout / 2;
@@ -68,6 +71,8 @@ rpc::LinkOptions LinksOf(const config::Config& config, telemetry::Metrics& metri
 rpc::Ring::Options RingOf(const config::Config& config, const rpc::LinkOptions& links, const std::string& service) {
   rpc::Ring::Options options;
   options.discovery.targets = service == "router" ? config.cluster.routers : config.cluster.rosters;
+  options.discovery.refresh = config.cluster.discovery_interval;
+  options.no_replica_timeout = config.router.no_replica_timeout;
   options.link = links;
   options.service = service;
   return options;
@@ -77,6 +82,7 @@ rpc::AccountsClient::Options CredentialsOf(const config::Config& config, const r
   rpc::AccountsClient::Options options;
   options.link = links;
   options.rosters.targets = config.cluster.rosters;
+  options.rosters.refresh = config.cluster.discovery_interval;
   options.timeout = config.router.roster_timeout;
   return options;
 }
