@@ -111,8 +111,8 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   bool announce_draining_ = false;
   bool draining_ = false;
   bool peer_draining_ = false;
-  // Both ends know what it is to hurry.
-  bool unhurried_ = false;
+  // Whoever we are connected to knows what it is to hurry, as we do.
+  bool peer_hurries_ = false;
   // The last number that somebody waits for, and the last that we have said so of.
   std::uint64_t hurry_to_ = 0;
   std::uint64_t hurried_to_ = 0;

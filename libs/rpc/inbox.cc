@@ -22,7 +22,7 @@ class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
       : anchor_(anchor),
         seq_(seq),
         bytes_(static_cast<std::uint32_t>(envelope.stanza().size())),
-        unhurried_(envelope.unhurried()) {
+        sent_unhurried_(envelope.unhurried()) {
     ++anchor_->users;
   }
   ~Debt() override { anchor_->Drop(); }
@@ -30,7 +30,7 @@ class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
   bool unhurried() const override { return urgency() == Urgency::kIdle; }
 
   Urgency urgency() const {
-    if (!unhurried_) return Urgency::kSoon;
+    if (!sent_unhurried_) return Urgency::kSoon;
     return anchor_->inbox != nullptr && seq_ <= anchor_->inbox->hurried_to_ ? Urgency::kNow : Urgency::kIdle;
   }
   std::uint64_t seq() const { return seq_; }
@@ -44,7 +44,7 @@ class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
   Anchor* anchor_;
   std::uint64_t seq_;
   std::uint32_t bytes_;  // protobuf has none larger
-  bool unhurried_;
+  bool sent_unhurried_;  // whether that holds yet, urgency() says
 };
 
 // The sender must not run out of window for want of an acknowledgement, either.

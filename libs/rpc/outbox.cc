@@ -24,7 +24,7 @@ void Outbox::SetWindow(std::uint32_t envelopes, std::uint64_t bytes) {
 
 void Outbox::Push(Held held) {
   held.envelope->set_seq(++last_);
-  if (held.envelope->unhurried()) unhurried_ = last_;
+  if (held.envelope->unhurried()) last_unhurried_ = last_;
   queued_bytes_ += Bytes(*held.envelope);
   queue_.push_back(std::move(held));
   if (size() >= window_ || sent_bytes_ + queued_bytes_ >= window_bytes_) congested_ = true;

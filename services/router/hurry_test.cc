@@ -46,6 +46,18 @@ TEST_F(HurryTest, GoesOnWithCopies) {
   RunUntil([&] { return edge().unacknowledged() == 0; });
 }
 
+// As for messages of clients with stream management.
+TEST_F(HurryTest, NobodyHasToHurryCopiesOfWhatSomebodyWaitsFor) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Juliet();
+  Client& second = Online(*other_, "juliet@home.example/hall");
+  juliet.Take();
+  edge().SetAsked(true);
+  Say(romeo, "juliet@home.example");
+  RunUntil([&] { return !juliet.received().empty() && !second.received().empty(); });
+  RunUntil([&] { return edge().unacknowledged() == 0; });
+}
+
 TEST_F(HurryTest, GoesOnThroughOtherRouters) {
   Configure(2);
   Client& romeo = Online("romeo@home.example/orchard");
