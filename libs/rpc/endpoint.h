@@ -44,6 +44,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   bool congested() const override { return outbox_.congested(); }
   std::size_t unacknowledged() const override { return outbox_.size(); }
   void Hurry() override;
+  void HurryOn() override;
   std::size_t asking() const override { return asks_.size(); }
   void Ask(std::string body, std::chrono::milliseconds timeout, Done done) override;
   void AnnounceDraining() override;

@@ -173,6 +173,42 @@ TEST_F(EndpointHurryTest, HurryWithoutNeedSaysNothing) {
   EXPECT_EQ(Hurries(), 0);
 }
 
+// Of two that were passed on, one came from a link that hurries.
+TEST_F(EndpointHurryTest, HurryIsPassedOnForWhatCameByThatLink) {
+  handler_.hold = true;
+  UpUnhurried();
+  Receive(WithUnhurried(1, 1));
+  SendUnhurried(1);
+  AwaitSent(1);
+  endpoint_->HurryOn();
+  Idle();
+  EXPECT_EQ(Hurries(), 0);
+  endpoint_->Send(MakeEnvelope("juliet@home", 2), handler_.receipts[0]);
+  AwaitSent(2);
+  Receive(SayingHurry());
+  endpoint_->HurryOn();
+  RunUntil(loop_, [&] { return Hurries() == 1; });
+  endpoint_->HurryOn();
+  Idle();
+  EXPECT_EQ(Hurries(), 1);
+}
+
+TEST_F(EndpointHurryTest, HurryIsPassedOnForWhatIsQueued) {
+  handler_.hold = true;
+  UpUnhurried();
+  Receive(WithUnhurried(1, 1));
+  transport_.stuck = true;
+  SendUnhurried(1);
+  AwaitSent(1);
+  endpoint_->Send(MakeEnvelope("juliet@home", 2), handler_.receipts[0]);
+  Receive(SayingHurry());
+  endpoint_->HurryOn();
+  transport_.stuck = false;
+  endpoint_->OnWritten();
+  AwaitSent(2);
+  RunUntil(loop_, [&] { return Hurries() == 1; });
+}
+
 TEST_F(EndpointHurryTest, HurryGoesWithWhatIsQueued) {
   UpUnhurried(Unhurried(), 4);
   for (int i = 1; i <= 3; ++i) SendUnhurried(i);

@@ -29,6 +29,10 @@ void Endpoint::Hurry() {
   ScheduleFlush();
 }
 
+void Endpoint::HurryOn() {
+  if (alive() && outbox_.HasUnhurriedBehind(hurry_to_) && outbox_.IsWaitedForBehind(hurry_to_)) Hurry();
+}
+
 void Endpoint::Ask(std::string body, std::chrono::milliseconds timeout, Done done) {
   if (!alive()) {
     loop_.Post([done = std::move(done)] { done(Error(kLinkBroken)); });

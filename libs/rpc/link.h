@@ -205,6 +205,9 @@ class Link {
   virtual std::size_t unacknowledged() const = 0;
   // Somebody waits for that from now on. Costs nothing if somebody did before, or it was said since the last was sent.
   virtual void Hurry() {}
+  // The same, if somebody has come to wait for what any of that was sent for (Receipt::unhurried()). Looks at all that
+  // is not settled and was not hurried before.
+  virtual void HurryOn() {}
   // Asks that wait for their replies.
   virtual std::size_t asking() const = 0;
   using Done = std::function<void(Result<std::string>)>;

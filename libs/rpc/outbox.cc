@@ -118,6 +118,16 @@ std::uint64_t Outbox::LastFor(std::string_view session) const {
   return last;
 }
 
+bool Outbox::IsWaitedForBehind(std::uint64_t number) const {
+  const auto waited_for = [number](const Held& held) {
+    return held.envelope && held.envelope->seq() > number && held.envelope->unhurried() && !held.receipt.unhurried();
+  };
+  const auto before = std::min<std::uint64_t>(number < first_ ? 0 : number - first_ + 1, unsettled_.size());
+  const auto behind = unsettled_.begin() + static_cast<std::ptrdiff_t>(before);
+  return std::any_of(behind, unsettled_.end(), waited_for) || std::any_of(queue_.begin(), queue_.end(), waited_for) ||
+         std::any_of(stragglers_.begin(), stragglers_.end(), [&](const auto& one) { return waited_for(one.second); });
+}
+
 bool Outbox::IsSettled(std::uint64_t number) const {
   if (number > last_ || number < oldest()) return true;
   if (stragglers_.contains(number)) return false;

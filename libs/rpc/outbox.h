@@ -53,6 +53,8 @@ class Outbox {
   bool HasUnhurriedBehind(std::uint64_t number) const {
     return last_unhurried_ > number && last_unhurried_ >= oldest();
   }
+  // Somebody has come to wait for one of these.
+  bool IsWaitedForBehind(std::uint64_t number) const;
 
  private:
   bool HasRoom() const { return sent_ < window_ && sent_bytes_ < window_bytes_; }

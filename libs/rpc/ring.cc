@@ -212,6 +212,10 @@ void Ring::Hurry() {
   for (const auto& [instance, link] : state_->links) link->Hurry();
 }
 
+void Ring::HurryOn() {
+  for (const auto& [instance, link] : state_->links) link->HurryOn();
+}
+
 std::size_t Ring::unacknowledged() const {
   std::size_t count = state_->waiting.size();
   for (const auto& [address, replica] : state_->replicas) count += replica->returned().size();

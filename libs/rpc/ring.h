@@ -97,6 +97,8 @@ class Ring {
   std::size_t unacknowledged() const;
   // Somebody waits for that from now on.
   void Hurry();
+  // The same, where somebody has come to wait for what it was sent for.
+  void HurryOn();
 
   struct State;
 

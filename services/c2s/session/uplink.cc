@@ -101,7 +101,7 @@ void Uplink::Send(std::unique_ptr<Envelope> envelope, std::unique_ptr<tracing::S
 
 void Uplink::Hurry() {
   if (idle() || std::exchange(hurried_, true)) return;
-  if (direct_ + other_ > 0) context_.routers.Hurry();
+  if (direct_ + other_ > 0) context_.routers.HurryOn();
 }
 
 void Uplink::Forward(rpc::Held held, const Route& route) {
