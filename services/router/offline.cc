@@ -85,34 +85,50 @@ struct Pending {
 
 }  // namespace
 
-Offline::Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, Queue queue,
-                 const Options& options)
-    : tasks_(tasks),
-      sender_(sender),
-      rosters_(rosters),
-      spool_(spool),
-      queue_(std::move(queue)),
-      batch_(options.offline_batch) {}
+Offline::Offline(const Parts& parts, const Options& options) : parts_(parts), batch_(options.offline_batch) {}
 
 bool Offline::StoreNow(Account& account, Held& held) {
   const Envelope& message = *held.envelope;
   if (account.anonymous()) {
-    sender_.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+    parts_.sender.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
     return true;
   }
   if (message.type() == link::v1::TYPE_CHAT && OnlyChatStates(message)) {
-    sender_.metrics().ignored.Increment();
+    parts_.sender.metrics().ignored.Increment();
     rpc::NoteOutcome(held.receipt, "ignored");
     held = Held();
     return true;
   }
   account.DoubtNothingStored();
-  return spool_.Take(account.bare(), held);
+  return parts_.spool.Take(account.bare(), held);
 }
 
-Task<bool> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
+Task<void> Offline::Flush(Account& account, std::string session, Attempt attempt) {
+  const bool flushed = co_await TryToFlush(account, session, attempt);
+  if (flushed || !to_resume_.insert(session).second) co_return;
+  parts_.tasks.Spawn("flush_later", ResumeLater(account.bare(), std::move(session)));
+}
+
+Task<void> Offline::Resume(Account& account, std::string id) {
+  const Session* session = account.WithId(id);
+  if (session == nullptr || !session->takes_messages() || account.anonymous()) co_return;
+  co_await Flush(account, std::move(id), Attempt::kRepeat);
+}
+
+Task<void> Offline::ResumeLater(std::string bare, std::string id) {
+  co_await parts_.rosters.MayBeBack();
+  AccountTable::Job job;
+  job.run = [this, id](Account& account) {
+    to_resume_.erase(id);
+    return Resume(account, id);
+  };
+  job.failed = [this, bare, id] { parts_.tasks.Spawn("flush_later", ResumeLater(bare, id)); };
+  parts_.accounts.Post(bare, std::move(job));
+}
+
+Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt attempt) {
   Note(account, session_id, Session::Stored::kLeft);
-  co_await spool_.Stored(account.bare());
+  co_await parts_.spool.Stored(account.bare());
   bool more = attempt == Attempt::kRepeat || !account.nothing_stored();
   std::int64_t after = 0;
   while (more) {
@@ -146,7 +162,7 @@ Task<roster::v1::Answer> Offline::Fetch(std::string owner, std::string session, 
   ask.mutable_fetch_offline()->set_limit(batch_);
   ask.mutable_fetch_offline()->set_after_id(after);
   ask.set_session(session);
-  co_return co_await rosters_.Ask(owner, std::move(ask));
+  co_return co_await parts_.rosters.Ask(owner, std::move(ask));
 }
 
 Task<Offline::Ids> Offline::Give(Account& account, const Session& session, const Batch& batch, Attempt attempt) {
@@ -169,7 +185,7 @@ Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& sessio
       envelope.set_repeat(attempt == Attempt::kRepeat);
       ++pending->open;
       Receipt receipt([pending, id = message.id()](rpc::RefusalReason reason) { pending->Settle(id, reason); });
-      sender_.Deliver(session, std::move(envelope), std::move(receipt));
+      parts_.sender.Deliver(session, std::move(envelope), std::move(receipt));
     }
     pending->Close();
   };
@@ -184,9 +200,10 @@ Task<Offline::Ids> Offline::QueueBatch(Account& account, std::string session, co
     envelope.set_leg(link::v1::LEG_DELIVER);
     envelope.set_session(session);
     envelope.set_repeat(true);
-    bool taken = IsUndeleted(account.bare(), message.id());
-    if (!taken) taken = co_await queue_(account, envelope);
-    if (!taken) break;
+    if (!IsUndeleted(account.bare(), message.id())) {
+      const auto outcome = co_await parts_.queues.Append(account, envelope);
+      if (outcome != OrphanQueues::Outcome::kQueued) break;
+    }
     queued.push_back(message.id());
   }
   co_return queued;
@@ -203,14 +220,14 @@ Task<void> Offline::Delete(std::string owner, Ids ids) {
   auto& kept = undeleted_[owner];
   const bool first = kept.empty();
   kept.insert(ids.begin(), ids.end());
-  if (first) tasks_.Spawn("delete_offline", DeleteUntilDone(owner));
+  if (first) parts_.tasks.Spawn("delete_offline", DeleteUntilDone(owner));
 }
 
 Task<bool> Offline::TryDelete(std::string owner, Ids ids) {
   roster::v1::Ask ask;
   ask.mutable_delete_offline()->set_owner(owner);
   ask.mutable_delete_offline()->mutable_ids()->Assign(ids.begin(), ids.end());
-  const auto answer = co_await rosters_.Ask(owner, std::move(ask));
+  const auto answer = co_await parts_.rosters.Ask(owner, std::move(ask));
   const bool gone = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !gone) co_return false;
   const auto kept = undeleted_.find(owner);

@@ -116,7 +116,7 @@ TEST_F(OrphansStoredTest, WithoutTheStoreItComesLater) {
   const auto begun = std::chrono::steady_clock::now();
   for (int i = 4; i < 34; ++i) Chat(i, kRomeo);
   Settle();
-  // None for any of the thirty: the store is looked at once a second (Presence::StoreMayBeBack), however long this takes.
+  // None for any of the thirty: the store is looked at once a second (RosterClient::MayBeBack), however long this takes.
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - begun);
   EXPECT_LE(roster_->TakeAsked().size(), static_cast<std::size_t>(seconds.count()));
   EXPECT_EQ(stored(), 3u);

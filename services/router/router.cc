@@ -118,9 +118,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       fanout_(sender_),
       pushes_(sender_),
       spool_(loop, tasks_, accounts_, sender_, rosters_, options_),
-      offline_(
-          tasks_, sender_, rosters_, spool_,
-          [this](Account& account, Envelope& envelope) { return orphans_.QueueStored(account, envelope); }, options_),
+      orphan_queues_(store_, metrics_, options_),
+      offline_(Offline::Parts{tasks_, accounts_, sender_, rosters_, spool_, orphan_queues_}, options_),
       delivery_(sender_, offline_, spool_, options_),
       past_(store_, metrics_, options_),
       unanswered_(Unanswered::Parts{tasks_, store_, past_, sender_, metrics_}),
@@ -131,10 +130,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                   return presence_.Resume(account, session, Presence::Absence::kNoticed);
                                 }},
                 options_),
-      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_, metrics_,
-                              [this](Account& account, std::string session) {
-                                return presence_.Resume(account, session, Presence::Absence::kUnnoticed);
-                              }},
+      orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_,
+                              orphan_queues_, offline_, metrics_},
                options_),
       presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
       subscriptions_(Subscriptions::Parts{sender_, rosters_, store_, fanout_, pushes_}),
