@@ -1,13 +1,13 @@
 #include "services/router/offline.h"
 
 #include <chrono>
-#include <ctime>
 #include <memory>
 
 #include "libs/base/log.h"
 #include "libs/rpc/trace.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
+#include "services/router/delay.h"
 
 namespace parley::router {
 namespace {
@@ -28,40 +28,13 @@ bool OnlyChatStates(const Envelope& message) {
   return any;
 }
 
-// XEP-0082, in UTC with milliseconds.
-std::string Stamp(std::int64_t unix_milliseconds) {
-  const std::time_t seconds = unix_milliseconds / 1000;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[32];
-  const std::size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-  char fraction[8];
-  std::snprintf(fraction, sizeof(fraction), ".%03dZ", static_cast<int>(unix_milliseconds % 1000));
-  return std::string(text, size) + fraction;
-}
-
-constexpr char kOfflineStorage[] = "Offline Storage</delay>";
-
-// XEP-0203; the domain says so, as XEP-0160 shows it.
-std::string Delay(std::string_view domain, std::int64_t received_at) {
-  return "<delay xmlns='urn:xmpp:delay' from='" + std::string(domain) + "' stamp='" + Stamp(received_at) + "'>" +
-         kOfflineStorage;
-}
-
-// It was stored, delivered to a session that did not acknowledge it, and stored again: the first time counts.
-std::string WithDelay(const std::string& stanza, std::string_view domain, std::int64_t received_at) {
-  const auto ours = stanza.rfind(kOfflineStorage);
-  const bool last = ours != std::string::npos &&
-                    std::string_view(stanza).substr(ours + sizeof(kOfflineStorage) - 1).starts_with("</message");
-  return last ? stanza : xmpp::WithChild(stanza, Delay(domain, received_at));
-}
-
 // Without what depends on its way.
 Envelope EnvelopeOf(const Account& account, const roster::v1::OfflineMessage& message) {
   Envelope envelope;
   envelope.set_kind(link::v1::KIND_MESSAGE);
   envelope.set_to(account.bare());
   envelope.set_stanza(WithDelay(message.stanza(), account.domain(), message.received_at()));
+  envelope.set_received_at(message.received_at());
   envelope.set_origin(message.origin());
   envelope.set_origin_seq(message.origin_seq());
   envelope.set_kept(true);

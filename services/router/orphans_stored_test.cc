@@ -1,4 +1,5 @@
 // What is stored for an account whose session loses its edge before it has had that.
+#include <algorithm>
 #include <chrono>
 
 #include "services/router/testing/orphans.h"
@@ -14,13 +15,18 @@ class OrphansStoredTest : public OrphansTest {
  protected:
   static constexpr char kRomeo[] = "romeo@home.example";
 
-  // What is stored for Romeo is on its way to his edge, which takes none of it. Nothing waits behind it.
-  Client& GetsStored(int messages, std::uint64_t resume_ms = kLong) {
+  // So much is stored for Romeo, who has not said that he is available.
+  Client& HasStored(int messages, std::uint64_t resume_ms) {
     for (int i = 1; i <= messages; ++i) Chat(i, kRomeo);
     Settle();
     Client& romeo = Login(first(), kOrchard);
     first().Enable(romeo, resume_ms);
     RunUntil([&] { return first().answered(romeo); });
+    return romeo;
+  }
+  // What is stored for Romeo is on its way to his edge, which takes none of it. Nothing waits behind it.
+  Client& GetsStored(int messages, std::uint64_t resume_ms = kLong) {
+    Client& romeo = HasStored(messages, resume_ms);
     romeo.Send("<presence><priority>-1</priority></presence>");
     Settle();
     first().SetFrozen(true);
@@ -116,7 +122,8 @@ TEST_F(OrphansStoredTest, WithoutTheStoreItComesLater) {
   const auto begun = std::chrono::steady_clock::now();
   for (int i = 4; i < 34; ++i) Chat(i, kRomeo);
   Settle();
-  // None for any of the thirty: the store is looked at once a second (RosterClient::MayBeBack), however long this takes.
+  // None for any of the thirty: the store is looked at once a second (RosterClient::MayBeBack), however long this
+  // takes.
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - begun);
   EXPECT_LE(roster_->TakeAsked().size(), static_cast<std::size_t>(seconds.count()));
   EXPECT_EQ(stored(), 3u);
@@ -155,6 +162,21 @@ TEST_F(OrphansStoredTest, ItIsStoredInOrderAgain) {
   RunUntil([&] { return RedisIsClean(); });
   Settle();
   EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 4));
+}
+
+// With its first time, which is kept beside it and so not in it.
+TEST_F(OrphansStoredTest, StoredAgainItIsWhatItWas) {
+  Begin();
+  Client& romeo = GetsStored(3, kShort);
+  const auto before = roster_->offline(kRomeo);
+  Kill(first(), romeo);
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"stored\"}"), 3);
+  EXPECT_EQ(roster_->offline(kRomeo), before);
+  const auto taken = TakeOffline();
+  const auto delayed = [](const std::string& stanza) { return stanza.ends_with("Offline Storage</delay></message>"); };
+  EXPECT_EQ(std::count_if(taken.begin(), taken.end(), delayed), 3);
 }
 
 TEST_F(OrphansStoredTest, AFullQueueKeepsItsOrder) {
