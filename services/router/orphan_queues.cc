@@ -50,6 +50,16 @@ Task<OrphanQueues::Outcome> OrphanQueues::TryToAppend(Account& account, link::v1
   co_return Outcome::kQueued;
 }
 
+Task<bool> OrphanQueues::AwaitRedis() {
+  if (store_.up()) co_return true;
+  while (!store_.up()) {
+    if (OutOfPatience()) co_return false;
+    co_await SleepFor(kRetry);
+  }
+  RedisAnswers();
+  co_return true;
+}
+
 bool OrphanQueues::OutOfPatience() {
   const auto now = Clock::now();
   if (!failing_since_) failing_since_ = now;

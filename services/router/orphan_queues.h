@@ -26,6 +26,8 @@ class OrphanQueues {
   // over: what is behind it may not overtake it.
   Task<Outcome> Append(Account& account, link::v1::Envelope& envelope);
 
+  // Until Redis can be reached. False: patience is over.
+  Task<bool> AwaitRedis();
   // While Redis is away, all that has to wait for it waits no longer than one of them may (router.delivery_timeout).
   bool OutOfPatience();
   void RedisAnswers() { failing_since_.reset(); }

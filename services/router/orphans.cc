@@ -210,18 +210,23 @@ Task<void> Orphans::IndexNow(Account& account, std::string id) {
 
 Task<void> Orphans::QueueInOrder(Account& account, Held held) {
   const std::string id = held.envelope->session();
-  co_await FlushFirst(account, id);
+  const bool may_go = co_await FlushFirst(account, id);
   const Session* session = account.WithId(id);
-  if (session != nullptr && session->away()) {
+  if (!may_go) {
+    parts_.delivery.GiveUp(std::move(held), OutOfReach());
+  } else if (session != nullptr && session->away()) {
     co_await Queue(account, std::move(held));
   } else {
     HandleNext(account, std::move(held));
   }
 }
 
-Task<void> Orphans::FlushFirst(Account& account, std::string id) {
+Task<bool> Orphans::FlushFirst(Account& account, std::string id) {
   const Session* session = account.WithId(id);  // not one that has vanished from Redis
-  if (session != nullptr && session->may_lack_stored()) co_await parts_.offline.Resume(account, std::move(id));
+  if (session == nullptr || !session->may_lack_stored()) co_return true;
+  const bool reachable = co_await parts_.queues.AwaitRedis();  // else all of it is fetched for nothing
+  if (reachable) co_await parts_.offline.Resume(account, std::move(id));
+  co_return reachable;
 }
 
 Task<void> Orphans::Queue(Account& account, Held held) {

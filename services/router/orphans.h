@@ -66,7 +66,8 @@ class Orphans {
   // An orphan's, behind what is stored for it.
   Task<void> QueueInOrder(Account& account, Held held);
   // Its edge may have died before it had taken all that, and so may a router that was to go on with it.
-  Task<void> FlushFirst(Account& account, std::string session);
+  // False: Redis is away for too long, and nothing may go before that.
+  Task<bool> FlushFirst(Account& account, std::string session);
   Task<void> Queue(Account& account, Held held);
   Task<void> EndIfFull(Account& account, std::string session);
   Task<void> QueueIsGone(Account& account, Held held);

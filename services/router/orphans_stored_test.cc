@@ -34,6 +34,14 @@ class OrphansStoredTest : public OrphansTest {
     RunUntil([&] { return first().frozen() == static_cast<std::size_t>(messages) + 1; });  // and his own presence
     return romeo;
   }
+  // The same, but nothing is on its way to his edge any more.
+  Client& IsRefusedStored(int messages) {
+    Client& romeo = HasStored(messages, kLong);
+    first().SetOverloaded(true);
+    romeo.Send("<presence/>");
+    Settle();
+    return romeo;
+  }
   void KillHome() { KillRouter(second().HomeOf(kRomeo) == "router-1" ? 0 : 1); }
   std::size_t stored() const { return roster_->offline_count(kRomeo); }
   // Three messages are stored for him.
@@ -177,6 +185,24 @@ TEST_F(OrphansStoredTest, StoredAgainItIsWhatItWas) {
   const auto taken = TakeOffline();
   const auto delayed = [](const std::string& stanza) { return stanza.ends_with("Offline Storage</delay></message>"); };
   EXPECT_EQ(std::count_if(taken.begin(), taken.end(), delayed), 3);
+}
+
+TEST_F(OrphansStoredTest, WithoutRedisNothingIsFetchedForWhatIsNew) {
+  Configure(1, {"router.delivery_timeout=50ms"});
+  Begin();
+  Client& romeo = IsRefusedStored(3);
+  Kill(first(), romeo);
+  RunUntilOrphaned();
+  Settle();
+  ASSERT_EQ(stored(), 3u);
+  redis_.Kill();
+  RunUntil([&] { return !Missing().empty(); });
+  roster_->TakeAsked();
+  juliet().Take();
+  for (int i = 4; i < 14; ++i) Chat(i, kRomeo);
+  Settle();
+  EXPECT_EQ(Ids(juliet().Take()), Numbers(4, 14));
+  EXPECT_THAT(roster_->TakeAsked(), IsEmpty());
 }
 
 TEST_F(OrphansStoredTest, AFullQueueKeepsItsOrder) {
