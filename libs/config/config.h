@@ -44,6 +44,7 @@ struct Cluster {
   std::string instance;              // unique name of this replica; default: the host name
   std::vector<std::string> routers;  // "host:port", names may resolve to many
   std::vector<std::string> rosters;
+  Milliseconds discovery_interval{5000};
 };
 
 struct Postgres {
@@ -61,6 +62,7 @@ struct Postgres {
   std::uint32_t max_queue = 10000;
   Milliseconds connect_timeout{3000};
   Milliseconds statement_timeout{5000};
+  Milliseconds reconnect{500};
 };
 
 struct C2s {
@@ -81,6 +83,7 @@ struct C2s {
   std::string resource_conflict = "replace-old";  // RFC 6120 7.7.2.2: "replace-old", "refuse-new", "new-resource"
   // Streams
   std::uint32_t max_stanza_bytes = 262144;
+  std::uint32_t max_stream_header_bytes = 4096;
   std::uint32_t max_unauthenticated_bytes = 65536;
   std::uint32_t max_depth = 64;
   std::uint32_t max_attributes = 64;
@@ -140,6 +143,8 @@ struct C2s {
   Milliseconds sm_repeat_window{15000};     // acknowledged stanzas are recognised so long after a resumption elsewhere,
   std::uint32_t sm_remember_origins = 128;  // of so many senders' sessions a session,
   std::uint32_t sm_remember_answers = 32;   // and so many answers
+  std::uint32_t sm_remember_blocks = 4;     // of each sender's session, blocks of 64 of its messages
+  std::uint32_t max_early = 1000;           // deliveries for a session that is just being bound or resumed
   std::uint32_t max_deferred = 65536;       // stanzas of all sessions kept for a router to come back
   std::uint32_t max_repeats_remembered = 200000;
   Seconds repeat_memory{300};
@@ -164,20 +169,24 @@ struct Router {
   std::uint32_t max_deferred = 100000;   // left by ended sessions, waiting for Redis beside their account
   std::uint32_t remember_left = 100000;  // stanzas that ended sessions left, to recognise what their senders send again
   std::uint32_t remember_queues = 10000;  // ended sessions whose queues are remembered, for router.sm_remember_queue
-  std::uint32_t max_parked = 100000;      // stanzas waiting for one edge whose link broke
-  std::uint32_t max_directed = 1000;      // directed-presence targets remembered per session
+  std::uint32_t remember_nodes = 10000;   // edges that are known to be in Redis' list of those that have sessions
+  std::uint32_t max_doubtful_queues = 10000;  // queues of sessions that may not exist, deleted with their session
+  std::uint32_t max_parked = 100000;          // stanzas waiting for one edge whose link broke
+  std::uint32_t max_directed = 1000;          // directed-presence targets remembered per session
   std::uint32_t offline_batch = 100;
   std::uint32_t max_storing = 200;  // offline messages that the roster service is asked to store at a time
   Milliseconds roster_timeout{5000};
   Milliseconds roster_doubt_timeout{30000};
-  Milliseconds delivery_timeout{10000};  // an account cannot be read, or a queue not written, without Redis
-  Milliseconds edge_timeout{60000};      // a living edge has no link to us
+  Milliseconds delivery_timeout{10000};   // an account cannot be read, or a queue not written, without Redis
+  Milliseconds edge_timeout{60000};       // a living edge has no link to us
+  Milliseconds no_replica_timeout{5000};  // what is for other routers waits so long for one
   Milliseconds lease_poll{500};
   Milliseconds redis_patience{500};      // Redis does not answer us, but others: then they take our accounts
   Milliseconds redis_return{2000};       // it answers again: then we take them back
   Milliseconds redis_return_max{30000};  // the same, if that happens again and again
   Milliseconds restore_grace{30000};     // a linked edge has so long to put its sessions back under a new lease
   Milliseconds reap_claim{10000};
+  Milliseconds reap_search{15000};         // for dead edges that nobody cleaned up after
   Milliseconds reap_retry{2000};           // sessions of a dead edge that may yet be resumed are looked at so often
   Milliseconds handover_timeout{6000};     // an edge takes so long to hand over a session
   Milliseconds sm_orphan_grace{15000};     // beyond its resumption time, for a session whose edge is gone
@@ -210,6 +219,9 @@ struct Roster {
   std::uint32_t roster_history = 200;       // removals remembered for versioning
   std::uint32_t roster_max_changes = 100;   // told one by one since the version that a client knows
   std::uint32_t write_batch = 200;          // offline messages in one commit
+  std::uint64_t write_batch_bytes = 4 << 20;
+  std::uint32_t max_passwords_queued = 4096;  // whose keys are to be derived
+  std::uint32_t max_password_bytes = 1024;    // of a new one
   // How long a delivered offline message and a change of a roster are still recognised.
   Seconds repeat_memory{600};
   Milliseconds drain_timeout{20000};

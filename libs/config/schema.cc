@@ -80,6 +80,8 @@ const std::vector<Row<Config>>& Rows() {
           "Unique name of this replica. Empty: the name of the machine (in Kubernetes, the pod)."),
       ROW(cluster.routers, Address(), "Where the routers listen. A name may resolve to many addresses; all are used."),
       ROW(cluster.rosters, Address(), "Where the roster services listen."),
+      ROW(cluster.discovery_interval, Duration(milliseconds(100), hours(1)),
+          "How often the names of these two are resolved anew."),
 
       ROW(redis.host, Text(), "Name or address of the Redis server."),
       ROW(redis.port, Number(1, 65535), "Its port."),
@@ -97,6 +99,8 @@ const std::vector<Row<Config>>& Rows() {
           "Longest wait for a reply, after which the connection is given up."),
       ROW(redis.reconnect_min, Duration(milliseconds(1), minutes(1)), "First wait before connecting again."),
       ROW(redis.reconnect_max, Duration(milliseconds(1), minutes(10)), "Longest wait before connecting again."),
+      ROW(redis.keepalive, Duration(milliseconds(100), hours(1)),
+          "Silence after which Redis is pinged; redis.command_timeout is the wait for its answer."),
       ROW(redis.max_pending, Number(1, kMany), "Commands that may await their replies; more fail at once."),
 
       ROW(postgres.host, Text(),
@@ -118,6 +122,8 @@ const std::vector<Row<Config>>& Rows() {
           "Transactions, and as many reads, that may wait for a connection; more fail at once."),
       ROW(postgres.connect_timeout, Duration(seconds(1), minutes(10)), "Longest wait for a connection."),
       ROW(postgres.statement_timeout, Duration(milliseconds(10), hours(1)), "Longest run of a statement."),
+      ROW(postgres.reconnect, Duration(milliseconds(10), minutes(10)),
+          "Wait after an attempt to connect that failed; what is asked meanwhile fails at once."),
 
       ROW(link.window, Number(1, kMany), "Stanzas that a peer may have unacknowledged with us."),
       ROW(link.window_bytes, Bytes(64 * kKiB, 64 * kGiB), "Their bytes."),
@@ -136,9 +142,21 @@ const std::vector<Row<Config>>& Rows() {
           "that goes on to its recipient. What is behind it and has to wait (a presence, the end of the session, a "
           "router that joins or leaves) hurries it. In a large cluster most streams carry little, and acknowledgements "
           "that travel alone cost as much as the stanzas. A process that dies leaves unsaid what it took in that time "
-          "(at most 64 stanzas or 256KiB a stream): their senders send it again, and who has had it knows it for a "
+          "(at most link.ack_stanzas or link.ack_bytes a stream): their senders send it again, and who has had it "
+          "knows it for a "
           "repeat; but what a client without stream management got from an edge that died then may come to it again. "
           "Shorter than the others: no difference."),
+      ROW(link.ack_stanzas, Number(1, kMany),
+          "Stanzas of one stream whose acknowledgements have gathered, after which none of them waits any more; at a "
+          "quarter of link.window at the latest."),
+      ROW(link.ack_bytes, Bytes(kKiB, 64 * kGiB), "The same by their bytes; at a quarter of link.window_bytes."),
+      ROW(link.settle_timeout, Duration(milliseconds(10), minutes(1)),
+          "When the set of replicas changes: how long what comes next waits until those that had it before have taken "
+          "what they were sent, to keep the order; and how long the first replica that is up waits for the others to "
+          "be tried."),
+      ROW(link.max_waiting, Number(1, kMany),
+          "Stanzas that wait for that, or for any replica to be there; more are given back at once. At half of it "
+          "clients are not read any more."),
       ROW(link.max_asks, Number(1, kMany), "Requests that may await their replies on one stream; more fail at once."),
       ROW(link.hello_timeout, Duration(milliseconds(10), minutes(10)),
           "Longest wait for a peer to introduce itself: to be connected, for TLS, HTTP/2 and, on a stream, its hello."),
@@ -233,6 +251,7 @@ const std::vector<Row<Config>>& Rows() {
           "What happens when a resource is bound twice (RFC 6120 7.7.2.2)."),
       // RFC 6120 13.12: no smaller than 10000 bytes.
       ROW(c2s.max_stanza_bytes, Bytes(10'000, 64 * kMiB), "Largest stanza of a client that has bound a resource."),
+      ROW(c2s.max_stream_header_bytes, Bytes(kKiB, 64 * kKiB), "Largest stream header of a client."),
       ROW(c2s.max_unauthenticated_bytes, Bytes(4 * kKiB, 64 * kMiB),
           "All that is sent before authenticating, and the largest element before a resource is bound."),
       ROW(c2s.max_depth, Number(8, 256), "How deep elements may nest."),
@@ -336,8 +355,16 @@ const std::vector<Row<Config>>& Rows() {
           "Senders' sessions whose acknowledged stanzas are remembered for that, for each session with stream "
           "management. Beyond it the one that sent nothing for longest is forgotten: what it sends again after a fault "
           "may come twice."),
+      ROW(c2s.sm_remember_blocks, Number(1, 256),
+          "Of each of these senders' sessions, blocks of 64 of its messages, the latest, of which it is remembered one "
+          "by one which were acknowledged, also after the session's end (router.sm_remember_acknowledged). 16 bytes "
+          "each in the session's queue in Redis. What a sender's edge that was killed sends again is mostly within "
+          "c2s.sm_store_handled of its last, and always within c2s.sm_max_unhandled."),
       ROW(c2s.sm_remember_answers, Number(1, 100'000),
-          "Acknowledged answers to a client's requests that are remembered for that, for each session."),
+          "Acknowledged answers to a client's requests that are remembered for c2s.sm_repeat_window, for each "
+          "session."),
+      ROW(c2s.max_early, Number(1, 1'000'000),
+          "Deliveries that wait for a session that is just being bound or resumed; more are given back to the router."),
       ROW(c2s.max_deferred, Number(1, 100'000'000),
           "Stanzas of all sessions that are kept for a router to come back; more are dropped, which is logged."),
       ROW(c2s.max_repeats_remembered, Number(2, kMany),
@@ -377,6 +404,12 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.remember_queues, Number(1, 10'000'000),
           "Ended sessions whose queues a router remembers for router.sm_remember_queue. Beyond that the oldest are "
           "forgotten, and read from Redis when they are needed."),
+      ROW(router.remember_nodes, Number(1, 10'000'000),
+          "Edges, by lease, of which a router remembers that Redis has them in its list of those that have sessions. "
+          "Beyond that all are forgotten, and listed once more."),
+      ROW(router.max_doubtful_queues, Number(0, 10'000'000),
+          "Queues that Redis may have made although it did not say so, remembered until their session ends, and "
+          "deleted then. Beyond that such a queue may be left in Redis for good."),
       ROW(router.max_directed, Number(1, 1'000'000), "Directed presence kept per session (64 bytes each on average)."),
       ROW(router.offline_batch, Number(1, 10'000),
           "Offline messages of one account delivered at a time, or given to the roster service to be stored."),
@@ -391,6 +424,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.delivery_timeout, Duration(milliseconds(50), minutes(10)), "How long a stanza waits for Redis."),
       ROW(router.edge_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a stanza waits for an edge that lives, but has no connection to this router."),
+      ROW(router.no_replica_timeout, Duration(milliseconds(100), minutes(10)),
+          "How long what one router has for others waits for any of them, if it serves no account itself, before it is "
+          "handled as undeliverable."),
       ROW(router.lease_poll, Duration(milliseconds(50), minutes(1)), "How often the leases of the edges are read."),
       ROW(router.redis_patience, Duration(milliseconds(100), minutes(10)),
           "How long Redis may not answer a router before it leaves the ring, so that other routers serve its accounts; "
@@ -404,6 +440,8 @@ const std::vector<Row<Config>>& Rows() {
           "How long an edge that is connected and took a new lease has to put its sessions back. The rest is ended."),
       ROW(router.reap_claim, Duration(milliseconds(500), minutes(10)),
           "How long one router has the claim to end the sessions of a dead edge."),
+      ROW(router.reap_search, Duration(milliseconds(100), hours(1)),
+          "How often a router looks for dead edges whose sessions nobody has ended."),
       ROW(router.reap_retry, Duration(milliseconds(50), minutes(10)),
           "How often sessions of a dead edge that may yet be resumed are looked at."),
       ROW(router.handover_timeout, Duration(milliseconds(100), minutes(1)),
@@ -453,6 +491,10 @@ const std::vector<Row<Config>>& Rows() {
       ROW(roster.roster_max_changes, Number(0, 1'000'000),
           "Changes since the version that a client knows that are told one by one; of more, it gets the whole roster."),
       ROW(roster.write_batch, Number(1, 10'000), "Offline messages written in one transaction."),
+      ROW(roster.write_batch_bytes, Bytes(kKiB, kGiB), "Their bytes, but for the last one's."),
+      ROW(roster.max_passwords_queued, Number(1, kMany),
+          "New passwords that wait for their keys to be derived; more are refused, to be tried again."),
+      ROW(roster.max_password_bytes, Bytes(8, 4 * kKiB), "Longest password that an account can be given."),
       ROW(roster.repeat_memory, Duration(seconds(1), hours(24)),
           "How long delivered offline messages and changes of rosters are remembered, so that a late repeat of one is "
           "not stored or done again."),

@@ -8,7 +8,8 @@ namespace {
 
 // Then the other connections get their turn.
 constexpr int kBuffersPerTurn = 2;
-// How long a peer that has ended its side may take to read what is queued for it.
+// How long a peer that has ended its side may take to read what is queued for it. No setting: how much that is has one
+// (c2s.max_outbound_bytes), and a peer that has said its last gets no more than a few round trips.
 constexpr std::chrono::seconds kHalfCloseLinger{5};
 
 }  // namespace

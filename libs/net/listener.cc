@@ -22,6 +22,7 @@ namespace {
 
 using Descriptor = boost::asio::posix::basic_stream_descriptor<boost::asio::io_context::executor_type>;
 
+// No descriptor is left: then others may have been closed.
 constexpr std::chrono::milliseconds kPauseWhenExhausted{100};
 constexpr std::chrono::seconds kWarnEvery{10};
 

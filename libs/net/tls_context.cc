@@ -25,7 +25,8 @@ constexpr char kCiphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 // The key exchange and most certificates are worth 128 bits; SHA-384 costs a tenth of the handshake.
 constexpr char kCipherSuites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr char kGroups[] = "X25519:P-256:P-384";
-constexpr long kSessionLifetime = 12 * 3600;  // seconds
+// Seconds. No setting: who comes back later makes a whole handshake, half a millisecond; keys live longer.
+constexpr long kSessionLifetime = 12 * 3600;
 
 std::string OpenSslReason() {
   const char* reason = ERR_reason_error_string(ERR_peek_last_error());

@@ -19,7 +19,8 @@
 namespace parley::net {
 namespace {
 
-// Forward secrecy of TLS 1.2 sessions reaches no further than the life of these keys.
+// Forward secrecy of TLS 1.2 sessions reaches no further than the life of these keys. No setting: who wants others
+// gives keys (c2s.tls_ticket_key_file).
 constexpr auto kRandomKeyLifetime = std::chrono::hours(24);
 constexpr std::size_t kMaxKeys = 16;
 constexpr char kConfigKey[] = "c2s.tls_ticket_key_file";

@@ -44,6 +44,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   bool congested() const override { return outbox_.congested(); }
   std::size_t unacknowledged() const override { return outbox_.size(); }
   void Hurry() override;
+  void HurryOn() override;
   std::size_t asking() const override { return asks_.size(); }
   void Ask(std::string body, std::chrono::milliseconds timeout, Done done) override;
   void AnnounceDraining() override;
@@ -111,8 +112,8 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   bool announce_draining_ = false;
   bool draining_ = false;
   bool peer_draining_ = false;
-  // Both ends know what it is to hurry.
-  bool unhurried_ = false;
+  // Whoever we are connected to knows what it is to hurry, as we do.
+  bool peer_hurries_ = false;
   // The last number that somebody waits for, and the last that we have said so of.
   std::uint64_t hurry_to_ = 0;
   std::uint64_t hurried_to_ = 0;

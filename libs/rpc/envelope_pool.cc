@@ -6,6 +6,7 @@
 namespace parley::rpc {
 namespace {
 
+// 4 MiB with the next; more are allocated and freed as they come and go.
 constexpr std::size_t kMaxKept = 2048;
 // What held a large stanza is not worth its memory.
 constexpr std::size_t kMaxStanzaBytes = 2048;

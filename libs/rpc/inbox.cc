@@ -6,14 +6,6 @@
 #include "libs/base/recycled.h"
 
 namespace parley::rpc {
-namespace {
-
-// What the sender keeps for want of an acknowledgement, and sends again should we die, is to be little.
-constexpr std::size_t kManyUntold = 64;
-constexpr std::uint64_t kLargeUntold = 262144;
-
-}  // namespace
-
 // Outlives the inbox as long as there are receipts.
 struct Inbox::Anchor {
   Inbox* inbox;
@@ -30,7 +22,7 @@ class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
       : anchor_(anchor),
         seq_(seq),
         bytes_(static_cast<std::uint32_t>(envelope.stanza().size())),
-        unhurried_(envelope.unhurried()) {
+        sent_unhurried_(envelope.unhurried()) {
     ++anchor_->users;
   }
   ~Debt() override { anchor_->Drop(); }
@@ -38,7 +30,7 @@ class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
   bool unhurried() const override { return urgency() == Urgency::kIdle; }
 
   Urgency urgency() const {
-    if (!unhurried_) return Urgency::kSoon;
+    if (!sent_unhurried_) return Urgency::kSoon;
     return anchor_->inbox != nullptr && seq_ <= anchor_->inbox->hurried_to_ ? Urgency::kNow : Urgency::kIdle;
   }
   std::uint64_t seq() const { return seq_; }
@@ -52,11 +44,17 @@ class Inbox::Debt final : public Receipt::Debt, public Recycled<Inbox::Debt> {
   Anchor* anchor_;
   std::uint64_t seq_;
   std::uint32_t bytes_;  // protobuf has none larger
-  bool unhurried_;
+  bool sent_unhurried_;  // whether that holds yet, urgency() says
 };
 
-Inbox::Inbox(std::uint32_t window, std::uint64_t window_bytes, std::function<void()> settled)
-    : window_(window), window_bytes_(window_bytes), settled_(std::move(settled)), anchor_(new Anchor{this}) {}
+// The sender must not run out of window for want of an acknowledgement, either.
+Inbox::Inbox(const LinkOptions& options, std::function<void()> settled)
+    : window_(options.window),
+      window_bytes_(options.window_bytes),
+      many_(std::clamp<std::size_t>(window_ / 4, 1, options.ack_stanzas)),
+      large_(std::min(window_bytes_ / 4, options.ack_bytes)),
+      settled_(std::move(settled)),
+      anchor_(new Anchor{this}) {}
 
 Inbox::~Inbox() { Sever(); }
 
@@ -101,12 +99,9 @@ void Inbox::Hurry() {
   if (untold() > 0) urgency_ = Urgency::kNow;
 }
 
-Inbox::Urgency Inbox::urgency() const {
-  const std::size_t many = std::clamp<std::size_t>(window_ / 4, 1, kManyUntold);
-  const std::uint64_t large = std::min(window_bytes_ / 4, kLargeUntold);
-  const bool much = acks_.size() >= many || (untold_bytes_ > 0 && untold_bytes_ >= large);
-  return much || !refusals_.empty() ? Urgency::kNow : urgency_;
-}
+bool Inbox::full() const { return acks_.size() >= many_ || (untold_bytes_ > 0 && untold_bytes_ >= large_); }
+
+Inbox::Urgency Inbox::urgency() const { return full() || !refusals_.empty() ? Urgency::kNow : urgency_; }
 
 void Inbox::Tell(link::v1::Frame& frame) {
   urgency_ = Urgency::kIdle;

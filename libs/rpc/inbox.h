@@ -15,7 +15,7 @@ namespace parley::rpc {
 class Inbox {
  public:
   // `settled` is called when there is something new to tell the sender.
-  Inbox(std::uint32_t window, std::uint64_t window_bytes, std::function<void()> settled);
+  Inbox(const LinkOptions& options, std::function<void()> settled);
   ~Inbox();
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
@@ -34,6 +34,8 @@ class Inbox {
     kNow,  // the sender has said that somebody waits, it may be running out of window, or gets something back
   };
   Urgency urgency() const;
+  // So much is untold that it goes at once (link.ack_stanzas, link.ack_bytes).
+  bool full() const;
   // Somebody waits for what came until now.
   void Hurry();
   void Tell(link::v1::Frame& frame);
@@ -47,6 +49,9 @@ class Inbox {
 
   const std::uint32_t window_;
   const std::uint64_t window_bytes_;
+  // What the sender keeps for want of an acknowledgement, and sends again should we die, is to be little.
+  const std::size_t many_;
+  const std::uint64_t large_;
   std::function<void()> settled_;
   Anchor* anchor_;
   std::uint64_t last_ = 0;

@@ -160,6 +160,9 @@ struct LinkOptions {
   std::chrono::milliseconds busy_ack_delay{12};
   // The same if nobody waits for it.
   std::chrono::milliseconds idle_ack_delay{200};
+  // None waits when that many have gathered, or that many bytes of stanzas. At a quarter of the window at the latest.
+  std::uint32_t ack_stanzas = 64;
+  std::uint64_t ack_bytes = 256 << 10;
   // From dialling to the peer's Hello; from accepting to the end of the greetings of TLS and HTTP/2.
   std::chrono::milliseconds hello_timeout{5000};
   std::chrono::milliseconds keepalive{300};  // HTTP/2 ping when nothing comes
@@ -169,6 +172,10 @@ struct LinkOptions {
   // A unary call that may be repeated and is not answered for so long is made to another replica, too.
   std::chrono::milliseconds patience{500};
   std::uint32_t max_asks = 65536;  // requests waiting for a reply on one link; more fail at once
+  // Of a ring, which has links to all replicas of a service. How long a change of its members waits for what went to
+  // the former ones, and the first one that is up for the others to be tried.
+  std::chrono::milliseconds settle_timeout{1000};
+  std::uint32_t max_waiting = 65536;  // envelopes held while there is no replica at all or placement settles
   // Connections (HTTP/2), which links and calls go over.
   std::uint32_t max_connections = 5000;        // that a process accepts; more are refused
   std::uint32_t max_calls = 10000;             // at a time on one that was accepted
@@ -198,6 +205,9 @@ class Link {
   virtual std::size_t unacknowledged() const = 0;
   // Somebody waits for that from now on. Costs nothing if somebody did before, or it was said since the last was sent.
   virtual void Hurry() {}
+  // The same, if somebody has come to wait for what any of that was sent for (Receipt::unhurried()). Looks at all that
+  // is not settled and was not hurried before.
+  virtual void HurryOn() {}
   // Asks that wait for their replies.
   virtual std::size_t asking() const = 0;
   using Done = std::function<void(Result<std::string>)>;

@@ -101,6 +101,10 @@ void LinkMeter::Outbox(std::size_t queued, std::size_t unacknowledged, bool stal
   }
 }
 
+void LinkMeter::AcksGathered() {
+  if (metrics_) metrics_->acks_gathered.Increment();
+}
+
 void LinkMeter::Answered(Clock::duration time) {
   if (metrics_) metrics_->ask_seconds.Observe(Seconds(time));
 }

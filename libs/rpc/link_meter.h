@@ -31,6 +31,8 @@ class LinkMeter {
   // nothing. Each time counts as one.
   bool WantsToTime(link::v1::Kind kind);
   void Outbox(std::size_t queued, std::size_t unacknowledged, bool stalled);
+  // link.ack_stanzas or link.ack_bytes is reached.
+  void AcksGathered();
   void Answered(std::chrono::steady_clock::duration time);
   void AskFailed();
 

@@ -40,6 +40,9 @@ LinkMetrics::LinkMetrics(telemetry::Metrics& metrics, const std::string& kind)
           metrics.Gauge("parley_link_unacknowledged_envelopes", "Envelopes sent and not settled", {{"link", kind}})),
       stalls(metrics.Counter("parley_link_window_full_seconds_total", "Time that envelopes waited for a full window",
                              {{"link", kind}})),
+      acks_gathered(metrics.Counter("parley_link_acks_gathered_total",
+                                    "Acknowledgements sent since so many had gathered that none could wait any more",
+                                    {{"link", kind}})),
       ask_seconds(metrics.Histogram("parley_link_ask_seconds", "Time from a request to its reply", {{"link", kind}})),
       asks_failed(
           metrics.Counter("parley_link_asks_failed_total", "Requests without a useful reply", {{"link", kind}})) {

@@ -40,6 +40,7 @@ class LinkMetrics {
   prometheus::Gauge& queued;  // waiting for a window
   prometheus::Gauge& unacknowledged;
   prometheus::Counter& stalls;  // seconds
+  prometheus::Counter& acks_gathered;
   prometheus::Histogram& ask_seconds;
   prometheus::Counter& asks_failed;
 };

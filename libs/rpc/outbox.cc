@@ -24,7 +24,7 @@ void Outbox::SetWindow(std::uint32_t envelopes, std::uint64_t bytes) {
 
 void Outbox::Push(Held held) {
   held.envelope->set_seq(++last_);
-  if (held.envelope->unhurried()) unhurried_ = last_;
+  if (held.envelope->unhurried()) last_unhurried_ = last_;
   queued_bytes_ += Bytes(*held.envelope);
   queue_.push_back(std::move(held));
   if (size() >= window_ || sent_bytes_ + queued_bytes_ >= window_bytes_) congested_ = true;
@@ -116,6 +116,16 @@ std::uint64_t Outbox::LastFor(std::string_view session) const {
     if (wanted(held)) last = seq;
   }
   return last;
+}
+
+bool Outbox::IsWaitedForBehind(std::uint64_t number) const {
+  const auto waited_for = [number](const Held& held) {
+    return held.envelope && held.envelope->seq() > number && held.envelope->unhurried() && !held.receipt.unhurried();
+  };
+  const auto before = std::min<std::uint64_t>(number < first_ ? 0 : number - first_ + 1, unsettled_.size());
+  const auto behind = unsettled_.begin() + static_cast<std::ptrdiff_t>(before);
+  return std::any_of(behind, unsettled_.end(), waited_for) || std::any_of(queue_.begin(), queue_.end(), waited_for) ||
+         std::any_of(stragglers_.begin(), stragglers_.end(), [&](const auto& one) { return waited_for(one.second); });
 }
 
 bool Outbox::IsSettled(std::uint64_t number) const {

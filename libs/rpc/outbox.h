@@ -50,7 +50,11 @@ class Outbox {
   // Of the one that was lent last.
   std::uint64_t last_sent() const { return last_ - queue_.size(); }
   // One of them behind that number may be long in being settled, as nobody waits for it.
-  bool HasUnhurriedBehind(std::uint64_t number) const { return unhurried_ > number && unhurried_ >= oldest(); }
+  bool HasUnhurriedBehind(std::uint64_t number) const {
+    return last_unhurried_ > number && last_unhurried_ >= oldest();
+  }
+  // Somebody has come to wait for one of these.
+  bool IsWaitedForBehind(std::uint64_t number) const;
 
  private:
   bool HasRoom() const { return sent_ < window_ && sent_bytes_ < window_bytes_; }
@@ -62,7 +66,7 @@ class Outbox {
   bool congested_ = false;
 
   std::uint64_t last_ = 0;
-  std::uint64_t unhurried_ = 0;  // the last
+  std::uint64_t last_unhurried_ = 0;
   std::deque<Held> queue_;
   std::uint64_t queued_bytes_ = 0;
 

@@ -28,8 +28,8 @@ void Placement::Settled(std::uint64_t change, const std::string& instance) {
   Forget();
 }
 
-void Placement::Expire(std::uint64_t change) {
-  std::erase_if(changes_, [&](const Change& candidate) { return candidate.id == change; });
+bool Placement::Expire(std::uint64_t change) {
+  return std::erase_if(changes_, [&](const Change& candidate) { return candidate.id == change; }) > 0;
 }
 
 void Placement::Lost(const std::string& instance) {

@@ -27,7 +27,8 @@ class Placement {
   const Rendezvous& current() const { return current_; }
   std::uint64_t BeginSettling(Rendezvous before, std::set<std::string> busy);
   void Settled(std::uint64_t change, const std::string& instance);
-  void Expire(std::uint64_t change);
+  // False: it was settled already.
+  bool Expire(std::uint64_t change);
   // It broke: all that was under way to it is back.
   void Lost(const std::string& instance);
   // Some change waits for it.

@@ -13,7 +13,7 @@ namespace parley::rpc {
 using Clock = std::chrono::steady_clock;
 
 Ring::State::State(Loop& loop_, Self self_, Options options_, Owner& owner_, Local local_)
-    : loop(loop_), self(std::move(self_)), options(std::move(options_)), owner(owner_) {
+    : loop(loop_), self(std::move(self_)), options(std::move(options_)), metrics(options.link.metrics), owner(owner_) {
   alive = std::make_shared<State*>(this);
   if (local_) local = std::make_unique<LocalLink>(loop, self, options.link, owner, std::move(local_));
   discovery = std::make_unique<Discovery>(
@@ -40,13 +40,14 @@ Link* Ring::State::Route(std::uint64_t key) const { return placement.Blocked(key
 
 void Ring::State::Send(Held held) {
   if (Link* link = Route(held.mark)) return link->SendHeld(std::move(held));
-  if (waiting.size() < options.max_waiting) return Wait(std::move(held));
+  if (waiting.size() < options.link.max_waiting) return Wait(std::move(held));
+  metrics.TooManyWait();
   GiveBack(std::move(held), link::v1::REFUSAL_REASON_OVERLOADED);
 }
 
 bool Ring::State::Congested(std::uint64_t key) const {
   const Link* home = Home(key);
-  return home == nullptr || home->congested() || waiting.size() > options.max_waiting / 2;
+  return home == nullptr || home->congested() || waiting.size() > options.link.max_waiting / 2;
 }
 
 void Ring::State::Wait(Held held) {
@@ -209,6 +210,10 @@ void Ring::AnnounceDraining() {
 
 void Ring::Hurry() {
   for (const auto& [instance, link] : state_->links) link->Hurry();
+}
+
+void Ring::HurryOn() {
+  for (const auto& [instance, link] : state_->links) link->HurryOn();
 }
 
 std::size_t Ring::unacknowledged() const {

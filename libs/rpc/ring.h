@@ -38,19 +38,16 @@ class Rendezvous {
 // The links of this process to all replicas of one service (the routers, the rosters), found by Discovery.
 // Sends each envelope to the replica that its key's hash names. When a replica dies, what it had not acknowledged goes,
 // in order and marked `repeat`, to those that take over its keys. When one joins or drains, new envelopes wait until
-// those sent under the old placement are acknowledged (at most `settle_timeout`): the order between two entities holds.
-// One that says that it is away (Standing) serves only while no other does; what it has then goes elsewhere like that
-// of one that died.
-// The first replica that is up where none was (at the start, or after all were gone) would be taken for the home of
-// every key. So it gets nothing until each other address has been tried since (linked, refused, timed out), at most
-// `settle_timeout`: until then there is no replica for whoever asks.
+// those sent under the old placement are acknowledged (at most `link.settle_timeout`): the order between two entities
+// holds. One that says that it is away (Standing) serves only while no other does; what it has then goes elsewhere like
+// that of one that died. The first replica that is up where none was (at the start, or after all were gone) would be
+// taken for the home of every key. So it gets nothing until each other address has been tried since (linked, refused,
+// timed out), at most `link.settle_timeout`: until then there is no replica for whoever asks.
 class Ring {
  public:
   struct Options {
     DiscoveryOptions discovery;
     LinkOptions link;
-    std::chrono::milliseconds settle_timeout{1000};  // for those joining or draining; for the others of the first one
-    std::size_t max_waiting = 65536;  // envelopes held while there is no replica at all or placement settles
     // Held that long without any replica, then the owner's again.
     std::chrono::milliseconds no_replica_timeout{5000};
     // What the replicas call themselves ("router"); empty: whoever answers.
@@ -100,6 +97,8 @@ class Ring {
   std::size_t unacknowledged() const;
   // Somebody waits for that from now on.
   void Hurry();
+  // The same, where somebody has come to wait for what it was sent for.
+  void HurryOn();
 
   struct State;
 

@@ -29,7 +29,7 @@ TEST_F(RingFailoverTest, WhatADeadReplicaHadGoesToTheNextInOrderMarked) {
 
 TEST_F(RingFailoverTest, JoiningReplicaWaitsForWhatTheFormerOneHas) {
   MakeRouters(2);
-  options_.settle_timeout = 10s;
+  options_.link.settle_timeout = 10s;
   MakeRing({&router(0)});
   router(0).hold = true;
   Rendezvous later;
@@ -59,7 +59,7 @@ TEST_F(RingFailoverTest, JoiningReplicaWaitsForWhatTheFormerOneHas) {
 
 TEST_F(RingFailoverTest, SettlingHasALimit) {
   MakeRouters(2);
-  options_.settle_timeout = 100ms;
+  options_.link.settle_timeout = 100ms;
   MakeRing({&router(0)});
   router(0).hold = true;
   for (int i = 0; i < 20; ++i) Send("user" + std::to_string(i) + "@home", 1);
@@ -71,6 +71,7 @@ TEST_F(RingFailoverTest, SettlingHasALimit) {
   RunFor(loop_, 20ms);
   EXPECT_TRUE(router(1).got.empty());
   RunUntil(loop_, [&] { return Numbers(router(1), key) == Sequence({2}); });
+  EXPECT_TRUE(Measured("parley_rpc_limits_total{limit=\"settle_timeout\"} 1"));
 }
 
 TEST_F(RingFailoverTest, DrainingReplicaFinishesAndGetsNothingNew) {
@@ -116,7 +117,7 @@ TEST_F(RingFailoverTest, WhatAStoppingReplicaRefusesGoesElsewhereInOrder) {
 
 TEST_F(RingFailoverTest, WhatAReplicaHadThatIsAwayGoesToTheNextInOrderMarked) {
   MakeRouters(2);
-  options_.settle_timeout = 10s;
+  options_.link.settle_timeout = 10s;
   MakeRing({&router(0), &router(1)});
   router(0).hold = true;
   const std::string key = KeyOn(router(0));
@@ -142,7 +143,7 @@ TEST_F(RingFailoverTest, WhatAReplicaHadThatIsAwayGoesToTheNextInOrderMarked) {
 
 TEST_F(RingFailoverTest, WhoIsAwayServesAsLongAsNobodyElseDoes) {
   MakeRouters(2);
-  options_.settle_timeout = 10s;
+  options_.link.settle_timeout = 10s;
   MakeRing({&router(0), &router(1)});
   const std::string key = KeyOn(router(1));
   router(0).server().Announce(Standing::kAway);
@@ -235,7 +236,7 @@ TEST_F(RingFailoverTest, NothingIsLostOrReorderedWhileReplicasComeAndGo) {
   constexpr int kKeys = 40;
   constexpr std::uint64_t kEach = 300;
   MakeRouters(kRouters);
-  options_.settle_timeout = 10s;
+  options_.link.settle_timeout = 10s;
   options_.no_replica_timeout = 60s;
   MakeRing({&router(0), &router(1), &router(2)});
   std::map<std::string, std::uint64_t> seen;

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 
 #include "libs/rpc/ring_testing.h"
-#include "libs/telemetry/metrics.h"
 
 namespace parley::rpc::testing {
 namespace {
@@ -41,7 +40,6 @@ class RingGatheringTest : public RingTest {
   }
   void FallAsleep() { turning_.Cancel(); }
 
-  bool Measured(const std::string& line) const { return metrics_.Text().find(line) != std::string::npos; }
   static std::string Key(int number) { return "user" + std::to_string(number) + "@home"; }
   // Of the two routers.
   std::string KeyFor(const Router& router) const {
@@ -75,14 +73,13 @@ class RingGatheringTest : public RingTest {
 
   Loop asleep_;
   Loop::Timer turning_;
-  telemetry::Metrics metrics_;
   Rendezvous homes_;
   std::vector<std::string> answers_;
 };
 
 TEST_F(RingGatheringTest, TheFirstGetsNothingBeforeTheOtherIsTried) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   options_.no_replica_timeout = 10ms;
   ConnectToFirst();
   SendToAll(1);
@@ -104,7 +101,7 @@ TEST_F(RingGatheringTest, TheFirstGetsNothingBeforeTheOtherIsTried) {
 
 TEST_F(RingGatheringTest, NothingIsAskedBeforeTheOtherIsTried) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   ConnectToFirst();
   Ask(KeyFor(first()), "hasty", 50ms);
   Ask(KeyFor(first()), "one");
@@ -119,7 +116,7 @@ TEST_F(RingGatheringTest, NothingIsAskedBeforeTheOtherIsTried) {
 
 TEST_F(RingGatheringTest, OneThatRefusesIsNotWaitedFor) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   Connect({&first()});
   SendToAll(1);
   Ask(KeyFor(late()), "who");
@@ -130,7 +127,7 @@ TEST_F(RingGatheringTest, OneThatRefusesIsNotWaitedFor) {
 
 TEST_F(RingGatheringTest, OneOfAnotherServiceIsNotWaitedFor) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   Server other(loop_, Self{"roster", "roster-1", "e"}, late().address(), LinkOptions(), Methods(), &late());
   Connect({&first()});
   SendToAll(1);
@@ -139,13 +136,14 @@ TEST_F(RingGatheringTest, OneOfAnotherServiceIsNotWaitedFor) {
 
 TEST_F(RingGatheringTest, OneThatSaysNothingIsWaitedForOnlySoLong) {
   MakeRouters();
-  options_.settle_timeout = 200ms;
+  options_.link.settle_timeout = 200ms;
   const auto begun = std::chrono::steady_clock::now();
   ConnectToFirst();
   SendToAll(1);
   Ask(KeyFor(late()), "who");
   RunUntil(loop_, [&] { return ring_->unacknowledged() == 0 && answers_.size() == 1; });
   EXPECT_GE(std::chrono::steady_clock::now() - begun, 200ms);
+  EXPECT_TRUE(Measured("parley_rpc_limits_total{limit=\"settle_timeout\"} 1"));
   EXPECT_EQ(first().got.size(), std::size_t{kKeys});
   EXPECT_THAT(edge_.availability, ElementsAre(true));
   // It joins as ever.
@@ -156,7 +154,7 @@ TEST_F(RingGatheringTest, OneThatSaysNothingIsWaitedForOnlySoLong) {
 
 TEST_F(RingGatheringTest, OneThatDoesNotGreetInTimeWasTried) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   options_.link.hello_timeout = 100ms;
   ConnectToFirst();
   SendToAll(1);
@@ -166,9 +164,8 @@ TEST_F(RingGatheringTest, OneThatDoesNotGreetInTimeWasTried) {
 // Its dial failed before the first was there, and the next one would be later.
 TEST_F(RingGatheringTest, WhoWasNotThereIsTriedAgainAtOnceWhenTheFirstIs) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   options_.link.reconnect_min = options_.link.reconnect_max = 1h;
-  options_.link.metrics = &metrics_;
   late().Start();
   Connect({});
   RunUntil(loop_, [&] { return Measured("parley_link_failed_dials_total{link=\"router\"} 1"); });
@@ -180,7 +177,7 @@ TEST_F(RingGatheringTest, WhoWasNotThereIsTriedAgainAtOnceWhenTheFirstIs) {
 
 TEST_F(RingGatheringTest, TheSameHoldsWhenAllWereGone) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   Wake();
   MakeRing({&first(), &late()});
   for (const auto& router : routers_) router->Die();
@@ -203,7 +200,7 @@ TEST_F(RingGatheringTest, TheSameHoldsWhenAllWereGone) {
 
 TEST_F(RingGatheringTest, TheFirstMayBeGoneBeforeTheOtherIsTried) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   ConnectToFirst();
   SendToAll(1);
   first().Die();
@@ -216,7 +213,7 @@ TEST_F(RingGatheringTest, TheFirstMayBeGoneBeforeTheOtherIsTried) {
 
 TEST_F(RingGatheringTest, AReplicaTakesNothingItselfBeforeTheOtherIsTried) {
   MakeRouters();
-  options_.settle_timeout = 1h;
+  options_.link.settle_timeout = 1h;
   late().Start();
   first().Start();
   std::vector<std::string> taken;

@@ -184,7 +184,7 @@ void Ring::State::Gather() {
   for (const auto& [address, replica] : replicas) replica->Try();
   if (AllTried()) return;
   gathering = true;
-  gathering_limit = loop.After(options.settle_timeout, [this] { OnGatherTimeout(); });
+  gathering_limit = loop.After(options.link.settle_timeout, [this] { OnGatherTimeout(); });
 }
 
 bool Ring::State::AllTried() const {
@@ -197,6 +197,7 @@ void Ring::State::OnTried() {
 }
 
 void Ring::State::OnGatherTimeout() {
+  metrics.SettledLate();
   for (const auto& [address, replica] : replicas) {
     if (replica->listed() && replica->untried()) log::Warn("ring_incomplete", {{"address", address}});
   }
@@ -229,7 +230,7 @@ void Ring::State::Settle(Rendezvous before) {
   }
   if (!busy.empty()) {
     std::erase_if(settle_timers, [](const Loop::Timer& timer) { return !timer.armed(); });
-    settle_timers.push_back(loop.After(options.settle_timeout, [this, change] { OnSettleTimeout(change); }));
+    settle_timers.push_back(loop.After(options.link.settle_timeout, [this, change] { OnSettleTimeout(change); }));
   }
   // What waited goes before what the owner sends when it hears of it.
   Pump();
@@ -243,7 +244,7 @@ void Ring::State::OnSettled(std::uint64_t change, const std::string& instance) {
 }
 
 void Ring::State::OnSettleTimeout(std::uint64_t change) {
-  placement.Expire(change);
+  if (placement.Expire(change)) metrics.SettledLate();
   for (const auto& [address, replica] : replicas) Redirect(*replica);
   Pump();
 }

@@ -13,6 +13,7 @@
 #include "libs/rpc/local_link.h"
 #include "libs/rpc/placement.h"
 #include "libs/rpc/ring.h"
+#include "libs/rpc/ring_metrics.h"
 
 namespace parley::rpc {
 
@@ -142,6 +143,7 @@ struct Ring::State {
   Loop& loop;
   const Self self;
   const Options options;
+  const RingMetrics metrics;
   Owner& owner;
   std::unique_ptr<LocalLink> local;  // null: this process is no replica
   bool local_placed = false;

@@ -86,12 +86,13 @@ TEST_F(RingTest, WithoutAReplicaForTooLongTheOwnerGetsItBack) {
 
 TEST_F(RingTest, OnlySoManyWait) {
   MakeRouters(1);
-  options_.max_waiting = 5;
+  options_.link.max_waiting = 5;
   MakeRing({});
   for (int i = 1; i <= 6; ++i) Send("romeo@home", i);
   RunUntil(loop_, [&] { return edge_.undeliverable.size() == 1; });
   EXPECT_EQ(edge_.undeliverable[0].first.envelope->origin_seq(), 6u);
   EXPECT_EQ(edge_.undeliverable[0].second, link::v1::REFUSAL_REASON_OVERLOADED);
+  EXPECT_TRUE(Measured("parley_rpc_limits_total{limit=\"waiting\"} 1"));
 }
 
 TEST_F(RingTest, AskGoesToTheKeysReplica) {

@@ -12,6 +12,7 @@
 #include "libs/rpc/ring.h"
 #include "libs/rpc/server.h"
 #include "libs/rpc/testing.h"
+#include "libs/telemetry/metrics.h"
 #include "tests/support/redis_server.h"
 
 // For tests of the ring: real links to routers that come and go.
@@ -119,6 +120,9 @@ class RingTest : public ::testing::Test {
     return numbers;
   }
 
+  bool Measured(const std::string& line) const { return metrics_.Text().find(line) != std::string::npos; }
+
+  telemetry::Metrics metrics_;  // of the ring
   Loop loop_;
   Edge edge_;
   std::vector<std::unique_ptr<Router>> routers_;
@@ -126,8 +130,9 @@ class RingTest : public ::testing::Test {
   std::unique_ptr<Ring> ring_;
 
  private:
-  static Ring::Options QuickToDial() {
+  Ring::Options QuickToDial() {
     Ring::Options options;
+    options.link.metrics = &metrics_;
     options.link.reconnect_min = 10ms;
     options.link.reconnect_max = 20ms;
     return options;

@@ -17,7 +17,7 @@ int Known(const v1::Seen& seen) { return std::min(seen.block_size(), seen.acknow
 
 }  // namespace
 
-void NoteAcknowledged(v1::Seen& seen, std::uint64_t number) {
+bool NoteAcknowledged(v1::Seen& seen, std::uint64_t number, std::uint32_t blocks) {
   if (seen.block_size() != seen.acknowledged_size()) {
     seen.clear_block();
     seen.clear_acknowledged();
@@ -28,9 +28,11 @@ void NoteAcknowledged(v1::Seen& seen, std::uint64_t number) {
     seen.add_acknowledged(0);
   }
   seen.set_acknowledged(index, seen.acknowledged(index) | std::uint64_t{1} << number % kBlock);
-  if (seen.block_size() <= kAcknowledgedBlocks) return;
-  seen.mutable_block()->erase(seen.block().begin());
-  seen.mutable_acknowledged()->erase(seen.acknowledged().begin());
+  const int excess = seen.block_size() - static_cast<int>(blocks);
+  if (excess <= 0) return true;
+  seen.mutable_block()->erase(seen.block().begin(), seen.block().begin() + excess);
+  seen.mutable_acknowledged()->erase(seen.acknowledged().begin(), seen.acknowledged().begin() + excess);
+  return false;
 }
 
 bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number) {

@@ -10,12 +10,8 @@
 // and by nothing less: another session may have had a lower number of the same origin, or nobody.
 namespace parley::session {
 
-// The latest numbers of an origin are known: those in so many blocks of 64. More than its edge, should it be killed,
-// may usually not have noted as handled (c2s.sm_store_handled, and what is on its way); fewer than the most that it may
-// be behind (c2s.sm_max_unhandled).
-inline constexpr int kAcknowledgedBlocks = 4;
-
-void NoteAcknowledged(v1::Seen& seen, std::uint64_t number);
+// The latest numbers of an origin are known: those in `blocks` blocks of 64. False: an older block is forgotten for it.
+bool NoteAcknowledged(v1::Seen& seen, std::uint64_t number, std::uint32_t blocks);
 // False: not as far as is known.
 bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number);
 // Copies of what other sessions of the account got, too, are noted under a name of their own: that this client

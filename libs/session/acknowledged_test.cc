@@ -5,9 +5,11 @@
 namespace parley::session {
 namespace {
 
+constexpr std::uint32_t kBlocks = 4;
+
 TEST(AcknowledgedTest, KnowsOnlyWhatWasNoted) {
   v1::Seen seen;
-  for (const std::uint64_t number : {1u, 63u, 64u, 130u, 3u}) NoteAcknowledged(seen, number);
+  for (const std::uint64_t number : {1u, 63u, 64u, 130u, 3u}) NoteAcknowledged(seen, number, kBlocks);
   for (std::uint64_t number = 0; number < 200; ++number) {
     const bool noted = number == 1 || number == 3 || number == 63 || number == 64 || number == 130;
     EXPECT_EQ(HasAcknowledged(seen, number), noted) << number;
@@ -16,19 +18,34 @@ TEST(AcknowledgedTest, KnowsOnlyWhatWasNoted) {
 
 TEST(AcknowledgedTest, ForgetsTheOldestBlock) {
   v1::Seen seen;
-  for (std::uint64_t number = 0; number <= 64 * kAcknowledgedBlocks; ++number) NoteAcknowledged(seen, number);
-  EXPECT_EQ(seen.block_size(), kAcknowledgedBlocks);
+  for (std::uint64_t number = 0; number < 64 * kBlocks; ++number) {
+    EXPECT_TRUE(NoteAcknowledged(seen, number, kBlocks)) << number;
+  }
+  EXPECT_FALSE(NoteAcknowledged(seen, 64 * kBlocks, kBlocks)) << "the first block is forgotten for it";
+  EXPECT_EQ(seen.block_size(), kBlocks);
   EXPECT_FALSE(HasAcknowledged(seen, 63));
-  for (std::uint64_t number = 64; number <= 64 * kAcknowledgedBlocks; ++number) {
+  for (std::uint64_t number = 64; number <= 64 * kBlocks; ++number) {
     EXPECT_TRUE(HasAcknowledged(seen, number)) << number;
   }
-  EXPECT_FALSE(HasAcknowledged(seen, 64 * kAcknowledgedBlocks + 1));
+  EXPECT_FALSE(HasAcknowledged(seen, 64 * kBlocks + 1));
+}
+
+// The setting may have been higher where the session was before.
+TEST(AcknowledgedTest, ForgetsAllThatIsTooMuch) {
+  v1::Seen seen;
+  for (std::uint64_t number = 0; number < 64 * kBlocks; ++number) NoteAcknowledged(seen, number, kBlocks);
+  EXPECT_FALSE(NoteAcknowledged(seen, 64 * kBlocks, 2));
+  EXPECT_EQ(seen.block_size(), 2);
+  EXPECT_EQ(seen.acknowledged_size(), 2);
+  EXPECT_TRUE(HasAcknowledged(seen, 64 * kBlocks));
+  EXPECT_TRUE(HasAcknowledged(seen, 64 * kBlocks - 1));
+  EXPECT_FALSE(HasAcknowledged(seen, 64 * kBlocks - 65));
 }
 
 // A release that does not know the blocks goes on with the highest number, and leaves them as they are.
 TEST(AcknowledgedTest, DoesNotDependOnTheHighestNumber) {
   v1::Seen seen;
-  NoteAcknowledged(seen, 7);
+  NoteAcknowledged(seen, 7, kBlocks);
   seen.set_seq(500);
   EXPECT_TRUE(HasAcknowledged(seen, 7));
   EXPECT_FALSE(HasAcknowledged(seen, 500));
@@ -38,7 +55,7 @@ TEST(AcknowledgedTest, WhatDoesNotFitTogetherSaysNothing) {
   v1::Seen seen;
   seen.add_block(0);
   EXPECT_FALSE(HasAcknowledged(seen, 0));
-  NoteAcknowledged(seen, 1);
+  NoteAcknowledged(seen, 1, kBlocks);
   EXPECT_FALSE(HasAcknowledged(seen, 0));
   EXPECT_TRUE(HasAcknowledged(seen, 1));
 }
@@ -49,7 +66,7 @@ TEST(AcknowledgedTest, TakesOfAHeaderWhatIsKnownAndNotTooOld) {
     auto& seen = *header.add_seen();
     seen.set_origin(static_cast<std::uint64_t>(at));
     seen.set_at(at);
-    if (at != 20) NoteAcknowledged(seen, 1);
+    if (at != 20) NoteAcknowledged(seen, 1, kBlocks);
   }
   const auto known = AcknowledgedSince(header, 11);
   ASSERT_EQ(known.seen_size(), 1);

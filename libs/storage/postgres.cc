@@ -18,9 +18,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// After a failed attempt to connect jobs fail at once for so long.
-constexpr milliseconds kRetryConnect{500};
-// An idle thread looks so often whether its connection still is one.
+// An idle thread looks so often whether its connection still is one. No setting: a job finds out by itself.
 constexpr milliseconds kIdleCheck{500};
 
 struct Job {
@@ -143,7 +141,7 @@ bool Postgres::State::Connect(Worker& worker, std::unique_lock<std::mutex>& lock
   counters.connects += up;
   if (up && !last_failure.empty()) log::Info("postgres_connected", {{"host", options.host}});
   if (!up && failure != last_failure) log::Warn("postgres_connect_failed", {{"reason", failure}});
-  if (!up) worker.next_connect = Clock::now() + kRetryConnect;
+  if (!up) worker.next_connect = Clock::now() + options.reconnect;
   last_failure = failure;
   return up;
 }

@@ -31,6 +31,7 @@ struct PostgresOptions {
   std::size_t max_queue = 10000;     // jobs and as many reads waiting for a connection; more fail at once
   std::chrono::milliseconds connect_timeout{3000};
   std::chrono::milliseconds statement_timeout{5000};
+  std::chrono::milliseconds reconnect{500};  // after an attempt to connect that failed; meanwhile jobs fail at once
 };
 
 // For metrics; only ever rise.

@@ -12,8 +12,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kRetryConnect{500};
-// On one connection; more wait for another, or for room.
+// On one connection; more wait for another, or for room. No setting: that many keep the server busy for as long as an
+// answer travels, and how many wait beyond is postgres.max_queue.
 constexpr std::size_t kMostInFlight = 64;
 constexpr char kTooLate[] = "no answer in time";
 
@@ -83,7 +83,7 @@ void PostgresReads::State::OnReady(Slot& slot) {
 void PostgresReads::State::OnClosed(Slot& slot, const std::string& reason, PostgresReader::Reads unanswered) {
   const bool worked = std::exchange(slot.worked, false);
   slot.hopeful = worked;
-  slot.retry = loop.After(worked ? milliseconds(0) : kRetryConnect, [this, &slot] { Connect(slot); });
+  slot.retry = loop.After(worked ? milliseconds(0) : options.reconnect, [this, &slot] { Connect(slot); });
   if (!worked && reason != last_failure) log::Warn("postgres_connect_failed", {{"reason", reason}});
   if (!worked) last_failure = reason;
   // One event may have broken each of the connections, but not more.

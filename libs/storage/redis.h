@@ -52,7 +52,8 @@ struct RedisOptions {
   std::chrono::milliseconds command_timeout{2000};
   std::chrono::milliseconds reconnect_min{50};
   std::chrono::milliseconds reconnect_max{500};
-  std::size_t max_pending = 100000;  // commands awaiting replies; more fail at once
+  std::chrono::milliseconds keepalive{1000};  // a connection that says nothing for so long is pinged
+  std::size_t max_pending = 100000;           // commands awaiting replies; more fail at once
 };
 
 // For metrics; only ever rise.

@@ -26,9 +26,8 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kReadBytes = 65536;
-// A connection that says nothing for so long is asked whether it is alive.
-constexpr milliseconds kPingAfter{1000};
-// A timer that is this late means that we were stopped, not that Redis is slow: what it sent is still to be read.
+// A timer that is this late means that we were stopped, not that Redis is slow: what it sent is still to be read. No
+// setting: it only has to be longer than a turn of the loop.
 constexpr milliseconds kLate{100};
 
 }  // namespace
@@ -141,7 +140,7 @@ void RedisConnection::State::Introduce() {
       if (!reply) return Close(name + ": " + reply.error().message());
       if (!last) return;
       ready = true;
-      Watch(Clock::now() + kPingAfter);
+      Watch(Clock::now() + options.keepalive);
       events.ready();
     };
     Send(words, done, options.connect_timeout);
@@ -231,13 +230,13 @@ void RedisConnection::State::Check() {
     return Close("timeout");
   }
   if (!sent.empty()) return Watch(sent.front().deadline);
-  if (now - last_heard >= kPingAfter) {
+  if (now - last_heard >= options.keepalive) {
     static constexpr std::string_view kPing[] = {"PING"};
     Send(
         kPing, [](const Result<Reply>&) {}, options.command_timeout);
     return Watch(sent.front().deadline);
   }
-  Watch(last_heard + kPingAfter);
+  Watch(last_heard + options.keepalive);
 }
 
 void RedisConnection::State::Close(const std::string& reason) {

@@ -6,6 +6,7 @@
 namespace parley::xml {
 namespace {
 
+// The highest that c2s.max_depth and c2s.max_attributes may be.
 constexpr std::size_t kMaxDepth = 256;       // copies and destructors recurse
 constexpr std::size_t kMaxAttributes = 512;  // each is compared with all others
 

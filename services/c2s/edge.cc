@@ -43,6 +43,7 @@ rpc::AccountsClient::Options AccountsOptions(const config::Config& config, telem
   options.link.metrics = &metrics;
   options.link.security = security;
   options.rosters.targets = config.cluster.rosters;
+  options.rosters.refresh = config.cluster.discovery_interval;
   options.timeout = config.c2s.auth_timeout;
   return options;
 }
@@ -51,6 +52,7 @@ rpc::Ring::Options RingOptions(const config::Config& config, telemetry::Metrics&
                                const SharedSecurity& security) {
   rpc::Ring::Options options;
   options.discovery.targets = config.cluster.routers;
+  options.discovery.refresh = config.cluster.discovery_interval;
   options.link = config.link;
   options.link.metrics = &metrics;
   options.link.security = security;

@@ -40,6 +40,7 @@ const std::vector<std::string> kLimits = {"accept_batch",
                                           "connection_rate",
                                           "connections",
                                           "deferred",
+                                          "early",
                                           "idle",
                                           "outbound_bytes",
                                           "connections_address",
@@ -186,6 +187,9 @@ Metrics::Metrics(telemetry::Metrics& m)
                             "Times that a client began to get what its queue has not, and routers were told")),
       sm_recounted(m.Counter("parley_c2s_sm_recounted_total",
                              "Resumptions that went on from where the client had counted to, beyond the queue")),
+      sm_blocks_forgotten(m.Counter("parley_c2s_sm_blocks_forgotten_total",
+                                    "Blocks of 64 of a sender's messages that a client had acknowledged, and that are "
+                                    "remembered no longer, as there were later ones")),
       sm_answer_seconds(m.Histogram("parley_c2s_sm_answer_seconds",
                                     "How long clients wait to be told what is handled: until routers took it and Redis "
                                     "knows")),

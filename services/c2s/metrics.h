@@ -125,6 +125,7 @@ struct Metrics {
   prometheus::Counter& sm_rebuilds;
   prometheus::Counter& sm_unlogged;
   prometheus::Counter& sm_recounted;
+  prometheus::Counter& sm_blocks_forgotten;
   // From a client's <r/> to our <a/>.
   prometheus::Histogram& sm_answer_seconds;
   prometheus::Gauge& restoring;

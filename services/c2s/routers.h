@@ -56,8 +56,8 @@ class Routers final : private rpc::Ring::Owner {
   // Before the end: no new deliveries, please.
   void AnnounceDraining();
   std::size_t unacknowledged() const;
-  // Somebody waits for that from now on.
-  void Hurry() { ring_.Hurry(); }
+  // Somebody has come to wait for some of that (Receipt::unhurried()).
+  void HurryOn() { ring_.HurryOn(); }
 
  private:
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;

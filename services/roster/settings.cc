@@ -27,7 +27,8 @@ storage::PostgresOptions PostgresOf(const config::Postgres& config) {
                       .read_connections = config.read_connections,
                       .max_queue = config.max_queue,
                       .connect_timeout = config.connect_timeout,
-                      .statement_timeout = config.statement_timeout});
+                      .statement_timeout = config.statement_timeout,
+                      .reconnect = config.reconnect});
 }
 
 RosterLimits RosterLimitsOf(const config::Roster& config) {
@@ -48,6 +49,7 @@ OfflineLimits OfflineLimitsOf(const config::Roster& config) {
 WriterOptions WriterOf(const config::Config& config) {
   WriterOptions options;
   options.batch = config.roster.write_batch;
+  options.batch_bytes = config.roster.write_batch_bytes;
   options.max_queue = config.postgres.max_queue;
   return options;
 }
@@ -56,14 +58,19 @@ AccountOptions AccountsOf(const config::Config& config) {
   AccountOptions options;
   options.domains = DomainsOf(config);
   options.iterations = config.roster.scram_iterations;
+  options.max_password_bytes = config.roster.max_password_bytes;
   return options;
 }
 
-KeyPoolOptions KeyPoolOf(const config::Roster& config) { return {.iterations = config.scram_iterations}; }
+KeyPoolOptions KeyPoolOf(const config::Roster& config) {
+  return {.iterations = config.scram_iterations, .max_queue = config.max_passwords_queued};
+}
 
 TransferOptions TransferOf(const config::Config& config) {
-  return {
-      .domains = DomainsOf(config), .roster = RosterLimitsOf(config.roster), .offline = OfflineLimitsOf(config.roster)};
+  return {.domains = DomainsOf(config),
+          .roster = RosterLimitsOf(config.roster),
+          .offline = OfflineLimitsOf(config.roster),
+          .max_password_bytes = config.roster.max_password_bytes};
 }
 
 FoundationOptions FoundationOf(const config::Config& config) {

@@ -197,7 +197,7 @@ TEST_F(AcknowledgedTest, WhatAnotherRouterWritesIsRead) {
   ASSERT_TRUE(acknowledged.ParseFromString(element));
   auto again = std::make_unique<rpc::Envelope>(*known);
   again->set_origin_seq(known->origin_seq() + 1);
-  session::NoteAcknowledged(*acknowledged.mutable_seen(0), again->origin_seq());
+  session::NoteAcknowledged(*acknowledged.mutable_seen(0), again->origin_seq(), 4);
   ExpectKnown(std::move(known));  // and now the router knows what there is
   CutFromRedis(0);                // and is not told what changes
   RunUntil([&] { return !Missing().empty(); });

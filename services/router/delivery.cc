@@ -91,7 +91,7 @@ Task<bool> Delivery::DispatchBehindStored(Account& account, Held& held) {
   for (const auto& session : account.sessions()) {
     if (MayLackStored(account, session)) lacking.push_back(session.id());
   }
-  for (auto& id : lacking) co_await parts_.flush(account, std::move(id));
+  for (auto& id : lacking) co_await parts_.offline.Resume(account, std::move(id));
   if (held.receipt.severed()) held.envelope->set_repeat(true);
   co_return Dispatch(account, held);
 }

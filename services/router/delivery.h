@@ -1,8 +1,5 @@
 #pragma once
 
-#include <functional>
-#include <string>
-
 #include "libs/base/task.h"
 #include "services/router/account_table.h"
 #include "services/router/delivery_rules.h"
@@ -21,8 +18,6 @@ class Delivery {
     Offline& offline;
     OfflineSpool& spool;
     const Edges& edges;
-    // Gives a session what is stored for it.
-    std::function<Task<void>(Account&, std::string session)> flush;
   };
   Delivery(const Parts& parts, const Options& options);
 

@@ -238,6 +238,12 @@ void Edges::Hurry() {
   }
 }
 
+void Edges::HurryOn() {
+  for (const auto& [instance, edge] : edges_) {
+    if (edge.link != nullptr) edge.link->HurryOn();
+  }
+}
+
 void Edges::CountParked(int change) {
   parked_ += static_cast<std::size_t>(change);
   metrics_.parked.Set(static_cast<double>(parked_));

@@ -85,6 +85,8 @@ class Edges {
   std::size_t unacknowledged() const;
   // Somebody waits for what the edges have not settled.
   void Hurry();
+  // The same, where somebody has come to wait for what it was sent for.
+  void HurryOn();
 
  private:
   using Clock = std::chrono::steady_clock;

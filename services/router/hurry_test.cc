@@ -46,6 +46,40 @@ TEST_F(HurryTest, GoesOnWithCopies) {
   RunUntil([&] { return edge().unacknowledged() == 0; });
 }
 
+// As for messages of clients with stream management.
+TEST_F(HurryTest, NobodyHasToHurryCopiesOfWhatSomebodyWaitsFor) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Juliet();
+  Client& second = Online(*other_, "juliet@home.example/hall");
+  juliet.Take();
+  edge().SetAsked(true);
+  Say(romeo, "juliet@home.example");
+  RunUntil([&] { return !juliet.received().empty() && !second.received().empty(); });
+  RunUntil([&] { return edge().unacknowledged() == 0; });
+}
+
+TEST_F(HurryTest, DoesNotGoOnToEdgesThatHaveNothingOfIt) {
+  Client& romeo = Online("romeo@home.example/orchard");
+  Client& juliet = Juliet();
+  Edge& third = AddEdge("c2s-3");
+  Edge& fourth = AddEdge("c2s-4");
+  Client& nurse = Online(third, "nurse@home.example/hall");
+  Client& benvolio = Online(fourth, "benvolio@home.example/street");
+  for (int i = 0; i < 3; ++i) Say(nurse, benvolio.jid());
+  Say(romeo, juliet.jid());
+  RunUntil([&] { return !juliet.received().empty() && benvolio.received().size() == 3; });
+  edge().Hurry();
+  RunUntil([&] { return edge().unacknowledged() == 0; });
+  // Time for the other edge to answer, had it been hurried.
+  for (int i = 0; i < 10; ++i) {
+    juliet.Take();
+    juliet.Send("<iq type='get' id='ping' to='home.example'><ping xmlns='urn:xmpp:ping'/></iq>");
+    RunUntil([&] { return !juliet.received().empty(); });
+  }
+  // Of what went to the edges; the last answer may be another.
+  EXPECT_GE(Metric("parley_link_unacknowledged_envelopes{link=\"accepted\"}"), 3);
+}
+
 TEST_F(HurryTest, GoesOnThroughOtherRouters) {
   Configure(2);
   Client& romeo = Online("romeo@home.example/orchard");

@@ -54,11 +54,10 @@ void Intake::OnRequest(rpc::Link&, const std::string& body, Respond respond) { a
 // Its sessions end one after another, each by its own message.
 void Intake::OnDraining(rpc::Link& link) { log::Info("peer_drains", {{"peer", link.peer().instance}}); }
 
-// Which of them have what came by that link nobody knows; those that have nothing that they may be slow with hear
-// nothing.
+// Only those that have what came by that link hear of it.
 void Intake::OnHurried(rpc::Link&) {
-  edges_.Hurry();
-  peers_.Hurry();
+  edges_.HurryOn();
+  peers_.HurryOn();
 }
 
 void Intake::OnDown(rpc::Link& link, std::vector<rpc::Held> held) {

@@ -118,6 +118,9 @@ struct Metrics {
         limits_storing(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_storing"}})),
         limits_left(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "remember_left"}})),
         limits_queues(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "remember_queues"}})),
+        limits_nodes(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "remember_nodes"}})),
+        limits_doubtful(
+            registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_doubtful_queues"}})),
         limits_ends(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "sm_remember_ends"}})),
         limits_parked(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "max_parked"}})),
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
@@ -189,6 +192,8 @@ struct Metrics {
   prometheus::Counter& limits_storing;
   prometheus::Counter& limits_left;
   prometheus::Counter& limits_queues;
+  prometheus::Counter& limits_nodes;
+  prometheus::Counter& limits_doubtful;
   prometheus::Counter& limits_ends;
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;

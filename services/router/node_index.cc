@@ -5,8 +5,6 @@
 namespace parley::router {
 namespace {
 
-constexpr std::size_t kMaxNodes = 10000;  // remembered; to say it again does no harm
-
 std::string NodeName(const Record& record) { return record.node() + "/" + record.node_epoch(); }
 
 }  // namespace
@@ -31,9 +29,15 @@ void NodeIndex::Add(const std::string& bare, const Record& record) {
   const std::string key = storage::NodeSessionsKey(record.node(), record.node_epoch());
   redis_.Command({"SADD", key, IndexMember(bare, record)}, storage::LogFailure);
   // Behind it: see Reaper::Forget.
-  if (nodes_.size() >= kMaxNodes) nodes_.clear();
-  if (nodes_.insert(NodeName(record)).second)
-    redis_.Command({"SADD", kIndexedNodes, NodeName(record)}, storage::LogFailure);
+  const std::string name = NodeName(record);
+  if (nodes_.contains(name)) return;
+  // To say it again does no harm.
+  if (nodes_.size() >= max_nodes_) {
+    limit_.Increment();
+    nodes_.clear();
+  }
+  nodes_.insert(name);
+  redis_.Command({"SADD", kIndexedNodes, name}, storage::LogFailure);
 }
 
 Task<bool> NodeIndex::AddAgain(std::string bare, Record record) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <set>
 #include <string>
@@ -8,6 +9,7 @@
 #include "libs/base/task.h"
 #include "libs/storage/lease.h"
 #include "libs/storage/redis.h"
+#include "libs/telemetry/metrics.h"
 #include "parley/session/v1/session.pb.h"
 
 namespace parley::router {
@@ -18,7 +20,9 @@ using session::v1::Record;
 // a help: what is in it and has ended does no harm.
 class NodeIndex {
  public:
-  explicit NodeIndex(storage::Redis& redis) : redis_(redis) {}
+  // `limit` counts how often more than `max_nodes` would have been remembered.
+  NodeIndex(storage::Redis& redis, std::size_t max_nodes, prometheus::Counter& limit)
+      : redis_(redis), max_nodes_(max_nodes), limit_(limit) {}
 
   void Add(const std::string& bare, const Record& record);
   // The same, for a node that is being cleaned up after: its index may just have been found empty. False: Redis may not
@@ -33,6 +37,8 @@ class NodeIndex {
 
  private:
   storage::Redis& redis_;
+  const std::size_t max_nodes_;
+  prometheus::Counter& limit_;
   std::set<std::string> nodes_;  // that are known to be in the set of all
 };
 

@@ -1,13 +1,13 @@
 #include "services/router/offline.h"
 
 #include <chrono>
-#include <ctime>
 #include <memory>
 
 #include "libs/base/log.h"
 #include "libs/rpc/trace.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
+#include "services/router/delay.h"
 
 namespace parley::router {
 namespace {
@@ -28,40 +28,13 @@ bool OnlyChatStates(const Envelope& message) {
   return any;
 }
 
-// XEP-0082, in UTC with milliseconds.
-std::string Stamp(std::int64_t unix_milliseconds) {
-  const std::time_t seconds = unix_milliseconds / 1000;
-  std::tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[32];
-  const std::size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-  char fraction[8];
-  std::snprintf(fraction, sizeof(fraction), ".%03dZ", static_cast<int>(unix_milliseconds % 1000));
-  return std::string(text, size) + fraction;
-}
-
-constexpr char kOfflineStorage[] = "Offline Storage</delay>";
-
-// XEP-0203; the domain says so, as XEP-0160 shows it.
-std::string Delay(std::string_view domain, std::int64_t received_at) {
-  return "<delay xmlns='urn:xmpp:delay' from='" + std::string(domain) + "' stamp='" + Stamp(received_at) + "'>" +
-         kOfflineStorage;
-}
-
-// It was stored, delivered to a session that did not acknowledge it, and stored again: the first time counts.
-std::string WithDelay(const std::string& stanza, std::string_view domain, std::int64_t received_at) {
-  const auto ours = stanza.rfind(kOfflineStorage);
-  const bool last = ours != std::string::npos &&
-                    std::string_view(stanza).substr(ours + sizeof(kOfflineStorage) - 1).starts_with("</message");
-  return last ? stanza : xmpp::WithChild(stanza, Delay(domain, received_at));
-}
-
 // Without what depends on its way.
 Envelope EnvelopeOf(const Account& account, const roster::v1::OfflineMessage& message) {
   Envelope envelope;
   envelope.set_kind(link::v1::KIND_MESSAGE);
   envelope.set_to(account.bare());
   envelope.set_stanza(WithDelay(message.stanza(), account.domain(), message.received_at()));
+  envelope.set_received_at(message.received_at());
   envelope.set_origin(message.origin());
   envelope.set_origin_seq(message.origin_seq());
   envelope.set_kept(true);
@@ -85,34 +58,50 @@ struct Pending {
 
 }  // namespace
 
-Offline::Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, Queue queue,
-                 const Options& options)
-    : tasks_(tasks),
-      sender_(sender),
-      rosters_(rosters),
-      spool_(spool),
-      queue_(std::move(queue)),
-      batch_(options.offline_batch) {}
+Offline::Offline(const Parts& parts, const Options& options) : parts_(parts), batch_(options.offline_batch) {}
 
 bool Offline::StoreNow(Account& account, Held& held) {
   const Envelope& message = *held.envelope;
   if (account.anonymous()) {
-    sender_.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+    parts_.sender.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
     return true;
   }
   if (message.type() == link::v1::TYPE_CHAT && OnlyChatStates(message)) {
-    sender_.metrics().ignored.Increment();
+    parts_.sender.metrics().ignored.Increment();
     rpc::NoteOutcome(held.receipt, "ignored");
     held = Held();
     return true;
   }
   account.DoubtNothingStored();
-  return spool_.Take(account.bare(), held);
+  return parts_.spool.Take(account.bare(), held);
 }
 
-Task<bool> Offline::Flush(Account& account, std::string session_id, Attempt attempt) {
+Task<void> Offline::Flush(Account& account, std::string session, Attempt attempt) {
+  const bool flushed = co_await TryToFlush(account, session, attempt);
+  if (flushed || !to_resume_.insert(session).second) co_return;
+  parts_.tasks.Spawn("flush_later", ResumeLater(account.bare(), std::move(session)));
+}
+
+Task<void> Offline::Resume(Account& account, std::string id) {
+  const Session* session = account.WithId(id);
+  if (session == nullptr || !session->takes_messages() || account.anonymous()) co_return;
+  co_await Flush(account, std::move(id), Attempt::kRepeat);
+}
+
+Task<void> Offline::ResumeLater(std::string bare, std::string id) {
+  co_await parts_.rosters.MayBeBack();
+  AccountTable::Job job;
+  job.run = [this, id](Account& account) {
+    to_resume_.erase(id);
+    return Resume(account, id);
+  };
+  job.failed = [this, bare, id] { parts_.tasks.Spawn("flush_later", ResumeLater(bare, id)); };
+  parts_.accounts.Post(bare, std::move(job));
+}
+
+Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt attempt) {
   Note(account, session_id, Session::Stored::kLeft);
-  co_await spool_.Stored(account.bare());
+  co_await parts_.spool.Stored(account.bare());
   bool more = attempt == Attempt::kRepeat || !account.nothing_stored();
   std::int64_t after = 0;
   while (more) {
@@ -146,7 +135,7 @@ Task<roster::v1::Answer> Offline::Fetch(std::string owner, std::string session, 
   ask.mutable_fetch_offline()->set_limit(batch_);
   ask.mutable_fetch_offline()->set_after_id(after);
   ask.set_session(session);
-  co_return co_await rosters_.Ask(owner, std::move(ask));
+  co_return co_await parts_.rosters.Ask(owner, std::move(ask));
 }
 
 Task<Offline::Ids> Offline::Give(Account& account, const Session& session, const Batch& batch) {
@@ -170,7 +159,7 @@ Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& sessio
       envelope.set_repeat(true);
       ++pending->open;
       Receipt receipt([pending, id = message.id()](rpc::RefusalReason reason) { pending->Settle(id, reason); });
-      sender_.Deliver(session, std::move(envelope), std::move(receipt));
+      parts_.sender.Deliver(session, std::move(envelope), std::move(receipt));
     }
     pending->Close();
   };
@@ -185,9 +174,10 @@ Task<Offline::Ids> Offline::QueueBatch(Account& account, std::string session, co
     envelope.set_leg(link::v1::LEG_DELIVER);
     envelope.set_session(session);
     envelope.set_repeat(true);
-    bool taken = IsUndeleted(account.bare(), message.id());
-    if (!taken) taken = co_await queue_(account, envelope);
-    if (!taken) break;
+    if (!IsUndeleted(account.bare(), message.id())) {
+      const auto outcome = co_await parts_.queues.Append(account, envelope);
+      if (outcome != OrphanQueues::Outcome::kQueued) break;
+    }
     queued.push_back(message.id());
   }
   co_return queued;
@@ -204,14 +194,14 @@ Task<void> Offline::Delete(std::string owner, Ids ids) {
   auto& kept = undeleted_[owner];
   const bool first = kept.empty();
   kept.insert(ids.begin(), ids.end());
-  if (first) tasks_.Spawn("delete_offline", DeleteUntilDone(owner));
+  if (first) parts_.tasks.Spawn("delete_offline", DeleteUntilDone(owner));
 }
 
 Task<bool> Offline::TryDelete(std::string owner, Ids ids) {
   roster::v1::Ask ask;
   ask.mutable_delete_offline()->set_owner(owner);
   ask.mutable_delete_offline()->mutable_ids()->Assign(ids.begin(), ids.end());
-  const auto answer = co_await rosters_.Ask(owner, std::move(ask));
+  const auto answer = co_await parts_.rosters.Ask(owner, std::move(ask));
   const bool gone = answer.problem() == roster::v1::PROBLEM_NO_ACCOUNT;
   if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && !gone) co_return false;
   const auto kept = undeleted_.find(owner);

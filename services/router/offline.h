@@ -1,15 +1,15 @@
 #pragma once
 
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "libs/base/task.h"
-#include "services/router/account.h"
+#include "services/router/account_table.h"
 #include "services/router/offline_spool.h"
 #include "services/router/options.h"
+#include "services/router/orphan_queues.h"
 #include "services/router/roster_client.h"
 #include "services/router/sender.h"
 
@@ -19,10 +19,15 @@ namespace parley::router {
 // they are delivered.
 class Offline {
  public:
-  // Into the queue of a session that has no edge (Orphans::QueueStored). False: not now.
-  using Queue = std::function<Task<bool>(Account&, Envelope&)>;
-  Offline(Tasks& tasks, Sender& sender, RosterClient& rosters, OfflineSpool& spool, Queue queue,
-          const Options& options);
+  struct Parts {
+    Tasks& tasks;
+    AccountTable& accounts;
+    Sender& sender;
+    RosterClient& rosters;
+    OfflineSpool& spool;
+    OrphanQueues& queues;
+  };
+  Offline(const Parts& parts, const Options& options);
 
   // True: taken (and moved from). Its receipt goes when it is stored or its sender was told why it was not; at once if
   // it is of the kind that may be forgotten. The account's turn need not wait for that. False: see
@@ -30,34 +35,37 @@ class Offline {
   bool StoreNow(Account& account, Held& held);
   // To one session that has just become able to take them; all of them, in order: to its edge or, if that is gone, into
   // its queue. They are deleted when they are accepted there. What is on its way to the store is waited for. What
-  // became of it: Session::stored.
+  // became of it: Session::stored. If the roster service is away, what is left comes when it is back.
   enum class Attempt {
     kFirst,   // not needed if the roster service has just said that nothing is stored
     kRepeat,  // a fault may have cut a first one short
   };
-  // False: the roster service was away, some may be left.
-  Task<bool> Flush(Account& account, std::string session, Attempt attempt);
+  Task<void> Flush(Account& account, std::string session, Attempt attempt);
+  // The same for one that may have had some of it, if it takes messages.
+  Task<void> Resume(Account& account, std::string session);
 
  private:
   using Ids = std::vector<std::int64_t>;
   using Batch = roster::v1::OfflineMessages;
+  // False: the roster service was away, some may be left.
+  Task<bool> TryToFlush(Account& account, std::string session, Attempt attempt);
+  Task<void> ResumeLater(std::string bare, std::string session);
   static void Note(Account& account, const std::string& session, Session::Stored stored);
   Task<roster::v1::Answer> Fetch(std::string owner, std::string session, std::int64_t after);
   // Ids of those that were accepted.
   Task<Ids> Give(Account& account, const Session& session, const Batch& batch);
   Task<Ids> DeliverBatch(Account& account, const Session& session, const Batch& batch);
+  // A full queue takes it, too (there is no more than roster.max_offline_messages): the session ends with what is new,
+  // and all of it stays in order.
   Task<Ids> QueueBatch(Account& account, std::string session, const Batch& batch);
   bool IsUndeleted(const std::string& owner, std::int64_t id) const;
   Task<void> Delete(std::string owner, Ids ids);
   Task<bool> TryDelete(std::string owner, Ids ids);
   Task<void> DeleteUntilDone(std::string owner);
 
-  Tasks& tasks_;
-  Sender& sender_;
-  RosterClient& rosters_;
-  OfflineSpool& spool_;
-  Queue queue_;
+  Parts parts_;
   std::uint32_t batch_;
+  std::set<std::string> to_resume_;  // sessions that get the rest later
   // Delivered, but the roster service was away when they were to be deleted: not to be delivered again.
   std::map<std::string, std::set<std::int64_t>> undeleted_;
 };

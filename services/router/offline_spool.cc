@@ -1,11 +1,13 @@
 #include "services/router/offline_spool.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
 #include "libs/session/queue.h"
+#include "services/router/delay.h"
 
 namespace parley::router {
 namespace {
@@ -90,7 +92,8 @@ roster::v1::Ask OfflineSpool::AskOf(const std::string& owner, const Envelope& me
   roster::v1::Ask ask;
   auto& store = *ask.mutable_store_offline();
   store.set_owner(owner);
-  store.set_stanza(message.stanza());
+  const std::string_view domain = std::string_view(owner).substr(owner.find('@') + 1);
+  store.set_stanza(WithoutDelay(message.stanza(), domain, message.received_at()));
   store.set_received_at(message.received_at());
   Name name = NameOf(message);
   store.set_origin(std::move(name.origin));

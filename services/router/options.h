@@ -20,6 +20,8 @@ struct Options {
   std::size_t remember_diverted = 16;
   std::size_t remember_left = 100000;  // by ended sessions
   std::size_t remember_queues = 10000;
+  std::size_t remember_nodes = 10000;
+  std::size_t max_doubtful_queues = 10000;
   std::size_t max_parked = 100000;  // envelopes that wait for one edge
   std::uint32_t offline_batch = 100;
   std::size_t max_storing = 200;
@@ -31,6 +33,7 @@ struct Options {
   std::chrono::milliseconds redis_return{2000};
   std::chrono::milliseconds redis_return_max{30000};
   std::chrono::milliseconds reap_claim{10000};
+  std::chrono::milliseconds reap_search{15000};
   std::chrono::milliseconds reap_retry{2000};
   std::chrono::milliseconds handover_timeout{6000};
   // What Redis said of a session's end holds for that long: other routers take one that stands still for dead.

@@ -8,7 +8,6 @@
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
-#include "libs/session/queue.h"
 #include "libs/storage/lease.h"
 
 namespace parley::router {
@@ -24,13 +23,6 @@ xmpp::StanzaError OutOfReach() {
 
 bool Expired(const Record& record, std::chrono::milliseconds grace) {
   return UnixMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms()) + grace.count();
-}
-
-// What an edge gave back is not marked as a repeat, but Redis may have done late what that edge had told it. Of
-// presence one cause may have two effects.
-bool HadQueued(const QueueMemory& queue, const Envelope& envelope) {
-  const bool once = envelope.kind() == link::v1::KIND_MESSAGE || envelope.kind() == link::v1::KIND_IQ;
-  return (once && queue.Holds(envelope)) || (envelope.repeat() && queue.Has(envelope));
 }
 
 }  // namespace
@@ -135,7 +127,7 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
       co_await LaterOrNever(account, std::move(held));
       co_return;
     }
-    failing_since_.reset();
+    parts_.queues.RedisAnswers();
     const bool unknown = refused(account.WithId(id));
     // Behind what the session left, if another router has begun to end it: Check() comes before that.
     HandleNext(account, std::move(held));
@@ -158,7 +150,7 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
 
 // Without Redis nobody knows whose the session is.
 Task<void> Orphans::LaterOrNever(Account& account, Held held) {
-  if (OutOfPatience()) {
+  if (parts_.queues.OutOfPatience()) {
     parts_.delivery.GiveUp(std::move(held), OutOfReach());
     co_return;
   }
@@ -229,76 +221,36 @@ Task<void> Orphans::IndexNow(Account& account, std::string id) {
 
 Task<void> Orphans::QueueInOrder(Account& account, Held held) {
   const std::string id = held.envelope->session();
-  co_await FlushFirst(account, id);
+  const bool may_go = co_await FlushFirst(account, id);
   const Session* session = account.WithId(id);
-  if (session != nullptr && session->away()) {
+  if (!may_go) {
+    parts_.delivery.GiveUp(std::move(held), OutOfReach());
+  } else if (session != nullptr && session->away()) {
     co_await Queue(account, std::move(held));
   } else {
     HandleNext(account, std::move(held));
   }
 }
 
-Task<void> Orphans::FlushFirst(Account& account, std::string id) {
+Task<bool> Orphans::FlushFirst(Account& account, std::string id) {
   const Session* session = account.WithId(id);  // not one that has vanished from Redis
-  if (session != nullptr && session->may_lack_stored()) co_await parts_.flush(account, std::move(id));
-}
-
-Task<bool> Orphans::QueueStored(Account& account, Envelope& stored) {
-  const Tried tried = co_await QueueInTime(account, stored);
-  co_return tried == Tried::kQueued;
+  if (session == nullptr || !session->may_lack_stored()) co_return true;
+  const bool reachable = co_await parts_.queues.AwaitRedis();  // else all of it is fetched for nothing
+  if (reachable) co_await parts_.offline.Resume(account, std::move(id));
+  co_return reachable;
 }
 
 Task<void> Orphans::Queue(Account& account, Held held) {
   const std::string id = held.envelope->session();
-  const Tried tried = co_await QueueInTime(account, *held.envelope);
-  if (tried == Tried::kInDoubt) {
+  const auto outcome = co_await parts_.queues.Append(account, *held.envelope);
+  if (outcome == OrphanQueues::Outcome::kInDoubt) {
     parts_.delivery.GiveUp(std::move(held), OutOfReach());
-  } else if (tried == Tried::kNoQueue) {
+  } else if (outcome == OrphanQueues::Outcome::kNoQueue) {
     co_await QueueIsGone(account, std::move(held));
   } else {
     rpc::NoteOutcome(held.receipt, "queued");
     co_await EndIfFull(account, id);
   }
-}
-
-// In the account's turn until Redis has it, or patience is over: what is behind it may not overtake it.
-Task<Orphans::Tried> Orphans::QueueInTime(Account& account, Envelope& envelope) {
-  Tried tried = co_await TryToQueue(account, envelope);
-  while (tried == Tried::kInDoubt && !OutOfPatience()) {
-    co_await SleepFor(kRetry);
-    envelope.set_repeat(true);
-    tried = co_await TryToQueue(account, envelope);
-  }
-  if (tried != Tried::kInDoubt) failing_since_.reset();
-  co_return tried;
-}
-
-Task<Orphans::Tried> Orphans::TryToQueue(Account& account, Envelope& envelope) {
-  Session* session = account.WithId(envelope.session());
-  std::string queue = session->record.queue();
-  if (!session->queued) {
-    const auto contents = co_await parts_.store.LoadQueue(account.bare(), queue);
-    if (!contents) co_return Tried::kInDoubt;
-    session->queued = std::make_shared<QueueMemory>(contents->value_or(session::QueueContents()));
-  }
-  if (HadQueued(*session->queued, envelope)) co_return Tried::kQueued;
-  std::string element = session::Encode(envelope, UnixMilliseconds(), 0);
-  const auto length = co_await parts_.store.Append(account.bare(), std::move(queue), std::move(element));
-  if (!length) {
-    session->queued.reset();  // what it holds is to be read again
-    co_return Tried::kInDoubt;
-  }
-  if (*length == 0) co_return Tried::kNoQueue;
-  parts_.metrics.queued.Increment();
-  session->queued->Add(envelope);
-  co_return Tried::kQueued;
-}
-
-// While Redis is away, all that has to wait for it waits no longer than one of them may.
-bool Orphans::OutOfPatience() {
-  const auto now = Clock::now();
-  if (!failing_since_) failing_since_ = now;
-  return now - *failing_since_ >= options_.delivery_timeout;
 }
 
 Task<void> Orphans::EndIfFull(Account& account, std::string id) {

@@ -1,8 +1,5 @@
 #pragma once
 
-#include <chrono>
-#include <functional>
-#include <optional>
 #include <string>
 
 #include "libs/base/task.h"
@@ -11,7 +8,9 @@
 #include "services/router/edges.h"
 #include "services/router/metrics.h"
 #include "services/router/nodes.h"
+#include "services/router/offline.h"
 #include "services/router/options.h"
+#include "services/router/orphan_queues.h"
 #include "services/router/past_queues.h"
 #include "services/router/session_store.h"
 #include "services/router/sessions.h"
@@ -34,9 +33,9 @@ class Orphans {
     Sessions& sessions;
     PastQueues& past;
     Unacknowledged& unacknowledged;
+    OrphanQueues& queues;
+    Offline& offline;
     Metrics& metrics;
-    // Gives a session what is stored for it.
-    std::function<Task<void>(Account&, std::string session)> flush;
   };
   Orphans(const Parts& parts, const Options& options);
 
@@ -48,10 +47,6 @@ class Orphans {
   Task<void> LetGo(Account& account, std::string session, Receipt receipt);
   // After the account was read: what has to end does, and what former owners have not settled goes first.
   Task<void> Check(Account& account);
-  // What is stored for a session that has no edge, into its queue, unless it is or was there. False: there is no queue,
-  // or Redis is away for too long. A full one takes it, too (there is no more than roster.max_offline_messages): it
-  // ends with what is new, and all of it stays in order.
-  Task<bool> QueueStored(Account& account, Envelope& stored);
   // Whether something that was sent to its sessions may yet come back.
   bool MayGetBack(const Account& account) const;
   // Whether what is said of a session of this node, and of this claim, is said of the one with this record.
@@ -74,27 +69,17 @@ class Orphans {
   // An orphan's, behind what is stored for it.
   Task<void> QueueInOrder(Account& account, Held held);
   // Its edge may have died before it had taken all that, and so may a router that was to go on with it.
-  Task<void> FlushFirst(Account& account, std::string session);
+  // False: Redis is away for too long, and nothing may go before that.
+  Task<bool> FlushFirst(Account& account, std::string session);
   Task<void> Queue(Account& account, Held held);
-  enum class Tried {
-    kQueued,
-    kNoQueue,
-    kInDoubt,  // Redis failed
-  };
-  Task<Tried> QueueInTime(Account& account, Envelope& envelope);
-  Task<Tried> TryToQueue(Account& account, Envelope& envelope);
-  bool OutOfPatience();
   Task<void> EndIfFull(Account& account, std::string session);
   Task<void> QueueIsGone(Account& account, Held held);
   // First of all that waits for the account.
   void HandleNext(const Account& account, Held held);
 
-  using Clock = std::chrono::steady_clock;
-
   Parts parts_;
   Options options_;
   std::string nowhere_epoch_;
-  std::optional<Clock::time_point> failing_since_;  // Redis, when something was to be queued
 };
 
 }  // namespace parley::router

@@ -37,6 +37,8 @@ class Peers final : private rpc::Ring::Owner {
   std::size_t unacknowledged() const { return ring_.unacknowledged(); }
   // Somebody waits for that from now on.
   void Hurry() { ring_.Hurry(); }
+  // The same, where somebody has come to wait for what it was sent for.
+  void HurryOn() { ring_.HurryOn(); }
 
  private:
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;

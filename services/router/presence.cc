@@ -13,7 +13,6 @@ namespace {
 
 using link::v1::TYPE_AVAILABLE;
 using link::v1::TYPE_UNAVAILABLE;
-constexpr std::chrono::seconds kStoreAway{1};  // until it is asked again
 
 std::string_view Trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
@@ -88,7 +87,7 @@ Task<void> Presence::Available(Account& account, Held held) {
   co_await Introduce(account, id, initial, origin, held.receipt);
   if (*priority >= 0 && new_for_messages && !account.anonymous()) {
     const auto attempt = envelope.repeat() ? Offline::Attempt::kRepeat : Offline::Attempt::kFirst;
-    co_await Flush(account, id, attempt);
+    co_await parts_.offline.Flush(account, id, attempt);
   }
 }
 
@@ -109,40 +108,16 @@ Task<void> Presence::Introduce(Account& account, std::string id, bool initial, O
 Task<void> Presence::Resume(Account& account, std::string id, Absence absence) {
   const Session* session = account.WithId(id);
   if (session == nullptr || !session->available()) co_return;
-  const bool flush = session->takes_messages() && !account.anonymous();
   if (absence == Absence::kNoticed) {
     parts_.fanout.ToOwn(account, session->record.presence(), TYPE_AVAILABLE, Origin(), Receipt());
     co_await Introduce(account, id, true, Origin(), Receipt());
   }
-  if (flush) co_await Flush(account, std::move(id), Offline::Attempt::kRepeat);
-}
-
-Task<void> Presence::Flush(Account& account, std::string id, Offline::Attempt attempt) {
-  const bool flushed = co_await parts_.offline.Flush(account, id, attempt);
-  if (flushed || !to_flush_.insert(id).second) co_return;
-  parts_.tasks.Spawn("flush_later", FlushLater(account.bare(), std::move(id)));
-}
-
-Task<void> Presence::StoreMayBeBack() {
-  do {
-    co_await SleepFor(kStoreAway);
-  } while (!parts_.rosters.available());
-}
-
-Task<void> Presence::FlushLater(std::string bare, std::string id) {
-  co_await StoreMayBeBack();
-  AccountTable::Job job;
-  job.run = [this, id](Account& account) {
-    to_flush_.erase(id);
-    return Resume(account, id, Absence::kUnnoticed);
-  };
-  job.failed = [this, bare, id] { parts_.tasks.Spawn("flush_later", FlushLater(bare, id)); };
-  parts_.accounts.Post(bare, std::move(job));
+  co_await parts_.offline.Resume(account, std::move(id));
 }
 
 // The roster service was away. The session can be reached already; contacts hear of it when the service is back.
 Task<void> Presence::IntroduceLater(std::string bare, std::string id, bool initial, Origin origin, Receipt receipt) {
-  co_await StoreMayBeBack();
+  co_await parts_.rosters.MayBeBack();
   AccountTable::Job job;
   job.run = [this, id, initial, origin, receipt](Account& a) { return Introduce(a, id, initial, origin, receipt); };
   parts_.accounts.Post(bare, std::move(job));

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -52,10 +51,6 @@ class Presence {
   Task<void> Available(Account& account, Held held);
   Task<void> Unavailable(Account& account, Held held);
   Task<void> IntroduceLater(std::string bare, std::string session, bool initial, Origin origin, Receipt receipt);
-  // What was stored for it, now or when the roster service is back.
-  Task<void> Flush(Account& account, std::string session, Offline::Attempt attempt);
-  Task<void> StoreMayBeBack();
-  Task<void> FlushLater(std::string bare, std::string session);
   Task<void> DeliverPending(Account& account, std::string session, Receipt receipt);
   Task<bool> Remember(Account& account, const Envelope& presence);
   bool Full(const Record& record, const std::string& another) const;
@@ -63,7 +58,6 @@ class Presence {
 
   Parts parts_;
   int max_directed_;
-  std::set<std::string> to_flush_;  // sessions that are flushed later
 };
 
 // Into its session's record, if that is what `envelope` is: a client's presence for all who may see it.

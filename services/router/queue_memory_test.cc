@@ -52,7 +52,7 @@ TEST(QueueMemoryTest, KnowsWhatWasStoredByItsNumberAlone) {
   auto& seen = *contents.header.add_seen();
   seen.set_origin(StableHash("juliet"));
   seen.set_seq(9);
-  for (const std::uint64_t seq : {3u, 9u}) session::NoteAcknowledged(seen, seq);
+  for (const std::uint64_t seq : {3u, 9u}) session::NoteAcknowledged(seen, seq, 4);
   *contents.stanzas.emplace_back().mutable_envelope() = From("juliet", 10);
   const QueueMemory memory(contents);
   for (const std::uint64_t seq : {3u, 4u, 9u, 10u}) {

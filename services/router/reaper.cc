@@ -10,8 +10,6 @@
 namespace parley::router {
 namespace {
 
-constexpr std::chrono::seconds kSearch{15};
-
 std::string NameOf(const Nodes::Node& node) { return node.instance + "/" + node.epoch; }
 
 std::string ClaimKey(const Nodes::Node& node) { return "parley:reap:" + NameOf(node); }
@@ -49,7 +47,7 @@ struct Pending {
 Reaper::Reaper(Loop& loop, Tasks& tasks, storage::Redis& redis, Nodes& nodes, Peers& peers, const Options& options,
                Metrics& metrics)
     : tasks_(tasks), redis_(redis), nodes_(nodes), peers_(peers), options_(options), metrics_(metrics) {
-  timer_ = loop.Every(kSearch, [this] {
+  timer_ = loop.Every(options_.reap_search, [this] {
     if (!redis_.up() || searching_ || stopped_) return;
     searching_ = true;
     tasks_.Spawn("find_forgotten_nodes", FindForgotten(), [this] { searching_ = false; });

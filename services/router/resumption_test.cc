@@ -49,6 +49,18 @@ TEST_F(ResumptionTest, AQueueThatWasMadeTooLateIsNotLeftBehind) {
   RunUntil([&] { return RedisIsClean(); });
 }
 
+TEST_F(ResumptionTest, OnlySoManyQueuesThatMayHaveBeenMadeAreRemembered) {
+  Configure(1, {"router.max_doubtful_queues=0"});
+  Begin();
+  Client& romeo = Online(first(), kOrchard);
+  redis_.Pause();
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return Metric("parley_router_limits_total{limit=\"max_doubtful_queues\"}") == 1; });
+  romeo.Close();
+  redis_.Resume();
+  RunUntil([&] { return Redis({"EXISTS", "parley:s:{romeo@home.example}"}) == "0"; });
+}
+
 TEST_F(ResumptionTest, ALivingEdgeHandsOver) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

@@ -13,6 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 constexpr milliseconds kRetry{100};
+constexpr milliseconds kAway{1000};  // until it is asked again
 
 roster::v1::Answer Unanswered() {
   roster::v1::Answer answer;
@@ -104,6 +105,12 @@ Task<Result<roster::v1::Answer>> RosterClient::AskOnce(std::string owner, const 
   log::Warn("roster_ask_failed",
             {{"session", ask.session()}, {"reason", failure.message()}, tracing::TraceId(ask.trace())});
   co_return failure;
+}
+
+Task<void> RosterClient::MayBeBack() {
+  do {
+    co_await SleepFor(kAway);
+  } while (!available());
 }
 
 Task<Result<RosterClient::ContactsPtr, roster::v1::Problem>> RosterClient::Get(std::string owner) {

@@ -83,6 +83,8 @@ class RosterClient final : private rpc::Ring::Owner {
   void Forget(const std::string* owner);
 
   bool available() const { return ring_.available(); }
+  // It was away: until there is one to be asked again.
+  Task<void> MayBeBack();
   std::vector<const rpc::Link*> links() const { return ring_.links(); }
   void AnnounceDraining() { ring_.AnnounceDraining(); }
 

@@ -26,6 +26,8 @@ Options OptionsOf(const config::Config& config) {
   options.remember_diverted = router.remember_diverted;
   options.remember_left = router.remember_left;
   options.remember_queues = router.remember_queues;
+  options.remember_nodes = router.remember_nodes;
+  options.max_doubtful_queues = router.max_doubtful_queues;
   options.max_parked = router.max_parked;
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
@@ -38,6 +40,7 @@ Options OptionsOf(const config::Config& config) {
   options.redis_return = router.redis_return;
   options.redis_return_max = router.redis_return_max;
   options.reap_claim = router.reap_claim;
+  options.reap_search = router.reap_search;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;
   options.standstill = config.link.keepalive_timeout / 2;
@@ -68,6 +71,8 @@ rpc::LinkOptions LinksOf(const config::Config& config, telemetry::Metrics& metri
 rpc::Ring::Options RingOf(const config::Config& config, const rpc::LinkOptions& links, const std::string& service) {
   rpc::Ring::Options options;
   options.discovery.targets = service == "router" ? config.cluster.routers : config.cluster.rosters;
+  options.discovery.refresh = config.cluster.discovery_interval;
+  options.no_replica_timeout = config.router.no_replica_timeout;
   options.link = links;
   options.service = service;
   return options;
@@ -77,6 +82,7 @@ rpc::AccountsClient::Options CredentialsOf(const config::Config& config, const r
   rpc::AccountsClient::Options options;
   options.link = links;
   options.rosters.targets = config.cluster.rosters;
+  options.rosters.refresh = config.cluster.discovery_interval;
   options.timeout = config.router.roster_timeout;
   return options;
 }
@@ -112,14 +118,9 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       fanout_(sender_),
       pushes_(sender_),
       spool_(loop, tasks_, accounts_, sender_, rosters_, options_),
-      offline_(
-          tasks_, sender_, rosters_, spool_,
-          [this](Account& account, Envelope& envelope) { return orphans_.QueueStored(account, envelope); }, options_),
-      delivery_(Delivery::Parts{sender_, offline_, spool_, edges_,
-                                [this](Account& account, std::string session) {
-                                  return presence_.Resume(account, session, Presence::Absence::kUnnoticed);
-                                }},
-                options_),
+      orphan_queues_(store_, metrics_, options_),
+      offline_(Offline::Parts{tasks_, accounts_, sender_, rosters_, spool_, orphan_queues_}, options_),
+      delivery_(Delivery::Parts{sender_, offline_, spool_, edges_}, options_),
       past_(store_, metrics_, options_),
       unanswered_(Unanswered::Parts{tasks_, store_, past_, sender_, metrics_}),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, past_, unanswered_, metrics_}, options_),
@@ -130,10 +131,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                 }},
                 options_),
       orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_,
-                              unacknowledged_, metrics_,
-                              [this](Account& account, std::string session) {
-                                return presence_.Resume(account, session, Presence::Absence::kUnnoticed);
-                              }},
+                              unacknowledged_, orphan_queues_, offline_, metrics_},
                options_),
       presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
       subscriptions_(Subscriptions::Parts{sender_, rosters_, store_, fanout_, pushes_}),

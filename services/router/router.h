@@ -91,6 +91,7 @@ class Router {
   Fanout fanout_;
   Pushes pushes_;
   OfflineSpool spool_;
+  OrphanQueues orphan_queues_;
   Offline offline_;
   Delivery delivery_;
   PastQueues past_;

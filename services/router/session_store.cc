@@ -15,7 +15,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kRetry{500};
-constexpr std::size_t kMaxDoubtful = 10000;  // queues that would be left behind only
 
 // No resource has a line feed (RFC 7622 3.4).
 std::string RetiredField(const std::string& session) { return "\n" + session; }
@@ -57,7 +56,8 @@ SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, const Options& o
       remember_acknowledged_(options.sm_remember_acknowledged),
       remember_ends_(options.sm_remember_ends),
       metrics_(metrics),
-      index_(redis),
+      max_doubtful_(options.max_doubtful_queues),
+      index_(redis, options.remember_nodes, metrics.limits_nodes),
       alive_(std::make_shared<SessionStore*>(this)) {}
 
 Task<Result<SessionStore::Loaded>> SessionStore::Load(std::string bare) {
@@ -130,8 +130,16 @@ Task<Result<SessionStore::Write>> SessionStore::PutWithQueue(std::string bare, R
   std::vector<std::string> arguments{next.resource(), Stamp(expected.session, expected.revision), Value(next),
                                      session::Encode(header)};
   const auto written = co_await RunWrite(PutScript(), std::move(keys), std::move(arguments));
-  if (!written && doubtful_.size() < kMaxDoubtful) doubtful_[next.session()] = next.queue();
+  if (!written) NoteDoubtful(next);
   co_return written;
+}
+
+void SessionStore::NoteDoubtful(const Record& record) {
+  if (doubtful_.size() >= max_doubtful_ && !doubtful_.contains(record.session())) {
+    metrics_.limits_doubtful.Increment();
+    return;
+  }
+  doubtful_[record.session()] = record.queue();
 }
 
 Task<Result<SessionStore::Write>> SessionStore::Claim(std::string bare, Record next, Expected expected,

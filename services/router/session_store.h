@@ -109,6 +109,8 @@ class SessionStore {
   Task<void> EraseUntilDone(std::string bare, Record record, rpc::Receipt receipt, PutBack put_back);
   Task<Result<Write>> RunWrite(const storage::Script& script, std::vector<std::string> keys,
                                std::vector<std::string> arguments);
+  // Its queue may have been made.
+  void NoteDoubtful(const Record& record);
   void Measure(std::chrono::steady_clock::time_point since);
 
   Tasks& tasks_;
@@ -122,6 +124,7 @@ class SessionStore {
     std::string acknowledged;  // v1.Acknowledged
   };
   std::unordered_map<std::string, Ending> ending_;  // by session
+  const std::size_t max_doubtful_;
   NodeIndex index_;
   // By session: a queue that Redis may have made although it did not say so.
   std::unordered_map<std::string, std::string> doubtful_;

@@ -149,6 +149,22 @@ TEST_F(SessionStoreTest, WhatItsEdgeEndsIsOverUnderWhateverFormerLeaseItIsKnown)
   RunUntil([&] { return Redis({"EXISTS", kRomeoKey}) == "0"; });
 }
 
+TEST_F(SessionStoreTest, NodesThatWereForgottenAreListedOnceMore) {
+  Configure(1, {"router.remember_nodes=1"});
+  Start();
+  Edge& other = AddEdge("c2s-2");
+  const std::string limit = "parley_router_limits_total{limit=\"remember_nodes\"}";
+  Login("romeo@home.example/orchard");
+  Login("romeo@home.example/garden");
+  EXPECT_EQ(Metric(limit), 0);
+  Login(other, "juliet@home.example/balcony");
+  EXPECT_EQ(Metric(limit), 1);
+  Redis({"DEL", "parley:n"});
+  Login("romeo@home.example/street");
+  EXPECT_EQ(Metric(limit), 2);
+  EXPECT_EQ(Redis({"SMEMBERS", "parley:n"}), "c2s-1/" + edge().epoch());
+}
+
 // Who looks at the line of the one that was there before, and takes it away or writes it, must not take this one for
 // it.
 TEST_F(SessionStoreTest, WhatIsPutBackIsAnotherThanWhatWasThere) {

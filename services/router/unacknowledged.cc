@@ -68,11 +68,12 @@ Held Again(session::v1::Queued queued, const std::string& session, std::uint64_t
   envelope.set_repeat(true);
   envelope.clear_session();
   envelope.clear_answers();
-  envelope.clear_kept();
   envelope.clear_copied();
   envelope.set_unacknowledged_by(session);
   envelope.set_unacknowledged_number(number);
-  envelope.set_received_at(queued.at());
+  // Of what came from the store, when it was stored first; not if a former release took it from there.
+  if (!envelope.kept() || envelope.received_at() == 0) envelope.set_received_at(queued.at());
+  envelope.clear_kept();
   return held;
 }
 

@@ -54,7 +54,8 @@ def process_rows():
 
 
 CALL_LIMITS = ("Limits between services", PER_SECOND, rates("parley_rpc_limits_total", "limit"),
-               "Each is a key: link.max_..., link.hello_timeout; flood: a peer that takes calls back, or does not read.")
+               "Each is a key: link.max_..., link.hello_timeout, link.settle_timeout; flood: a peer that takes calls back, or "
+               "does not read.")
 ACCEPTED_ROWS = [
     ("Connections of services and operators", COUNT, gauge("parley_rpc_connections"), "Limit: link.max_connections."),
     ("Connections that came to nothing", PER_SECOND, rates("parley_rpc_handshakes_failed_total"),
@@ -72,6 +73,8 @@ def link_rows(link, to):
         (f"Stanzas in a batch {to}", COUNT, quantiles("parley_link_batch_envelopes", chosen),
          "Batches grow with load: that is what makes load cheap."),
         (f"Unacknowledged {to}", COUNT, gauge("parley_link_unacknowledged_envelopes", labels=chosen), ""),
+        (f"Acknowledgements that could wait no longer {to}", PER_SECOND,
+         rates("parley_link_acks_gathered_total", labels=chosen), "link.ack_stanzas or link.ack_bytes had gathered."),
         (f"Waiting for a window {to}", SHARE, rates("parley_link_window_full_seconds_total", labels=chosen),
          "Back-pressure: share of the time in which the peer kept us from sending."),
     ]
@@ -219,6 +222,9 @@ C2S = {
         ("Wait of a client's <r/>", SECONDS, quantiles("parley_c2s_sm_answer_seconds"),
          "Until routers have taken what came before it, and Redis knows."),
         ("Acknowledgements asked for", PER_SECOND, rates("parley_c2s_sm_requests_total"), ""),
+        ("Blocks of messages forgotten", PER_SECOND, rates("parley_c2s_sm_blocks_forgotten_total"),
+         "Acknowledged by clients, and followed by c2s.sm_remember_blocks later ones of the same sender: about one for "
+         "64 messages where people talk long."),
         ("Written without Redis", PER_SECOND,
          [(rate("parley_c2s_sm_unlogged_total"), "begun"), (rate("parley_c2s_sm_recounted_total"), "counted after a death")],
          "Sessions whose clients acknowledged what no queue has; those that were resumed although their edge died then."),

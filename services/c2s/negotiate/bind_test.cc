@@ -15,6 +15,7 @@ std::string BindIq(const std::string& inside, const std::string& type = "set") {
 
 class BindTest : public ::testing::Test {
  protected:
+  explicit BindTest(const EdgeHarness::Change& change = {}) : edge_(change) {}
   session::v1::Bind LastAsk() {
     return edge_.OnLoop([this] { return edge_.router().asks.back().bind(); });
   }
@@ -142,6 +143,26 @@ TEST_F(BindTest, WritesWhatComesBeforeTheAnswerAfterIt) {
   BeginToBind(client);
   DeliverBeforeTheAnswer("<message id='early'/>");
   EXPECT_THAT(client.Until("<message id='early'/>"), HasSubstr("</jid></bind></iq><message id='early'/>"));
+}
+
+class BindEarlyTest : public BindTest {
+ protected:
+  BindEarlyTest() : BindTest([](config::Config& config) { config.c2s.max_early = 1; }) {}
+};
+
+TEST_F(BindEarlyTest, OnlySoMuchOfItWaits) {
+  Client client(edge_.port());
+  BeginToBind(client);
+  edge_.OnLoop([this] {
+    auto& router = edge_.router();
+    for (const auto* id : {"1", "2"}) {
+      router.Deliver(router.asks.back().bind().session(), "<message id='" + std::string(id) + "'/>");
+    }
+  });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  EXPECT_THAT(client.Until("<message id='1'/>"), HasSubstr("</jid></bind></iq><message id='1'/>"));
+  EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"early\"}"), 1);
 }
 
 TEST_F(BindTest, WhatComesForAClientThatLeftMeanwhileIsGivenBack) {

@@ -1,20 +1,15 @@
 #include "services/c2s/session/early.h"
 
-#include <cstddef>
 #include <utility>
 
 #include "services/c2s/metrics.h"
 #include "services/c2s/routers.h"
 
 namespace parley::c2s {
-namespace {
-
-constexpr std::size_t kMost = 1000;
-
-}  // namespace
 
 void Early::Keep(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
-  if (kept_.size() >= kMost) {
+  if (kept_.size() >= context_.config.c2s.max_early) {
+    context_.metrics.limits.Add("early");
     context_.metrics.deliveries_refused.Add("overloaded");
     return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
   }

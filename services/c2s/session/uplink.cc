@@ -21,10 +21,11 @@ constexpr std::size_t kKeptPending = 1;
 // What is owed to a session for one of its stanzas: to hear that it is taken.
 class StanzaDebt final : public rpc::Receipt::Debt, public Recycled<StanzaDebt> {
  public:
-  StanzaDebt(Session& session, std::uint64_t seq, bool unhurried)
-      : session_(session.weak_from_this()), seq_(seq), unhurried_(unhurried) {}
+  // `asked_for`: its client may ask, or somebody else, whether it is taken.
+  StanzaDebt(Session& session, std::uint64_t seq, bool asked_for)
+      : session_(session.weak_from_this()), seq_(seq), asked_for_(asked_for) {}
   bool unhurried() const override {
-    if (!unhurried_) return false;
+    if (asked_for_) return false;
     const auto session = session_.lock();
     return !session || !session->uplink().hurried();
   }
@@ -36,7 +37,7 @@ class StanzaDebt final : public rpc::Receipt::Debt, public Recycled<StanzaDebt> 
 
   std::weak_ptr<Session> session_;
   std::uint64_t seq_;
-  bool unhurried_;
+  bool asked_for_;
 };
 
 }  // namespace
@@ -88,8 +89,8 @@ void Uplink::Send(std::unique_ptr<Envelope> envelope, std::unique_ptr<tracing::S
   envelope->set_leg(route.leg);
   const auto seq = envelope->origin_seq();
   // A client with stream management may ask at any time. A trace is to show how long the stanza took.
-  const bool unhurried = envelope->kind() == link::v1::KIND_MESSAGE && !session_.management() && !span;
-  rpc::Held held{std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq, unhurried))};
+  const bool asked_for = envelope->kind() != link::v1::KIND_MESSAGE || session_.management() || span;
+  rpc::Held held{std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq, asked_for))};
   if (span) [[unlikely]]
     held.receipt.SetSpan(std::move(span));
   if (waiting_.empty() && !Blocked(*held.envelope, route.path)) return Forward(std::move(held), route);
@@ -100,7 +101,7 @@ void Uplink::Send(std::unique_ptr<Envelope> envelope, std::unique_ptr<tracing::S
 
 void Uplink::Hurry() {
   if (idle() || std::exchange(hurried_, true)) return;
-  if (direct_ + other_ > 0) context_.routers.Hurry();
+  if (direct_ + other_ > 0) context_.routers.HurryOn();
 }
 
 void Uplink::Forward(rpc::Held held, const Route& route) {

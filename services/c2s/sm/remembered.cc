@@ -28,7 +28,9 @@ void Remembered::NoteSeen(const Entry& entry, std::int64_t now) {
   seen.set_seq(std::max(seen.seq(), mark.seq));
   if (entry.kind() != link::v1::KIND_MESSAGE) return;
   const bool copy = !entry.lone_message();
-  session::NoteAcknowledged(copy ? SeenOf(session::OriginOfCopies(mark.origin), now) : seen, mark.seq);
+  auto& noted = copy ? SeenOf(session::OriginOfCopies(mark.origin), now) : seen;
+  const bool all_known = session::NoteAcknowledged(noted, mark.seq, context_.config.c2s.sm_remember_blocks);
+  if (!all_known) context_.metrics.sm_blocks_forgotten.Increment();
 }
 
 session::v1::Seen& Remembered::SeenOf(std::uint64_t origin, std::int64_t now) {

@@ -110,6 +110,26 @@ TEST_F(RememberedOriginsTest, OfTooManyTheOneThatSentNothingForLongestIsForgotte
   EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"sm_remember_origins\"}"), 1);
 }
 
+class RememberedBlocksTest : public RememberedTest {
+ protected:
+  RememberedBlocksTest() : RememberedTest([](config::Config& config) { config.c2s.sm_remember_blocks = 2; }) {}
+};
+
+TEST_F(RememberedBlocksTest, OfOneSenderOnlyTheLatestBlocks) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  for (const std::uint64_t seq : {1u, 70u, 140u}) Chat(id, seq);
+  client.Until(Message("140"));
+  client.Send(Acknowledge(2));
+  ASSERT_TRUE(AwaitAcked(2));
+  EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{1, 70}));
+  EXPECT_EQ(edge_.Metric("parley_c2s_sm_blocks_forgotten_total"), 0);
+  client.Send(Acknowledge(3));
+  ASSERT_TRUE(AwaitAcked(3));
+  EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{70, 140}));
+  EXPECT_EQ(edge_.Metric("parley_c2s_sm_blocks_forgotten_total"), 1);
+}
+
 TEST_F(RememberedTest, AnotherEdgeGoesOnWithIt) {
   Leave(
       [](session::v1::QueueHeader& header) {
@@ -118,7 +138,7 @@ TEST_F(RememberedTest, AnotherEdgeGoesOnWithIt) {
         seen.set_origin(StableHash("juliet"));
         seen.set_seq(5);
         seen.set_at(UnixMilliseconds());
-        session::NoteAcknowledged(seen, 4);
+        session::NoteAcknowledged(seen, 4, 4);
       },
       {Queued("6", "juliet", 6)});
   Client client(edge_.port());

@@ -21,6 +21,7 @@ constexpr std::size_t kMaxCondition = 64;  // of what a client says, in the log
 xml::Limits ScannerLimits(const config::C2s& config) {
   xml::Limits limits;
   limits.max_stanza_bytes = config.max_stanza_bytes;
+  limits.max_header_bytes = config.max_stream_header_bytes;
   limits.max_depth = config.max_depth;
   limits.max_attributes = config.max_attributes;
   return limits;

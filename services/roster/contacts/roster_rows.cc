@@ -20,9 +20,11 @@ namespace {
   "    WHERE c.host_id = ch.id AND c.localpart = split_part(o.jid, '@', 1) "                                 \
   "    AND ci.jid = a.localpart || '@' || h.domain AND ci.subscription IN (2, 3)))"
 
-// More requests than that are delivered when some of these are answered.
+// More requests than that are delivered when some of these are answered. No setting: how many and how large they may be
+// has (roster.max_pending_in, roster.max_pending_bytes).
 constexpr std::size_t kMaxPendingBytes = 512 << 10;
 
+// In one transaction; the next one goes on.
 constexpr int kForgetAtOnce = 5000;
 
 #define HASHED(ask) "sha256(convert_to(" ask ", 'UTF8'))"

@@ -7,9 +7,11 @@
 namespace parley::roster::rows {
 namespace {
 
+// Whoever asks says how many (router.offline_batch); a page may be shorter, and then another is asked for.
 constexpr std::uint32_t kDefaultPage = 100;
 constexpr std::uint32_t kMaxPage = 1000;
 constexpr std::size_t kMaxPageBytes = 1 << 20;  // well below what one gRPC message takes
+// In one transaction; the next one goes on.
 constexpr int kForgetAtOnce = 5000;
 
 using storage::Statement;

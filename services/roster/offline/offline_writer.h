@@ -19,8 +19,8 @@ struct WriterOptions {
   std::uint32_t batch = 200;  // messages in one commit
   std::size_t batch_bytes = 4 << 20;
   std::size_t max_queue = 10000;  // more are refused at once
-  // A batch that failed sooner is tried once more: the connection may have broken at the commit, and the second run
-  // finds out what became of it.
+  // No setting, and far below what a router waits (router.roster_timeout). A batch that failed sooner is tried once
+  // more: the connection may have broken at the commit, and the second run finds out what became of it.
   std::chrono::milliseconds retry_within{1000};
 };
 

@@ -131,6 +131,8 @@ class Edge final : private rpc::Ring::Owner {
   void Hurry() {
     if (ring_) ring_->Hurry();
   }
+  // From now on somebody waits for each, as its client has stream management.
+  void SetAsked(bool asked) { asked_ = asked; }
   const std::string& instance() const { return instance_; }
   const std::string& epoch() const { return lease_.epoch(); }
   // Envelopes that no router took.
@@ -179,6 +181,7 @@ class Edge final : private rpc::Ring::Owner {
   std::int64_t now_ = 1'700'000'000'000;
   bool holding_ = false;
   bool overloaded_ = false;
+  bool asked_ = false;
   int repeats_ = 0;
   int doubtful_ = 0;
   int doubtful_answers_ = 0;

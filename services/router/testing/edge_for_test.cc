@@ -157,8 +157,8 @@ void Edge::Send(std::unique_ptr<rpc::Envelope> envelope) {
   envelope->set_leg(direct ? link::v1::LEG_INBOUND : link::v1::LEG_OUTBOUND);
   const std::string key(direct ? xmpp::BareOf(envelope->to()) : std::string_view(bare));
   last_ = *envelope;
-  const bool message = envelope->kind() == link::v1::KIND_MESSAGE;
-  ring_->Send(key, std::move(envelope), message ? rpc::testing::NobodyWaits() : rpc::Receipt());
+  const bool unasked = envelope->kind() == link::v1::KIND_MESSAGE && !asked_;
+  ring_->Send(key, std::move(envelope), unasked ? rpc::testing::NobodyWaits() : rpc::Receipt());
 }
 
 void Edge::SendAgain(std::unique_ptr<rpc::Envelope> envelope) {

@@ -53,7 +53,7 @@ void Edge::NoteAcknowledged(Client& client, std::uint64_t count) {
     seen.set_origin(mark.origin);
     seen.set_seq(std::max(seen.seq(), mark.seq));
     seen.set_at(UnixMilliseconds());
-    session::NoteAcknowledged(seen, mark.seq);
+    session::NoteAcknowledged(seen, mark.seq, 4);
   }
 }
 

@@ -46,6 +46,8 @@ class MemoryRoster final : public rpc::LinkHandler {
 
   xmpp::SubscriptionState StateOf(const std::string& owner, const std::string& contact) const;
   std::size_t offline_count(const std::string& owner) const;
+  // When each of these was received, and what it is.
+  std::vector<std::pair<std::int64_t, std::string>> offline(const std::string& owner) const;
   const std::map<std::string, std::string>& passwords() const { return passwords_; }
   bool HasAccount(const std::string& jid) const { return accounts_.contains(jid); }
   // Names of the asks since the last call.

@@ -86,6 +86,14 @@ xmpp::SubscriptionState MemoryRoster::StateOf(const std::string& owner, const st
   return item == account->second.items.end() ? xmpp::SubscriptionState() : item->second.state;
 }
 
+std::vector<std::pair<std::int64_t, std::string>> MemoryRoster::offline(const std::string& owner) const {
+  std::vector<std::pair<std::int64_t, std::string>> messages;
+  const auto account = accounts_.find(owner);
+  if (account == accounts_.end()) return messages;
+  for (const auto& message : account->second.offline) messages.emplace_back(message.received_at(), message.stanza());
+  return messages;
+}
+
 std::size_t MemoryRoster::offline_count(const std::string& owner) const {
   const auto account = accounts_.find(owner);
   return account == accounts_.end() ? 0 : account->second.offline.size();
