@@ -213,7 +213,10 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, c
     context_.metrics.repeats_dropped.Increment();
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
-  if (envelope->answers() != 0) availability_.OnRefused(envelope->answers(), *envelope);
+  if (envelope->answers() != 0) {
+    availability_.OnRefused(envelope->answers(), *envelope);
+    if (management_) management_->NoteAnswered(*envelope);
+  }
   const std::size_t size = envelope->stanza().size();
   if (management_) {
     if (!management_->outbound().unacked().Fits(size)) return Overflow();
