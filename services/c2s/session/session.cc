@@ -54,10 +54,16 @@ bool Session::certain() const {
   return node.held() && !node.stopped() && generation_ == node.generation();
 }
 
+// The usual case needs one look at the clock.
+bool Session::in_doubt() const { return state_ != State::kEnded && context_.node.out() && !certain(); }
+
 bool Session::MayAct() const {
-  const bool claimable = management_ && state_ != State::kEnded;
-  return !claimable || !context_.node.out() || certain();  // the usual case needs one look at the clock
+  if (!in_doubt()) return true;
+  // Without a router nobody puts it back, and its client would not hear that nobody takes what it says.
+  return !management_ && !(context_.routers.available() && context_.redis.up());
 }
+
+bool Session::MayGo() const { return !in_doubt() || (!management_ && !context_.redis.up()); }
 
 void Session::Confirm() { generation_ = context_.node.generation(); }
 
