@@ -50,6 +50,20 @@ const storage::Script& TakeAskedScript() {
   return script;
 }
 
+std::string TakenKey(std::string_view bare_jid, std::string_view session, std::string_view taker) {
+  return AskedKey(bare_jid, session).append(":").append(taker);
+}
+
+const storage::Script& TakeAskedAsideScript() {
+  static const storage::Script script(R"(
+    local asked = redis.call('HGETALL', KEYS[1])
+    for i = 1, #asked, 2 do redis.call('HSET', KEYS[2], asked[i], asked[i + 1]) end
+    redis.call('DEL', KEYS[1])
+    redis.call('PEXPIRE', KEYS[2], ARGV[1])
+    return redis.call('HGETALL', KEYS[2]))");
+  return script;
+}
+
 std::vector<v1::Asked> DecodeAsked(const storage::Reply& reply) {
   std::map<std::uint64_t, v1::Asked> by_number;
   for (std::size_t i = 1; i < reply.items.size(); i += 2) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -27,6 +28,12 @@ void ForgetAsked(storage::Redis& redis, const std::string& key, std::uint64_t nu
 void ForgetAllAsked(storage::Redis& redis, const std::string& key);
 // Script and reply of taking all, oldest first.
 const storage::Script& TakeAskedScript();
+// The same for who asks again under its name (`taker`) if the reply is lost: what it takes stays aside until it says
+// that it has it (ForgetAllAsked), and for so long at most. Others find nothing, whichever script they use.
+// Keys: AskedKey, TakenKey. Argument: kTakenKept. Not a setting: it is left there only by who died just then.
+inline constexpr std::chrono::milliseconds kTakenKept{std::chrono::hours(1)};
+std::string TakenKey(std::string_view bare_jid, std::string_view session, std::string_view taker);
+const storage::Script& TakeAskedAsideScript();
 std::vector<v1::Asked> DecodeAsked(const storage::Reply& reply);
 
 }  // namespace parley::session

@@ -106,7 +106,7 @@ void Routers::OnAvailability(bool available) {
 
 bool Routers::MayGo(const rpc::Envelope& envelope) {
   const auto* session = sessions_.Find(envelope.origin());
-  return !session || session->MayAct();
+  return !session || session->MayGo();
 }
 
 void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {

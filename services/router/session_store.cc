@@ -204,12 +204,15 @@ Task<Result<std::uint64_t>> SessionStore::Append(std::string bare, std::string q
   co_return co_await Await<Result<std::uint64_t>>(start);
 }
 
-Task<Result<std::vector<session::v1::Asked>>> SessionStore::TakeAsked(std::string bare, std::string session) {
-  std::vector<std::string> keys{session::AskedKey(bare, session)};
-  std::vector<std::string> arguments;
+Task<Result<std::vector<session::v1::Asked>>> SessionStore::TakeAsked(std::string bare, std::string session,
+                                                                      std::string taker) {
+  const std::string aside = session::TakenKey(bare, session, taker);
+  std::vector<std::string> keys{session::AskedKey(bare, session), aside};
+  std::vector<std::string> arguments{std::to_string(session::kTakenKept.count())};
   const auto taken =
-      co_await storage::AwaitEval(redis_, session::TakeAskedScript(), std::move(keys), std::move(arguments));
+      co_await storage::AwaitEval(redis_, session::TakeAskedAsideScript(), std::move(keys), std::move(arguments));
   if (!taken) co_return taken.error();
+  if (!taken->items.empty()) session::ForgetAllAsked(redis_, aside);
   co_return session::DecodeAsked(*taken);
 }
 

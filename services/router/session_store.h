@@ -72,8 +72,9 @@ class SessionStore {
   Task<Result<std::optional<session::QueueContents>>> LoadPastQueue(std::string bare, std::string session);
   // Appends; the length of the list afterwards, 0: there is no such queue.
   Task<Result<std::uint64_t>> Append(std::string bare, std::string queue, std::string element);
-  // What its client got and has not answered, of a session without a queue: who takes it answers it.
-  Task<Result<std::vector<session::v1::Asked>>> TakeAsked(std::string bare, std::string session);
+  // What its client got and has not answered, of a session without a queue: who takes it answers it. After an error
+  // Redis may have given it to `taker`, a name that nobody else has: who asks again under that gets it.
+  Task<Result<std::vector<session::v1::Asked>>> TakeAsked(std::string bare, std::string session, std::string taker);
   // How many of its client's stanzas an ended session had handled, as XEP-0198 counts; for a while.
   void RememberEnded(const std::string& bare, const std::string& session, std::uint32_t handled,
                      std::chrono::milliseconds time);

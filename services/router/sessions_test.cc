@@ -225,6 +225,22 @@ TEST_F(NotedRequestsTest, AnAnswerThatMayHaveArrivedIsGivenOnce) {
   EXPECT_EQ(edge().repeats(), 1);
 }
 
+// Its edge is alive, and has what the session was sent last. Then the home asks Redis for them, which stands still.
+TEST_F(NotedRequestsTest, AreAnsweredIfRedisGaveThemTooLate) {
+  dying_->SetHolding(true);
+  Ask("1");
+  RunUntil([&] { return romeo_->received().size() == 1; });
+  Note("1");
+  edge().Bind("romeo@home.example", "orchard");
+  RunUntil([&] { return !romeo_->disconnected().empty(); });
+  redis_.Pause();
+  dying_->SetHolding(false);
+  RunUntil([&] { return !Missing().empty(); });
+  redis_.Resume();
+  ExpectBounced({"1"});
+  RunUntil([&] { return Redis({"KEYS", "parley:a:*"}).empty(); });
+}
+
 TEST_F(NotedRequestsTest, AreAnsweredOfAGhost) {
   Note("1");
   dying_->Lose(*romeo_);

@@ -1,5 +1,7 @@
 #include "services/router/unanswered.h"
 
+#include "libs/base/ids.h"
+
 namespace parley::router {
 namespace {
 
@@ -42,13 +44,15 @@ void Unanswered::AnswerAgain(const Envelope& request, const std::string& session
 }
 
 Task<void> Unanswered::AnswerFor(std::string bare, Record ended, Receipt told) {
-  const bool done = co_await TryToAnswer(bare, ended, told);
+  std::string taker = RandomId();
+  const bool done = co_await TryToAnswer(bare, ended, taker, told);
   if (done) co_return;
-  parts_.tasks.Spawn("answer_for_session", AnswerLater(std::move(bare), std::move(ended), std::move(told)));
+  auto later = AnswerLater(std::move(bare), std::move(ended), std::move(taker), std::move(told));
+  parts_.tasks.Spawn("answer_for_session", std::move(later));
 }
 
-Task<bool> Unanswered::TryToAnswer(std::string bare, Record ended, Receipt told) {
-  const auto asked = co_await parts_.store.TakeAsked(bare, ended.session());
+Task<bool> Unanswered::TryToAnswer(std::string bare, Record ended, std::string taker, Receipt told) {
+  const auto asked = co_await parts_.store.TakeAsked(bare, ended.session(), std::move(taker));
   if (!asked) co_return false;
   if (asked->empty()) co_return true;
   // One that its edge had noted, but not acknowledged to us, comes back to us, too.
@@ -63,10 +67,10 @@ Task<bool> Unanswered::TryToAnswer(std::string bare, Record ended, Receipt told)
   co_return true;
 }
 
-Task<void> Unanswered::AnswerLater(std::string bare, Record ended, Receipt told) {
+Task<void> Unanswered::AnswerLater(std::string bare, Record ended, std::string taker, Receipt told) {
   while (true) {
     co_await SleepFor(kRetry);
-    const bool done = co_await TryToAnswer(bare, ended, told);
+    const bool done = co_await TryToAnswer(bare, ended, taker, told);
     if (done) co_return;
   }
 }

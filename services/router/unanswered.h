@@ -33,8 +33,9 @@ class Unanswered {
 
  private:
   void AnswerAgain(const Envelope& request, const std::string& session, std::uint64_t number, const Receipt& told);
-  Task<bool> TryToAnswer(std::string bare, Record ended, Receipt told);
-  Task<void> AnswerLater(std::string bare, Record ended, Receipt told);
+  // `taker`: the same for each try.
+  Task<bool> TryToAnswer(std::string bare, Record ended, std::string taker, Receipt told);
+  Task<void> AnswerLater(std::string bare, Record ended, std::string taker, Receipt told);
 
   Parts parts_;
 };

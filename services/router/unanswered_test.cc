@@ -78,6 +78,7 @@ TEST_F(UnansweredTest, ARequestThatWasAnsweredIsNotBounced) {
   }
   RunUntil([&] { return romeo.received().size() == 3; });
   first().Acknowledge(romeo, 1, {2});
+  RunUntil([&] { return QueueLength(romeo.queue()) == "3"; });
   juliet().Take();
   romeo.Close();
   Settle();
@@ -92,6 +93,7 @@ TEST_F(UnansweredTest, AcknowledgedRequestsWithoutAnswerAreBouncedBeforeTheOther
   }
   RunUntil([&] { return romeo.received().size() == 4; });
   first().Acknowledge(romeo, 3, {}, {"0", "2"});
+  RunUntil([&] { return QueueLength(romeo.queue()) == "2"; });
   juliet().Take();
   romeo.Close();
   const auto bounced = [](const std::string& id) {

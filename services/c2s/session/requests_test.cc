@@ -14,6 +14,7 @@ using link::v1::Envelope;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr char kRomeo[] = "romeo@example.org/orchard";
 constexpr char kJuliet[] = "juliet@example.org/balcony";
@@ -248,10 +249,14 @@ TEST_F(UnansweredTest, AreNotAnsweredHereOnceARouterHasTakenThem) {
   client.Start();
   Ask(SessionId(), "1");
   ASSERT_TRUE(AwaitSettled(1));
-  edge_.redis().Call({"DEL", Key()});
+  const std::string aside = session::TakenKey("romeo@example.org", SessionId(), "router");
+  const std::string& script = session::TakeAskedAsideScript().source();
+  EXPECT_THAT(edge_.redis().Call({"EVAL", script, "2", Key(), aside, "60000"}), Not(IsEmpty()));
   client.connection().Reset();
   ASSERT_TRUE(AwaitArrived(1));
   EXPECT_TRUE(Sent()[0].has_session_ended());
+  EXPECT_THAT(edge_.redis().Call({"EVAL", script, "2", Key(), aside, "60000"}), Not(IsEmpty())) << "the same may ask";
+  EXPECT_EQ(edge_.redis().Call({"EVAL", script, "2", Key(), aside + "-2", "60000"}), "");
 }
 
 TEST_F(UnansweredTest, MovesFromTheHashToTheHeaderWhenManagementBegins) {

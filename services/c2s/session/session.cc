@@ -54,10 +54,16 @@ bool Session::certain() const {
   return node.held() && !node.stopped() && generation_ == node.generation();
 }
 
+// The usual case needs one look at the clock.
+bool Session::in_doubt() const { return state_ != State::kEnded && context_.node.out() && !certain(); }
+
 bool Session::MayAct() const {
-  const bool claimable = management_ && state_ != State::kEnded;
-  return !claimable || !context_.node.out() || certain();  // the usual case needs one look at the clock
+  if (!in_doubt()) return true;
+  // Without a router nobody puts it back, and its client would not hear that nobody takes what it says.
+  return !management_ && !(context_.routers.available() && context_.redis.up());
 }
+
+bool Session::MayGo() const { return !in_doubt() || (!management_ && !context_.redis.up()); }
 
 void Session::Confirm() { generation_ = context_.node.generation(); }
 
@@ -213,7 +219,10 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, c
     context_.metrics.repeats_dropped.Increment();
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
   }
-  if (envelope->answers() != 0) availability_.OnRefused(envelope->answers(), *envelope);
+  if (envelope->answers() != 0) {
+    availability_.OnRefused(envelope->answers(), *envelope);
+    if (management_) management_->NoteAnswered(*envelope);
+  }
   const std::size_t size = envelope->stanza().size();
   if (management_) {
     if (!management_->outbound().unacked().Fits(size)) return Overflow();

@@ -51,8 +51,11 @@ class Session final : public std::enable_shared_from_this<Session> {
   // No other edge can have it, and no router can take us for dead: our lease has not lapsed, and a router was linked,
   // since the session was bound, claimed or put back.
   bool certain() const;
-  // What its client says may go on. Not while the client may have the session elsewhere, where it says it again.
+  // What its client says may go on. Not while the client may have the session elsewhere, where it says it again; nor,
+  // without stream management, while the session is about to be put back: an answer would not find it before.
   bool MayAct() const;
+  // The same of what goes to a router that is only just there.
+  bool MayGo() const;
   // It is ours, as of now.
   void Confirm();
   // Of the node, when it was confirmed or, before, asked for.
@@ -125,6 +128,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Detach(Event event);
   // False: that does not happen in this state, which stays.
   bool Change(Event event);
+  bool in_doubt() const;
   // Somebody reads what is written, as far as we know.
   bool HasReader() const;
   void Count(double change);

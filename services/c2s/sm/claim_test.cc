@@ -168,6 +168,27 @@ TEST_F(AnsweredTest, APingOfTheServerThatAnotherEdgeAnsweredIsNotAnsweredAgain) 
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 0u);
 }
 
+// The router answers what its client had asked at another edge, and is about to say again.
+TEST_F(ResumeTest, ARequestThatIsAnsweredBeforeItsClientSaysItAgainIsNotAskedAgain) {
+  Leave([](session::v1::QueueHeader& header) { header.set_handled(12); }, {});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  const std::string error = "<iq type='error' id='q'/>";
+  Deliver("left", error, [](link::v1::Envelope& envelope) {
+    envelope.set_kind(link::v1::KIND_IQ);
+    envelope.set_type(link::v1::TYPE_ERROR);
+    envelope.set_id("q");
+    envelope.set_answers(13);
+  });
+  client.Until(error);
+  client.Send("<iq type='get' id='q' to='juliet@example.org/balcony'><q xmlns='a:b'/></iq>");
+  client.Send("<message to='juliet@example.org' id='m'/>");
+  client.Send(kAsk);
+  EXPECT_EQ(client.Until("/>"), "<a xmlns='urn:xmpp:sm:3' h='14'/>");
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.size(); }), 1u);
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.front().envelope.origin_seq(); }), 14u);
+}
+
 // Something sent before it is not handled yet, and the edge that had the session is gone.
 TEST_F(ResumeTest, ARequestWhoseAnswerTheClientHasIsNotAskedAgain) {
   auto answer = Queued("x");

@@ -82,11 +82,17 @@ class StoppedTest : public LonelyTest {
     edge_.OnLoop([] { std::this_thread::sleep_for(std::chrono::milliseconds(1500)); });
   }
   bool GotMessage() {
-    return edge_.OnLoop([this] {
-      const auto& got = edge_.router().got;
-      return std::any_of(got.begin(), got.end(),
-                         [](const auto& g) { return g.envelope.kind() == link::v1::KIND_MESSAGE; });
-    });
+    return edge_.OnLoop([this] { return HasMessage(); });
+  }
+  bool AwaitMessage() {
+    return edge_.Eventually([this] { return HasMessage(); });
+  }
+
+ private:
+  bool HasMessage() {
+    const auto& got = edge_.router().got;
+    return std::any_of(got.begin(), got.end(),
+                       [](const auto& g) { return g.envelope.kind() == link::v1::KIND_MESSAGE; });
   }
 };
 
@@ -108,6 +114,83 @@ TEST_F(StoppedTest, WhatClientsSaidMeanwhileWaitsUntilTheirSessionIsKnownToBeOur
   ASSERT_TRUE(AwaitArrived(2));
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().got.back().envelope.id(); }), "2");
   EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
+}
+
+// What is answered or bounced would not find the session before.
+class StoppedUnmanagedTest : public StoppedTest {
+ protected:
+  void Say(Client& client) {
+    client.Send("<message to='juliet@example.org' id='1'/>");
+    ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric(kMessagesIn) == 1; }));
+  }
+  void ExpectItWaitsUntilPutBack() {
+    ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+    EXPECT_FALSE(GotMessage());
+    edge_.OnLoop([this] {
+      edge_.router().hold_asks = false;
+      edge_.router().AnswerHeld();
+    });
+    EXPECT_TRUE(AwaitMessage());
+  }
+};
+
+TEST_F(StoppedUnmanagedTest, WhatWasSaidWithoutStreamManagementWaitsToo) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  StopAWhile();
+  Say(client);
+  ExpectItWaitsUntilPutBack();
+}
+
+// As its links have broken, too.
+TEST_F(StoppedUnmanagedTest, WhatWasSaidBeforeARouterIsBackWaitsToo) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  edge_.StopRouter();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().ready(); }));
+  Say(client);
+  edge_.StartRouter();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_undeliverable_total") == 1; }));
+  ExpectItWaitsUntilPutBack();
+}
+
+TEST_F(StoppedUnmanagedTest, WithoutARouterThenItsClientIsToldSo) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  StopAWhile();
+  Say(client);
+  edge_.StopRouter();
+  EXPECT_THAT(client.Until("</message>"), HasSubstr("<remote-server-timeout"));
+}
+
+// Nobody can put it back then.
+TEST_F(StoppedUnmanagedTest, WithoutRedisNobodyWaits) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  edge_.redis().Stop();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_redis_up") == 0; }));
+  StopAWhile();
+  Say(client);
+  EXPECT_TRUE(AwaitMessage());
+  edge_.redis().Start();
+}
+
+TEST_F(StoppedUnmanagedTest, WithoutRedisNobodyWaitsForARouterThatIsBackEither) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  edge_.redis().Stop();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_redis_up") == 0; }));
+  edge_.StopRouter();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_doubts_total{reason=\"no router\"}") > 0; }));
+  Say(client);
+  edge_.StartRouter();
+  EXPECT_TRUE(AwaitMessage());
+  edge_.redis().Start();
 }
 
 // Its client says it again there.

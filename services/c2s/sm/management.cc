@@ -42,6 +42,13 @@ void Management::Distrust(const session::QueueContents& contents) {
   }
 }
 
+void Management::NoteAnswered(const link::v1::Envelope& answer) {
+  const std::uint64_t number = answer.answers();
+  const auto& uplink = session_.uplink();
+  const bool unsaid = number > uplink.last() && !uplink.IsTaken(number);
+  if (unsaid && MayBeRepeat(number)) answered_.push_back(session::AnsweredBy(answer));
+}
+
 bool Management::IsAnswered(std::uint64_t number, std::string_view id) {
   if (answered_.empty()) return false;
   const auto found = std::find_if(answered_.begin(), answered_.end(),

@@ -36,6 +36,8 @@ class Management {
   // perhaps seen before.
   void Distrust(const session::QueueContents& contents);
   bool MayBeRepeat(std::uint64_t number) const { return number <= distrusted_; }
+  // It is about to get this answer to what it said at another edge, and will say again here.
+  void NoteAnswered(const link::v1::Envelope& answer);
   // The client has the answer to this request, or the queue has: it is not to be asked again.
   bool IsAnswered(std::uint64_t number, std::string_view id);
 

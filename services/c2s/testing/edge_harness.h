@@ -78,6 +78,10 @@ class EdgeHarness {
   void StopRouter() {
     OnLoop([this] { router_server_.reset(); });
   }
+  // Where it was before.
+  void StartRouter() {
+    OnLoop([this] { router_server_ = MakeServer("router-1", {}, &router_, config_.cluster.routers.front()); });
+  }
 
  private:
   struct HostCertificates {
@@ -127,12 +131,12 @@ class EdgeHarness {
     config.c2s.close_timeout = std::chrono::milliseconds(2000);
     return config;
   }
-  std::unique_ptr<rpc::Server> MakeServer(const std::string& instance, rpc::Methods methods,
-                                          rpc::LinkHandler* handler) {
+  std::unique_ptr<rpc::Server> MakeServer(const std::string& instance, rpc::Methods methods, rpc::LinkHandler* handler,
+                                          const std::string& listen = "127.0.0.1:0") {
     rpc::Self self{instance.substr(0, instance.find('-')), instance, "epoch"};
     rpc::LinkOptions options;
     options.idle_ack_delay = kNever;
-    return std::make_unique<rpc::Server>(loop_, self, "127.0.0.1:0", options, std::move(methods), handler);
+    return std::make_unique<rpc::Server>(loop_, self, listen, options, std::move(methods), handler);
   }
   // Whoever waits for an acknowledgement has to say so.
   static constexpr std::chrono::hours kNever{1};
