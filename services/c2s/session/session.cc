@@ -63,7 +63,11 @@ bool Session::MayAct() const {
   return !management_ && !(context_.routers.available() && context_.redis.up());
 }
 
-bool Session::MayGo() const { return !in_doubt() || (!management_ && !context_.redis.up()); }
+bool Session::MayGo() const {
+  if (!in_doubt()) return true;
+  // Where a link has just broken the others may be about to: it comes back by the last, and waits in the ring.
+  return !management_ && (context_.routers.available() || !context_.redis.up());
+}
 
 void Session::Confirm() { generation_ = context_.node.generation(); }
 

@@ -1,9 +1,12 @@
 // Sessions of an edge that is cut off, or was stopped, and may have been claimed from it.
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <memory>
 #include <thread>
 
 #include "services/c2s/testing/resume_test.h"
+#include "tests/support/redis_server.h"
 
 namespace parley::c2s::testing {
 namespace {
@@ -11,16 +14,17 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+void Hasten(config::Config& config) {
+  config.c2s.lease_ttl = std::chrono::seconds(1);
+  config.c2s.lease_refresh = std::chrono::milliseconds(100);
+  config.c2s.no_router_timeout = std::chrono::seconds(2);
+  config.link.keepalive = std::chrono::milliseconds(500);
+  config.link.keepalive_timeout = std::chrono::milliseconds(1000);
+}
+
 class LonelyTest : public ResumeTest {
  protected:
-  LonelyTest()
-      : ResumeTest([](config::Config& config) {
-          config.c2s.lease_ttl = std::chrono::seconds(1);
-          config.c2s.lease_refresh = std::chrono::milliseconds(100);
-          config.c2s.no_router_timeout = std::chrono::seconds(2);
-          config.link.keepalive = std::chrono::milliseconds(500);
-          config.link.keepalive_timeout = std::chrono::milliseconds(1000);
-        }) {}
+  LonelyTest() : ResumeTest(&Hasten) {}
 };
 
 constexpr char kMessagesIn[] = "parley_c2s_stanzas_in_total{kind=\"message\"}";
@@ -154,6 +158,66 @@ TEST_F(StoppedUnmanagedTest, WhatWasSaidBeforeARouterIsBackWaitsToo) {
   edge_.StartRouter();
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_undeliverable_total") == 1; }));
   ExpectItWaitsUntilPutBack();
+}
+
+// Of two routers, whose links break one behind the other.
+class TwoRoutersTest : public ::testing::Test {
+ protected:
+  TwoRoutersTest()
+      : edge_([this](config::Config& config) {
+          Hasten(config);
+          config.cluster.routers.push_back(address_);
+        }) {
+    edge_.OnLoop([this] {
+      const rpc::Self self{"router", "router-2", "epoch"};
+      server_ =
+          std::make_unique<rpc::Server>(edge_.loop(), self, address_, rpc::LinkOptions(), rpc::Methods(), &second_);
+    });
+    EXPECT_TRUE(edge_.Eventually([this] { return second_.links.size() == 1; }));
+  }
+  ~TwoRoutersTest() override {
+    edge_.OnLoop([this] { server_.reset(); });
+  }
+  std::array<FakeRouter*, 2> routers() { return {&edge_.router(), &second_}; }
+  // On the loop's thread.
+  std::size_t Messages(const FakeRouter& router) {
+    return static_cast<std::size_t>(std::count_if(router.got.begin(), router.got.end(), [](const auto& got) {
+      return got.envelope.kind() == link::v1::KIND_MESSAGE;
+    }));
+  }
+  std::size_t Messages() { return Messages(edge_.router()) + Messages(second_); }
+
+  const std::string address_ = "127.0.0.1:" + std::to_string(test::FreePort());
+  FakeRouter second_;
+  std::unique_ptr<rpc::Server> server_;
+  EdgeHarness edge_;
+};
+
+TEST_F(TwoRoutersTest, WhatTheFirstLinkGivesBackIsNotAnsweredAsTheLastBreaks) {
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] {
+    for (auto* router : routers()) router->hold = true;
+  });
+  client.Send("<message to='juliet@example.org' id='1'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return Messages() == 1; }));
+  edge_.OnLoop([this] {
+    auto [one, other] = routers();
+    if (Messages(*one) == 0) std::swap(one, other);
+    one->links.front()->Close();
+    other->links.front()->Close();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  });
+  ASSERT_TRUE(edge_.Eventually([this] { return Messages() == 2; }));
+  edge_.OnLoop([this] {
+    std::string session;
+    for (auto* router : routers()) {
+      for (const auto& ask : router->asks) session = ask.has_bind() ? ask.bind().session() : session;
+    }
+    auto* router = routers()[edge_.router().links.empty() ? 1 : 0];
+    router->Deliver(session, "<message id='end'/>");
+  });
+  EXPECT_THAT(client.Until("<message id='end'/>"), Not(HasSubstr("<error")));
 }
 
 TEST_F(StoppedUnmanagedTest, WithoutARouterThenItsClientIsToldSo) {
