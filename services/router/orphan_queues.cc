@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kRetry{100};  // without Redis
 
-// What an edge gave back is not marked as a repeat, but Redis may have done late what that edge had told it. Of presence
-// one cause may have two effects.
+// What an edge gave back is not marked as a repeat, but Redis may have done late what that edge had told it. Of
+// presence one cause may have two effects.
 bool HadQueued(const QueueMemory& queue, const link::v1::Envelope& envelope) {
   const bool once = envelope.kind() == link::v1::KIND_MESSAGE || envelope.kind() == link::v1::KIND_IQ;
   return (once && queue.Holds(envelope)) || (envelope.repeat() && queue.Has(envelope));

@@ -195,7 +195,7 @@ Task<bool> Sessions::IsOver(Account& account, Record record) {
   if (handled && handled->has_value()) co_return true;
   // That is not kept of one that its client closed, at another edge: nobody would resume it.
   const auto finished = co_await parts_.store.IsFinished(account.bare(), record.session());
-  co_return finished && *finished;
+  co_return finished&&* finished;
 }
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {
