@@ -27,7 +27,7 @@ struct Session {
   bool outdated = false;
   // Whether it has what was stored for its account when it became able to take that.
   enum class Stored : std::uint8_t {
-    kUnknown,  // it was read from Redis: another router may have been about to give it that, or may yet do so
+    kUnknown,  // it was read from Redis: another router may have been about to give it that
     kGiven,
     kLeft,   // its edge did not take all: the rest comes before anything newer
     kLater,  // the roster service was away: when that is back
@@ -47,8 +47,6 @@ struct Session {
   bool away() const { return record.away_since() != 0; }
   // Something older than whatever comes for it now may be stored.
   bool may_lack_stored() const { return takes_messages() && (stored == Stored::kUnknown || stored == Stored::kLeft); }
-  // The same of one that has an edge, which took what it was given; but another router may have had that to give.
-  bool in_doubt_of_stored() const { return stored == Stored::kUnknown && !away() && takes_messages(); }
 };
 
 // Which resources an account has, as RFC 6121 8.5.2 tells them apart.

@@ -67,36 +67,10 @@ class Copies {
 
 }  // namespace
 
-Delivery::Delivery(const Parts& parts, const Options& options)
-    : parts_(parts), remember_diverted_(options.remember_diverted) {}
+Delivery::Delivery(Sender& sender, Offline& offline, OfflineSpool& spool, const Options& options)
+    : sender_(sender), offline_(offline), spool_(spool), remember_diverted_(options.remember_diverted) {}
 
 bool Delivery::MessageNow(Account& account, Held& held) {
-  return !AnyMayLackStored(account) && Dispatch(account, held);
-}
-
-// Where its edge has no link it can be given nothing, and nobody is to wait for that in the account's turn.
-bool Delivery::MayLackStored(const Account& account, const Session& session) const {
-  return session.in_doubt_of_stored() && !account.anonymous() && parts_.edges.linked(session.record.node());
-}
-
-bool Delivery::AnyMayLackStored(const Account& account) const {
-  const auto& all = account.sessions();
-  return std::any_of(all.begin(), all.end(), [&](const Session& s) { return MayLackStored(account, s); });
-}
-
-// RFC 6120 10.1: the home before us died, stands still or is cut off between its presence and what is stored for it; or
-// we had messages on their way to the store when it came by that one.
-Task<bool> Delivery::DispatchBehindStored(Account& account, Held& held) {
-  std::vector<std::string> lacking;
-  for (const auto& session : account.sessions()) {
-    if (MayLackStored(account, session)) lacking.push_back(session.id());
-  }
-  for (auto& id : lacking) co_await parts_.offline.Resume(account, std::move(id));
-  if (held.receipt.severed()) held.envelope->set_repeat(true);
-  co_return Dispatch(account, held);
-}
-
-bool Delivery::Dispatch(Account& account, Held& held) {
   if (DivertedBefore(account, held)) return true;
   const Envelope& envelope = *held.envelope;
   Session* named = Named(account, envelope);
@@ -117,12 +91,12 @@ bool Delivery::Dispatch(Account& account, Held& held) {
       ToEach(account, std::move(held), [](const Session& s) { return s.takes_messages(); });
       break;
     case Outcome::kStore:
-      return parts_.offline.StoreNow(account, held);
+      return offline_.StoreNow(account, held);
     case Outcome::kBounce:
-      parts_.sender.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+      sender_.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
       break;
     case Outcome::kIgnore:
-      parts_.sender.metrics().ignored.Increment();
+      sender_.metrics().ignored.Increment();
       rpc::NoteOutcome(held.receipt, "ignored");
       held = Held();
       break;
@@ -154,24 +128,20 @@ bool Delivery::DivertedBefore(Account& account, Held& held) {
   const auto had_it = [&to](const Session& s) { return std::find(to.begin(), to.end(), s.id()) != to.end(); };
   const auto& all = account.sessions();
   if (std::none_of(all.begin(), all.end(), had_it)) return false;
-  parts_.sender.metrics().diverted_again.Increment();
+  sender_.metrics().diverted_again.Increment();
   ToEach(account, std::move(held), had_it);
   return true;
 }
 
 Task<void> Delivery::StoreMessage(Account& account, Held held) {
-  if (AnyMayLackStored(account)) {
-    const bool done = co_await DispatchBehindStored(account, held);
-    if (done) co_return;
-  }
-  const auto visit = parts_.spool.Visit(account.bare());
+  const auto visit = spool_.Visit(account.bare());
   bool worth_while = true;
   while (worth_while) {
-    worth_while = co_await parts_.spool.Room(account.bare());
-    const bool done = co_await DispatchBehindStored(account, held);
-    if (done) co_return;
+    worth_while = co_await spool_.Room(account.bare());
+    if (held.receipt.severed()) held.envelope->set_repeat(true);
+    if (MessageNow(account, held)) co_return;
   }
-  parts_.spool.Refuse(std::move(held));
+  spool_.Refuse(std::move(held));
 }
 
 void Delivery::Presence(Account& account, Held held) {
@@ -193,14 +163,14 @@ void Delivery::Presence(Account& account, Held held) {
 void Delivery::Iq(Account& account, Held held) {
   Session* named = Named(account, *held.envelope);
   // 8.5.3.2.3; an answer that nobody waits for any more just ends.
-  if (named == nullptr) return parts_.sender.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
+  if (named == nullptr) return sender_.Bounce(account, std::move(held), xmpp::ServiceUnavailable());
   There(*named, std::move(held));
 }
 
 void Delivery::There(Session& session, Held held) {
   // An answer for a session whose resource has another one now: delivered as to anybody, it answers nothing of it.
   if (held.envelope->answers() != 0 && held.envelope->session() != session.id()) held.envelope->set_answers(0);
-  parts_.sender.Deliver(session, std::move(held));
+  sender_.Deliver(session, std::move(held));
 }
 
 template <class Wanted>
@@ -210,7 +180,7 @@ void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
   if (std::count_if(all.begin(), all.end(), wanted) > 1) {
     held.envelope->set_copied(true);
     held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
-    if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(parts_.sender, held);
+    if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(sender_, held);
   }
   const auto receipt = [&] { return copies ? Receipt(std::make_unique<Copies::Debt>(copies)) : held.receipt; };
   Session* last = nullptr;
@@ -218,13 +188,13 @@ void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
     if (!wanted(session)) continue;
     if (last != nullptr) {
       Envelope copy(*held.envelope);
-      parts_.sender.Deliver(*last, std::move(copy), receipt());
+      sender_.Deliver(*last, std::move(copy), receipt());
     }
     last = &session;
   }
   if (last == nullptr) return;
   held.receipt = receipt();
-  parts_.sender.Deliver(*last, std::move(held));
+  sender_.Deliver(*last, std::move(held));
 }
 
 Task<void> Delivery::Again(Account& account, Held held) {
@@ -256,7 +226,7 @@ void Delivery::GiveUp(Held held, const xmpp::StanzaError& error) {
     held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // others may have it: see Copies
     return;
   }
-  parts_.sender.Bounce(std::move(held), error);
+  sender_.Bounce(std::move(held), error);
 }
 
 }  // namespace parley::router

@@ -3,7 +3,6 @@
 #include "libs/base/task.h"
 #include "services/router/account_table.h"
 #include "services/router/delivery_rules.h"
-#include "services/router/edges.h"
 #include "services/router/offline.h"
 #include "services/router/options.h"
 #include "services/router/sender.h"
@@ -13,16 +12,9 @@ namespace parley::router {
 // Stanzas for a user of ours (RFC 6121 section 8.5): to which of its sessions they go.
 class Delivery {
  public:
-  struct Parts {
-    Sender& sender;
-    Offline& offline;
-    OfflineSpool& spool;
-    const Edges& edges;
-  };
-  Delivery(const Parts& parts, const Options& options);
+  Delivery(Sender& sender, Offline& offline, OfflineSpool& spool, const Options& options);
 
-  // False: it is to be stored, and others are on their way to the store; or something older than it may be stored for a
-  // session. See StoreMessage.
+  // False: it is to be stored, and others are on their way to the store: see StoreMessage.
   bool MessageNow(Account& account, Held& held);
   Task<void> StoreMessage(Account& account, Held held);
   // Presence without subscription meaning: RFC 6121 8.5.2.1.2, 8.5.3.1.
@@ -35,12 +27,6 @@ class Delivery {
   void GiveUp(Held held, const xmpp::StanzaError& error);
 
  private:
-  bool MayLackStored(const Account& account, const Session& session) const;
-  bool AnyMayLackStored(const Account& account) const;
-  // Once for a session that was read from Redis. False: it is to be stored.
-  Task<bool> DispatchBehindStored(Account& account, Held& held);
-  // By the rules. False: it is to be stored.
-  bool Dispatch(Account& account, Held& held);
   void MostAvailable(Account& account, Held held);
   template <class Wanted>
   void NoteDiverted(Account& account, const Envelope& envelope, Wanted wanted);
@@ -50,7 +36,9 @@ class Delivery {
   void ToEach(Account& account, Held held, Wanted wanted);
   void There(Session& session, Held held);
 
-  Parts parts_;
+  Sender& sender_;
+  Offline& offline_;
+  OfflineSpool& spool_;
   const std::size_t remember_diverted_;
 };
 

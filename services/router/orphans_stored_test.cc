@@ -2,14 +2,12 @@
 #include <algorithm>
 #include <chrono>
 
-#include "services/router/testing/numbered.h"
 #include "services/router/testing/orphans.h"
 
 namespace parley::router {
 namespace {
 
 using testing::Client;
-using testing::Edge;
 using ::testing::IsEmpty;
 using testing::OrphansTest;
 
@@ -36,34 +34,6 @@ class OrphansStoredTest : public OrphansTest {
     RunUntil([&] { return first().frozen() == static_cast<std::size_t>(messages) + 1; });  // and his own presence
     return romeo;
   }
-  std::size_t Home() { return second().HomeOf(kRomeo) == "router-1" ? 0 : 1; }
-  void KillHome() { KillRouter(Home()); }
-  // Three messages are stored for Romeo, who is available; his home has yet to give them to him, and they wait for
-  // that.
-  Client& AwaitsStored() {
-    Configure(2);
-    Begin();
-    for (int i = 1; i <= 3; ++i) Chat(i, kRomeo);
-    Settle();
-    Client& romeo = Login(first(), kOrchard);
-    first().Enable(romeo, kLong);
-    RunUntil([&] { return first().answered(romeo); });
-    roster_->SetHolding(true, "fetch_offline");
-    romeo.Send("<presence/>");
-    RunUntil([&] { return roster_->held() > 0; });
-    return romeo;
-  }
-  // The edge of who waits knows nothing of it: no presence is said again.
-  void LoseHome() {
-    other_ = 1 - Home();
-    first().Disconnect();
-    RunUntil([&] { return !HasEdge("c2s-2", other_); });
-    KillHome();
-  }
-  void ReconnectToOther() {
-    first().Reconnect();
-    RunUntil([&] { return HasEdge("c2s-2", other_); });
-  }
   // The same, but nothing is on its way to his edge any more.
   Client& IsRefusedStored(int messages) {
     Client& romeo = HasStored(messages, kLong);
@@ -72,6 +42,7 @@ class OrphansStoredTest : public OrphansTest {
     Settle();
     return romeo;
   }
+  void KillHome() { KillRouter(second().HomeOf(kRomeo) == "router-1" ? 0 : 1); }
   std::size_t stored() const { return roster_->offline_count(kRomeo); }
   // Three messages are stored for him.
   Client OrphanWhoseHomeDies() {
@@ -82,9 +53,6 @@ class OrphansStoredTest : public OrphansTest {
     KillHome();
     return left;
   }
-
- private:
-  std::size_t other_ = 0;
 };
 
 TEST_F(OrphansStoredTest, ItComesBeforeWhatIsNew) {
@@ -248,50 +216,6 @@ TEST_F(OrphansStoredTest, AFullQueueKeepsItsOrder) {
   Settle();
   EXPECT_EQ(Metric("parley_router_limits_total{limit=\"sm_max_stanzas\"}"), 1);
   EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 17));
-}
-
-TEST_F(OrphansStoredTest, WhatAFormerHomeHadYetToGiveToALivingEdgeComesFirst) {
-  Client& romeo = AwaitsStored();
-  LoseHome();
-  roster_->SetHolding(false);
-  ReconnectToOther();
-  roster_->TakeAsked();
-  Chat(4, kRomeo);
-  ExpectIds(romeo, Numbers(1, 5));
-  EXPECT_EQ(stored(), 0u);
-  Chat(5, kRomeo);
-  ExpectIds(romeo, Numbers(1, 6));
-  const auto asked = roster_->TakeAsked();
-  EXPECT_EQ(std::count(asked.begin(), asked.end(), "fetch_offline"), 1);  // not for each message
-}
-
-// An edge reaches only one of two routers: both believe to be home, and both give him what is stored.
-TEST_F(OrphansStoredTest, WhatTwoHomesGiveALivingEdgeComesOnceAndInOrder) {
-  Client& romeo = AwaitsStored();
-  Edge cut(loop_, "c2s-4", {address(1 - Home())}, redis_.options(), std::chrono::seconds(1));
-  RunUntil([&] { return cut.ready(); });
-  Client& benvolio = Login(cut, "benvolio@home.example/street");
-  roster_->HoldInstead("delete_offline");
-  testing::Chat(benvolio, 4, kRomeo);
-  RunUntil([&] { return roster_->held() == 2; });  // the second has given all
-  EXPECT_EQ(Ids(romeo.received()), Numbers(1, 4));
-  roster_->SetHolding(false);
-  ExpectIds(romeo, Numbers(1, 5));
-  EXPECT_EQ(stored(), 0u);
-}
-
-// Nothing is asked for it in the account's turn that could not be given.
-TEST_F(OrphansStoredTest, WithoutTheStoreWhatIsNewDoesNotWait) {
-  Client& romeo = AwaitsStored();
-  LoseHome();
-  roster_->SetHolding(false);
-  roster_->SetBroken(true);
-  ReconnectToOther();
-  Chat(4, kRomeo);
-  RunUntil([&] { return Ids(romeo.received()).size() == 1; });
-  roster_->SetBroken(false);
-  RunUntil([&] { return stored() == 0; });
-  ExpectIds(romeo, {"4", "1", "2", "3"});
 }
 
 }  // namespace

@@ -120,7 +120,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       spool_(loop, tasks_, accounts_, sender_, rosters_, options_),
       orphan_queues_(store_, metrics_, options_),
       offline_(Offline::Parts{tasks_, accounts_, sender_, rosters_, spool_, orphan_queues_}, options_),
-      delivery_(Delivery::Parts{sender_, offline_, spool_, edges_}, options_),
+      delivery_(sender_, offline_, spool_, options_),
       past_(store_, metrics_, options_),
       unanswered_(Unanswered::Parts{tasks_, store_, past_, sender_, metrics_}),
       unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, past_, unanswered_, metrics_}, options_),

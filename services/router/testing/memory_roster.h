@@ -39,8 +39,6 @@ class MemoryRoster final : public rpc::LinkHandler {
   void DoubtNext(int asks) { doubted_ = asks; }
   // Asks are kept until told otherwise; all, or those of one kind.
   void SetHolding(bool holding, const std::string& kind = {});
-  // What is held stays so; from now on asks of this kind are.
-  void HoldInstead(const std::string& kind) { holding_kind_ = kind; }
   std::size_t held() const { return held_.size(); }
   void SetOfflineQuota(std::size_t messages) { quota_ = messages; }
 
