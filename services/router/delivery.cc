@@ -133,11 +133,14 @@ bool Delivery::DivertedBefore(Account& account, Held& held) {
   return true;
 }
 
-Task<void> Delivery::StoreMessage(Account& account, Held held) {
+Task<void> Delivery::StoreMessage(Account& account, Held held, StillDue still_due) {
   const auto visit = spool_.Visit(account.bare());
   bool worth_while = true;
   while (worth_while) {
     worth_while = co_await spool_.Room(account.bare());
+    bool due = true;
+    if (still_due) due = co_await still_due(account, held);
+    if (!due) co_return;
     if (held.receipt.severed()) held.envelope->set_repeat(true);
     if (MessageNow(account, held)) co_return;
   }

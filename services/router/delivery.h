@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "libs/base/task.h"
 #include "services/router/account_table.h"
 #include "services/router/delivery_rules.h"
@@ -16,7 +18,9 @@ class Delivery {
 
   // False: it is to be stored, and others are on their way to the store: see StoreMessage.
   bool MessageNow(Account& account, Held& held);
-  Task<void> StoreMessage(Account& account, Held held);
+  // `still_due`, which may be null, is asked after each wait. False: it has taken care of the message.
+  using StillDue = std::function<Task<bool>(Account&, Held&)>;
+  Task<void> StoreMessage(Account& account, Held held, StillDue still_due = nullptr);
   // Presence without subscription meaning: RFC 6121 8.5.2.1.2, 8.5.3.1.
   void Presence(Account& account, Held held);
   // To a full JID. (What is for the bare JID is answered, see IqDispatcher.)

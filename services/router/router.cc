@@ -123,7 +123,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       delivery_(sender_, offline_, spool_, options_),
       past_(store_, metrics_, options_),
       unanswered_(Unanswered::Parts{tasks_, store_, past_, sender_, metrics_}),
-      unacknowledged_(Unacknowledged::Parts{tasks_, accounts_, store_, past_, unanswered_, metrics_}, options_),
+      unacknowledged_(Unacknowledged::Parts{loop, tasks_, accounts_, store_, past_, unanswered_, metrics_}, options_),
       sessions_(Sessions::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, rosters_, fanout_, unacknowledged_,
                                 unanswered_, metrics_, redis_watch_,
                                 [this](Account& account, std::string session) {

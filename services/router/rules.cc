@@ -40,9 +40,7 @@ bool Rules::ByLegNow(Account& account, Held& held) {
 
 Task<void> Rules::Handle(Account& account, Held held) {
   if (IsLeft(*held.envelope)) {
-    // Whether it is owed may be another matter once what was left before it is stored.
-    co_await parts_.spool.Stored(account.bare());
-    const bool owed = co_await parts_.unacknowledged.Owed(account, held);
+    const bool owed = co_await Owed(account, held);
     if (!owed) co_return;
     if (held.envelope->leg() == LEG_INBOUND && InboundNow(account, held)) co_return;
   } else if (IsRepeatedMessage(*held.envelope) && held.envelope->leg() != LEG_DELIVER) {
@@ -58,6 +56,19 @@ Task<void> Rules::Handle(Account& account, Held held) {
   } else {
     co_await Outbound(account, std::move(held));
   }
+}
+
+// Those of one session go to the store together. What waits for that is asked for anew: another router may have taken
+// care of it meanwhile.
+Task<bool> Rules::Owed(Account& account, Held& held) {
+  const bool goes_along = held.envelope->leg() == LEG_INBOUND && parts_.unacknowledged.SurelyOwed(*held.envelope);
+  if (goes_along) co_return true;
+  co_await parts_.spool.Stored(account.bare());
+  co_return co_await parts_.unacknowledged.Owed(account, held);
+}
+
+Delivery::StillDue Rules::StillOwed() {
+  return [this](Account& account, Held& held) { return Owed(account, held); };
 }
 
 Task<bool> Rules::AcknowledgedBefore(Account& account, Held& held) {
@@ -185,7 +196,9 @@ bool Rules::InboundPresenceNow(Account& account, Held& held) {
 Task<void> Rules::Inbound(Account& account, Held held) {
   const Envelope& envelope = *held.envelope;
   if (envelope.kind() == KIND_MESSAGE) {
-    co_await parts_.delivery.StoreMessage(account, std::move(held));
+    Delivery::StillDue still_due;
+    if (IsLeft(envelope)) still_due = StillOwed();
+    co_await parts_.delivery.StoreMessage(account, std::move(held), std::move(still_due));
   } else if (envelope.kind() == KIND_IQ) {
     const Target target = IsDomain(envelope.to()) ? Target::kServer : Target::kAccount;
     co_await parts_.iqs.Answer(account, target, std::move(held));

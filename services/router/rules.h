@@ -51,6 +51,9 @@ class Rules final : public StanzaHandler, public Edges::Owner {
   Task<void> Outbound(Account& account, Held held);
   Task<void> Inbound(Account& account, Held held);
   Task<void> Control(Account& account, Held held);
+  // What a session left (IsLeft). False: see Unacknowledged::Owed.
+  Task<bool> Owed(Account& account, Held& held);
+  Delivery::StillDue StillOwed();
   // True: it was sent again, and a session that has ended since had it; `held` ends here.
   Task<bool> AcknowledgedBefore(Account& account, Held& held);
   // Gives a request back to its edge if we do not know (any more, or again yet) the session that waits for the answer.

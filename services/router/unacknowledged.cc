@@ -118,7 +118,10 @@ Task<Result<Unacknowledged::Whose>> Unacknowledged::Ask(const Account& account, 
     const auto finished = co_await parts_.store.IsFinished(account.bare(), session);
     if (!finished) co_return finished.error();
     if (*finished) co_return Whose::kAnothers;
-    if (Clock::now() - asked < options_.standstill) co_return Whose::kOurs;
+    if (Clock::now() - asked < options_.standstill) {
+      still_owed_.Note(session, asked);
+      co_return Whose::kOurs;
+    }
     parts_.metrics.standstills.Increment();
   }
   co_return Error("Redis answers too late");
@@ -159,6 +162,11 @@ bool Unacknowledged::TakeReturned(Held& returned) {
   }
   Keep(late->second, std::move(returned));
   return true;
+}
+
+bool Unacknowledged::SurelyOwed(const Envelope& left) const {
+  const std::string& session = left.unacknowledged_by();
+  return !deferred_.contains(session) && still_owed_.Is(session, Clock::now());
 }
 
 void Unacknowledged::Recognise(Envelope& repeat) {

@@ -13,6 +13,7 @@
 #include "services/router/options.h"
 #include "services/router/past_queues.h"
 #include "services/router/session_store.h"
+#include "services/router/still_owed.h"
 #include "services/router/unanswered.h"
 
 namespace parley::router {
@@ -22,6 +23,7 @@ namespace parley::router {
 class Unacknowledged {
  public:
   struct Parts {
+    Loop& loop;
     Tasks& tasks;
     AccountTable& accounts;
     SessionStore& store;
@@ -30,7 +32,10 @@ class Unacknowledged {
     Metrics& metrics;
   };
   Unacknowledged(const Parts& parts, const Options& options)
-      : parts_(parts), options_(options), left_(options.sm_remember_queue, options.remember_left) {}
+      : parts_(parts),
+        options_(options),
+        left_(options.sm_remember_queue, options.remember_left),
+        still_owed_(parts.loop, options.standstill) {}
 
   // A session that ends: its record, how it stands in Redis, and whether its client closed it (then nobody resumes it).
   struct Ended {
@@ -50,6 +55,8 @@ class Unacknowledged {
   // (while this one stood still or was cut off; it has been stored, delivered and forgotten then), or Redis is away: it
   // comes again when that is back.
   Task<bool> Owed(const Account& account, Held& held);
+  // Whether it need not be asked: another thing that the session left is Owed, and nothing was waited for since.
+  bool SurelyOwed(const Envelope& left) const;
   // What its sender sends again may be what a session left that ended meanwhile: then it is Owed or not as that is.
   void Recognise(Envelope& repeat);
   // Whether the client of a session that has ended since had acknowledged this message, which is sent again. False: not
@@ -78,6 +85,7 @@ class Unacknowledged {
   Parts parts_;
   Options options_;
   LeftLately left_;
+  StillOwed still_owed_;
   std::map<std::string, std::vector<Held>> deferred_;  // by the session that left it; until Redis is back
   // By the session whose queue is to be read when Redis is back: what came back meanwhile.
   std::map<std::string, std::vector<Held>> returned_;

@@ -11,8 +11,9 @@ using ::testing::IsEmpty;
 // Other routers, or this one after Redis was away, take care of what a session left, too.
 class UnacknowledgedTwiceTest : public testing::ManagedTest {
  protected:
-  // Romeo has not acknowledged these messages; the first is on its way to the roster service.
+  // Romeo has not acknowledged these messages; the first is on its way to the roster service, the others wait for that.
   Client& CloseWhileTheRosterHolds(int messages) {
+    Configure(1, {"router.offline_batch=1"});
     Begin();
     Client& romeo = Managed(first(), kOrchard);
     for (int i = 1; i <= messages; ++i) Chat(i);
@@ -21,12 +22,6 @@ class UnacknowledgedTwiceTest : public testing::ManagedTest {
     romeo.Close();
     RunUntil([&] { return roster_->held() > 0; });
     return romeo;
-  }
-  // As another router that has taken care of all that the session left.
-  void FinishElsewhere(const Client& ended) {
-    Redis({"HDEL", "parley:s:{romeo@home.example}", "\n" + ended.id()});
-    Redis({"RENAME", session::QueueKey("romeo@home.example", "ended:" + ended.id()),
-           "parley:p:{romeo@home.example}:" + ended.id()});
   }
 };
 
@@ -111,7 +106,7 @@ TEST_F(UnacknowledgedTwiceTest, WhatCannotBeKnownToBeOwedWaitsForRedis) {
 }
 
 TEST_F(UnacknowledgedTwiceTest, NotTooMuchWaitsForRedisBesideItsAccount) {
-  Configure(1, {"router.max_deferred=1"});
+  Configure(1, {"router.max_deferred=1", "router.offline_batch=1"});
   Begin();
   const std::string mercutio = "mercutio@home.example/street";
   Client& romeo = Managed(first(), kOrchard);

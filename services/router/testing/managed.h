@@ -34,6 +34,8 @@ class ManagedTest : public ClusterTest {
   // Nothing is left of Romeo but what remembers ended sessions.
   bool RedisIsClean();
   void RunUntilOrphaned(int sessions = 1);
+  // As another router that has taken care of all that this session of Romeo's left.
+  void FinishElsewhere(const Client& ended);
 
   Client& juliet() { return *juliet_; }
   Edge& first() { return *first_; }

@@ -72,4 +72,9 @@ void ManagedTest::RunUntilOrphaned(int sessions) {
   RunUntil([&] { return Metric("parley_router_orphaned_sessions_total") >= sessions; });
 }
 
+void ManagedTest::FinishElsewhere(const Client& ended) {
+  Redis({"HDEL", "parley:s:{romeo@home.example}", "\n" + ended.id()});
+  Redis({"RENAME", session::QueueKey(kRomeo, "ended:" + ended.id()), "parley:p:{romeo@home.example}:" + ended.id()});
+}
+
 }  // namespace parley::router::testing
