@@ -172,6 +172,16 @@ def test_what_is_not_lost_may_still_come():
     assert letters.flow.letters[0].came_to(letters.life, HUNG_UP)
 
 
+def test_what_a_lost_session_had_not_acknowledged_may_come_in_the_next_round():
+    letters = Correspondence()
+    letters.sent(9.0, came_to=letters.life)
+    letters.life.end()
+    letters.post.judge()
+    assert len(letters.flow.letters) == 1
+    letters.post.judge()
+    assert not letters.flow.letters
+
+
 def broken_by(*statuses):
     """What is said when a watcher sees these of one owner."""
     told, owner, watcher = [], Known("owner"), Known("watcher")

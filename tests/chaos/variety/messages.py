@@ -30,6 +30,10 @@ class Letter(Note):
     def decided(self):
         return self.arrivals or self.bounces
 
+    def may_come(self):
+        """In the next round."""
+        return self.acknowledged and (not self.decided() or not self.reported and self.excuses() > 0)
+
     def parted(self):
         """Repeats that came when the receiver before had logged out: what that had acknowledged is not known of a
         message that several sessions got, nor where Redis cannot be asked."""
@@ -133,8 +137,8 @@ class Post:
         for flow in self.flows.values():
             if flow.ordered:
                 self._judge_order(flow)
-            # What is owed was told once. It may come yet.
-            flow.letters = {n: letter for n, letter in flow.letters.items() if letter.acknowledged and not letter.decided()}
+            # What is owed was told once, and may come yet; so may what was not acknowledged before a session was lost.
+            flow.letters = {n: letter for n, letter in flow.letters.items() if letter.may_come()}
             for letter in flow.letters.values():
                 letter.reported = True
 
