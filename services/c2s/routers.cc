@@ -27,9 +27,10 @@ void Describe(tracing::Span& span, const Session& session) {
   span.Set("parley.host", session.jid().domain());
 }
 
-// Presence and controls have nobody who would understand an error, and are wanted late rather than never.
+// Presence, controls and answers have nobody who would understand an error, and are wanted late rather than never: who
+// asked would wait for ever (RFC 6120 8.2.3).
 bool WorthKeeping(const rpc::Envelope& envelope) {
-  return envelope.kind() == link::v1::KIND_CONTROL || envelope.kind() == link::v1::KIND_PRESENCE;
+  return envelope.kind() == link::v1::KIND_CONTROL || envelope.kind() == link::v1::KIND_PRESENCE || IsAnswer(envelope);
 }
 
 bool IsMessage(const rpc::Envelope& envelope) { return envelope.kind() == link::v1::KIND_MESSAGE; }
