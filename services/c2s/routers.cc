@@ -27,9 +27,10 @@ void Describe(tracing::Span& span, const Session& session) {
   span.Set("parley.host", session.jid().domain());
 }
 
-// Presence and controls have nobody who would understand an error, and are wanted late rather than never.
+// Presence, controls and answers have nobody who would understand an error, and are wanted late rather than never: who
+// asked would wait for ever (RFC 6120 8.2.3).
 bool WorthKeeping(const rpc::Envelope& envelope) {
-  return envelope.kind() == link::v1::KIND_CONTROL || envelope.kind() == link::v1::KIND_PRESENCE;
+  return envelope.kind() == link::v1::KIND_CONTROL || envelope.kind() == link::v1::KIND_PRESENCE || IsAnswer(envelope);
 }
 
 bool IsMessage(const rpc::Envelope& envelope) { return envelope.kind() == link::v1::KIND_MESSAGE; }
@@ -111,10 +112,11 @@ bool Routers::MayGo(const rpc::Envelope& envelope) {
 
 void Routers::OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) {
   metrics_.undeliverable.Increment();
-  if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED && !ring_.available()) given_up_ = true;
   const auto& envelope = *held.envelope;
   auto* session = sessions_.Find(envelope.origin());
   if (TakenBack(held)) return;
+  // What a session may not send now came back at once, and says nothing of how long the routers have been gone.
+  if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED && !ring_.available()) given_up_ = true;
   // A router that stops does not know our stanza, another will.
   const bool elsewhere = reason == link::v1::REFUSAL_REASON_DRAINING && ring_.available();
   const bool unknown = reason == link::v1::REFUSAL_REASON_NO_SESSION;

@@ -179,6 +179,22 @@ TEST_F(UnansweredTest, AnAnswerGoesOnOnceRedisKnowsOfIt) {
   EXPECT_EQ(noted, ids);
 }
 
+// Its client would not hear of it, and who asked would wait for ever.
+TEST_F(UnansweredTest, AnAnswerThatNoRouterTakesIsSentAgain) {
+  Client client(edge_.port());
+  client.Start();
+  Ask(SessionId(), "1");
+  client.Until("</iq>");
+  edge_.OnLoop([this] { edge_.router().refuse = link::v1::REFUSAL_REASON_OVERLOADED; });
+  client.Send(Answer("1"));
+  ASSERT_TRUE(AwaitArrived(1));
+  edge_.OnLoop([this] { edge_.router().refuse = link::v1::REFUSAL_REASON_UNSPECIFIED; });
+  ASSERT_TRUE(AwaitArrived(2));
+  EXPECT_EQ(Sent()[1].id(), "1");
+  EXPECT_EQ(Sent()[1].to(), kJuliet);
+  EXPECT_TRUE(Sent()[1].repeat());
+}
+
 TEST_F(UnansweredTest, AnAnswerOfAManagedClientGoesOnOnceItsQueueKnowsOfIt) {
   Client client(edge_.port());
   const std::string session = Enable(client);

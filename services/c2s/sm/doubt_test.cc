@@ -167,6 +167,7 @@ class TwoRoutersTest : public ::testing::Test {
       : edge_([this](config::Config& config) {
           Hasten(config);
           config.cluster.routers.push_back(address_);
+          config.link.reconnect_min = std::chrono::milliseconds(500);
         }) {
     edge_.OnLoop([this] {
       const rpc::Self self{"router", "router-2", "epoch"};
@@ -174,6 +175,9 @@ class TwoRoutersTest : public ::testing::Test {
           std::make_unique<rpc::Server>(edge_.loop(), self, address_, rpc::LinkOptions(), rpc::Methods(), &second_);
     });
     EXPECT_TRUE(edge_.Eventually([this] { return second_.links.size() == 1; }));
+    edge_.OnLoop([this] {
+      for (auto* router : routers()) router->on_ask = [this](const session::v1::Ask& ask) { MakeQueue(ask); };
+    });
   }
   ~TwoRoutersTest() override {
     edge_.OnLoop([this] { server_.reset(); });
@@ -186,6 +190,23 @@ class TwoRoutersTest : public ::testing::Test {
     }));
   }
   std::size_t Messages() { return Messages(edge_.router()) + Messages(second_); }
+  // While the edge stands still, first that of the router that has a message.
+  void BreakLinks() {
+    edge_.OnLoop([this] {
+      auto [one, other] = routers();
+      if (Messages(*one) == 0) std::swap(one, other);
+      one->links.front()->Close();
+      other->links.front()->Close();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    });
+  }
+
+  void MakeQueue(const session::v1::Ask& ask) {
+    if (!ask.has_enable()) return;
+    const auto& enable = ask.enable();
+    edge_.redis().Call(
+        {"RPUSH", session::QueueKey(enable.account(), enable.queue()), session::Encode(enable.header())});
+  }
 
   const std::string address_ = "127.0.0.1:" + std::to_string(test::FreePort());
   FakeRouter second_;
@@ -201,13 +222,7 @@ TEST_F(TwoRoutersTest, WhatTheFirstLinkGivesBackIsNotAnsweredAsTheLastBreaks) {
   });
   client.Send("<message to='juliet@example.org' id='1'/>");
   ASSERT_TRUE(edge_.Eventually([this] { return Messages() == 1; }));
-  edge_.OnLoop([this] {
-    auto [one, other] = routers();
-    if (Messages(*one) == 0) std::swap(one, other);
-    one->links.front()->Close();
-    other->links.front()->Close();
-    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
-  });
+  BreakLinks();
   ASSERT_TRUE(edge_.Eventually([this] { return Messages() == 2; }));
   edge_.OnLoop([this] {
     std::string session;
@@ -218,6 +233,25 @@ TEST_F(TwoRoutersTest, WhatTheFirstLinkGivesBackIsNotAnsweredAsTheLastBreaks) {
     router->Deliver(session, "<message id='end'/>");
   });
   EXPECT_THAT(client.Until("<message id='end'/>"), Not(HasSubstr("<error")));
+}
+
+// What one session may not send now says nothing of how long the routers have been gone.
+TEST_F(TwoRoutersTest, WhatTheFirstLinkGivesBackDoesNotMakeOthersGiveUp) {
+  Client managed(edge_.port());
+  managed.Start();
+  managed.Send(kEnable);
+  managed.Until("<enabled");
+  Client client(edge_.port());
+  client.Start();
+  edge_.OnLoop([this] {
+    for (auto* router : routers()) router->hold = true;
+  });
+  managed.Send("<message to='juliet@example.org' id='1'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return Messages() == 1; }));
+  BreakLinks();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_undeliverable_total") == 1; }));
+  client.Send("<message to='juliet@example.org' id='2'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return Messages() == 3; })) << "each goes once a router is back";
 }
 
 TEST_F(StoppedUnmanagedTest, WithoutARouterThenItsClientIsToldSo) {
