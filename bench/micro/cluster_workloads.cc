@@ -81,7 +81,7 @@ class Arrivals {
   std::function<void()> on_settled;
 
  private:
-  rpc::Inbox inbox_{8192, 16 << 20, [this] {
+  rpc::Inbox inbox_{rpc::LinkOptions(), [this] {
                       if (on_settled && settled()) on_settled();
                     }};
   std::vector<rpc::Held> held_;

@@ -39,7 +39,7 @@ Workload Decode() {
 // Pushed, lent to a frame, sent, checked, owed, acknowledged, settled.
 class Journey {
  public:
-  Journey() : inbox_(8192, 16 << 20, [] {}) { outbox_.SetWindow(8192, 16 << 20); }
+  Journey() : inbox_(rpc::LinkOptions(), [] {}) { outbox_.SetWindow(8192, 16 << 20); }
   void Once() {
     for (std::size_t i = 0; i < kBatch; ++i) {
       auto envelope = rpc::NewEnvelope();

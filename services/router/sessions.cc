@@ -195,7 +195,8 @@ Task<bool> Sessions::IsOver(Account& account, Record record) {
   if (handled && handled->has_value()) co_return true;
   // That is not kept of one that its client closed, at another edge: nobody would resume it.
   const auto finished = co_await parts_.store.IsFinished(account.bare(), record.session());
-  co_return finished&&* finished;
+  if (!finished) co_return false;
+  co_return *finished;
 }
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {

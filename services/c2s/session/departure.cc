@@ -136,8 +136,11 @@ void Departure::OnAnswered() {
 }
 
 void Departure::SayEnded(const std::string& reason) {
+  auto* management = session_.management();
   if (asked_ > 0) {
     last_words_ = std::make_unique<std::string>(reason);
+    // It waits for that in the account's turn, and what we have asked waits for this turn.
+    if (dismissed_ && management) management->outbound().queue().GiveBack();
     return;
   }
   told_ = true;
@@ -153,7 +156,6 @@ void Departure::SayEnded(const std::string& reason) {
   ended->set_node(context_.node.instance());
   // Under which lease the routers have it, if it was not put back yet, they know.
   if (session_.certain()) ended->set_node_epoch(context_.node.epoch());
-  auto* management = session_.management();
   ended->set_queue(management ? management->outbound().queue().name() : session_.claim());
   uplink.Send(std::move(envelope));
   uplink.Hurry();

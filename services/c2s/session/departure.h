@@ -43,6 +43,8 @@ class Departure {
   // OVERLOADED while Redis is away: only we know how it stands. As NO_SESSION if it is over, but not before Redis has
   // what we took.
   void HandOver(const std::string& queue, rpc::Receipt receipt);
+  // The router has ended it, and waits for what we hold for it.
+  void OnDismissed() { dismissed_ = true; }
   // It is over: tells the home router. Idempotent.
   void End(life::Event event, std::string_view reason);
   // A router is asked to put it back, or has answered or cannot. That it is over is said behind that, by whichever
@@ -74,7 +76,8 @@ class Departure {
   std::uint16_t asked_ = 0;
   bool settling_ = false;  // Settle() is under way
   bool settled_ = false;   // and done
-  bool told_ = false;      // ended, and nothing more is to be sent for it
+  bool dismissed_ = false;
+  bool told_ = false;  // ended, and nothing more is to be sent for it
 };
 
 }  // namespace parley::c2s

@@ -218,6 +218,9 @@ void Session::OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::Stanza
 rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
                                     rpc::Receipt& receipt) {
   if (!management_ && !HasReader()) return link::v1::REFUSAL_REASON_NO_SESSION;
+  // Who gives it what is stored waits for us in its account's turn, and what we ask to be certain waits for this turn.
+  // It stays stored, and comes when the session is put back.
+  if (management_ && envelope->kept() && !certain() && context_.redis.up()) return link::v1::REFUSAL_REASON_OVERLOADED;
   const auto delivery = envelope->repeat() ? Uplink::Delivery::kRepeat : Uplink::Delivery::kFirst;
   if (envelope->answers() != 0 && !uplink_.TakeAnswer(envelope->answers(), delivery)) {
     context_.metrics.repeats_dropped.Increment();
@@ -283,6 +286,7 @@ void Session::FailStream(const xmpp::StreamError& error) {
 }
 
 void Session::Disconnect(const link::v1::Disconnect& request) {
+  departure_.OnDismissed();
   if (!stream_) return End(Event::kDisconnected, request.condition());
   stream_->Fail(xmpp::StreamError(KnownCondition(request.condition()), request.text()));
 }

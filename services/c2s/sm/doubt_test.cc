@@ -120,6 +120,44 @@ TEST_F(StoppedTest, WhatClientsSaidMeanwhileWaitsUntilTheirSessionIsKnownToBeOur
   EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
 }
 
+// Its router waits for what it holds, in the turn for which what its edge has asked waits.
+TEST_F(StoppedTest, WhatADismissedSessionHoldsGoesBackBeforeItIsKnownWhoseItIs) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  StopAWhile();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  Deliver(id, Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sm_unacknowledged_stanzas") == 1; }));
+  edge_.redis().Call({"RENAME", queue_, session::QueueKey("romeo@example.org", "ended:" + id)});
+  edge_.OnLoop([&] { edge_.router().Disconnect(id, "conflict"); });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  EXPECT_FALSE(Ended());  // that it is over is said behind the answer
+  edge_.OnLoop([this] {
+    edge_.router().hold_asks = false;
+    edge_.router().AnswerHeld();
+  });
+  EXPECT_TRUE(AwaitEnd("conflict"));
+}
+
+TEST_F(StoppedTest, WhatIsStoredStaysSoUntilItIsKnownWhoseTheSessionIs) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  StopAWhile();
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  const auto kept = [](link::v1::Envelope& envelope) { envelope.set_kept(true); };
+  Deliver(id, Message("1"), kept);
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  edge_.OnLoop([this] {
+    edge_.router().hold_asks = false;
+    edge_.router().AnswerHeld();
+  });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sessions_restoring") == 0; }));
+  Deliver(id, Message("2"), kept);
+  EXPECT_THAT(client.Until(Message("2")), Not(HasSubstr(Message("1"))));
+}
+
 // What is answered or bounced would not find the session before.
 class StoppedUnmanagedTest : public StoppedTest {
  protected:

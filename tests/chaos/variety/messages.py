@@ -27,12 +27,12 @@ class Letter(Note):
     def came_to(self, client, until):
         return any(who is client and at <= until for who, *_, at in self.arrivals)
 
+    @property
+    def came(self):
+        return len(self.arrivals) + len(self.bounces)
+
     def decided(self):
         return self.arrivals or self.bounces
-
-    def may_come(self):
-        """In the next round."""
-        return self.acknowledged and (not self.decided() or not self.reported and self.excuses() > 0)
 
     def parted(self):
         """Repeats that came when the receiver before had logged out: what that had acknowledged is not known of a
@@ -53,10 +53,14 @@ class Flow:
         self.name, self.sender, self.to, self.kind, self.mode = name, sender, to, kind, mode
         self.receivers, self.ordered = receivers, ordered
         self.letters = {}
+        self.late, self.judged = {}, {}  # of the round before: what a lost session had not acknowledged may come again
         self.next = 0
 
     def __str__(self):
         return f"{self.name} {self.kind or 'normal'} of {self.sender.wanted} to {self.to}"
+
+    def find(self, number):
+        return self.letters.get(number) or self.late.get(number)
 
     def lacks(self, letter):
         """What has not become of it, in words; None: all is well."""
@@ -96,7 +100,7 @@ class Post:
         if element.tag != MESSAGE:
             return
         name, _, number = (element.get("id") or "").partition("-")
-        letter = self.flows[name].letters.get(int(number)) if name in self.flows else None
+        letter = self.flows[name].find(int(number)) if name in self.flows else None
         if letter is None:
             self.stage.broken(f"{client.wanted}: a message of an earlier round or of nobody: {element.attrib}")
         elif element.get("type") == "error":
@@ -135,10 +139,15 @@ class Post:
         for flow, number, letter in self._letters():
             self._judge(flow, number, letter)
         for flow in self.flows.values():
+            for number, letter in flow.late.items():
+                if letter.came > flow.judged[number]:
+                    self._judge(flow, number, letter)
             if flow.ordered:
                 self._judge_order(flow)
-            # What is owed was told once, and may come yet; so may what was not acknowledged before a session was lost.
-            flow.letters = {n: letter for n, letter in flow.letters.items() if letter.may_come()}
+            flow.late = {n: letter for n, letter in flow.letters.items() if letter.decided() and letter.excuses()}
+            flow.judged = {n: letter.came for n, letter in flow.late.items()}
+            # What is owed was told once. It may come yet.
+            flow.letters = {n: letter for n, letter in flow.letters.items() if letter.acknowledged and not letter.decided()}
             for letter in flow.letters.values():
                 letter.reported = True
 
@@ -154,7 +163,7 @@ class Post:
                 self.stage.broken(f"not for {strangers}: {story}")
             most = max(times.values(), default=0)
         else:
-            most = len(letter.arrivals) + len(letter.bounces)
+            most = letter.came
         if most > 1 + excused + letter.parted():
             self.stage.broken(f"repeated: {story}")
         elif most > 1 + excused:
