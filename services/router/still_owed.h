@@ -10,8 +10,7 @@
 namespace parley::router {
 
 // What Redis said last of what a session left: nobody else has taken care of it. That counts for all that is handled
-// in the same turn of the loop, as nothing was waited for since, unless we stood still in the middle of it. Loop's
-// thread only.
+// in the same turn of the loop, which is short, unless we stood still in the middle of it. Loop's thread only.
 class StillOwed {
  public:
   using Clock = std::chrono::steady_clock;

@@ -55,7 +55,7 @@ class Unacknowledged {
   // (while this one stood still or was cut off; it has been stored, delivered and forgotten then), or Redis is away: it
   // comes again when that is back.
   Task<bool> Owed(const Account& account, Held& held);
-  // Whether it need not be asked: another thing that the session left is Owed, and nothing was waited for since.
+  // Whether it need not be asked: another thing that the session left is Owed, as we learnt in this turn.
   bool SurelyOwed(const Envelope& left) const;
   // What its sender sends again may be what a session left that ended meanwhile: then it is Owed or not as that is.
   void Recognise(Envelope& repeat);
