@@ -151,6 +151,7 @@ class Edge final : private rpc::Ring::Owner {
 
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;
   void OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
+  std::uint64_t& Exactly(const session::Mark& mark, const std::string& session);
   void Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   void Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   static session::Mark MarkToAcknowledge(const rpc::Envelope& envelope);

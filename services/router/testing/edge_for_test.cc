@@ -208,10 +208,15 @@ void Edge::OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   Take(*client, std::move(envelope), std::move(receipt));
 }
 
+// Of what comes from a store only exact numbers count, as with the real one.
+std::uint64_t& Edge::Exactly(const session::Mark& mark, const std::string& session) {
+  return seen_[{StableHash("kept", mark.origin ^ StableHash("number", mark.seq)), session}];
+}
+
 void Edge::Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   if (const session::Mark mark = session::MarkOf(*envelope); mark.origin != 0) {
     auto& highest = seen_[{mark.origin, envelope->session()}];
-    auto& exactly = seen_[{StableHash("kept", mark.origin ^ StableHash("number", mark.seq)), envelope->session()}];
+    auto& exactly = Exactly(mark, envelope->session());
     if (envelope->repeat() && mark.seq <= (envelope->kept() ? exactly : highest)) {
       ++repeats_;
       return;

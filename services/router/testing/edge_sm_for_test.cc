@@ -161,6 +161,7 @@ void Edge::OnQueue(Client& client, const Result<session::QueueContents>& content
     const session::Mark mark = session::MarkOf(queued.envelope());
     auto& highest = seen_[{mark.origin, client.id_}];
     highest = std::max(highest, mark.seq);
+    Exactly(mark, client.id_) = mark.seq;
   }
   std::erase(lost_, client.id_);
   auto& here = clients_[client.id_];
