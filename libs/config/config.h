@@ -182,6 +182,7 @@ struct Router {
   Milliseconds no_replica_timeout{5000};  // what is for other routers waits so long for one
   Milliseconds lease_poll{500};
   Milliseconds redis_patience{500};      // Redis does not answer us, but others: then they take our accounts
+  Milliseconds join_timeout{10000};      // one that starts waits so long for all edges and routers
   Milliseconds redis_return{2000};       // it answers again: then we take them back
   Milliseconds redis_return_max{30000};  // the same, if that happens again and again
   Milliseconds restore_grace{30000};     // a linked edge has so long to put its sessions back under a new lease

@@ -428,6 +428,10 @@ const std::vector<Row<Config>>& Rows() {
           "How long what one router has for others waits for any of them, if it serves no account itself, before it is "
           "handled as undeliverable."),
       ROW(router.lease_poll, Duration(milliseconds(50), minutes(1)), "How often the leases of the edges are read."),
+      ROW(router.join_timeout, Duration(milliseconds(0), minutes(10)),
+          "How long a router that has started, or left the ring, waits for connections of all edges and routers before "
+          "it serves accounts, while others do. Who connects later hears of it late: for so long two routers may serve "
+          "the same accounts."),
       ROW(router.redis_patience, Duration(milliseconds(100), minutes(10)),
           "How long Redis may not answer a router before it leaves the ring, so that other routers serve its accounts; "
           "only if one of them says that Redis has answered it all that time, or for router.redis_return."),

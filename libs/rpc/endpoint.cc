@@ -18,6 +18,11 @@ constexpr std::chrono::milliseconds kCloseTimeout{1000};
 // Each thing that a peer says of itself stands in the log.
 constexpr std::size_t kMaxNameBytes = 256;
 
+Standing StandingOf(const Hello& hello) {
+  if (!hello.away()) return Standing::kServing;
+  return hello.starting() ? Standing::kStarting : Standing::kAway;
+}
+
 }  // namespace
 
 Endpoint::Endpoint(Loop& loop, std::shared_ptr<const Role> role, LinkHandler& handler, Ended ended)
@@ -38,6 +43,7 @@ Endpoint::~Endpoint() { Disown(); }
 void Endpoint::Disown() {
   handler_ = nullptr;
   ended_ = nullptr;
+  yielded_ = nullptr;
   stage_ = Stage::kBroken;
   deadline_.Cancel();
   ack_timer_.Cancel();
@@ -65,7 +71,9 @@ void Endpoint::Greet() {
   hello.set_epoch(role_->self.epoch);
   hello.set_window(role_->options.window);
   hello.set_window_bytes(role_->options.window_bytes);
-  hello.set_away(role_->standing == Standing::kAway);
+  hello.set_away(role_->standing != Standing::kServing);
+  hello.set_starting(role_->standing == Standing::kStarting);
+  hello.set_changes_over(true);
   hello.set_hurries(true);
   writing_ = true;
   transport_->Write(greeting);
@@ -93,7 +101,8 @@ void Endpoint::OnHello(const Frame& frame) {
   peer_.epoch = hello.epoch();
   peer_.protocol = Common(kProtocols, ProtocolsOf(hello)).value();
   peer_.version = hello.version();
-  peer_.standing = hello.away() ? Standing::kAway : Standing::kServing;
+  peer_.standing = StandingOf(hello);
+  peer_.changes_over = hello.changes_over();
   peer_hurries_ = hello.hurries();
   outbox_.SetWindow(hello.window(), hello.window_bytes());
   deadline_.Cancel();
@@ -104,6 +113,8 @@ void Endpoint::OnHello(const Frame& frame) {
       "link_up",
       {{"peer", peer_.instance}, {"service", peer_.service}, {"version", peer_.version}, {"address", peer_.address}});
   handler_->OnUp(*this);
+  if (!peer_.changes_over) OnYielded();
+  ScheduleFlush();
 }
 
 // ---- the end

@@ -48,11 +48,19 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   std::size_t asking() const override { return asks_.size(); }
   void Ask(std::string body, std::chrono::milliseconds timeout, Done done) override;
   void AnnounceDraining() override;
+  void Yield() override;
   void Close() override;
   std::vector<Held> Reclaim() override;
   std::uint64_t LastFor(std::string_view session) const override { return outbox_.LastFor(session); }
   bool IsSettled(std::uint64_t number) const override { return outbox_.IsSettled(number); }
   void WhenSettled(std::function<void()> settled) override;
+
+  // Of a replica (link.proto, changeover). `yielded` is called once, maybe at once: when the peer has, or if it never
+  // will.
+  using Yielded = std::function<void()>;
+  void AnnounceJoining(Yielded yielded);
+  void AnnounceDraining(Yielded yielded);
+  void AnnounceChangedOver();
 
   // Whether a peer may say that it is that service: why not, or nothing.
   void Vet(std::function<std::string(const std::string& service)> vet) { vet_ = std::move(vet); }
@@ -77,6 +85,9 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void OnRequests(link::v1::Frame& frame);
   void OnHurry();
   void AfterSettling();
+  void OnStanding(const link::v1::Frame& frame);
+  void OnYielded();
+  void AwaitYield(Yielded yielded);
   void Respond(std::uint64_t id, Result<std::string> answer);
   void Violation(const std::string& reason);
   bool alive() const { return stage_ == Stage::kUp || stage_ == Stage::kClosing; }
@@ -88,6 +99,7 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   template <class Queue, class Field>
   bool GatherMessages(Queue& queue, Field& field, std::uint64_t& room);
   bool GatherHurry();
+  bool GatherStanding();
   void Write();
   void DelayAcks();
   std::chrono::milliseconds AckDelay(bool idle) const;
@@ -109,7 +121,15 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   Asks asks_;
   std::deque<link::v1::Request> requests_;
   std::deque<link::v1::Reply> replies_;
-  bool announce_draining_ = false;
+  // What is to be said of us in the next frame.
+  struct Announcements {
+    bool draining = false;
+    bool joining = false;
+    bool yielded = false;
+    bool changed_over = false;
+  };
+  Announcements announce_;
+  Yielded yielded_;
   bool draining_ = false;
   bool peer_draining_ = false;
   // Whoever we are connected to knows what it is to hurry, as we do.

@@ -18,7 +18,25 @@ void Endpoint::OnFrame(link::v1::Frame& frame, std::size_t bytes) {
   OnEnvelopes(frame);
   OnRequests(frame);
   if (frame.hurry()) OnHurry();
+  OnStanding(frame);
+}
+
+void Endpoint::OnStanding(const link::v1::Frame& frame) {
+  if (frame.yielded()) OnYielded();
   if (frame.draining() && stage_ == Stage::kUp && !std::exchange(peer_draining_, true)) handler_->OnDraining(*this);
+  if (frame.joining() && stage_ == Stage::kUp) handler_->OnJoining(*this);
+  if (!frame.changed_over() || stage_ != Stage::kUp) return;
+  if (!peer_draining_) peer_.standing = Standing::kServing;
+  handler_->OnChangedOver(*this);
+}
+
+void Endpoint::AwaitYield(Yielded yielded) {
+  yielded_ = std::move(yielded);
+  if (alive() && !peer_.changes_over) OnYielded();
+}
+
+void Endpoint::OnYielded() {
+  if (const auto yielded = std::exchange(yielded_, nullptr)) yielded();
 }
 
 void Endpoint::OnAcks(const link::v1::Frame& frame) {

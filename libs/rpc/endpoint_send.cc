@@ -45,7 +45,28 @@ void Endpoint::Ask(std::string body, std::chrono::milliseconds timeout, Done don
 }
 
 void Endpoint::AnnounceDraining() {
-  announce_draining_ = draining_ = true;
+  announce_.draining = draining_ = true;
+  ScheduleFlush();
+}
+
+void Endpoint::AnnounceDraining(Yielded yielded) {
+  AnnounceDraining();
+  AwaitYield(std::move(yielded));
+}
+
+void Endpoint::AnnounceJoining(Yielded yielded) {
+  announce_.joining = true;
+  ScheduleFlush();
+  AwaitYield(std::move(yielded));
+}
+
+void Endpoint::AnnounceChangedOver() {
+  announce_.changed_over = true;
+  ScheduleFlush();
+}
+
+void Endpoint::Yield() {
+  announce_.yielded = true;
   ScheduleFlush();
 }
 
@@ -90,9 +111,8 @@ bool Endpoint::Gather() {
   GatherMessages(requests_, *frame_.mutable_requests(), room);
   // An envelope must not overtake a reply that was given before it.
   if (all_replies && room > 0 && stage_ == Stage::kUp) outbox_.Lend(frame_, role_->options.batch, room);
-  if (std::exchange(announce_draining_, false)) frame_.set_draining(true);
-  const bool more =
-      !frame_.envelopes().empty() || !frame_.replies().empty() || !frame_.requests().empty() || frame_.draining();
+  const bool standing = GatherStanding();
+  const bool more = !frame_.envelopes().empty() || !frame_.replies().empty() || !frame_.requests().empty() || standing;
   if (more) last_company_ = CoarseNow();
   const bool anything = GatherHurry() || more;
   if (inbox_.untold() == 0) return anything;
@@ -103,6 +123,15 @@ bool Endpoint::Gather() {
   if (inbox_.full()) meter_.AcksGathered();
   inbox_.Tell(frame_);
   return true;
+}
+
+bool Endpoint::GatherStanding() {
+  const auto [draining, joining, yielded, changed_over] = std::exchange(announce_, {});
+  frame_.set_draining(draining);
+  frame_.set_joining(joining);
+  frame_.set_yielded(yielded);
+  frame_.set_changed_over(changed_over);
+  return draining || joining || yielded || changed_over;
 }
 
 // Said of what has gone; of what still waits for the peer's window, when that goes.

@@ -32,8 +32,13 @@ using link::v1::RefusalReason;
 std::unique_ptr<Envelope> NewEnvelope();
 void Recycle(std::unique_ptr<Envelope> envelope);
 
-// Of a replica: one that is away is sent nothing as long as another one serves.
-enum class Standing { kServing, kAway };
+// Of a replica. As long as another one serves, nothing is sent to one that is away, and to one that starts only by those
+// who did before.
+enum class Standing {
+  kServing,
+  kAway,      // it lacks something
+  kStarting,  // it will join when all know it
+};
 
 // Who a Hello said it is.
 struct Peer {
@@ -44,6 +49,7 @@ struct Peer {
   std::uint32_t protocol = 0;  // that both of us speak
   std::string version;         // its release; empty: one that does not say
   Standing standing = Standing::kServing;
+  bool changes_over = false;  // it knows of changeovers (link.proto)
 };
 
 // Responsibility for an inbound envelope. Copies share it; when the last one goes, the envelope is acknowledged to its
@@ -136,6 +142,10 @@ class LinkHandler {
   virtual void OnRequest(Link& link, const std::string& body, Respond respond) = 0;
   // The peer is about to stop: no new envelopes, please.
   virtual void OnDraining(Link& link) = 0;
+  // The peer was away and begins to serve: Yield() once all that was sent before, to whomever, is settled.
+  virtual void OnJoining(Link& link);
+  // What was held back as the peer joins or drains may go.
+  virtual void OnChangedOver(Link&) {}
   // Below the low-water mark again, after congested() was true.
   virtual void OnWritable(Link& link) = 0;
   // Somebody waits for what the peer has sent so far, and we have not settled: hurry those that it was passed on to.
@@ -214,6 +224,8 @@ class Link {
   // `done` gets the reply's body, or an Error after `timeout` or when the link breaks. Loop's thread.
   virtual void Ask(std::string body, std::chrono::milliseconds timeout, Done done) = 0;
   virtual void AnnounceDraining() = 0;
+  // To a peer that joins or drains: it need not wait for us.
+  virtual void Yield() {}
   // What gathered is still written; OnDown follows, later. What came and is not settled is never acknowledged.
   virtual void Close() = 0;
   // Everything that is not settled, in the order sent; the link is of no more use. For an owner that knows before the
@@ -232,6 +244,8 @@ class Link {
   // Hurries.
   virtual void WhenSettled(std::function<void()> settled) { (void)settled; }
 };
+
+inline void LinkHandler::OnJoining(Link& link) { link.Yield(); }
 
 // The Error of an Ask whose link broke before the reply: another replica may be asked.
 inline constexpr char kLinkBroken[] = "the link broke";

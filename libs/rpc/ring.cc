@@ -30,10 +30,16 @@ Ring::State::~State() {
 
 // ---- envelopes
 
-Link* Ring::State::Home(std::uint64_t key) const {
-  const std::string* instance = gathering ? nullptr : placement.Choose(key);
+Link* Ring::State::LinkOf(const std::string* instance) const {
   const auto link = instance == nullptr ? links.end() : links.find(*instance);
   return link == links.end() ? nullptr : link->second;
+}
+
+Link* Ring::State::Home(std::uint64_t key) const { return gathering ? nullptr : LinkOf(placement.Choose(key)); }
+
+Link* Ring::State::HomeYet(std::uint64_t key) const {
+  Link* link = gathering ? nullptr : LinkOf(placement.ChooseYet(key));
+  return link == nullptr ? Home(key) : link;
 }
 
 Link* Ring::State::Route(std::uint64_t key) const { return placement.Blocked(key) ? nullptr : Home(key); }
@@ -123,7 +129,7 @@ void Ring::State::TellAvailability() {
 
 void Ring::State::Ask(const std::shared_ptr<Asking>& asking) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(asking->deadline - Clock::now());
-  Link* home = Home(asking->key);
+  Link* home = HomeYet(asking->key);
   if (home == nullptr) return AskLater(asking);
   asking->timer.Cancel();
   auto body = asking->tried_again ? std::move(asking->body) : asking->body;

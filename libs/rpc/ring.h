@@ -40,7 +40,10 @@ class Rendezvous {
 // in order and marked `repeat`, to those that take over its keys. When one joins or drains, new envelopes wait until
 // those sent under the old placement are acknowledged (at most `link.settle_timeout`): the order between two entities
 // holds. One that says that it is away (Standing) serves only while no other does; what it has then goes elsewhere like
-// that of one that died. The first replica that is up where none was (at the start, or after all were gone) would be
+// that of one that died. One that joins or drains by a changeover (link.proto) gets its keys, or loses them, for all
+// senders at once: they hold back what is for those keys until all have settled what they had sent before; asks go to
+// whoever has the key yet. A process that is one of the replicas itself passes on what others wait for, so it holds
+// nothing back, but goes by the old placement until then. The first replica that is up where none was (at the start, or after all were gone) would be
 // taken for the home of every key. So it gets nothing until each other address has been tried since (linked, refused,
 // timed out), at most `link.settle_timeout`: until then there is no replica for whoever asks.
 class Ring {

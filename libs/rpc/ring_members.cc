@@ -72,6 +72,7 @@ void Ring::State::OnDown(Replica& replica, const Peer& peer, std::vector<Held> h
   placement.Remove(peer.instance);
   placement.Lost(peer.instance);
   links.erase(peer.instance);
+  YieldToReplicas();
   replica.set_placed(false);
   for (auto& one : held) one.envelope->set_repeat(true);
   auto& returned = replica.returned();
@@ -118,17 +119,29 @@ bool Ring::State::MayServe(const Replica& replica) const {
 
 bool Ring::State::SomeServe() const {
   if (standing == Standing::kServing && LocalMayServe()) return true;
-  return std::any_of(replicas.begin(), replicas.end(),
-                     [&](const auto& entry) { return MayServe(*entry.second) && !entry.second->away(); });
+  return std::any_of(replicas.begin(), replicas.end(), [&](const auto& entry) {
+    return MayServe(*entry.second) && entry.second->standing() == Standing::kServing;
+  });
+}
+
+// One that starts keeps what it got while nobody else served.
+bool Ring::State::ShouldServe(const Replica& replica, bool some_serve) const {
+  if (!MayServe(replica)) return false;
+  if (!some_serve || replica.joining()) return true;
+  return replica.standing() == Standing::kServing || (replica.standing() == Standing::kStarting && replica.placed() && available);
+}
+
+bool Ring::State::LocalShouldServe(bool some_serve) const {
+  if (!LocalMayServe()) return false;
+  return !some_serve || standing == Standing::kServing || (standing == Standing::kStarting && local_placed && available);
 }
 
 void Ring::State::Reconsider() {
   const bool some_serve = SomeServe();
-  const auto should = [&](const Replica& replica) { return MayServe(replica) && !(replica.away() && some_serve); };
-  const bool local_should = LocalMayServe() && !(standing == Standing::kAway && some_serve);
+  const bool local_should = LocalShouldServe(some_serve);
   std::vector<Replica*> entering, leaving;
   for (const auto& [address, replica] : replicas) {
-    if (should(*replica) == replica->placed()) continue;
+    if (ShouldServe(*replica, some_serve) == replica->placed()) continue;
     (replica->placed() ? leaving : entering).push_back(replica.get());
   }
   // Entries first: there is somebody all the time.
@@ -143,7 +156,7 @@ void Ring::State::Place(Replica& replica) {
   replica.set_placed(true);
   const std::string instance = replica.link()->peer().instance;
   log::Info("ring_joined", {{"instance", instance}, {"address", replica.address()}});
-  Enter(instance);
+  Enter(instance, replica.joining() ? instance : std::string());
 }
 
 void Ring::State::Displace(Replica& replica) {
@@ -152,7 +165,28 @@ void Ring::State::Displace(Replica& replica) {
   const std::string instance = replica.link()->peer().instance;
   log::Info("ring_left", {{"instance", instance}, {"address", replica.address()}});
   // It may hold what it has for long, as it lacks something.
-  replica.away() && MayServe(replica) ? Sever(replica) : Leave(instance);
+  if (replica.standing() == Standing::kAway && MayServe(replica)) return Sever(replica);
+  const bool changes_over = replica.draining() && replica.link()->peer().changes_over;
+  Leave(instance, changes_over ? instance : std::string());
+}
+
+void Ring::State::BeginChangeover(Replica& replica) {
+  Reconsider();
+  const Link& link = *replica.link();
+  if (link.peer().changes_over && !placement.ChangesOver(link.peer().instance)) replica.link()->Yield();
+}
+
+void Ring::State::OnChangedOver(Replica& replica) {
+  placement.ChangedOver(replica.link()->peer().instance);
+  Reconsider();
+  Pump();
+}
+
+void Ring::State::YieldToReplicas() {
+  for (const auto& instance : placement.TakeYielding()) {
+    const auto link = links.find(instance);
+    if (link != links.end()) link->second->Yield();
+  }
 }
 
 void Ring::State::Sever(Replica& replica) {
@@ -164,19 +198,19 @@ void Ring::State::Sever(Replica& replica) {
 void Ring::State::PlaceLocal() {
   if (std::exchange(local_placed, true)) return;
   links[self.instance] = local.get();
-  Enter(self.instance);
+  Enter(self.instance, {});
 }
 
 void Ring::State::DisplaceLocal() {
   if (!std::exchange(local_placed, false)) return;
-  Leave(self.instance);
+  Leave(self.instance, {});
 }
 
-void Ring::State::Enter(const std::string& instance) {
+void Ring::State::Enter(const std::string& instance, const std::string& changeover) {
   auto before = placement.current();
   placement.Add(instance);
   if (!available) Gather();
-  Settle(std::move(before));
+  Settle(std::move(before), changeover);
 }
 
 void Ring::State::Gather() {
@@ -211,27 +245,28 @@ void Ring::State::StopGathering() {
   TellAvailability();
 }
 
-void Ring::State::Leave(const std::string& instance) {
+void Ring::State::Leave(const std::string& instance, const std::string& changeover) {
   auto before = placement.current();
   placement.Remove(instance);
-  Settle(std::move(before));
+  Settle(std::move(before), changeover);
 }
 
-void Ring::State::Settle(Rendezvous before) {
+void Ring::State::Settle(Rendezvous before, const std::string& changeover) {
   std::set<std::string> busy;
   for (const auto& [instance, link] : links) {
     if (link->unacknowledged() > 0) busy.insert(instance);
   }
-  const std::uint64_t change = placement.BeginSettling(std::move(before), busy);
+  const std::uint64_t change = placement.BeginSettling(std::move(before), busy, changeover);
   for (const auto& instance : busy) {
     links[instance]->WhenSettled([still = alive, change, instance] {
       if (*still != nullptr) (*still)->OnSettled(change, instance);
     });
   }
-  if (!busy.empty()) {
+  if (!busy.empty() || !changeover.empty()) {
     std::erase_if(settle_timers, [](const Loop::Timer& timer) { return !timer.armed(); });
     settle_timers.push_back(loop.After(options.link.settle_timeout, [this, change] { OnSettleTimeout(change); }));
   }
+  YieldToReplicas();
   // What waited goes before what the owner sends when it hears of it.
   Pump();
   TellAvailability();
@@ -239,6 +274,7 @@ void Ring::State::Settle(Rendezvous before) {
 
 void Ring::State::OnSettled(std::uint64_t change, const std::string& instance) {
   placement.Settled(change, instance);
+  YieldToReplicas();
   if (Replica* replica = FindInstance(instance)) Redirect(*replica);
   Pump();
 }

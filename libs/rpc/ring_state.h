@@ -37,9 +37,10 @@ class Replica final : public LinkHandler {
   bool listed() const { return listed_; }
   void set_listed(bool listed) { listed_ = listed; }
   bool draining() const { return draining_; }
-  void set_draining() { draining_ = true; }
+  // It is about to serve.
+  bool joining() const { return joining_; }
   // While it has a link.
-  bool away() const { return link_->peer().standing == Standing::kAway; }
+  Standing standing() const { return link_->peer().standing; }
   // It is being dialled, with no outcome yet.
   bool untried() const { return untried_; }
   bool placed() const { return placed_; }
@@ -52,6 +53,8 @@ class Replica final : public LinkHandler {
   void OnRefused(Link& link, Held held, RefusalReason reason) override;
   void OnRequest(Link& link, const std::string& body, Respond respond) override;
   void OnDraining(Link& link) override;
+  void OnJoining(Link& link) override;
+  void OnChangedOver(Link& link) override;
   void OnWritable(Link& link) override;
   void OnDown(Link& link, std::vector<Held> held) override;
   void OnDialFailed() override;
@@ -63,7 +66,9 @@ class Replica final : public LinkHandler {
   Link* link_ = nullptr;
   std::string alias_of_;
   bool listed_ = true;
-  bool draining_ = false;
+  bool announced_draining_ = false;
+  bool draining_ = false;  // for us
+  bool joining_ = false;
   bool untried_ = true;
   bool placed_ = false;
   std::vector<Held> returned_;
@@ -83,13 +88,21 @@ struct Ring::State {
   void Reconsider();
   bool SomeServe() const;
   bool MayServe(const Replica& replica) const;
+  bool ShouldServe(const Replica& replica, bool some_serve) const;
+  bool LocalShouldServe(bool some_serve) const;
   bool LocalMayServe() const;
   void Place(Replica& replica);
   void Displace(Replica& replica);
   void PlaceLocal();
   void DisplaceLocal();
-  void Enter(const std::string& instance);
-  void Leave(const std::string& instance);
+  // `changeover`: whose, if it will say when it is over.
+  void Enter(const std::string& instance, const std::string& changeover);
+  void Leave(const std::string& instance, const std::string& changeover);
+  // The replica begins to serve, or stops.
+  void BeginChangeover(Replica& replica);
+  void OnChangedOver(Replica& replica);
+  // Where nothing is under way any more.
+  void YieldToReplicas();
   // What it has comes back at once.
   void Sever(Replica& replica);
   // The first is there: nobody serves before each of the others has been tried.
@@ -98,7 +111,7 @@ struct Ring::State {
   void OnTried();
   void OnGatherTimeout();
   void StopGathering();
-  void Settle(Rendezvous before);
+  void Settle(Rendezvous before, const std::string& changeover);
   void OnSettled(std::uint64_t change, const std::string& instance);
   void OnSettleTimeout(std::uint64_t change);
   // The replica gave something back because it stops.
@@ -109,8 +122,12 @@ struct Ring::State {
 
   // Envelopes.
   void Send(Held held);
+  // nullptr: there is none.
+  Link* LinkOf(const std::string* instance) const;
   // The link to whom the key belongs now; nullptr: there is nobody.
   Link* Home(std::uint64_t key) const;
+  // The same, for questions.
+  Link* HomeYet(std::uint64_t key) const;
   // The same, unless what was sent for the key before may not have arrived.
   Link* Route(std::uint64_t key) const;
   // No more of this key, please.

@@ -25,9 +25,9 @@ using Sequence = std::vector<std::uint64_t>;
 class Router : public Recorder {
  public:
   Router(Loop& loop, std::string instance) : loop_(loop), instance_(std::move(instance)) {}
-  void Start(const std::string& host = "127.0.0.1") {
+  void Start(const std::string& host = "127.0.0.1", Standing standing = Standing::kServing) {
     server_ = std::make_unique<Server>(loop_, Self{"router", instance_, "epoch-" + std::to_string(++starts_)},
-                                       host + ":" + std::to_string(port_), LinkOptions(), Methods(), this);
+                                       host + ":" + std::to_string(port_), options, Methods(), this, standing);
   }
   void Die() {
     server_.reset();
@@ -38,6 +38,8 @@ class Router : public Recorder {
   int port() const { return port_; }
   const std::string& instance() const { return instance_; }
   Server& server() { return *server_; }
+
+  LinkOptions options;  // from the next start on
 
  private:
   Loop& loop_;

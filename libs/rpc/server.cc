@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <optional>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -48,6 +51,13 @@ struct Server::State {
   void AcceptLink(const Caller& caller, ByteStream& stream);
   void AcceptCall(const std::string& method, const Caller& caller, ByteStream& stream);
   void Deny(const std::string& method, const Caller& caller, ByteStream& stream);
+  void OnLinkEnded(Endpoint* endpoint);
+
+  void BeginChangeover(std::function<void()> done);
+  void AnnounceTo(Endpoint& endpoint);
+  void OnYielded(Endpoint* endpoint);
+  void EndIfAllYielded();
+  void EndChangeover();
 
   Loop& loop;
   LinkHandler* handler;
@@ -55,6 +65,13 @@ struct Server::State {
   std::shared_ptr<CallMeter> calls;
   std::shared_ptr<Endpoint::Role> role = std::make_shared<Endpoint::Role>();
   bool draining = false;
+  // We join, or drain, and others have not yielded yet.
+  struct Changeover {
+    std::set<Endpoint*> awaited;
+    std::function<void()> done;
+    Loop::Timer limit;
+  };
+  std::optional<Changeover> changeover;
   std::unordered_map<Endpoint*, std::shared_ptr<Endpoint>> endpoints;
   const Http2::Options http2;
   prometheus::Gauge* open = nullptr;
@@ -146,7 +163,7 @@ void Server::State::AcceptCall(const std::string& method, const Caller& caller, 
 void Server::State::AcceptLink(const Caller& caller, ByteStream& stream) {
   auto ended = std::make_shared<Endpoint*>(nullptr);
   auto endpoint =
-      std::make_shared<Endpoint>(loop, role, *handler, [this, ended](const std::string&) { endpoints.erase(*ended); });
+      std::make_shared<Endpoint>(loop, role, *handler, [this, ended](const std::string&) { OnLinkEnded(*ended); });
   *ended = endpoint.get();
   if (const auto security = role->options.security) {
     endpoint->Vet([security, caller](const std::string& service) { return security->RefuseLink(caller, service); });
@@ -155,8 +172,51 @@ void Server::State::AcceptLink(const Caller& caller, ByteStream& stream) {
   auto transport = std::make_unique<FrameTransport>(stream, *endpoint, std::move(limit));
   endpoint->Attach(*transport);
   stream.Use(std::move(transport));
-  if (draining) endpoint->AnnounceDraining();
   endpoints.emplace(endpoint.get(), endpoint);
+  if (changeover) changeover->awaited.insert(endpoint.get());
+  if (changeover || draining) AnnounceTo(*endpoint);
+  if (draining && !changeover) endpoint->AnnounceChangedOver();
+}
+
+void Server::State::OnLinkEnded(Endpoint* endpoint) {
+  endpoints.erase(endpoint);
+  OnYielded(endpoint);
+}
+
+void Server::State::BeginChangeover(std::function<void()> done) {
+  changeover.emplace();
+  changeover->done = std::move(done);
+  changeover->limit = loop.After(role->options.settle_timeout, [this] { EndChangeover(); });
+  for (const auto& [key, endpoint] : endpoints) changeover->awaited.insert(key);
+  for (const auto& [key, endpoint] : endpoints) AnnounceTo(*endpoint);
+  EndIfAllYielded();
+}
+
+void Server::State::AnnounceTo(Endpoint& endpoint) {
+  auto yielded = [this, key = &endpoint] { OnYielded(key); };
+  draining ? endpoint.AnnounceDraining(std::move(yielded)) : endpoint.AnnounceJoining(std::move(yielded));
+}
+
+void Server::State::OnYielded(Endpoint* endpoint) {
+  if (!changeover) return;
+  changeover->awaited.erase(endpoint);
+  EndIfAllYielded();
+}
+
+// Later: it may be a link that says so.
+void Server::State::EndIfAllYielded() {
+  if (!changeover->awaited.empty()) return;
+  changeover->limit = loop.After(std::chrono::milliseconds(0), [this] { EndChangeover(); });
+}
+
+void Server::State::EndChangeover() {
+  if (!draining) role->standing = Standing::kServing;
+  const auto done = std::exchange(changeover, std::nullopt)->done;
+  const auto endpoints_now = endpoints;  // each may be gone at once
+  for (const auto& [key, endpoint] : endpoints_now) {
+    endpoint->peer().changes_over || draining ? endpoint->AnnounceChangedOver() : endpoint->Close();
+  }
+  if (done) done();
 }
 
 Server::State::~State() {
@@ -168,8 +228,9 @@ Server::State::~State() {
 }
 
 Server::Server(Loop& loop, Self self, const std::string& listen, LinkOptions options, Methods methods,
-               LinkHandler* handler)
+               LinkHandler* handler, Standing standing)
     : state_(std::make_unique<State>(loop, std::move(self), options, handler, std::move(methods))) {
+  state_->role->standing = standing;
   state_->Start(listen);
 }
 
@@ -178,14 +239,23 @@ Server::~Server() = default;
 int Server::port() const { return state_->listener->port(); }
 
 void Server::Announce(Standing standing) {
+  state_->changeover.reset();
   state_->role->standing = standing;
   const auto endpoints = state_->endpoints;  // each may be gone at once
   for (const auto& [key, endpoint] : endpoints) endpoint->Close();
 }
 
-void Server::AnnounceDraining() {
+void Server::Join(std::function<void()> joined) { state_->BeginChangeover(std::move(joined)); }
+
+void Server::AnnounceDraining(std::function<void()> gone) {
   state_->draining = true;
-  for (auto& [key, endpoint] : state_->endpoints) endpoint->AnnounceDraining();
+  state_->BeginChangeover(std::move(gone));
+}
+
+bool Server::linked(const std::string& instance) const {
+  return std::any_of(state_->endpoints.begin(), state_->endpoints.end(), [&](const auto& entry) {
+    return entry.second->was_up() && entry.second->peer().instance == instance;
+  });
 }
 
 }  // namespace parley::rpc

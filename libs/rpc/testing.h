@@ -83,6 +83,11 @@ class Recorder : public LinkHandler {
     }
   }
   void OnDraining(Link&) override { ++draining; }
+  void OnJoining(Link& link) override {
+    ++joining;
+    link.Yield();
+  }
+  void OnChangedOver(Link&) override { ++changed_over; }
   void OnWritable(Link&) override { ++writable; }
   void OnHurried(Link&) override { ++hurried; }
   void OnDown(Link& link, std::vector<Held> back) override {
@@ -104,6 +109,8 @@ class Recorder : public LinkHandler {
   std::vector<Respond> responds;
   std::vector<Held> held;
   int draining = 0;
+  int joining = 0;
+  int changed_over = 0;
   int writable = 0;
   int hurried = 0;
   int downs = 0;

@@ -56,6 +56,8 @@ class NodeTable {
   ~NodeTable();
   Verdict Judge(std::string_view instance, std::string_view epoch) const;
   std::vector<Node> nodes() const;
+  // Redis has told lately.
+  bool known() const;
 
  private:
   struct State;

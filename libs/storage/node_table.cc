@@ -162,6 +162,8 @@ NodeTable::Verdict NodeTable::Judge(std::string_view instance, std::string_view 
   return state_->MayJudge() ? Verdict::kLapsed : Verdict::kUnknown;
 }
 
+bool NodeTable::known() const { return state_->Fresh(); }
+
 std::vector<NodeTable::Node> NodeTable::nodes() const {
   std::vector<Node> alive;
   for (const auto& [member, lease] : state_->leases) {

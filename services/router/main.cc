@@ -15,6 +15,7 @@ int main(int argc, char** argv) try {
   telemetry::Admin admin(loop, metrics, config.router.admin, config.admin);
   router::Router router(loop, config, metrics);
   admin.AddReadyCheck("redis", [&] { return router.MissingRedis(); });
+  admin.AddReadyCheck("ring", [&] { return router.MissingPeers(); });
   admin.AddReadyCheck("roster", [&] { return router.MissingRoster(); });
 
   const auto drain = [&](std::function<void()> done) {

@@ -128,6 +128,9 @@ struct Metrics {
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "handover_timeout"}})),
         limits_roster_doubt(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "roster_doubt_timeout"}})),
+        limits_join(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "join_timeout"}})),
+        join_seconds(registry.Gauge("parley_router_join_seconds",
+                                    "How long it waited, last, for all edges and routers before it served")),
         away(registry.Gauge("parley_router_away", "1: Redis cannot be reached, other routers serve our accounts")),
         departures(registry.Counter("parley_router_departures_total", "Times that it left the ring without Redis")),
         return_delay(registry.Gauge("parley_router_return_delay_seconds",
@@ -199,6 +202,8 @@ struct Metrics {
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;
   prometheus::Counter& limits_roster_doubt;
+  prometheus::Counter& limits_join;
+  prometheus::Gauge& join_seconds;
   prometheus::Gauge& away;
   prometheus::Counter& departures;
   prometheus::Gauge& return_delay;

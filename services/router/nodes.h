@@ -41,6 +41,8 @@ class Nodes {
   // It never was alive: `died` is called, each time.
   void CallDead(const Node& node);
   std::vector<Node> alive() const { return table_.nodes(); }
+  // Redis has said lately which edges are alive.
+  bool known() const { return table_.known(); }
 
  private:
   using Clock = std::chrono::steady_clock;

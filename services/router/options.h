@@ -30,6 +30,7 @@ struct Options {
   std::chrono::milliseconds delivery_timeout{10000};
   std::chrono::milliseconds edge_timeout{60000};
   std::chrono::milliseconds redis_patience{500};
+  std::chrono::milliseconds join_timeout{10000};
   std::chrono::milliseconds redis_return{2000};
   std::chrono::milliseconds redis_return_max{30000};
   std::chrono::milliseconds reap_claim{10000};

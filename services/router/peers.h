@@ -33,6 +33,8 @@ class Peers final : private rpc::Ring::Owner {
   }
   void Announce(rpc::Standing standing) { ring_.Announce(standing); }
   std::vector<const rpc::Link*> links() const { return ring_.links(); }
+  // The instances of the others that are up.
+  std::vector<std::string> others() const;
   void AnnounceDraining() { ring_.AnnounceDraining(); }
   std::size_t unacknowledged() const { return ring_.unacknowledged(); }
   // Somebody waits for that from now on.
@@ -47,6 +49,7 @@ class Peers final : private rpc::Ring::Owner {
   void OnAvailability(bool) override {}
   void OnWritable() override {}
 
+  const std::string self_;  // our instance
   Handlers handlers_;
   rpc::Ring ring_;
 };

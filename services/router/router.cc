@@ -36,6 +36,7 @@ Options OptionsOf(const config::Config& config) {
   options.roster_doubt_timeout = router.roster_doubt_timeout;
   options.delivery_timeout = router.delivery_timeout;
   options.edge_timeout = router.edge_timeout;
+  options.join_timeout = router.join_timeout;
   options.redis_patience = router.redis_patience;
   options.redis_return = router.redis_return;
   options.redis_return_max = router.redis_return_max;
@@ -166,7 +167,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                          removal_, self_},
                   options_),
       tasks_(loop),
-      server_(loop, self_, config.router.listen, links_, AdminMethods(operations_), &intake_),
+      server_(loop, self_, config.router.listen, links_, AdminMethods(operations_), &intake_, rpc::Standing::kStarting),
+      joining_(loop, nodes_, peers_, server_, options_, metrics_, [this] { peers_.Announce(rpc::Standing::kServing); }),
       certificate_gauge_(loop, metrics, config.mtls) {
   accounts_.SetHandler(rules_);
   rosters_.OnDoubt([this](const std::string& owner, const roster::v1::Ask& ask) { return LetIn(owner, ask); });
@@ -175,6 +177,8 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
     log::Info(up ? "redis_up" : "redis_down");
     OnChanged(nullptr);  // what was read before has not been watched over since
   });
+  peers_.Announce(rpc::Standing::kStarting);
+  joining_.Begin();
 }
 
 // What is still held was not acknowledged: it stays with those who sent it.
@@ -195,8 +199,13 @@ std::string Router::MissingRedis() const {
   return redis_.up() ? "" : "Redis cannot be reached";
 }
 
+std::string Router::MissingPeers() const {
+  return joining_.joining() ? "it waits until all edges and routers are connected to it" : "";
+}
+
 // What we hold comes to those that take over from its senders, whose links to us break.
 void Router::Leave() {
+  joining_.Stop();
   asks_.Abandon();
   accounts_.DoubtUnsaved();
   peers_.Announce(rpc::Standing::kAway);
@@ -205,8 +214,7 @@ void Router::Leave() {
 
 void Router::ComeBack() {
   OnChanged(nullptr);
-  peers_.Announce(rpc::Standing::kServing);
-  server_.Announce(rpc::Standing::kServing);
+  joining_.Begin();
 }
 
 // Messages are stored beside the account's turn: that may be another's.
@@ -225,8 +233,8 @@ bool Router::Idle() {
 void Router::Drain(std::function<void()> done) {
   redis_watch_.Stop();
   reaper_.Stop();
-  server_.AnnounceDraining();
-  peers_.AnnounceDraining();
+  joining_.Stop();
+  server_.AnnounceDraining([this] { peers_.AnnounceDraining(); });
   const auto quiet = std::make_shared<int>(0);
   drain_timer_ = loop_.Every(kDrainCheck, [this, quiet, done = std::move(done)] {
     *quiet = Idle() ? *quiet + 1 : 0;

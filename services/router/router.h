@@ -19,6 +19,7 @@
 #include "services/router/fanout.h"
 #include "services/router/intake.h"
 #include "services/router/iq_dispatcher.h"
+#include "services/router/joining.h"
 #include "services/router/nodes.h"
 #include "services/router/offline.h"
 #include "services/router/offline_spool.h"
@@ -54,6 +55,7 @@ class Router {
   Intake& intake() { return intake_; }
   // For readiness: what is missing; empty if nothing is.
   std::string MissingRedis() const;
+  std::string MissingPeers() const;
   std::string MissingRoster() const { return rosters_.available() ? "" : "no roster service can be reached"; }
   // Tells all peers, and calls `done` when nothing is held any more.
   void Drain(std::function<void()> done);
@@ -113,6 +115,7 @@ class Router {
   AdminOperations operations_;
   Tasks tasks_;  // its end ends what uses the others
   rpc::Server server_;
+  Joining joining_;
   rpc::CertificateGauge certificate_gauge_;
   Loop::Timer drain_timer_;
 };
