@@ -32,8 +32,8 @@ using link::v1::RefusalReason;
 std::unique_ptr<Envelope> NewEnvelope();
 void Recycle(std::unique_ptr<Envelope> envelope);
 
-// Of a replica. As long as another one serves, nothing is sent to one that is away, and to one that starts only by those
-// who did before.
+// Of a replica. As long as another one serves, nothing is sent to one that is away, and to one that starts only by
+// those who did before.
 enum class Standing {
   kServing,
   kAway,      // it lacks something

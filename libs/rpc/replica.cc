@@ -24,7 +24,7 @@ std::vector<Held> Replica::Strip() {
   auto held = link_ == nullptr ? std::vector<Held>() : link_->Reclaim();
   link_ = nullptr;
   placed_ = false;
-  announced_draining_ = draining_ = joining_ = false;
+  announced_draining_ = draining_ = joining_ = changes_over_ = false;
   client_.reset();
   return held;
 }
@@ -37,7 +37,7 @@ void Replica::Try() {
 
 void Replica::OnUp(Link& link) {
   link_ = &link;
-  announced_draining_ = draining_ = joining_ = false;
+  announced_draining_ = draining_ = joining_ = changes_over_ = false;
   untried_ = false;
   ring_.OnUp(*this);
   ring_.OnTried();
@@ -63,23 +63,24 @@ void Replica::OnRequest(Link& link, const std::string& body, Respond respond) {
   ring_.owner.OnRequest(link, body, std::move(respond));
 }
 
-// A process that is one of the replicas itself passes on what others wait for: it holds nothing back, but goes by the old
-// placement until all others have yielded.
+// A process that is one of the replicas itself passes on what others wait for: it holds nothing back, but goes by the
+// old placement until all others have yielded.
 void Replica::OnDraining(Link& link) {
   announced_draining_ = true;
   if (ring_.local && link.peer().changes_over) return link.Yield();
   draining_ = true;
+  changes_over_ = link.peer().changes_over;
   ring_.BeginChangeover(*this);
 }
 
 void Replica::OnJoining(Link& link) {
   if (ring_.local) return link.Yield();
-  joining_ = true;
+  joining_ = changes_over_ = true;
   ring_.BeginChangeover(*this);
 }
 
 void Replica::OnChangedOver(Link&) {
-  joining_ = false;
+  joining_ = changes_over_ = false;
   draining_ = announced_draining_;
   ring_.OnChangedOver(*this);
 }

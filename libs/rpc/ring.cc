@@ -177,11 +177,13 @@ void Ring::Ask(std::string_view key, std::string body, std::chrono::milliseconds
 }
 
 std::string Ring::InstanceFor(std::string_view key) const {
-  const Link* home = state_->Home(StableHash(key));
+  const Link* home = state_->HomeYet(StableHash(key));
   return home == nullptr ? std::string() : home->peer().instance;
 }
 
 bool Ring::congested(std::string_view key) const { return state_->Congested(StableHash(key)); }
+
+bool Ring::settling(std::string_view key) const { return state_->placement.Blocked(StableHash(key)); }
 
 bool Ring::available() const { return state_->available; }
 

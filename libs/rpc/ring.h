@@ -43,9 +43,10 @@ class Rendezvous {
 // that of one that died. One that joins or drains by a changeover (link.proto) gets its keys, or loses them, for all
 // senders at once: they hold back what is for those keys until all have settled what they had sent before; asks go to
 // whoever has the key yet. A process that is one of the replicas itself passes on what others wait for, so it holds
-// nothing back, but goes by the old placement until then. The first replica that is up where none was (at the start, or after all were gone) would be
-// taken for the home of every key. So it gets nothing until each other address has been tried since (linked, refused,
-// timed out), at most `link.settle_timeout`: until then there is no replica for whoever asks.
+// nothing back, but goes by the old placement until then. The first replica that is up where none was (at the start, or
+// after all were gone) would be taken for the home of every key. So it gets nothing until each other address has been
+// tried since (linked, refused, timed out), at most `link.settle_timeout`: until then there is no replica for whoever
+// asks.
 class Ring {
  public:
   struct Options {
@@ -89,6 +90,8 @@ class Ring {
   // Of the instance that serves `key` now; "" if none.
   std::string InstanceFor(std::string_view key) const;
   bool congested(std::string_view key) const;
+  // The key changes hands, and what is sent for it waits.
+  bool settling(std::string_view key) const;
   bool available() const;
   // To all replicas that are up, to this process too if it is one. For the caller's turn.
   std::vector<const Link*> links() const;

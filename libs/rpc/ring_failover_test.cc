@@ -82,7 +82,7 @@ TEST_F(RingFailoverTest, DrainingReplicaFinishesAndGetsNothingNew) {
   Send(key, 1);
   RunUntil(loop_, [&] { return router(0).receipts.size() == 1; });
   router(0).server().AnnounceDraining();
-  RunUntil(loop_, [&] { return ring_->InstanceFor(key) == router(1).instance(); });
+  RunUntil(loop_, [&] { return ring_->settling(key); });
   Send(key, 2);
   RunFor(loop_, 30ms);
   EXPECT_TRUE(Numbers(router(1), key).empty());

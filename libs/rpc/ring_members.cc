@@ -128,12 +128,14 @@ bool Ring::State::SomeServe() const {
 bool Ring::State::ShouldServe(const Replica& replica, bool some_serve) const {
   if (!MayServe(replica)) return false;
   if (!some_serve || replica.joining()) return true;
-  return replica.standing() == Standing::kServing || (replica.standing() == Standing::kStarting && replica.placed() && available);
+  return replica.standing() == Standing::kServing ||
+         (replica.standing() == Standing::kStarting && replica.placed() && available);
 }
 
 bool Ring::State::LocalShouldServe(bool some_serve) const {
   if (!LocalMayServe()) return false;
-  return !some_serve || standing == Standing::kServing || (standing == Standing::kStarting && local_placed && available);
+  return !some_serve || standing == Standing::kServing ||
+         (standing == Standing::kStarting && local_placed && available);
 }
 
 void Ring::State::Reconsider() {
@@ -156,7 +158,7 @@ void Ring::State::Place(Replica& replica) {
   replica.set_placed(true);
   const std::string instance = replica.link()->peer().instance;
   log::Info("ring_joined", {{"instance", instance}, {"address", replica.address()}});
-  Enter(instance, replica.joining() ? instance : std::string());
+  Enter(instance, replica.changes_over() ? instance : std::string());
 }
 
 void Ring::State::Displace(Replica& replica) {
@@ -166,8 +168,7 @@ void Ring::State::Displace(Replica& replica) {
   log::Info("ring_left", {{"instance", instance}, {"address", replica.address()}});
   // It may hold what it has for long, as it lacks something.
   if (replica.standing() == Standing::kAway && MayServe(replica)) return Sever(replica);
-  const bool changes_over = replica.draining() && replica.link()->peer().changes_over;
-  Leave(instance, changes_over ? instance : std::string());
+  Leave(instance, replica.changes_over() ? instance : std::string());
 }
 
 void Ring::State::BeginChangeover(Replica& replica) {

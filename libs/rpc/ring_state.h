@@ -39,6 +39,8 @@ class Replica final : public LinkHandler {
   bool draining() const { return draining_; }
   // It is about to serve.
   bool joining() const { return joining_; }
+  // It joins or drains, and will say when all have yielded.
+  bool changes_over() const { return changes_over_; }
   // While it has a link.
   Standing standing() const { return link_->peer().standing; }
   // It is being dialled, with no outcome yet.
@@ -69,6 +71,7 @@ class Replica final : public LinkHandler {
   bool announced_draining_ = false;
   bool draining_ = false;  // for us
   bool joining_ = false;
+  bool changes_over_ = false;
   bool untried_ = true;
   bool placed_ = false;
   std::vector<Held> returned_;

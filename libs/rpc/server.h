@@ -21,9 +21,9 @@ class Server {
   // Tells all peers by new links: the present ones are closed, and who dialled them gets back what was not
   // acknowledged.
   void Announce(Standing standing);
-  // We were away, or have started, and serve. By a changeover (link.proto): `joined` is called, later, when all that are
-  // linked have yielded, at most after `link.settle_timeout`, just as they hear that they may go on. Never if Announce() or
-  // AnnounceDraining() comes first.
+  // We were away, or have started, and serve. By a changeover (link.proto): `joined` is called, later, when all that
+  // are linked have yielded, at most after `link.settle_timeout`, just as they hear that they may go on. Never if
+  // Announce() or AnnounceDraining() comes first.
   void Join(std::function<void()> joined);
   // Tells all peers that we are about to stop. `gone` is called when all have yielded, as above.
   void AnnounceDraining(std::function<void()> gone = {});

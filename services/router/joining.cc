@@ -56,8 +56,9 @@ void Joining::Look() {
   if (!missing.empty()) {
     metrics_.limits_join.Increment();
     log::Warn("join_incomplete", {{"missing", Names(missing)},
-                                  {"remedy", "look why they cannot reach this router; until they do, they may give its "
-                                             "accounts to another"}});
+                                  {"remedy",
+                                   "look why they cannot reach this router; until they do, they may give its "
+                                   "accounts to another"}});
   }
   timer_.Cancel();
   changing_over_ = true;

@@ -15,10 +15,10 @@
 namespace parley::router {
 
 // A router that has started, or was away, serves accounts only once all edges and routers are linked to it, and takes
-// them over by a changeover (rpc::Server::Join): else it and their former homes would both serve them while edges differ
-// in whom they know. Which edges there are Redis says (leases), which routers our own links. At most
-// `router.join_timeout`: who cannot reach us by then hears of it late. Where no other router serves, senders do not wait
-// for it (rpc::Ring).
+// them over by a changeover (rpc::Server::Join): else it and their former homes would both serve them while edges
+// differ in whom they know. Which edges there are Redis says (leases), which routers our own links. At most
+// `router.join_timeout`: who cannot reach us by then hears of it late. Where no other router serves, senders do not
+// wait for it (rpc::Ring).
 class Joining {
  public:
   Joining(Loop& loop, const Nodes& nodes, const Peers& peers, rpc::Server& server, const Options& options,

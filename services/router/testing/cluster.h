@@ -47,6 +47,8 @@ class ClusterTest : public ::testing::Test {
   bool HasEdge(const std::string& instance, std::size_t router = 0) const;
   // What its readiness lacks.
   std::string Missing(std::size_t router = 0) const;
+  // It waits for edges and routers before it serves.
+  bool Joins(std::size_t router) const;
   Edge& AddEdge(const std::string& instance);
   void KillEdge(Edge& edge);
 

@@ -101,6 +101,8 @@ std::string ClusterTest::Missing(std::size_t router) const {
   return routers_.at(router)->MissingRedis() + routers_.at(router)->MissingRoster();
 }
 
+bool ClusterTest::Joins(std::size_t router) const { return !routers_.at(router)->MissingPeers().empty(); }
+
 Edge& ClusterTest::AddEdge(const std::string& instance) {
   const auto lease_ttl = ConfigOf(0).c2s.lease_ttl;
   Edge& edge = *edges_.emplace_back(std::make_unique<Edge>(loop_, instance, addresses_, redis_.options(), lease_ttl));
