@@ -18,6 +18,7 @@ class JoiningTest : public testing::ClusterTest {
     Configure(2, std::move(settings));
     Start();
     second_ = &AddEdge("c2s-2");
+    RunUntil([&] { return !Joins(0) && !Joins(1); });
     KillRouter(1);
     RunUntil([&] { return Homes() == std::set<std::string>{"router-1"}; });
   }
@@ -45,7 +46,7 @@ TEST_F(JoiningTest, ItServesOnceAllEdgesAreConnected) {
   RunUntil([&] { return Homes().size() == 2; });
   EXPECT_FALSE(Joins(1));
   EXPECT_EQ(Metric("parley_router_limits_total{limit=\"join_timeout\"}"), 0);
-  EXPECT_GT(Metric("parley_router_join_seconds"), 0.1);
+  EXPECT_GE(Metric("parley_router_join_seconds"), 0.1);  // of both
 }
 
 TEST_F(JoiningTest, ItWaitsOnlySoLong) {
