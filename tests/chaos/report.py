@@ -30,6 +30,19 @@ def _redis(port, *command):
     return subprocess.run(["redis-cli", "-p", str(port), *command], capture_output=True, text=True, check=True).stdout
 
 
+def broken_in_cluster(run):
+    """What the processes did wrong beside what clients see. Call it when all have ended."""
+    keys = [f"Redis keeps {key}" for key in run.garbage]
+    return [*keys, *run.saboteur.violations, *cut_off_drains(run.cluster)]
+
+
+def cut_off_drains(cluster):
+    """A drain that its time-out ends has left something undone. Nothing else failed while one was under way."""
+    for log in sorted(cluster.directory.glob("log/*.log")):
+        if count := log.read_text(errors="replace").count("drain_cut_off"):
+            yield f"{log.stem}: {count} drains were cut off"
+
+
 def print_violations(run):
     """Of a run that was cut short: what it can tell."""
     broken = run.so_far()
@@ -41,7 +54,7 @@ def print_violations(run):
 def print_report(run):
     """True if a promise was broken."""
     counts, broken = run.world.ledger.verdict()
-    broken += [f"Redis keeps {key}" for key in run.garbage]
+    broken += broken_in_cluster(run)
     ledger = run.world.ledger
     _title("messages")
     for name, count in counts.items():

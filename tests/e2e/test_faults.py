@@ -7,6 +7,7 @@ import pytest
 
 from rawxmpp import SASL, Raw, body, condition, is_message, is_presence
 from conftest import PASSWORD
+from parley_dev.processes import Process
 
 # Longer than c2s.lease_ttl and every retry; only how long a broken build takes to fail.
 PATIENCE = 40
@@ -246,5 +247,6 @@ async def test_drained_edge_tells_its_clients_and_leaves_nothing_behind(own_clus
     gone = await romeo.until(is_presence)
     assert (gone.get("from"), gone.get("type")) == (juliet.jid, "unavailable")
     assert await stopping, "it had to be killed"
+    assert "drain_cut_off" not in Process(world.cluster.directory, "c2s-2").log_file.read_text()
     bare = juliet.jid.split("/")[0]
     assert bare not in world.cluster.ctl("sessions", "list", bare).stdout
