@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from rawxmpp import SASL, Raw, body, condition, is_message, is_presence
+from rawxmpp import CLIENT, SASL, Raw, body, condition, is_message, is_presence
 from conftest import PASSWORD
 from parley_dev.processes import Process
 
@@ -32,6 +32,18 @@ async def in_thread(function, *arguments):
     return await asyncio.to_thread(function, *arguments)
 
 
+def once(fault):
+    """For several who wait for the same: it begins when the first of them asks for it."""
+    task = None
+
+    async def happen():
+        nonlocal task
+        task = task or asyncio.create_task(fault())
+        await task
+
+    return happen
+
+
 class Traffic:
     """Numbered messages from one to another, until told to stop; then every one must have come, in order, once."""
 
@@ -44,19 +56,25 @@ class Traffic:
 
     async def _send(self):
         while not self.stopping:
-            await self.sender.message(self.receiver.jid, str(self.sent))
+            await self._say(self.sent)
             self.sent += 1
             await asyncio.sleep(0.002)
         # The receiver may have all of these already, and waits for one more.
         await self.sender.message(self.receiver.jid, "end")
 
+    async def _say(self, number):
+        await self.sender.message(self.receiver.jid, str(number))
+
     async def _receive(self):
         while True:
-            element = await self.receiver.until(is_message)
+            element = await self.receiver.receive()
             if body(element) == "end":
                 return
-            if element.get("type") != "error":
-                self.got.append(int(body(element)))
+            await self._hear(element)
+
+    async def _hear(self, element):
+        if is_message(element) and element.get("type") != "error":
+            self.got.append(int(body(element)))
 
     async def _watch_for_errors(self):
         while True:
@@ -70,11 +88,12 @@ class Traffic:
         await fault()
         await self._reach(self.sent + 200)
         self.stopping = True
-        await asyncio.wait(tasks, timeout=PATIENCE)
+        ended, _ = await asyncio.wait(tasks, timeout=PATIENCE)
         watching.cancel()
         missing = sorted(set(range(self.sent)) - set(self.got))
         assert not self.bounced and not missing, f"of {self.sent}: bounced {self.bounced[:3]}, missing {missing[:3]}"
         assert self.got == list(range(self.sent)), "repeated or out of order"
+        assert [task.exception() for task in ended] == [None, None]
 
     async def _reach(self, count):
         async def reached():
@@ -83,22 +102,55 @@ class Traffic:
         await eventually(reached)
 
 
+class MixedTraffic(Traffic):
+    """With presence and requests in between, from one friend to another."""
+
+    def __init__(self, sender, receiver):
+        super().__init__(sender, receiver)
+        self.seen = []
+
+    @staticmethod
+    def _kinds(number):
+        return ["message"] + ["presence"] * (number % 3 == 0) + ["iq"] * (number % 7 == 0)
+
+    async def _say(self, number):
+        await super()._say(number)
+        if "presence" in self._kinds(number):
+            await self.sender.presence(f"<status>{number}</status>")
+        if "iq" in self._kinds(number):
+            await self.sender.send(f"<iq type='get' id='{number}' to='{self.receiver.jid}'><q xmlns='urn:example:q'/></iq>")
+
+    async def _hear(self, element):
+        await super()._hear(element)
+        kind = element.tag.split("}")[1]
+        number = {"message": body(element), "iq": element.get("id")}.get(kind, element.findtext(f"{{{CLIENT}}}status"))
+        if kind == "iq":
+            await self.receiver.send(f"<iq type='result' id='{number}' to='{self.sender.jid}'/>")
+        # A router that takes over shows again what presence was last.
+        if kind != "presence" or [kind, number] != self._last_presence():
+            self.seen.append([kind, number])
+
+    def _last_presence(self):
+        return next((each for each in reversed(self.seen) if each[0] == "presence"), None)
+
+    async def around(self, fault):
+        await super().around(fault)
+        wanted = [[kind, str(number)] for number in range(self.sent) for kind in self._kinds(number)]
+        assert self.seen == wanted
+
+
 @pytest.mark.parametrize("router", ["router-1", "router-2"])
-async def test_router_killed_under_traffic_loses_and_repeats_nothing(own_cluster, router):
+async def test_router_killed_under_traffic_loses_repeats_and_disorders_nothing(own_cluster, router):
     world = own_cluster()
     traffic = [Traffic(*await world.pair()) for _ in range(4)]
-    restart = None
+    traffic += [MixedTraffic(*await world.friends()) for _ in range(2)]
 
     def kill_and_bring_back():
         world.cluster.kill(router)
         world.cluster.start(router)
 
-    async def once():
-        nonlocal restart
-        restart = restart or asyncio.create_task(in_thread(kill_and_bring_back))
-        await restart
-
-    await asyncio.gather(*(each.around(once) for each in traffic))
+    fault = once(lambda: in_thread(kill_and_bring_back))
+    await asyncio.gather(*(each.around(fault) for each in traffic))
 
 
 async def test_router_drained_under_traffic_loses_and_repeats_nothing(own_cluster):
