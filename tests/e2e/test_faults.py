@@ -7,10 +7,13 @@ import pytest
 
 from rawxmpp import CLIENT, SASL, Raw, body, condition, is_message, is_presence
 from conftest import PASSWORD
+from faults import frozen
+from managed import bodies, managed
 from parley_dev.processes import Process
 
 # Longer than c2s.lease_ttl and every retry; only how long a broken build takes to fail.
 PATIENCE = 40
+STILL_SECONDS = 2  # less than c2s.lease_ttl
 
 
 async def eventually(attempt):
@@ -100,6 +103,15 @@ class Traffic:
             return self.sent > count and self.got and self.got[-1] > count
 
         await eventually(reached)
+
+
+class ManagedTraffic(Traffic):
+    """Between clients with stream management; the receiver's queue stays short."""
+
+    async def _hear(self, element):
+        await super()._hear(element)
+        if len(self.got) % 50 == 0:
+            await self.receiver.acknowledge()
 
 
 class MixedTraffic(Traffic):
@@ -244,6 +256,30 @@ async def test_redis_away_established_sessions_talk_and_binds_are_refused_clearl
     assert condition(refused) in ("resource-constraint", "internal-server-error")
     await in_thread(world.cluster.start, "redis")
     await eventually(lambda: world.login(world.account(), 0))
+
+
+@pytest.mark.parametrize("store", ["redis", "postgres"])
+async def test_store_that_stands_still_for_a_moment_ends_no_stream(own_cluster, store):
+    """Everybody waits, with and without stream management, and nobody is refused anything."""
+    world = own_cluster()
+    traffic = [Traffic(*await world.pair())]
+    for _ in range(3):
+        traffic.append(ManagedTraffic(*[await managed(world, world.account(), edge) for edge in range(2)]))
+    absent = world.account()
+
+    async def stand_still():
+        with frozen(world.cluster, [store]):
+            for each in traffic:
+                await each.sender.message(absent, "for later")
+            await asyncio.sleep(STILL_SECONDS)
+
+    fault = once(stand_still)
+    await asyncio.gather(*(each.around(fault) for each in traffic))
+    for each in traffic:
+        assert not [e for e in await each.sender.sync() + await each.receiver.sync() if e.get("type") == "error"]
+    late = await world.login(absent, available=False)
+    await late.presence()
+    assert await bodies(late, len(traffic)) == ["for later"] * len(traffic)
 
 
 @pytest.mark.parametrize("victim", ["postgres", "roster-1"])
