@@ -6,17 +6,19 @@ from collections import Counter, defaultdict
 
 from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, recoveries, stood_still, verdict
 
-# Leases and the index of nodes; everything else must have gone, or go by itself.
-PERMANENT = ("parley:nodes", "parley:n")
+# Leases of edges, and which of them have an index of sessions. Everything else must have gone, or go by itself.
+LEASES, INDEXED = PERMANENT = ("parley:nodes", "parley:n")
+LAPSED_SECONDS = 20 * 4 + 5  # for which a lapsed lease is kept, by the default of c2s.lease_ttl
 # The index of a former lease stays until it is noticed (15 s) and router.restore_grace (30 s) is over.
 REDIS_SECONDS = 60
 
 
 async def redis_garbage(cluster):
-    """Keys that would stay for ever once all sessions are over; waits for what is on its way out."""
+    """What would stay for ever once all sessions are over; waits for what is on its way out."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + REDIS_SECONDS
-    while (garbage := _lasting_keys(cluster.redis().port)) and loop.time() < deadline:
+    port = cluster.redis().port
+    while (garbage := [*_lasting_keys(port), *_lasting_nodes(port)]) and loop.time() < deadline:
         await asyncio.sleep(0.2)
     return garbage
 
@@ -24,6 +26,16 @@ async def redis_garbage(cluster):
 def _lasting_keys(port):
     keys = _redis(port, "--scan").splitlines()
     return [key for key in keys if key not in PERMANENT and _redis(port, "TTL", key).strip() == "-1"]
+
+
+def _lasting_nodes(port):
+    """Of edges that are no more, in the keys that stay."""
+    now = int(_redis(port, "TIME").split()[0])
+    leases = lambda since, until: _redis(port, "ZRANGEBYSCORE", LEASES, since, until).split()
+    for name in leases("-inf", str((now - LAPSED_SECONDS) * 1000)):
+        yield f"{name} in {LEASES}"
+    for name in set(_redis(port, "SMEMBERS", INDEXED).split()) - set(leases(str(now * 1000), "+inf")):
+        yield f"{name} in {INDEXED}"
 
 
 def _redis(port, *command):
