@@ -118,6 +118,11 @@ class Run:
             self._stored = (time.monotonic(), int(counted[0][0]))
         return self._stored[1]
 
+    def bounced(self, *excused):
+        """What bounced while there was no fault of the `excused` services, nor recovery from one."""
+        faults = [fault for fault in self.saboteur.done if fault.service in excused]
+        return list(self.world.ledger.bounced([(fault.began, fault.recovered) for fault in faults]))
+
     def so_far(self):
         """What is broken already, of a run that was cut short."""
         return self.world.ledger.so_far() if self.world else []

@@ -39,7 +39,7 @@ class Message:
     connected: bool  # both sides were, when it was sent
     acknowledged: float = 0.0
     resent: int = 0  # after the loss of the sender's session
-    bounces: list = field(default_factory=list)
+    bounces: list = field(default_factory=list)  # when they came, and their conditions
     arrivals: list = field(default_factory=list)
 
 
@@ -127,7 +127,7 @@ class Ledger(Observer):
         flow, number = self.flows[int(named[1])], int(named[2])
         message = flow.messages[number]
         if element.get("type") == "error":
-            message.bounces.append(condition(element))
+            message.bounces.append((round(self.now(), 2), condition(element)))
             return
         if body(element) != element.get("id") or element.get("from") != flow.sender.full:
             self.violations.append(f"{session.full}: message {element.get('id')} is not as it was sent")
@@ -184,6 +184,14 @@ class Ledger(Observer):
             for number, message in enumerate(flow.messages)
             if message.acknowledged and not message.arrivals and not message.bounces
         ]
+
+    def bounced(self, excused=()):
+        """In words, all that bounced, except while what was `excused` went on: pairs of times."""
+        for flow in self.flows:
+            for number, message in enumerate(flow.messages):
+                for at, why in message.bounces:
+                    if not any(began <= at and message.sent <= ended for began, ended in excused):
+                        yield f"{self._name(flow, number)}, sent at {message.sent:.2f}, bounced at {at:.2f}: {why}"
 
     def unanswered(self):
         """Acknowledged iqs of sessions that live, without an answer (yet)."""

@@ -1,6 +1,7 @@
 """What a run tells its reader."""
 
 import asyncio
+import itertools
 import subprocess
 from collections import Counter, defaultdict
 
@@ -79,6 +80,8 @@ def print_report(run):
     print(f"{entitled:>8}  REFUSED though entitled to resume")
     for reason, count in ledger.ends.most_common():
         print(f"{count:>8}  streams or attempts ended: {reason}")
+    for line in itertools.islice(ledger.bounced(), 20):
+        print(line)
     _faults(run)
     _title("verdict")
     print_broken(broken)

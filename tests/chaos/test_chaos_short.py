@@ -1,5 +1,7 @@
 """The chaos driver in short: each kind of fault to each kind of process once, and a rolling restart, under load."""
 
+from contextlib import asynccontextmanager
+
 import chaos
 import pytest
 from faults import FAULTS
@@ -7,10 +9,15 @@ from faults import FAULTS
 
 @pytest.fixture
 def running(tmp_path):
-    """running(): a Run whose sessions talk; when the block ends, no promise may be broken."""
+    """running(): a Run whose sessions talk; when the block ends, no promise may be broken, and nothing have bounced but
+    what the store could not take while it was away."""
 
-    def start(*arguments):
-        return chaos.keeping_promises(chaos.Run(chaos.short_options(tmp_path / "cluster", *arguments)))
+    @asynccontextmanager
+    async def start(*arguments):
+        run = chaos.Run(chaos.short_options(tmp_path / "cluster", *arguments))
+        async with chaos.keeping_promises(run):
+            yield run
+        assert not run.bounced("postgres")
 
     return start
 

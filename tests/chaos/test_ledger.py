@@ -77,6 +77,16 @@ def test_loss_is_seen_and_a_bounce_is_none():
     assert not story.broken()
 
 
+@pytest.mark.parametrize(("excused", "count"), [
+    ([], 1), ([(0, 1)], 0), ([(2, 4)], 0), ([(4, 9)], 1), ([(0, 0.5)], 1),
+])  # fmt: skip
+def test_bounce_is_told_unless_excused_while_it_was_under_way(excused, count):
+    story = Story()
+    story.send(1)  # at 1, acknowledged at 2
+    story.arrive(0, at=story.romeo, kind="error")  # at 3
+    assert len(list(story.ledger.bounced(excused))) == count
+
+
 def test_unacknowledged_may_be_lost():
     story = Story()
     story.ledger.send_next(story.flow)
