@@ -48,6 +48,7 @@ def parser():
     add_common(top, "chaos", longest=15, faults=[*FAULTS, ROLLING], services=SERVICES)
     top.add_argument("--sessions", type=int, default=100, help="sessions (100)")
     top.add_argument("--rate", type=float, default=1.0, help="messages per second of each flow (1)")
+    top.add_argument("--strict", action="store_true", help="a goal missed by far is a broken promise, if times say anything")
     top.add_argument("--short-max", type=int, default=8, help="resumption time that some clients ask for, s (8)")
     return top
 

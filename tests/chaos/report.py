@@ -5,7 +5,7 @@ import itertools
 import subprocess
 from collections import Counter, defaultdict
 
-from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, recoveries, stood_still, verdict
+from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, missed, recoveries, stood_still, verdict
 
 # Leases of edges, and which of them have an index of sessions. Everything else must have gone, or go by itself.
 LEASES, INDEXED = PERMANENT = ("parley:nodes", "parley:n")
@@ -69,6 +69,8 @@ def print_report(run):
     counts, broken = run.world.ledger.verdict()
     broken += broken_in_cluster(run)
     ledger = run.world.ledger
+    if run.options.strict and not _hindered(run.world):
+        broken += missed(run.saboteur.done, ledger.attached)
     _title("messages")
     for name, count in counts.items():
         print(f"{count:>8}  {name}")
@@ -119,9 +121,17 @@ def _faults(run):
             f"{recovery.at - fault.began:.2f} s after {fault.text} began; "
             f"we stood still for {stood_still(recovery, run.world.stalls):.2f} s of it"
         )
-    if run.world.stalls:
-        stalled = sum(to - since for since, to in run.world.stalls)
-        print(f"We ourselves stood still for {stalled:.1f} s: times say little")
+    for hindrance in _hindered(run.world):
+        print(f"{hindrance}: times say little")
+
+
+def _hindered(world):
+    """What makes times the machine's own, in words."""
+    stalled = sum(to - since for since, to in world.stalls)
+    found = [f"We ourselves stood still for {stalled:.1f} s"] if stalled else []
+    if short := world.short_of_cpu():
+        found.append(f"The machine was short of CPU for {short:.0%} of the time")
+    return found
 
 
 def _kind(run, name, faults, back):

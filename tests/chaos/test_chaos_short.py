@@ -34,10 +34,11 @@ async def test_each_fault_loses_and_repeats_nothing(running, services):
     assert counts["acknowledged"] >= 1000
 
 
-async def test_edge_frozen_beyond_its_lease_loses_and_repeats_nothing(running):
-    """Its clients are on the other edge when it wakes."""
-    async with running("--sessions", "30", "--rate", "3") as run:
+async def test_edges_that_are_dead_for_long_lose_and_repeat_nothing(running):
+    """The clients are on the other edge when it wakes, or is there again."""
+    async with running("--sessions", "30", "--rate", "3", "--strict") as run:
         await run.strike("stop", "c2s", "c2s-1", seconds=9)
+        await run.strike("kill", "c2s", "c2s-2", seconds=6)
     assert any(row.how == "resumed" for row in run.world.ledger.attached)
 
 
@@ -49,7 +50,7 @@ async def test_edge_without_redis_beyond_its_lease_loses_and_repeats_nothing(run
 
 
 async def test_rolling_restart_under_load_loses_and_repeats_nothing(running):
-    async with running("--sessions", "30", "--rate", "10") as run:
+    async with running("--sessions", "30", "--rate", "10", "--strict") as run:
         await run.roll()
     resumed = [row.session for row in run.world.ledger.attached if row.how == "resumed"]
     assert len(set(resumed)) >= 20, "both edges were restarted: everybody came back at least once"
