@@ -49,6 +49,14 @@ async def test_edge_without_redis_beyond_its_lease_loses_and_repeats_nothing(run
         await run.strike("partition", "c2s", "c2s-1", seconds=7, partition=(["c2s-1>redis"], how))
 
 
+async def test_edges_that_are_cut_off_beyond_their_lease_lose_and_repeat_nothing(running):
+    """From all, and their clients are on the other edge when they are back."""
+    async with running("--sessions", "30", "--rate", "3", "--strict") as run:
+        for edge, how in (("c2s-1", "hold"), ("c2s-2", "cut")):
+            await run.strike("partition", "c2s", edge, seconds=9, partition=(run.cluster.links(edge), how))
+    assert any(row.how == "resumed" for row in run.world.ledger.attached)
+
+
 async def test_rolling_restart_under_load_loses_and_repeats_nothing(running):
     async with running("--sessions", "30", "--rate", "10", "--strict") as run:
         await run.roll()
