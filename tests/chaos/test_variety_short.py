@@ -4,7 +4,6 @@ import chaos
 import pytest
 from variety import run as variety
 
-
 FAULTS = [("kill", "c2s"), ("kill", "roster"), ("kill", "router"), ("stop", "roster"), ("drain", "router"), ("stop", "router")]
 
 
