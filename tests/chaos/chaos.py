@@ -48,6 +48,7 @@ def parser():
     add_common(top, "chaos", longest=15, faults=[*FAULTS, ROLLING], services=SERVICES)
     top.add_argument("--sessions", type=int, default=100, help="sessions (100)")
     top.add_argument("--rate", type=float, default=1.0, help="messages per second of each flow (1)")
+    top.add_argument("--strict", action="store_true", help="a goal missed by far is a broken promise, if times say anything")
     top.add_argument("--short-max", type=int, default=8, help="resumption time that some clients ask for, s (8)")
     return top
 
@@ -117,6 +118,11 @@ class Run:
             counted = rows(self.cluster, "SELECT count(*) FROM offline_messages")
             self._stored = (time.monotonic(), int(counted[0][0]))
         return self._stored[1]
+
+    def bounced(self, *excused):
+        """What bounced while there was no fault of the `excused` services, nor recovery from one."""
+        faults = [fault for fault in self.saboteur.done if fault.service in excused]
+        return list(self.world.ledger.bounced([(fault.began, fault.recovered) for fault in faults]))
 
     def so_far(self):
         """What is broken already, of a run that was cut short."""

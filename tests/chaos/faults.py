@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from parley_dev.processes import Process
@@ -31,6 +32,7 @@ class Saboteur:
         self.cluster, self.random, self.now = cluster, random, now
         self.spans = {"down": (0.2, longest / 2), "held": (2, longest)}
         self.done = []
+        self.violations = []
         self._seconds = None  # instead of a random time
         self._partition_of = None  # instead of random links
 
@@ -67,24 +69,22 @@ class Saboteur:
     async def _stop(self, fault):
         names = self._names(fault.victim)
         self.random.shuffle(names)
-        pids = [Process(self.cluster.directory, name).pid() for name in names]
-        pids += [child for pid in pids for child in _children(pid)]
-        for pid in pids:
-            _signal(pid, signal.SIGSTOP)
-        try:
+        with frozen(self.cluster, names):
             await self._pause("held", fault)
-        finally:
-            for pid in pids:
-                _signal(pid, signal.SIGCONT)
 
     async def _drain(self, fault):
-        await asyncio.to_thread(self.cluster.stop, fault.victim)
+        await self._end(fault)
         await self._pause("down", fault)
         await asyncio.to_thread(self.cluster.start, fault.victim)
 
     async def _restart(self, fault):
-        await asyncio.to_thread(self.cluster.stop, fault.victim)
+        await self._end(fault)
         await asyncio.to_thread(self.cluster.start, fault.victim)
+
+    async def _end(self, fault):
+        """As an operator would. A store does not tell whether it ended by itself."""
+        if await asyncio.to_thread(self.cluster.stop, fault.victim) is False:
+            self.violations.append(f"{fault.text} at {fault.began:.2f}: it had to be killed")
 
     def _links(self, victim):
         links = self.cluster.links(victim)
@@ -101,6 +101,20 @@ class Saboteur:
             await self._pause("held", fault)
         finally:
             self.cluster.partition(links, "release")
+
+
+@contextmanager
+def frozen(cluster, names):
+    """These processes stand still while the block lasts."""
+    pids = [Process(cluster.directory, name).pid() for name in names]
+    pids += [child for pid in pids for child in _children(pid)]
+    for pid in pids:
+        _signal(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            _signal(pid, signal.SIGCONT)
 
 
 def _children(pid):

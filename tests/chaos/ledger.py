@@ -29,6 +29,10 @@ class Arrival:
     time: float
     from_store: bool
 
+    @property
+    def place(self):
+        return (self.time, self.incarnation.number, self.index)
+
     def unconfirmed(self):
         return self.incarnation.lost and not 0 < self.index <= self.incarnation.confirmed
 
@@ -39,7 +43,7 @@ class Message:
     connected: bool  # both sides were, when it was sent
     acknowledged: float = 0.0
     resent: int = 0  # after the loss of the sender's session
-    bounces: list = field(default_factory=list)
+    bounces: list = field(default_factory=list)  # when they came, and their conditions
     arrivals: list = field(default_factory=list)
 
 
@@ -127,7 +131,7 @@ class Ledger(Observer):
         flow, number = self.flows[int(named[1])], int(named[2])
         message = flow.messages[number]
         if element.get("type") == "error":
-            message.bounces.append(condition(element))
+            message.bounces.append((round(self.now(), 2), condition(element)))
             return
         if body(element) != element.get("id") or element.get("from") != flow.sender.full:
             self.violations.append(f"{session.full}: message {element.get('id')} is not as it was sent")
@@ -185,6 +189,14 @@ class Ledger(Observer):
             if message.acknowledged and not message.arrivals and not message.bounces
         ]
 
+    def bounced(self, excused=()):
+        """In words, all that bounced, except while what was `excused` went on: pairs of times."""
+        for flow in self.flows:
+            for number, message in enumerate(flow.messages):
+                for at, why in message.bounces:
+                    if not any(began <= at and message.sent <= ended for began, ended in excused):
+                        yield f"{self._name(flow, number)}, sent at {message.sent:.2f}, bounced at {at:.2f}: {why}"
+
     def unanswered(self):
         """Acknowledged iqs of sessions that live, without an answer (yet)."""
         asked = self.questions.items()
@@ -206,7 +218,7 @@ class Ledger(Observer):
         for flow in self.flows:
             for number, message in enumerate(flow.messages):
                 self._judge_arrivals(flow, number, message, counts, broken)
-            self._judge_order(flow, counts, broken)
+        self._judge_order(counts, broken)
         return broken
 
     def verdict(self):
@@ -215,7 +227,7 @@ class Ledger(Observer):
         for flow in self.flows:
             for number, message in enumerate(flow.messages):
                 self._judge(flow, number, message, counts, broken)
-            self._judge_order(flow, counts, broken)
+        self._judge_order(counts, broken)
         self._judge_questions(counts, broken)
         return counts, broken
 
@@ -278,30 +290,35 @@ class Ledger(Observer):
             sent = f"sent at {message.sent:.2f}"
             broken.append(f"{name}: came {len(arrivals)} times: {where}, {sent}, bounced: {message.bounces}")
 
-    def _judge_order(self, flow, counts, broken):
-        """First arrivals at each session, by time: numbers must grow. What a lost session did not acknowledge is owed
-        once its time is over, and comes to the next one behind what that has had by then."""
-        first = defaultdict(list)
-        for number, message in enumerate(flow.messages):
-            seen = set()
-            for arrival in message.arrivals:
-                if arrival.session not in seen:
-                    seen.add(arrival.session)
-                    place = (arrival.time, arrival.incarnation.number, arrival.index)
-                    first[arrival.session].append((*place, number, arrival.incarnation))
-        for session, arrivals in first.items():
-            for before, after in zip(arrivals, arrivals[1:]):
-                if after[:3] < before[:3] and flow.messages[before[3]].sent < self._began.get(before[4], 0):
-                    counts["late after a lost session"] += 1
-                elif after[:3] < before[:3]:
-                    counts["DISORDERED"] += 1
-                    early, late = (
-                        f"{number} (sent at {flow.messages[number].sent:.2f}, came at {time:.2f}, "
-                        f"incarnation {incarnation}, stanza {index})"
-                        for time, incarnation, index, number, _ in (after, before)
-                    )
-                    where = f"flow {flow.number} from {flow.sender.full} at {session.full}"
-                    broken.append(f"{where}: {early} came before {late}")
+    def _judge_order(self, counts, broken):
+        """What one session sent to another, to whichever address, came first in the order in which it was sent. What
+        came to another than it was for, since that was lost, is a sequence of its own."""
+        firsts = defaultdict(list)  # (message, its first arrival, its name)
+        for flow in self.flows:
+            for number, message in enumerate(flow.messages):
+                for session, arrivals in self._by_session(message).items():
+                    source = flow.sender if session in flow.receivers else flow.number
+                    firsts[source, session].append((message, arrivals[0], self._name(flow, number)))
+        for pairs in firsts.values():
+            pairs.sort(key=lambda row: row[0].sent)
+            for before, after in zip(pairs, pairs[1:]):
+                if after[1].place < before[1].place:
+                    self._judge_disorder(before, after, counts, broken)
+
+    def _judge_disorder(self, before, after, counts, broken):
+        """What a lost session did not acknowledge is owed once its time is over, and comes to the next one behind what
+        that has had by then."""
+        message, arrival, _ = before
+        if message.sent < self._began.get(arrival.incarnation, 0):
+            counts["late after a lost session"] += 1
+            return
+        counts["DISORDERED"] += 1
+        early, late = (
+            f"{name} (sent at {message.sent:.2f}, came at {arrival.time:.2f}, "
+            f"incarnation {arrival.incarnation.number}, stanza {arrival.index})"
+            for message, arrival, name in (after, before)
+        )
+        broken.append(f"at {arrival.session.full}: {early} came before {late}")
 
     def _judge_questions(self, counts, broken):
         for name, question in self.questions.items():

@@ -1,22 +1,25 @@
 """What a run tells its reader."""
 
 import asyncio
+import itertools
 import subprocess
 from collections import Counter, defaultdict
 
-from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, recoveries, stood_still, verdict
+from recovery import BACK_SECONDS, BACK_SHARE, NOTICED_SECONDS, missed, recoveries, stood_still, verdict
 
-# Leases and the index of nodes; everything else must have gone, or go by itself.
-PERMANENT = ("parley:nodes", "parley:n")
+# Leases of edges, and which of them have an index of sessions. Everything else must have gone, or go by itself.
+LEASES, INDEXED = PERMANENT = ("parley:nodes", "parley:n")
+LAPSED_SECONDS = 20 * 4 + 5  # for which a lapsed lease is kept, by the default of c2s.lease_ttl
 # The index of a former lease stays until it is noticed (15 s) and router.restore_grace (30 s) is over.
 REDIS_SECONDS = 60
 
 
 async def redis_garbage(cluster):
-    """Keys that would stay for ever once all sessions are over; waits for what is on its way out."""
+    """What would stay for ever once all sessions are over; waits for what is on its way out."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + REDIS_SECONDS
-    while (garbage := _lasting_keys(cluster.redis().port)) and loop.time() < deadline:
+    port = cluster.redis().port
+    while (garbage := [*_lasting_keys(port), *_lasting_nodes(port)]) and loop.time() < deadline:
         await asyncio.sleep(0.2)
     return garbage
 
@@ -26,8 +29,31 @@ def _lasting_keys(port):
     return [key for key in keys if key not in PERMANENT and _redis(port, "TTL", key).strip() == "-1"]
 
 
+def _lasting_nodes(port):
+    """Of edges that are no more, in the keys that stay."""
+    now = int(_redis(port, "TIME").split()[0])
+    leases = lambda since, until: _redis(port, "ZRANGEBYSCORE", LEASES, since, until).split()
+    for name in leases("-inf", str((now - LAPSED_SECONDS) * 1000)):
+        yield f"{name} in {LEASES}"
+    for name in set(_redis(port, "SMEMBERS", INDEXED).split()) - set(leases(str(now * 1000), "+inf")):
+        yield f"{name} in {INDEXED}"
+
+
 def _redis(port, *command):
     return subprocess.run(["redis-cli", "-p", str(port), *command], capture_output=True, text=True, check=True).stdout
+
+
+def broken_in_cluster(run):
+    """What the processes did wrong beside what clients see. Call it when all have ended."""
+    keys = [f"Redis keeps {key}" for key in run.garbage]
+    return [*keys, *run.saboteur.violations, *cut_off_drains(run.cluster)]
+
+
+def cut_off_drains(cluster):
+    """A drain that its time-out ends has left something undone. Nothing else failed while one was under way."""
+    for log in sorted(cluster.directory.glob("log/*.log")):
+        if count := log.read_text(errors="replace").count("drain_cut_off"):
+            yield f"{log.stem}: {count} drains were cut off"
 
 
 def print_violations(run):
@@ -41,8 +67,10 @@ def print_violations(run):
 def print_report(run):
     """True if a promise was broken."""
     counts, broken = run.world.ledger.verdict()
-    broken += [f"Redis keeps {key}" for key in run.garbage]
+    broken += broken_in_cluster(run)
     ledger = run.world.ledger
+    if run.options.strict and not _hindered(run.world):
+        broken += missed(run.saboteur.done, ledger.attached)
     _title("messages")
     for name, count in counts.items():
         print(f"{count:>8}  {name}")
@@ -54,6 +82,8 @@ def print_report(run):
     print(f"{entitled:>8}  REFUSED though entitled to resume")
     for reason, count in ledger.ends.most_common():
         print(f"{count:>8}  streams or attempts ended: {reason}")
+    for line in itertools.islice(ledger.bounced(), 20):
+        print(line)
     _faults(run)
     _title("verdict")
     print_broken(broken)
@@ -91,9 +121,17 @@ def _faults(run):
             f"{recovery.at - fault.began:.2f} s after {fault.text} began; "
             f"we stood still for {stood_still(recovery, run.world.stalls):.2f} s of it"
         )
-    if run.world.stalls:
-        stalled = sum(to - since for since, to in run.world.stalls)
-        print(f"We ourselves stood still for {stalled:.1f} s: times say little")
+    for hindrance in _hindered(run.world):
+        print(f"{hindrance}: times say little")
+
+
+def _hindered(world):
+    """What makes times the machine's own, in words."""
+    stalled = sum(to - since for since, to in world.stalls)
+    found = [f"We ourselves stood still for {stalled:.1f} s"] if stalled else []
+    if short := world.short_of_cpu():
+        found.append(f"The machine was short of CPU for {short:.0%} of the time")
+    return found
 
 
 def _kind(run, name, faults, back):

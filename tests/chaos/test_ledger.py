@@ -43,12 +43,12 @@ class Story:
             self.ledger.send_next(self.flow)
             self.ledger.on_acknowledged(self.romeo, ("message", self.flow, len(self.flow.messages) - 1))
 
-    def arrive(self, number, at=None, kind="chat"):
+    def arrive(self, number, at=None, kind="chat", flow=0):
         at = at or self.juliet
         at.received += 1
         self.ledger.on_stanza(at, ElementTree.fromstring(
-            f"<message xmlns='jabber:client' from='romeo/a' type='{kind}' id='m0-{number}'>"
-            f"<body>m0-{number}</body></message>"
+            f"<message xmlns='jabber:client' from='romeo/a' type='{kind}' id='m{flow}-{number}'>"
+            f"<body>m{flow}-{number}</body></message>"
         ))
 
     def lose(self, who):
@@ -75,6 +75,16 @@ def test_loss_is_seen_and_a_bounce_is_none():
     assert len(story.broken()) == 1
     story.arrive(1, at=story.romeo, kind="error")
     assert not story.broken()
+
+
+@pytest.mark.parametrize(("excused", "count"), [
+    ([], 1), ([(0, 1)], 0), ([(2, 4)], 0), ([(4, 9)], 1), ([(0, 0.5)], 1),
+])  # fmt: skip
+def test_bounce_is_told_unless_excused_while_it_was_under_way(excused, count):
+    story = Story()
+    story.send(1)  # at 1, acknowledged at 2
+    story.arrive(0, at=story.romeo, kind="error")  # at 3
+    assert len(list(story.ledger.bounced(excused))) == count
 
 
 def test_unacknowledged_may_be_lost():
@@ -120,6 +130,28 @@ def test_disorder_is_seen():
     story.arrive(1)
     story.arrive(0)
     assert len(story.broken()) == 1
+
+
+def test_disorder_between_two_addresses_of_one_session_is_seen():
+    for order, broken in (((0, 1), 0), ((1, 0), 1)):
+        story = Story()
+        flows = [story.flow, story.ledger.add_flow(story.romeo, "juliet", [story.juliet], True)]
+        for flow in flows:
+            story.ledger.send_next(flow)
+        for number in order:
+            story.arrive(0, flow=number)
+        assert len(story.broken()) == broken
+
+
+def test_what_was_for_a_lost_session_may_come_late_to_another():
+    story = Story()
+    story.send(2)
+    story.ledger.add_flow(story.romeo, "juliet", [story.tower], True)
+    story.ledger.send_next(story.ledger.flows[1])
+    story.arrive(0, at=story.tower, flow=1)
+    for number in (0, 1):
+        story.arrive(number, at=story.tower)
+    assert not story.broken()
 
 
 def test_what_a_lost_session_was_owed_may_come_late():

@@ -1,11 +1,13 @@
 """From when on a client's time counts, and which edges had to be missed."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from faults import Fault
 from ledger import Attached
-from recovery import Recovery, Try, noticed, recoveries, stood_still, verdict
+from recovery import Recovery, Try, missed, noticed, recoveries, stood_still, verdict
+from report import _hindered
 
 LONG = ["c2s-1>redis", "c2s-1>router-1", "c2s-1>router-2"]
 
@@ -104,3 +106,40 @@ def test_verdict_names_the_share():
     assert verdict([1] * 99 + [3], 2, 0.99) == "met"
     assert verdict([1, 1, 1, 3], 2, 0.99) == "MISSED 75.0%"
     assert verdict([], 2, 0.99) == "-"
+
+
+def recovered_within(*times):
+    """What is said to be missed by clients that were back after so long."""
+    attached = [Attached(12 + each, None, "resumed", [Try(12, 1)]) for each in times]
+    return list(missed([fault()], attached))
+
+
+def test_clients_that_are_back_late_miss_the_goal():
+    assert not recovered_within(*[0.1] * 30, 2.9, 2.9, 3.1)
+    assert recovered_within(*[0.1] * 30, 3.1, 4) == ["2 of 32 clients were back after up to 4.0 s, not 2 s"]
+    assert not recovered_within(*[0.1] * 298, 4, 4, 4)
+    assert recovered_within(*[0.1] * 298, 4, 4, 4, 4)
+
+
+@pytest.mark.parametrize(("struck", "after", "count"), [
+    (fault(), 7.4, 0), (fault(), 7.6, 1), (fault(), math.inf, 1), (fault(), None, 0), (fault("kill"), 7.6, 1),
+    (fault("partition", links=LONG), 7.6, 1), (fault("partition", links=LONG[:1]), 7.6, 0),
+])  # fmt: skip
+def test_dead_edge_that_is_noticed_late_misses_the_goal(struck, after, count):
+    struck.noticed = after
+    assert len(list(missed([struck], []))) == count
+
+
+def test_who_was_back_before_a_fault_is_none_of_its_clients():
+    assert not recoveries(fault(), [Attached(9.95, None, "resumed", [Try(5, 1)])])
+
+
+def test_edge_that_lost_redis_alone_is_not_judged():
+    attached = [Attached(17, None, "resumed", [Try(12, 1)])] * 9
+    assert not list(missed([fault("partition", links=LONG[:1])], attached))
+    assert list(missed([fault("partition", links=LONG[1:2])], attached))
+
+
+@pytest.mark.parametrize(("stalls", "short", "count"), [([], 0, 0), ([(1, 2.5)], 0, 1), ([], 0.9, 1)])
+def test_times_are_the_machines_own_where_it_was_slow(stalls, short, count):
+    assert len(_hindered(SimpleNamespace(stalls=stalls, short_of_cpu=lambda: short))) == count

@@ -4,6 +4,8 @@ import chaos
 import pytest
 from variety import run as variety
 
+FAULTS = [("kill", "c2s"), ("kill", "roster"), ("kill", "router"), ("stop", "roster"), ("drain", "router"), ("stop", "router")]
+
 
 class Short(variety.VarietyRun):
     async def finish(self):
@@ -25,7 +27,7 @@ def running(tmp_path):
 
 async def test_services_that_fail_break_nothing(running):
     async with running(seed=1) as run:
-        for kind, service in (("kill", "c2s"), ("stop", "roster"), ("drain", "router"), ("stop", "router")):
+        for kind, service in FAULTS:
             await run.round(kind, service)
     assert run.stage.counts["messages"] > 200
     assert run.stage.counts["subscription steps"] > 10

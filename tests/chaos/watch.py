@@ -23,6 +23,7 @@ class Watch(Observer):
         self.ends = []  # (time, edge)
         self._domain, self._edges = domain, edges
         self._seen = set()  # (watcher, full JID of a witness), who is available to whom
+        self._gone = set()  # the same: of whose end which watcher was told
         self._tasks = []
 
     def accounts(self):
@@ -69,13 +70,25 @@ class Watch(Observer):
         if element.tag != PRESENCE or not full.startswith("witness"):
             return
         if element.get("type") == "unavailable":
-            self.ends.append((self.world.now(), _edge_of(full)))
-            self._seen.discard((session, full))
+            self._part(session, full)
         elif element.get("type") is None:
             self._seen.add((session, full))
+            self._gone.discard((session, full))
+
+    def _part(self, watcher, full):
+        """Once: each session of a witness has a resource of its own."""
+        self.ends.append((self.world.now(), _edge_of(full)))
+        self._seen.discard((watcher, full))
+        if (watcher, full) in self._gone:
+            text = f"{watcher.full} was told twice that {full} is gone, again at {self.world.now():.2f}"
+            self.world.ledger.violations.append(text)
+        if "/" in full:
+            self._gone.add((watcher, full))
 
     def on_lost(self, session, reason, away, resent):
-        self._seen = {(watcher, jid) for watcher, jid in self._seen if watcher is not session}
+        """The next session is told anew what there is."""
+        for known in (self._seen, self._gone):
+            known.difference_update([(watcher, jid) for watcher, jid in known if watcher is session])
 
     async def _witness(self, edge):
         """Always on its edge, when that lives."""

@@ -1,6 +1,7 @@
 """The sessions of a run and what they do: numbered messages, pings, absences."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 
 from ledger import Ledger
@@ -11,6 +12,7 @@ DOMAIN = "localhost"
 PASSWORD = "chaos is found"
 TICK_SECONDS = 0.25
 STALL_SECONDS = 0.5
+SHORT_SHARE = 0.5  # of the time: then the machine is short of CPU
 
 
 class World:
@@ -24,6 +26,7 @@ class World:
         self.watch = Watch(self, DOMAIN, len(place.edges))
         self.stopping = False
         self.stalls = []  # (from, to): when we ourselves stood still
+        self._began, self._waited = self.now(), _waited_for_cpu()
         self._tasks = []
 
     def accounts(self):
@@ -145,6 +148,11 @@ class World:
             await asyncio.sleep(pause)
         return True
 
+    def short_of_cpu(self):
+        """The share of the time in which somebody waited for a CPU, if that was most of it; else 0."""
+        share = (_waited_for_cpu() - self._waited) / (self.now() - self._began)
+        return share if share > SHORT_SHARE else 0
+
     # -- the end ----------------------------------------------------------------------------------------------------
 
     async def finish(self, stored):
@@ -170,6 +178,15 @@ class World:
             self.spawn(session.run())
         await self.until(lambda: self.settled() and not stored(), "offline messages fetched")
         await asyncio.gather(*(session.close() for session in collectors))
+
+
+def _waited_for_cpu():
+    """Seconds in which somebody on this machine did. 0: its kernel does not tell."""
+    try:
+        some = Path("/proc/pressure/cpu").read_text().splitlines()[0]
+    except OSError:
+        return 0
+    return int(some.rpartition("total=")[2]) / 1e6
 
 
 def place_of(cluster, context):

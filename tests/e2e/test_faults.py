@@ -5,11 +5,15 @@ import signal
 
 import pytest
 
-from rawxmpp import SASL, Raw, body, condition, is_message, is_presence
+from rawxmpp import CLIENT, SASL, Raw, body, condition, is_message, is_presence
 from conftest import PASSWORD
+from faults import frozen
+from managed import bodies, managed
+from parley_dev.processes import Process
 
 # Longer than c2s.lease_ttl and every retry; only how long a broken build takes to fail.
 PATIENCE = 40
+STILL_SECONDS = 2  # less than c2s.lease_ttl
 
 
 async def eventually(attempt):
@@ -31,6 +35,18 @@ async def in_thread(function, *arguments):
     return await asyncio.to_thread(function, *arguments)
 
 
+def once(fault):
+    """For several who wait for the same: it begins when the first of them asks for it."""
+    task = None
+
+    async def happen():
+        nonlocal task
+        task = task or asyncio.create_task(fault())
+        await task
+
+    return happen
+
+
 class Traffic:
     """Numbered messages from one to another, until told to stop; then every one must have come, in order, once."""
 
@@ -43,19 +59,25 @@ class Traffic:
 
     async def _send(self):
         while not self.stopping:
-            await self.sender.message(self.receiver.jid, str(self.sent))
+            await self._say(self.sent)
             self.sent += 1
             await asyncio.sleep(0.002)
         # The receiver may have all of these already, and waits for one more.
         await self.sender.message(self.receiver.jid, "end")
 
+    async def _say(self, number):
+        await self.sender.message(self.receiver.jid, str(number))
+
     async def _receive(self):
         while True:
-            element = await self.receiver.until(is_message)
+            element = await self.receiver.receive()
             if body(element) == "end":
                 return
-            if element.get("type") != "error":
-                self.got.append(int(body(element)))
+            await self._hear(element)
+
+    async def _hear(self, element):
+        if is_message(element) and element.get("type") != "error":
+            self.got.append(int(body(element)))
 
     async def _watch_for_errors(self):
         while True:
@@ -69,11 +91,12 @@ class Traffic:
         await fault()
         await self._reach(self.sent + 200)
         self.stopping = True
-        await asyncio.wait(tasks, timeout=PATIENCE)
+        ended, _ = await asyncio.wait(tasks, timeout=PATIENCE)
         watching.cancel()
         missing = sorted(set(range(self.sent)) - set(self.got))
         assert not self.bounced and not missing, f"of {self.sent}: bounced {self.bounced[:3]}, missing {missing[:3]}"
         assert self.got == list(range(self.sent)), "repeated or out of order"
+        assert [task.exception() for task in ended] == [None, None]
 
     async def _reach(self, count):
         async def reached():
@@ -82,22 +105,64 @@ class Traffic:
         await eventually(reached)
 
 
+class ManagedTraffic(Traffic):
+    """Between clients with stream management; the receiver's queue stays short."""
+
+    async def _hear(self, element):
+        await super()._hear(element)
+        if len(self.got) % 50 == 0:
+            await self.receiver.acknowledge()
+
+
+class MixedTraffic(Traffic):
+    """With presence and requests in between, from one friend to another."""
+
+    def __init__(self, sender, receiver):
+        super().__init__(sender, receiver)
+        self.seen = []
+
+    @staticmethod
+    def _kinds(number):
+        return ["message"] + ["presence"] * (number % 3 == 0) + ["iq"] * (number % 7 == 0)
+
+    async def _say(self, number):
+        await super()._say(number)
+        if "presence" in self._kinds(number):
+            await self.sender.presence(f"<status>{number}</status>")
+        if "iq" in self._kinds(number):
+            await self.sender.send(f"<iq type='get' id='{number}' to='{self.receiver.jid}'><q xmlns='urn:example:q'/></iq>")
+
+    async def _hear(self, element):
+        await super()._hear(element)
+        kind = element.tag.split("}")[1]
+        number = {"message": body(element), "iq": element.get("id")}.get(kind, element.findtext(f"{{{CLIENT}}}status"))
+        if kind == "iq":
+            await self.receiver.send(f"<iq type='result' id='{number}' to='{self.sender.jid}'/>")
+        # A router that takes over shows again what presence was last.
+        if kind != "presence" or [kind, number] != self._last_presence():
+            self.seen.append([kind, number])
+
+    def _last_presence(self):
+        return next((each for each in reversed(self.seen) if each[0] == "presence"), None)
+
+    async def around(self, fault):
+        await super().around(fault)
+        wanted = [[kind, str(number)] for number in range(self.sent) for kind in self._kinds(number)]
+        assert self.seen == wanted
+
+
 @pytest.mark.parametrize("router", ["router-1", "router-2"])
-async def test_router_killed_under_traffic_loses_and_repeats_nothing(own_cluster, router):
+async def test_router_killed_under_traffic_loses_repeats_and_disorders_nothing(own_cluster, router):
     world = own_cluster()
     traffic = [Traffic(*await world.pair()) for _ in range(4)]
-    restart = None
+    traffic += [MixedTraffic(*await world.friends()) for _ in range(2)]
 
     def kill_and_bring_back():
         world.cluster.kill(router)
         world.cluster.start(router)
 
-    async def once():
-        nonlocal restart
-        restart = restart or asyncio.create_task(in_thread(kill_and_bring_back))
-        await restart
-
-    await asyncio.gather(*(each.around(once) for each in traffic))
+    fault = once(lambda: in_thread(kill_and_bring_back))
+    await asyncio.gather(*(each.around(fault) for each in traffic))
 
 
 async def test_router_drained_under_traffic_loses_and_repeats_nothing(own_cluster):
@@ -193,6 +258,30 @@ async def test_redis_away_established_sessions_talk_and_binds_are_refused_clearl
     await eventually(lambda: world.login(world.account(), 0))
 
 
+@pytest.mark.parametrize("store", ["redis", "postgres"])
+async def test_store_that_stands_still_for_a_moment_ends_no_stream(own_cluster, store):
+    """Everybody waits, with and without stream management, and nobody is refused anything."""
+    world = own_cluster()
+    traffic = [Traffic(*await world.pair())]
+    for _ in range(3):
+        traffic.append(ManagedTraffic(*[await managed(world, world.account(), edge) for edge in range(2)]))
+    absent = world.account()
+
+    async def stand_still():
+        with frozen(world.cluster, [store]):
+            for each in traffic:
+                await each.sender.message(absent, "for later")
+            await asyncio.sleep(STILL_SECONDS)
+
+    fault = once(stand_still)
+    await asyncio.gather(*(each.around(fault) for each in traffic))
+    for each in traffic:
+        assert not [e for e in await each.sender.sync() + await each.receiver.sync() if e.get("type") == "error"]
+    late = await world.login(absent, available=False)
+    await late.presence()
+    assert await bodies(late, len(traffic)) == ["for later"] * len(traffic)
+
+
 @pytest.mark.parametrize("victim", ["postgres", "roster-1"])
 async def test_accounts_away_online_messages_flow_and_all_else_is_refused_clearly(own_cluster, victim):
     # What the dying service may have got is in doubt for as long as nobody else can be asked.
@@ -246,5 +335,6 @@ async def test_drained_edge_tells_its_clients_and_leaves_nothing_behind(own_clus
     gone = await romeo.until(is_presence)
     assert (gone.get("from"), gone.get("type")) == (juliet.jid, "unavailable")
     assert await stopping, "it had to be killed"
+    assert "drain_cut_off" not in Process(world.cluster.directory, "c2s-2").log_file.read_text()
     bare = juliet.jid.split("/")[0]
     assert bare not in world.cluster.ctl("sessions", "list", bare).stdout

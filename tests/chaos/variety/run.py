@@ -10,7 +10,7 @@ import ssl
 
 import chaos
 from faults import FAULTS, SERVICES, Saboteur
-from report import print_broken, redis_garbage
+from report import broken_in_cluster, print_broken, redis_garbage
 from world import DOMAIN, PASSWORD, place_of
 
 from variety.conflicts import Conflicts
@@ -77,7 +77,7 @@ class VarietyRun(chaos.Run):
         return list(self.stage.violations) if self.stage else []
 
     def report(self):
-        broken = self.so_far() + [f"Redis keeps {key}" for key in self.garbage]
+        broken = self.so_far() + broken_in_cluster(self)
         for name, count in sorted(self.stage.counts.items()):
             print(f"{count:>8}  {name}")
         print_broken(broken)
