@@ -11,7 +11,7 @@ from manifests import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 
-from harness import growth, origin, parley, table  # noqa: E402
+from harness import growth, origin, output, parley, table  # noqa: E402
 from harness.scenarios import all_scenarios  # noqa: E402
 
 SCENARIOS = {one.key: one for one in all_scenarios(3)}
@@ -98,6 +98,16 @@ def test_what_growth_costs_is_told_round_by_round():
 def test_what_is_kept_of_a_command_says_what_was_measured():
     words = ["/x/bench/floor", "--dir", "/y", "--rounds", "3", "--output=/z", "--more", "-n 3000", "--write"]
     assert origin.called(words) == "bench/floor --rounds 3 --more '-n 3000'"
+
+
+def test_a_table_takes_its_own_place(monkeypatch, tmp_path):
+    page = tmp_path / "RESULTS.md"
+    page.write_text("# Results\n\n<!-- floor: written by a program -->\nold\n<!-- end of floor -->\n\n* what people wrote\n")
+    monkeypatch.setattr(output, "HERE", tmp_path)
+    output.show(SimpleNamespace(write=False), "floor", "new")
+    assert "old" in page.read_text()
+    output.show(SimpleNamespace(write=True), "floor", "new")
+    assert page.read_text().endswith("program -->\nnew\n<!-- end of floor -->\n\n* what people wrote\n")
 
 
 def test_raw_figures_say_what_they_are_of():
