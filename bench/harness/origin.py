@@ -1,5 +1,6 @@
 """Where figures come from: the command, the commit that was measured, the machine, and the day."""
 
+import functools
 import json
 import os
 import platform
@@ -16,8 +17,9 @@ PLACES = ["--dir", "--output"]  # options that say where things go, not what is 
 WRITING = ["--write", "--no-write"]
 
 
+@functools.cache
 def commit(root=build.ROOT):
-    """The commit and its date, and whether the programs' sources are others by now."""
+    """The commit and its date, and whether the programs' sources are others. As it was when it was first asked."""
     ask = lambda *words: finished(["git", *words], 30, "git", cwd=root, capture_output=True).stdout.strip()
     changed = ask("status", "--porcelain", "--untracked-files=no", "--", *SOURCES)
     return ask("log", "-1", "--format=%h of %cs") + (" with changes" if changed else "")
@@ -43,7 +45,9 @@ def called(words=None):
     return shlex.join([f"bench/{Path(program).name}", *kept])
 
 
-def load_average():
+def begin():
+    """Before anything is measured: the load average. The commit is the one of now, too, whatever is committed meanwhile."""
+    commit()
     return os.getloadavg()[0]
 
 
