@@ -7,6 +7,7 @@
 #include "bench/generator/connection.h"
 #include "bench/generator/histogram.h"
 #include "bench/generator/mark.h"
+#include "bench/generator/report.h"
 #include "bench/generator/scram.h"
 #include "bench/generator/stanzas.h"
 #include "bench/generator/stats.h"
@@ -15,6 +16,8 @@ namespace parley::bench {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(HistogramTest, PercentilesAreWithinTwoPercent) {
   Histogram histogram;
@@ -78,6 +81,44 @@ TEST(FlowTest, TellsLossRepetitionAndDisorder) {
   EXPECT_EQ(stats.reordered, 1u);
   EXPECT_EQ(stats.repeated, 1u);
   EXPECT_EQ(stats.lost, 2u);  // 4 and 6
+}
+
+TEST(PresenceFlowTest, OneRepeatOfTheLatestIsTheAnswerToTheProbe) {
+  Stats stats;
+  PresenceFlow flow;
+  EXPECT_TRUE(flow.Arrive(1, stats));
+  EXPECT_FALSE(flow.Arrive(1, stats));
+  EXPECT_EQ(stats.repeated, 0u);
+  EXPECT_FALSE(flow.Arrive(1, stats));
+  EXPECT_TRUE(flow.Arrive(2, stats));
+  EXPECT_FALSE(flow.Arrive(2, stats));
+  EXPECT_EQ(stats.repeated, 2u);
+}
+
+TEST(PresenceFlowTest, AnOlderOneIsNoAnswer) {
+  Stats stats;
+  PresenceFlow flow;
+  EXPECT_TRUE(flow.Arrive(1, stats));
+  EXPECT_TRUE(flow.Arrive(2, stats));
+  EXPECT_FALSE(flow.Arrive(1, stats));
+  EXPECT_EQ(stats.repeated, 1u);
+}
+
+TEST(ReportTest, TextTellsWhatIdlingCostsAndWhoCameAgain) {
+  Options options;
+  options.scenario = "idle";
+  options.connections = 10;
+  Outcome outcome;
+  outcome.seconds = 1;
+  outcome.hold_seconds = 2;
+  outcome.processes = {{"server", {}, {}, {}, 0.05}};
+  outcome.stats.tls_resumed = 7;
+  outcome.stats.retried = 3;
+  const std::string text = ToText(ToJson(options, outcome));
+  EXPECT_THAT(text, HasSubstr("idle       2.50 % of a core"));
+  EXPECT_THAT(text, HasSubstr("7 TLS sessions resumed, 3 refused and came again"));
+  outcome.hold_seconds = 0;
+  EXPECT_THAT(ToText(ToJson(options, outcome)), Not(HasSubstr("% of a core"))) << "nobody idled";
 }
 
 TEST(MarkTest, SurvivesTheJourney) {

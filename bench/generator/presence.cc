@@ -5,6 +5,7 @@
 #include "bench/generator/circle.h"
 #include "bench/generator/mark.h"
 #include "bench/generator/scenario_types.h"
+#include "bench/generator/stats.h"
 #include "bench/generator/worker.h"
 
 namespace parley::bench {
@@ -30,10 +31,7 @@ class Presence final : public Scenario {
     if (!mark || mark->flow == client.index) return;  // the own one comes back, too (RFC 6121 4.2.2)
     const auto slot = circle_.SlotOf(client.index, mark->flow);
     if (!slot) return worker_.stats().Fail("presence reached a stranger");
-    Flow& flow = flows_[client.index * circle_.contacts() + *slot];
-    // The answer to the probe that went out at login (RFC 6121 4.3) may be as late as the first broadcasts: it says again
-    // what was said last.
-    if (flow.IsLatest(mark->number)) return;
+    PresenceFlow& flow = flows_[client.index * circle_.contacts() + *slot];
     if (!flow.Arrive(mark->number, worker_.stats())) return;
     worker_.stats().Deliver(Now() - mark->due);
     User& sender = users_[mark->flow];
@@ -65,7 +63,7 @@ class Presence final : public Scenario {
   Worker& worker_;
   const Circle circle_;
   std::vector<User> users_;
-  std::vector<Flow> flows_;  // what each user sees of each contact
+  std::vector<PresenceFlow> flows_;  // what each user sees of each contact
   bool running_ = false;
 };
 

@@ -86,6 +86,7 @@ nlohmann::json ToJson(const Options& options, const Outcome& outcome) {
       {"others_latency_ms", LatencyOf(stats.others)},
       {"cpu_us_per_unit", Round(Sum(processes, "cpu_us_per_unit"), 2)},
       {"load_cpu_us_per_unit", units > 0 ? Round(stats.cpu_seconds * 1e6 / units, 2) : 0},
+      {"hold_seconds", Round(outcome.hold_seconds, 3)},
       {"idle_cpu_percent", Round(Sum(processes, "idle_cpu_percent"), 2)},
       {"pss_kib", Sum(processes, "pss_kib")},
       {"pss_kib_per_connection", Round(growth / options.connections, 2)},
@@ -120,6 +121,12 @@ std::string ToText(const nlohmann::json& report) {
                  number("load_cpu_us_per_unit"));
   text += Format("  memory     %.0f KiB in all, %.2f KiB more per connection (kernel, both ends: %.2f)\n",
                  number("pss_kib"), number("pss_kib_per_connection"), number("kernel_kib_per_connection"));
+  if (number("hold_seconds") > 0) {
+    text += Format("  idle       %.2f %% of a core for all connections, for %.1f s\n", number("idle_cpu_percent"),
+                   number("hold_seconds"));
+  }
+  text += Format("  returns    %.0f TLS sessions resumed, %.0f refused and came again\n", number("tls_resumed"),
+                 number("retried"));
   AppendProcesses(text, report.at("processes"));
   if (report.at("ok")) return text + "  every delivery was right\n";
   return text + "  NOT RIGHT: " + report.at("errors").dump() + "\n";

@@ -1,6 +1,7 @@
 #include "bench/generator/stats.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace parley::bench {
 
@@ -83,6 +84,11 @@ bool Flow::Arrive(std::uint32_t number, Stats& stats) {
   }
   ++stats.repeated;
   return false;
+}
+
+bool PresenceFlow::Arrive(std::uint32_t number, Stats& stats) {
+  if (flow_.IsLatest(number) && !std::exchange(answered_, true)) return false;
+  return flow_.Arrive(number, stats);
 }
 
 }  // namespace parley::bench

@@ -55,4 +55,17 @@ class Flow {
   std::set<std::uint32_t> missing_;
 };
 
+// A contact's presence as one user sees it: each broadcast once, in order. The answer to the probe that went out at the
+// user's login (RFC 6121 4.3) may be as late as the first broadcasts, and then says again what was said last. A login
+// probes a contact once, so that one repeat is the answer, and the next is a fault.
+class PresenceFlow {
+ public:
+  // False: this one came before.
+  bool Arrive(std::uint32_t number, Stats& stats);
+
+ private:
+  Flow flow_;
+  bool answered_ = false;
+};
+
 }  // namespace parley::bench

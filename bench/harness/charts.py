@@ -7,6 +7,7 @@ from harness.table import by_round, columns, latency, values
 
 COLOURS = {"parley": "#2a6f97", "ejabberd": "#b5838d", "prosody": "#a3a380"}
 OTHER = "#777777"
+PALETTE = ["#2a6f97", "#bc6c25", "#588157", "#8d6a9f"]
 FONT = 'font-family="sans-serif" font-size="12" fill="#333"'
 
 
@@ -69,7 +70,8 @@ def lines(title, x_label, series):
     left, top, width, height = 70, 44, 560, 260
     place = lambda x: left + width * (xs.index(x) + 0.5) / len(xs)
     level = lambda y: top + height - height * y / most
-    out = [head(left + width + 130, top + height + 60, title)]
+    below = top + height + 66
+    out = [head(left + width + 40, below + 20 * len(series), title)]
     out.append(f'<path d="M{left} {top} V{top + height} H{left + width}" fill="none" stroke="#999"/>')
     for x in xs:
         out.append(f'<text x="{place(x):.0f}" y="{top + height + 18}" text-anchor="middle" {FONT}>{x:,}</text>')
@@ -77,12 +79,12 @@ def lines(title, x_label, series):
     for tick in range(5):
         y = most * tick / 4
         out.append(f'<text x="{left - 8}" y="{level(y) + 4:.0f}" text-anchor="end" {FONT}>{number(y)}</text>')
-    palette = ["#2a6f97", "#bc6c25", "#588157", "#8d6a9f"]
-    for colour, (name, points) in zip(palette, series.items()):
+    for number_of, (name, points) in enumerate(series.items()):
+        colour, y = PALETTE[number_of % len(PALETTE)], below + 20 * number_of
         path = " ".join(f"{'ML'[i > 0]}{place(x):.1f} {level(y):.1f}" for i, (x, y) in enumerate(sorted(points)))
-        last = sorted(points)[-1]
         out.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        out.append(f'<text x="{place(last[0]) + 8:.0f}" y="{level(last[1]) + 4:.0f}" {FONT}>{escape(name)}</text>')
+        out.append(f'<path d="M{left} {y - 4} h24" fill="none" stroke="{colour}" stroke-width="2"/>')
+        out.append(f'<text x="{left + 32}" y="{y}" {FONT}>{escape(name)}</text>')
     return "\n".join([*out, "</svg>\n"])
 
 

@@ -33,3 +33,20 @@ def results(arguments):
 
 def write(arguments, part, text):
     table.write(arguments.output / "RESULTS.md", part, text)
+
+
+def add_write(parser):
+    """For the tools whose tables stand in bench/RESULTS.md each by itself."""
+    parser.add_argument("--write", action="store_true", help="put the table into bench/RESULTS.md, too")
+
+
+def show(arguments, part, text):
+    """Prints a table, and with --write puts it into its place."""
+    print(text + "\n", flush=True)
+    if arguments.write:
+        table.write(HERE / "RESULTS.md", part, text.rstrip("\n") + "\n")
+
+
+def rows(cells):
+    """Markdown of rows of cells."""
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

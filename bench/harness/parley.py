@@ -3,8 +3,8 @@
 import json
 import shutil
 
+from harness.origin import commit
 from harness.peer import DOMAIN, ITERATIONS, PASSWORD, PREFIX, SALT, Peer, finished, scram_keys
-from parley_dev import build
 from parley_dev.cluster import Cluster
 from parley_dev.steps import Failure
 
@@ -22,9 +22,10 @@ SETTINGS = [
     f"c2s.registrations_per_minute_per_address={MANY}",
     "log.level=warn",
 ]
-SOURCES = ["CMakeLists.txt", "cmake", "libs", "proto", "services"]
+REDIS_STATISTICS = {"total_commands_processed": "redis", "total_net_input_bytes": "redis_bytes"}
 LINK_METRICS = {
     "parley_link_frames_total": "frames",
+    "parley_link_bytes_total": "link_bytes",
     "parley_link_batch_envelopes_count": "batches",
     "parley_link_batch_envelopes_sum": "envelopes",
 }
@@ -79,17 +80,17 @@ class Parley(Peer):
             raise Failure(f"psql: {ran.stderr}")
         return ran.stdout.strip()
 
-    def redis_commands(self):
-        """How many Redis has carried out so far."""
-        shown = self.redis("info", "stats")
-        return int(next(line for line in shown.splitlines() if line.startswith("total_commands_processed")).split(":")[1])
+    def redis_work(self):
+        """Commands that Redis has carried out so far, those of scripts among them, and the bytes that asked for them."""
+        shown = dict(line.split(":", 1) for line in self.redis("info", "stats").splitlines() if ":" in line)
+        return {name: int(shown[statistic]) for statistic, name in REDIS_STATISTICS.items()}
 
     def redis(self, *words):
         port = str(self.cluster.redis().port)
         return finished(["redis-cli", "-p", port, *words], 30, "redis-cli", capture_output=True).stdout
 
     def link_work(self):
-        """Frames that went between services so far, how many of them carried stanzas, and those stanzas."""
+        """Frames that went between services so far, their bytes, how many of them carried stanzas, and those stanzas."""
         work = dict.fromkeys(LINK_METRICS.values(), 0)
         for name in self.cluster.instances():
             code, shown = self.cluster.http(name, "/metrics")
@@ -130,11 +131,4 @@ def size(counts):
     return ", ".join(f"{count} {service}" for service, count in counts.items())
 
 
-def commit():
-    """What is measured: the commit and its date, and whether the programs' sources are others by now."""
-    ask = lambda *words: finished(["git", *words], 30, "git", cwd=build.ROOT, capture_output=True).stdout.strip()
-    changed = ask("status", "--porcelain", "--untracked-files=no", "--", *SOURCES)
-    return ask("log", "-1", "--format=%h of %cs") + (" with changes" if changed else "")
-
-
-__all__ = ["Parley", "Single", "PASSWORD", "commit", "size"]
+__all__ = ["Parley", "Single", "PASSWORD", "size"]

@@ -1,12 +1,12 @@
 """The tables of bench/RESULTS.md."""
 
-import os
-import platform
 import statistics
-from datetime import date
-from pathlib import Path
+from collections import Counter
 
+from harness import origin
 from harness.run import problem_of
+
+MANAGING = ["c2s", "router", "redis"]  # the services that stream management costs something
 
 
 def values(reports, scenario, peer):
@@ -50,11 +50,10 @@ def columns(peers):
     return list(dict.fromkeys(peer.column for peer in peers))
 
 
-def render(scenarios, peers, reports, arguments, load):
+def render(scenarios, peers, reports, command, load):
     names = columns(peers)
     lines = [
-        f"`bench/compare --rounds {arguments.rounds} --seconds {arguments.seconds:g}`, {date.today()}, on {machine()}; "
-        + "; ".join(peer.version() for peer in peers) + f". Load average before it began: {load:.1f}.",
+        origin.heading(load, command, "; ".join(peer.version() for peer in peers)),
         "",
         "Server CPU per delivery unless the row says otherwise; median of the rounds (least-most). "
         "The ratio is Parley to the better peer, round by round; where only Parley has figures, to the peers' of the row with the "
@@ -66,7 +65,9 @@ def render(scenarios, peers, reports, arguments, load):
     for one in scenarios:
         cells = [spread(values(reports, one, name)) if not _absent(reports, one, name) else "" for name in names]
         lines.append(f"| {one.title} | {one.unit} | {' | '.join(cells)} | {ratio(reports, one)} | {one.budget} |")
-    lines += ["", *latencies(scenarios, names, reports), *managed(scenarios, names, reports), *failures(scenarios, reports)]
+    lines += ["", *latencies(scenarios, names, reports), *managed(scenarios, names, reports)]
+    lines += added(scenarios, reports)
+    lines += [*generator(scenarios, names, reports), *failures(scenarios, reports)]
     return "\n".join(lines) + "\n"
 
 
@@ -105,6 +106,55 @@ def latencies(scenarios, names, reports):
     return lines
 
 
+def added(scenarios, reports):
+    """What stream management costs Parley, by service."""
+    lines = [line for one in scenarios if one.without and (line := _added(one, reports))]
+    if not lines:
+        return []
+    head = ["", "Parley's CPU without and with stream management, by service, us, medians:", ""]
+    return [*head, f"| scenario | {' | '.join(MANAGING)} |", "|---|" + "---|" * len(MANAGING), *lines]
+
+
+def _added(scenario, reports):
+    sides = [
+        [one for one in reports if (one["peer"], one["scenario"], one["ok"]) == ("parley", key, True)]
+        for key in (scenario.without, scenario.key)
+    ]
+    if not all(sides):
+        return ""
+    without, with_it = map(service_medians, sides)
+    return f"| {scenario.title} | {' | '.join(f'{without[name]:.2f} to {with_it[name]:.2f}' for name in MANAGING)} |"
+
+
+def service_medians(reports):
+    """us of a unit by service."""
+    found = [by_service(report["processes"], "cpu_us_per_unit") for report in reports]
+    return {name: statistics.median(one[name] for one in found) for name in found[0]}
+
+
+def generator(scenarios, names, reports):
+    """What the load itself cost."""
+    lines = [
+        "",
+        "CPU of the generator, us per delivery (login, resumption); it is not in the figures above:",
+        "",
+        "| scenario | " + " | ".join(names) + " |",
+        "|---|" + "---|" * len(names),
+    ]
+    for one in scenarios:
+        used = [by_round(reports, one.key, name, lambda report: report["load_cpu_us_per_unit"]).values() for name in names]
+        lines.append(f"| {one.title} | {' | '.join(spread(list(found)) if found else '' for found in used)} |")
+    return lines
+
+
+def by_service(processes, key):
+    """Of all instances of each service together."""
+    total = Counter()
+    for one in processes:
+        total[one["name"].rsplit("-", 1)[0]] += one[key]
+    return total
+
+
 def managed(scenarios, names, reports):
     """What stream management costs each server."""
     rows = [f"| {one.title} | {' | '.join(_cost(reports, one, name) for name in names)} |" for one in scenarios if one.without]
@@ -127,15 +177,6 @@ def _cost(reports, scenario, name):
         both = [with_it[number] / without[number] for number in with_it if without.get(number)]
         cells.append(spread(both, 2) if both else "")
     return "; ".join(cells) if any(cells) else ""
-
-
-def machine():
-    model = "unknown CPU"
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":")[1].strip()
-            break
-    return f"{os.cpu_count()} CPUs ({model}), Linux {platform.release().split('-')[0]}"
 
 
 def write(path, part, text):

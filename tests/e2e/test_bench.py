@@ -17,11 +17,14 @@ class Load:
         self.status.write_text(json.dumps(cluster.status()))
 
     def run(self, scenario, *arguments, code=0):
+        return json.loads(self.text(scenario, "--json", *arguments, code=code))
+
+    def text(self, scenario, *arguments, code=0):
         program = build.directory() / "bin" / "parley-bench"
-        command = [str(program), scenario, "--cluster", str(self.status), "--users", self.users, "--json", *arguments]
+        command = [str(program), scenario, "--cluster", str(self.status), "--users", self.users, *arguments]
         ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         assert ran.returncode == code, f"{command}: exit {ran.returncode}\n{ran.stdout}{ran.stderr}"
-        return json.loads(ran.stdout)
+        return ran.stdout
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,29 @@ def test_an_open_loop_keeps_its_schedule(load):
     assert report["sent"] >= 80 and report["ok"]
 
 
+def appends(world):
+    """Commands by which the edges put stanzas into queues of stream management so far."""
+    line = 'parley_c2s_sm_queue_writes_total{what="append"}'
+    shown = [world.cluster.http(name, "/metrics")[1] for name in ("c2s-1", "c2s-2")]
+    return sum(float(found.split()[-1]) for text in shown for found in text.splitlines() if found.startswith(line))
+
+
+@pytest.mark.parametrize("pace", [["--window", "3"], ["--rate", "200"]])
+def test_chat_with_stream_management_is_acknowledged(world, load, pace):
+    before = appends(world)
+    report = load.run("chat", "-n", "12", *pace, "--sm", *BRIEF)
+    assert report["delivered"] > 0 and report["ok"] and report["load"]["sm"]
+    assert report["errors"]["unacknowledged"] == 0
+    assert appends(world) > before
+
+
+@pytest.mark.parametrize("where", [[], ["--elsewhere"]])
+def test_sessions_are_resumed_with_what_they_missed(load, where):
+    report = load.run("resume", "-n", "12", "--away", "3", *where)
+    assert report["delivered"] == 6 and report["ok"] and report["unit"] == "resumption"
+    assert report["sent"] == 18 and report["errors"]["lost"] == report["errors"]["not_resumed"] == 0
+
+
 def test_several_processes_add_up(load):
     report = load.run("iq", "-n", "12", "--processes", "3", *BRIEF)
     assert report["delivered"] > 0 and report["ok"] and report["unit"] == "ping"
@@ -66,6 +92,8 @@ def test_logins_and_idle_sessions(load):
     report = load.run("login", "-n", "12", "--tls-resume", "--concurrency", "1")
     assert report["tls_resumed"] > 0
     assert load.run("idle", "-n", "4", "--hold", "0.1")["idle_cpu_percent"] >= 0
+    shown = load.text("idle", "-n", "4", "--hold", "0.1")
+    assert "% of a core for all connections" in shown and "TLS sessions resumed" in shown
 
 
 def test_what_fails_is_told(load):

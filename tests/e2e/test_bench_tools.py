@@ -5,6 +5,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,3 +114,17 @@ def test_a_profile_divides_what_a_service_used(harness):
     assert "| XML | 5.000 | 5.000 | 50 |" in lines and "| **all** | 10.000 | 10.000 | 100 |" in lines
     assert "| switches of threads | 2 | 2 | |" in lines
     assert "| `c` | OpenSSL | 5.000 |" in lines
+
+
+def test_servers_take_turns_at_being_first(harness):
+    turned = program("compare").turned
+    assert [turned("abc", number)[0] for number in range(4)] == ["a", "b", "c", "a"]
+    assert sorted(turned("abc", 2)) == ["a", "b", "c"] and turned([], 1) == []
+
+
+def test_sizes_that_carry_a_rate_and_stream_management(harness):
+    scale = program("scale")
+    sizes = scale.AXES["each-sm"](SimpleNamespace(nodes=[1, 4]))
+    assert sizes[4].timed == ["--rate", "4000", "--sm"] and sizes[4].clients == 4 * sizes[1].clients
+    assert scale.idling(sizes[1], SimpleNamespace(seconds=3))[-1] == "--sm"
+    assert scale.AXES["sm"](SimpleNamespace(nodes=[2]))[2].timed == ["--window", "10", "--sm"]

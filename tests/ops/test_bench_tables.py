@@ -1,9 +1,9 @@
 """What the benchmarks' harness makes of figures, and what it refuses to publish."""
 
+import json
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import pytest
 
@@ -11,7 +11,7 @@ from manifests import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 
-from harness import growth, parley, table  # noqa: E402
+from harness import growth, origin, output, parley, table  # noqa: E402
 from harness.scenarios import all_scenarios  # noqa: E402
 
 SCENARIOS = {one.key: one for one in all_scenarios(3)}
@@ -20,7 +20,8 @@ SCENARIOS = {one.key: one for one in all_scenarios(3)}
 def report(key, peer, number, cpu, p99=1.0, ok=True):
     latency = {"p50": p99 / 2, "p99": p99}
     return {"scenario": key, "peer": peer, "round": number, "cpu_us_per_unit": cpu, "latency_ms": latency,
-            "per_second": 1000, "ok": ok, "problem": "lost"}  # fmt: skip
+            "processes": [{"name": f"{service}-1", "cpu_us_per_unit": cpu / 2} for service in ("c2s", "router", "redis")],
+            "per_second": 1000, "load_cpu_us_per_unit": 7, "ok": ok, "problem": "lost"}  # fmt: skip
 
 
 @pytest.mark.parametrize("tool", ["compare", "scale"])
@@ -58,15 +59,16 @@ def test_a_round_that_went_wrong_does_not_count():
 
 
 def test_a_table_has_spread_commit_and_date():
-    peers = [SimpleNamespace(column="parley", version=lambda: f"Parley {parley.commit()}")]
+    peers = [SimpleNamespace(column="parley", version=lambda: f"Parley {origin.commit()}")]
     reports = [report(key, "parley", number, cpu, p99=cpu) for number in range(3)
                for key, cpu in {"chat-open": 100 + number, "chat-open-sm": 200 + 2 * number}.items()]  # fmt: skip
-    arguments = SimpleNamespace(rounds=3, seconds=3)
-    text = table.render([SCENARIOS["chat-open"], SCENARIOS["chat-open-sm"]], peers, reports, arguments, 0.5)
+    text = table.render([SCENARIOS["chat-open"], SCENARIOS["chat-open-sm"]], peers, reports, "bench/compare", 0.5)
     assert "| 101.0 (100.0-102.0) |" in text
     assert "| 2.00 (2.00-2.00); 2.00 (2.00-2.00); 2.00 (2.00-2.00) |" in text, "what stream management costs"
+    assert "| chat, open loop, stream management | 50.50 to 101.00 | 50.50 to 101.00 |" in text, "and which service has it"
+    assert "| chat, open loop, 2,000 a second | 7.00 (7.00-7.00) |" in text, "what the generator used"
     head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert head.stdout.strip() in text.splitlines()[0] and str(table.date.today()) in text.splitlines()[0]
+    assert head.stdout.strip() in text.splitlines()[0] and str(origin.date.today()) in text.splitlines()[0]
 
 
 def test_limits_stay_on_in_the_benchmarks(tmp_path):
@@ -81,23 +83,33 @@ def test_limits_stay_on_in_the_benchmarks(tmp_path):
     assert ran.returncode == 0, ran.stderr
 
 
-class Size(NamedTuple):
-    processes: int
-
-
 def a_row(count, cpu, frames):
-    """Of `count` processes, with a little noise."""
+    """With a little noise."""
     figures = [{"round": number, "cpu": cpu + 0.1 * (number - 1), "frames": frames} for number in range(3)]
-    return growth.Row("c2s", count, Size(count), figures)
+    return growth.Row("c2s", count, None, figures)
 
 
-def test_frames_explain_what_larger_clusters_cost():
+def test_what_growth_costs_is_told_round_by_round():
     rows = [a_row(1, 6, 0.01), a_row(2, 7, 0.02), a_row(4, 9, 0.04)]
-    told = "\n".join(growth.conclusion(rows, [("c2s", rows[0], rows[-1])]))
+    told = "\n".join(growth.grown([("c2s", rows[0], rows[-1])]))
     assert "c2s (1 to 4) 1.50 (1.49-1.51), frames 4.00 (4.00-4.00)" in told
-    assert "CPU = 5.0 us + 100 us x frames" in told and "costs nothing that shows" in told
 
 
-def test_what_frames_do_not_explain_is_told():
-    told = "\n".join(growth.conclusion([a_row(1, 6, 0.01), a_row(2, 6, 0.04), a_row(4, 12, 0.02)], []))
-    assert "frames do not explain" in told
+def test_what_is_kept_of_a_command_says_what_was_measured():
+    words = ["/x/bench/floor", "--dir", "/y", "--rounds", "3", "--output=/z", "--more", "-n 3000", "--write"]
+    assert origin.called(words) == "bench/floor --rounds 3 --more '-n 3000'"
+
+
+def test_a_table_takes_its_own_place(monkeypatch, tmp_path):
+    page = tmp_path / "RESULTS.md"
+    page.write_text("# Results\n\n<!-- floor: written by a program -->\nold\n<!-- end of floor -->\n\n* what people wrote\n")
+    monkeypatch.setattr(output, "HERE", tmp_path)
+    output.show(SimpleNamespace(write=False), "floor", "new")
+    assert "old" in page.read_text()
+    output.show(SimpleNamespace(write=True), "floor", "new")
+    assert page.read_text().endswith("program -->\nnew\n<!-- end of floor -->\n\n* what people wrote\n")
+
+
+def test_raw_figures_say_what_they_are_of():
+    found = json.loads(origin.document("bench/compare", [report("chat-1", "parley", 0, 10)]))
+    assert found["commit"] == origin.commit() and found["command"] == "bench/compare" and len(found["figures"]) == 1
