@@ -195,6 +195,31 @@ TEST_F(LateAskTest, AClientIsAskedBeforeItsSessionEndsForTheBytesThatItOwes) {
   EXPECT_THAT(client.Until(kAsk), HasSubstr(large));
 }
 
+class AskForBytesTest : public SmTest {
+ protected:
+  AskForBytesTest()
+      : SmTest([](config::Config& config) {
+          config.c2s.sm_request_stanzas = 1000;
+          config.c2s.sm_request_bytes = 1000;
+          config.c2s.sm_request_delay = std::chrono::hours(1);
+        }) {}
+};
+
+TEST_F(AskForBytesTest, AsksAfterSomeBytesAndNotAgainBeforeItIsAnswered) {
+  Client client(edge_.port());
+  Enable(client);
+  const std::string large(1100, 'x');
+  Deliver(SessionId(), Message("small"));
+  Deliver(SessionId(), Message("1" + large));
+  EXPECT_EQ(client.Until(kAsk), Message("small") + Message("1" + large) + kAsk);
+  for (const char* id : {"2", "3"}) Deliver(SessionId(), Message(id + large));
+  EXPECT_EQ(client.Until(Message("3" + large)), Message("2" + large) + Message("3" + large));
+  EXPECT_THAT(client.Sync(), Not(HasSubstr(kAsk)));
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='5'/>");
+  Deliver(SessionId(), Message("4" + large));
+  EXPECT_EQ(client.Until(kAsk), Message("4" + large) + kAsk);
+}
+
 TEST_F(ManagementTest, RefusesAcknowledgementsOfWhatWasNotSent) {
   Client client(edge_.port());
   Enable(client);
