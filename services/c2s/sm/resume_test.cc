@@ -206,20 +206,14 @@ TEST_F(ShortResumeTest, ItsEndWaitsForRedis) {
   EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().refused.empty(); }));
 }
 
-TEST_F(ResumeTest, ADrainLeavesSessionsToBeResumedElsewhere) {
-  Client client(edge_.port());
-  const std::string id = Enable(client);
-  Deliver(id, Message("1"));
-  client.Until(Message("1"));
-  bool done = false;
-  edge_.OnLoop([&] { edge_.edge().Drain([&] { done = true; }); });
-  EXPECT_EQ(StreamErrorIn(client.Rest()), "system-shutdown");
-  client.connection().Close();
-  ASSERT_TRUE(edge_.Eventually([&] { return done; }));
-  EXPECT_FALSE(Ended());
-  EXPECT_TRUE(Contents().header.settled());
-  EXPECT_EQ(Contents().stanzas.size(), 1u);
-}
+TEST_F(ResumeTest, ADrainLeavesSessionsToBeResumedElsewhere) { ExpectLeftByADrain("system-shutdown"); }
+
+class RedirectTest : public ResumeTest {
+ protected:
+  RedirectTest() : ResumeTest([](config::Config& config) { config.c2s.drain_redirect = "other.example:5222"; }) {}
+};
+
+TEST_F(RedirectTest, ADrainThatNamesAnotherHostLeavesThemToo) { ExpectLeftByADrain("see-other-host"); }
 
 }  // namespace
 }  // namespace parley::c2s::testing
