@@ -262,6 +262,22 @@ async def test_no_router_at_all_is_answered_and_recovers(own_cluster):
     await eventually(delivered)
 
 
+@pytest.mark.parametrize("name", ["c2s-1", "router-1", "roster-1"])
+async def test_process_that_is_told_to_stop_is_not_ready_before_it_goes(own_cluster, name):
+    world = own_cluster(counts={"router": 1}, settings=["c2s.close_timeout=10s"])
+    await world.login(world.account(), 0)  # does not close its stream
+
+    def look_until_it_is_not_ready():
+        world.cluster.signal(name, signal.SIGTERM)
+        status = 200
+        while status == 200:
+            status, said = world.cluster.http(name, "/readyz")
+        return status, said
+
+    status, said = await in_thread(look_until_it_is_not_ready)
+    assert status == 503 and "stopping" in said
+
+
 async def test_drained_edge_tells_its_clients_and_leaves_nothing_behind(own_cluster):
     world = own_cluster()
     romeo, juliet = await world.friends()
