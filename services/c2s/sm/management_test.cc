@@ -49,10 +49,12 @@ TEST_F(ManagementTest, EnablingTwiceOrTooEarlyIsUnexpected) {
   client.Bind();
   client.Send(kEnable);
   client.Until("/>");
-  client.Send(kEnable);
-  EXPECT_THAT(client.Until("</failed>"), HasSubstr("<unexpected-request"));
   client.Send("<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>");
   EXPECT_THAT(client.Until("</failed>"), HasSubstr("<unexpected-request"));
+  client.Send(kEnable);
+  EXPECT_THAT(client.Until("</failed>"), HasSubstr("<unexpected-request"));
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "policy-violation");
+  EXPECT_TRUE(AwaitEnd("policy-violation"));
 }
 
 TEST_F(ManagementTest, CountsStanzasFromEnablingOn) {
