@@ -416,7 +416,9 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.max_storing, Number(1, 1'000'000),
           "Offline messages that the roster service is given to store at a time; more wait with their accounts, first "
           "come, first served, for router.roster_doubt_timeout. Then they are answered with an error."),
-      ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)), "Wait for the roster service."),
+      ROW(router.roster_timeout, Duration(milliseconds(50), minutes(10)),
+          "Wait for the roster service. And how long PostgreSQL may be away before offline messages are answered with "
+          "an error; they wait until then."),
       ROW(router.roster_doubt_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a change of a roster or an offline message that may have been stored is asked for again, and a "
           "contact's half of a subscription. What else is for that account waits, except for new sessions. And how "

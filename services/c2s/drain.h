@@ -2,8 +2,8 @@
 
 #include <functional>
 
-#include "libs/xmpp/errors.h"
 #include "services/c2s/context.h"
+#include "services/c2s/farewell.h"
 
 namespace parley::c2s {
 
@@ -11,17 +11,16 @@ namespace parley::c2s {
 // is still on its way, before the lease ends.
 class Drain {
  public:
-  explicit Drain(Context& context) : context_(context) {}
+  explicit Drain(Context& context) : context_(context), farewell_(context) {}
   void Start(std::function<void()> done);
 
  private:
   void Step();
-  xmpp::StreamError Farewell() const;
   void Finish();
 
   Context& context_;
+  Farewell farewell_;
   std::function<void()> done_;
-  std::size_t per_step_ = 1;
   Loop::Timer stepping_;
 };
 

@@ -6,11 +6,14 @@
 
 #include <fstream>
 
+#include "services/c2s/stream/stream.h"
+#include "services/c2s/streams.h"
 #include "services/c2s/testing/client.h"
 
 namespace parley::c2s::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -110,6 +113,23 @@ TEST_F(EdgeTest, TellsClientsToGoWhenItStops) {
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   const auto alive = edge.redis().Call({"ZRANGEBYSCORE", "parley:nodes", std::to_string(now.count()), "+inf"});
   EXPECT_THAT(alive, Not(HasSubstr(edge.instance() + "/")));
+}
+
+TEST_F(EdgeTest, IsNotReadyBeforeAnybodyIsToldToGo) {
+  EdgeHarness edge;
+  Client client(edge.port());
+  client.Start();
+  const auto open = [&] {
+    return edge.edge().context().streams.Some(2, [](Stream& stream) { return stream.alive(); }).size();
+  };
+  edge.OnLoop([&] {
+    edge.edge().Drain([] {});
+    EXPECT_EQ(open(), 1u);
+  });
+  test::TlsClient probe(edge.admin_port());
+  ASSERT_TRUE(probe.Send("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+  EXPECT_THAT(probe.ReceiveAll(), AllOf(HasSubstr(" 503 "), HasSubstr("stopping")));
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "system-shutdown");
 }
 
 TEST_F(EdgeTest, NewHandshakesUseNewCertificates) {

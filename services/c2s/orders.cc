@@ -1,7 +1,5 @@
 #include "services/c2s/orders.h"
 
-#include <algorithm>
-#include <chrono>
 #include <exception>
 #include <vector>
 
@@ -14,16 +12,9 @@
 #include "services/c2s/streams.h"
 
 namespace parley::c2s {
-namespace {
-
-constexpr std::chrono::milliseconds kStep{50};
-constexpr double kShareForStreams = 0.6;  // of c2s.drain_timeout, as for the end of the process
-constexpr std::size_t kLeastPerStep = 50;
-
-}  // namespace
 
 Orders::Orders(Context& context, Acceptor& acceptor)
-    : context_(context), acceptor_(acceptor), alive_(std::make_shared<Orders*>(this)) {
+    : context_(context), acceptor_(acceptor), farewell_(context), alive_(std::make_shared<Orders*>(this)) {
   polling_ = context.loop.Every(context.config.c2s.orders_poll, [this] { Poll(); });
   Poll();
 }
@@ -93,18 +84,8 @@ void Orders::Drain() {
   draining_ = true;
   log::Info("drain_ordered", {{"streams", context_.streams.size()}});
   acceptor_.Stop();
-  stepping_ = context_.loop.Every(kStep, [this] { Step(); });
-}
-
-void Orders::Step() {
-  const auto steps = context_.config.c2s.drain_timeout * kShareForStreams / kStep;
-  const auto share = static_cast<std::size_t>(context_.streams.size() / std::max(1.0, steps)) + 1;
-  const auto& elsewhere = context_.config.c2s.drain_redirect;
-  const auto open = [](Stream& stream) { return stream.alive(); };
-  for (const auto& stream : context_.streams.Some(std::max(kLeastPerStep, share), open)) {
-    stream->Fail(elsewhere.empty() ? xmpp::StreamError("system-shutdown", "come back to another node")
-                                   : xmpp::StreamError("see-other-host", {}, elsewhere));
-  }
+  farewell_.Begin();
+  stepping_ = context_.loop.Every(Farewell::kStep, [this] { farewell_.Step(); });
 }
 
 }  // namespace parley::c2s

@@ -8,6 +8,7 @@
 #include "libs/base/loop.h"
 #include "services/c2s/acceptor.h"
 #include "services/c2s/context.h"
+#include "services/c2s/farewell.h"
 
 namespace parley::c2s {
 
@@ -28,10 +29,10 @@ class Orders {
   void SetBans(const storage::Reply& list);
   void SetDraining(bool ordered);
   void Drain();
-  void Step();
 
   Context& context_;
   Acceptor& acceptor_;
+  Farewell farewell_;
   std::string version_;
   bool asking_ = false;
   bool draining_ = false;

@@ -126,6 +126,7 @@ struct Metrics {
         limits_bind(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "bind_timeout"}})),
         limits_settling(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "handover_timeout"}})),
+        limits_store(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "roster_timeout"}})),
         limits_roster_doubt(
             registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "roster_doubt_timeout"}})),
         limits_join(registry.Counter("parley_router_limits_total", "Limits reached", {{"limit", "join_timeout"}})),
@@ -201,6 +202,7 @@ struct Metrics {
   prometheus::Counter& limits_parked;
   prometheus::Counter& limits_bind;
   prometheus::Counter& limits_settling;
+  prometheus::Counter& limits_store;
   prometheus::Counter& limits_roster_doubt;
   prometheus::Counter& limits_join;
   prometheus::Gauge& join_seconds;

@@ -1,8 +1,10 @@
 #include "services/router/offline_spool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
@@ -11,6 +13,8 @@
 
 namespace parley::router {
 namespace {
+
+constexpr std::chrono::milliseconds kRetry{100};
 
 xmpp::StanzaError Refusal(roster::v1::Problem problem) {
   switch (problem) {
@@ -35,6 +39,8 @@ OfflineSpool::OfflineSpool(Loop& loop, Tasks& tasks, AccountTable& accounts, Sen
       sender_(sender),
       rosters_(rosters),
       batch_(options.offline_batch),
+      patience_(options.roster_timeout),
+      outage_(options.roster_timeout),
       room_(std::make_shared<StoreRoom>(
           loop,
           StoreRoom::Options{options.max_storing, options.roster_doubt_timeout,
@@ -48,11 +54,13 @@ bool OfflineSpool::Take(const std::string& owner, Held& held) {
   auto& round = found != rounds_.end() ? found->second : rounds_[owner];
   if (!round) round = Begin();
   ++round->unanswered;
-  Store(owner, round->messages.emplace_back(std::move(held)));
+  Message& message = round->messages.emplace_back();
+  message.held = std::move(held);
+  Store(owner, message);
   return true;
 }
 
-std::shared_ptr<OfflineSpool::Round> OfflineSpool::Begin() {
+OfflineSpool::RoundPtr OfflineSpool::Begin() {
   auto round = std::make_shared<Round>();
   loop_.AtEndOfTurn([begun = std::weak_ptr(round)] {
     if (const auto alive = begun.lock()) alive->closed = true;
@@ -60,26 +68,45 @@ std::shared_ptr<OfflineSpool::Round> OfflineSpool::Begin() {
   return round;
 }
 
-void OfflineSpool::Store(const std::string& owner, Held& message) {
-  if (message.envelope->received_at() == 0) message.envelope->set_received_at(UnixMilliseconds());
+void OfflineSpool::Store(const std::string& owner, Message& message) {
+  Envelope& envelope = *message.held.envelope;
+  if (envelope.received_at() == 0) envelope.set_received_at(UnixMilliseconds());
+  message.state = Message::State::kAsked;
   tasks_.Spawn("store_offline", Ask(owner, message), [this, owner, &message] {
-    // Still there: something was thrown, and it may be neither stored nor refused. So it is its sender's.
-    message.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
-    message.envelope.reset();
+    if (message.state != Message::State::kFailed) End(message);
     OnAnswered(owner);
   });
 }
 
-Task<void> OfflineSpool::Ask(std::string owner, Held& message) {
-  const auto abandoned = [&message] { return message.receipt.severed(); };
+Task<void> OfflineSpool::Ask(std::string owner, Message& message) {
+  Held& held = message.held;
+  const auto abandoned = [&held] { return held.receipt.severed(); };
   const auto answer =
-      co_await rosters_.Ask(owner, AskOf(owner, *message.envelope), RosterClient::Change::kFirst, abandoned);
-  if (answer.problem() != roster::v1::PROBLEM_UNSPECIFIED && abandoned()) co_return;  // sent again to another router
+      co_await rosters_.TryAsk(owner, AskOf(owner, *held.envelope), RosterClient::Change::kFirst, abandoned);
+  const auto problem = answer ? answer->problem() : roster::v1::PROBLEM_STORE;
+  if (problem != roster::v1::PROBLEM_UNSPECIFIED && abandoned()) co_return;  // sent again to another router
+  if (answer && problem == roster::v1::PROBLEM_STORE) {
+    outage_.OnFailure();
+    message.state = Message::State::kFailed;
+    co_return;
+  }
+  if (problem == roster::v1::PROBLEM_UNSPECIFIED) {
+    outage_.OnSuccess();
+    message.state = Message::State::kStored;
+  }
   Held answered;
-  answered.envelope = std::move(message.envelope);
-  answered.receipt = message.receipt;
-  Settle(std::move(answered), answer.problem());
-  message.receipt = Receipt();
+  answered.envelope = std::move(held.envelope);
+  answered.receipt = held.receipt;
+  Settle(std::move(answered), problem);
+  held.receipt = Receipt();
+}
+
+// If it still has its receipt, something was thrown, and it may be neither stored nor refused. So it is its sender's.
+void OfflineSpool::End(Message& message) {
+  message.held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  message.held.envelope.reset();
+  if (message.state != Message::State::kStored) message.state = Message::State::kOver;
+  room_->Free();
 }
 
 // What a session left unacknowledged may have been stored under its own identity, delivered to it, and forgotten.
@@ -113,18 +140,66 @@ bool OfflineSpool::MayLetIn(const roster::v1::StoreOffline& ask) const {
   const auto found = rounds_.find(ask.owner());
   if (found == rounds_.end() || !found->second->waiting) return false;
   const auto& messages = found->second->messages;
-  const auto last =
-      std::find_if(messages.rbegin(), messages.rend(), [](const Held& held) { return held.envelope != nullptr; });
-  return last != messages.rend() && NameOf(*last->envelope) == Name{ask.origin(), ask.origin_seq()};
+  const auto last = std::find_if(messages.rbegin(), messages.rend(), [](const Message& message) {
+    return message.state == Message::State::kAsked && message.held.envelope;
+  });
+  return last != messages.rend() && NameOf(*last->held.envelope) == Name{ask.origin(), ask.origin_seq()};
 }
 
 void OfflineSpool::OnAnswered(const std::string& owner) {
   const auto round = rounds_.at(owner);
-  if (--round->unanswered == 0) {
-    rounds_.erase(owner);
-    if (round->waiting) loop_.Post([waiting = std::move(round->waiting)] { waiting(true); });
+  if (--round->unanswered == 0) GoOn(owner, round);
+}
+
+void OfflineSpool::GoOn(const std::string& owner, const RoundPtr& round) {
+  if (HasMore(*round)) {
+    tasks_.Spawn("store_offline", Pause(owner, round), [this, owner, round] { AskAgain(owner, round); });
+    return;
   }
-  room_->Free();
+  rounds_.erase(owner);
+  if (round->waiting) loop_.Post([waiting = std::move(round->waiting)] { waiting(true); });
+}
+
+// What failed is asked for again, but not for ever, and not what would come behind a later one.
+bool OfflineSpool::HasMore(Round& round) {
+  auto& messages = round.messages;
+  const bool soon = outage_.may_pass() && StoreOutage::Clock::now() < round.begun + patience_;
+  const auto last_stored = std::find_if(messages.rbegin(), messages.rend(), [](const Message& message) {
+    return message.state == Message::State::kStored;
+  });
+  bool more = false;
+  for (auto message = messages.begin(); message != messages.end(); ++message) {
+    if (message->state != Message::State::kFailed) continue;
+    const bool again = soon && message >= last_stored.base() && !message->held.receipt.severed();
+    if (!again) GiveUp(*message);
+    more = more || again;
+  }
+  return more;
+}
+
+Task<void> OfflineSpool::Pause(std::string owner, RoundPtr round) {
+  // All of the round waits for it.
+  if (round->waiting) co_await accounts_.LetIn(owner);
+  co_await SleepFor(kRetry);
+}
+
+void OfflineSpool::AskAgain(const std::string& owner, const RoundPtr& round) {
+  std::vector<Message*> again;
+  for (auto& message : round->messages) {
+    const bool wanted = message.state == Message::State::kFailed && !message.held.receipt.severed();
+    if (wanted) again.push_back(&message);
+  }
+  if (again.empty()) return GoOn(owner, round);
+  round->unanswered = again.size();
+  for (Message* message : again) Store(owner, *message);
+}
+
+void OfflineSpool::GiveUp(Message& message) {
+  if (!message.held.receipt.severed()) {
+    sender_.metrics().limits_store.Increment();
+    Settle(std::exchange(message.held, Held()), roster::v1::PROBLEM_STORE);
+  }
+  End(message);
 }
 
 Task<bool> OfflineSpool::Room(std::string owner) {

@@ -13,13 +13,15 @@
 #include "services/router/options.h"
 #include "services/router/roster_client.h"
 #include "services/router/sender.h"
+#include "services/router/store_outage.h"
 #include "services/router/store_room.h"
 
 namespace parley::router {
 
 // Messages on their way into the offline store. What comes for an account in one turn of the loop is given to the
-// roster service together, so that one commit has it all; what comes next waits until all of that is answered: an ask
-// that was not is made again, and nothing is to overtake it. Loop's thread only.
+// roster service together, so that one commit has it all; what comes next waits until all of that is stored or refused:
+// an ask that was not answered, or that the store could not do just now, is made again, and nothing is to overtake it.
+// Loop's thread only.
 class OfflineSpool {
  public:
   OfflineSpool(Loop& loop, Tasks& tasks, AccountTable& accounts, Sender& sender, RosterClient& rosters,
@@ -44,17 +46,24 @@ class OfflineSpool {
 
  private:
   using Resume = std::function<void(bool)>;
+  struct Message {
+    enum class State { kAsked, kFailed, kStored, kOver };
+    Held held;
+    State state = State::kAsked;
+  };
   // What an account's messages were given together.
   struct Round {
-    std::deque<Held> messages;
+    StoreOutage::Clock::time_point begun = StoreOutage::Clock::now();
+    std::deque<Message> messages;
     std::size_t unanswered = 0;
     bool closed = false;
     Resume waiting;  // the account's turn; null: it does not
   };
+  using RoundPtr = std::shared_ptr<Round>;
 
-  std::shared_ptr<Round> Begin();
-  void Store(const std::string& owner, Held& message);
-  Task<void> Ask(std::string owner, Held& message);
+  RoundPtr Begin();
+  void Store(const std::string& owner, Message& message);
+  Task<void> Ask(std::string owner, Message& message);
   // As what the roster service knows it.
   struct Name {
     std::string origin;
@@ -65,6 +74,12 @@ class OfflineSpool {
   static roster::v1::Ask AskOf(const std::string& owner, const Envelope& message);
   void Settle(Held message, roster::v1::Problem problem);
   void OnAnswered(const std::string& owner);
+  void GoOn(const std::string& owner, const RoundPtr& round);
+  bool HasMore(Round& round);
+  Task<void> Pause(std::string owner, RoundPtr round);
+  void AskAgain(const std::string& owner, const RoundPtr& round);
+  void GiveUp(Message& message);
+  void End(Message& message);
 
   Loop& loop_;
   Tasks& tasks_;
@@ -72,8 +87,10 @@ class OfflineSpool {
   Sender& sender_;
   RosterClient& rosters_;
   const std::size_t batch_;
+  const StoreOutage::Clock::duration patience_;
+  StoreOutage outage_;
   const std::shared_ptr<StoreRoom> room_;
-  std::map<std::string, std::shared_ptr<Round>> rounds_;  // by owner
+  std::map<std::string, RoundPtr> rounds_;  // by owner
 };
 
 }  // namespace parley::router

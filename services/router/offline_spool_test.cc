@@ -20,6 +20,18 @@ constexpr char kGetRoster[] = "<iq type='get' id='roster'><query xmlns='jabber:i
 constexpr char kJuliet[] = "juliet@home.example";
 constexpr char kBenvolio[] = "benvolio@home.example";
 
+std::string Refusal(roster::v1::Problem problem) {
+  roster::v1::Answer answer;
+  answer.set_problem(problem);
+  return answer.SerializeAsString();
+}
+
+std::string Stored() {
+  roster::v1::Answer answer;
+  answer.mutable_stored();
+  return answer.SerializeAsString();
+}
+
 class OfflineSpoolTest : public testing::ClusterTest {
  protected:
   void SetUp() override {
@@ -160,8 +172,9 @@ TEST_F(OfflineSpoolTest, APlaceIsTheNextOnesAsSoonAsItIsFree) {
   Chat(romeo, 2, kBenvolio);
   RunUntil([&] { return Metric("parley_router_storing_waiting") == 1; });
   // One of the two is in doubt, and asked for again.
-  roster_->SetBroken(true);
-  roster_->DoubtNext(1);
+  int answered = 0;
+  roster_->AnswerAll(
+      [&] { return Refusal(answered++ == 0 ? roster::v1::PROBLEM_IN_DOUBT : roster::v1::PROBLEM_OVERLOADED); });
   QuickStore();
   RunUntil([&] { return romeo.received().size() == 2; });
   EXPECT_THAT(Ids(romeo.received()), ElementsAre("1", "2"));
@@ -225,9 +238,7 @@ TEST_F(OfflineSpoolTest, WhatItsSenderHasSentElsewhereIsAskedForNoMore) {
 TEST_F(OfflineSpoolTest, WhatIsInDoubtIsAskedForAgainInOrder) {
   Begin({"router.roster_doubt_timeout=10m"});
   Client& romeo = Online("romeo@home.example/orchard");
-  roster::v1::Answer in_doubt;
-  in_doubt.set_problem(roster::v1::PROBLEM_IN_DOUBT);
-  roster_->AnswerAll([&] { return in_doubt.SerializeAsString(); });
+  roster_->AnswerAll([] { return Refusal(roster::v1::PROBLEM_IN_DOUBT); });
   roster_->TakeAsked();
   for (int i = 0; i < 3; ++i) Chat(romeo, i);
   AwaitAsks(4);  // one of them again
@@ -238,6 +249,103 @@ TEST_F(OfflineSpoolTest, WhatIsInDoubtIsAskedForAgainInOrder) {
   roster_->AnswerAll(nullptr);
   juliet.Send("<presence/>");
   EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 4));
+}
+
+// PostgreSQL is away for a moment. Who logs in meanwhile does not wait for it.
+TEST_F(OfflineSpoolTest, WhatTheStoreCannotTakeIsAskedForAgainInOrder) {
+  Begin();
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_->SetBroken(true);
+  roster_->TakeAsked();
+  for (int i = 0; i < 3; ++i) Chat(romeo, i);
+  AwaitAsks(4);  // one of them again
+  Chat(romeo, 3);
+  RunUntil([&] { return edge().unacknowledged() == 4; });
+  Client& juliet = Login("juliet@home.example/balcony");
+  EXPECT_EQ(Metric("parley_router_storing"), 3);
+  roster_->SetBroken(false);
+  juliet.Send("<presence/>");
+  EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 4));
+  EXPECT_THAT(romeo.received(), IsEmpty());
+}
+
+// So that not every message holds up its account, and takes a place, all the while.
+TEST_F(OfflineSpoolTest, WhenTheStoreHasBeenAwayForLongSendersAreToldAtOnce) {
+  Configure(1, {"router.roster_timeout=300ms"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  const auto is_told_to_wait = ElementsAre(AllOf(HasSubstr("type='wait'"), HasSubstr("<resource-constraint")));
+  roster_->SetBroken(true);
+  Chat(romeo, 0);
+  EXPECT_THAT(Received(romeo), is_told_to_wait);
+  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"roster_timeout\"}"), 1);
+  roster_->TakeAsked();
+  Chat(romeo, 1);
+  EXPECT_THAT(Received(romeo), is_told_to_wait);
+  EXPECT_THAT(roster_->TakeAsked(), ElementsAre("store_offline"));
+  roster_->SetBroken(false);
+  Chat(romeo, 2);
+  Settle();
+  // This is another outage.
+  roster_->SetBroken(true);
+  roster_->TakeAsked();
+  Chat(romeo, 3);
+  AwaitAsks(2);
+  roster_->SetBroken(false);
+  EXPECT_THAT(Received(romeo), IsEmpty());
+  EXPECT_EQ(roster_->offline_count(kJuliet), 2u);
+}
+
+TEST_F(OfflineSpoolTest, WhatCannotBeStoredThoughOthersCanIsNotAskedForForEver) {
+  Configure(1, {"router.roster_timeout=300ms"});
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_->SetUnstorable(kJuliet);
+  Chat(romeo, 0);
+  for (std::size_t i = 1; romeo.received().empty() && i < 5000; ++i) {
+    Chat(romeo, static_cast<int>(i), kBenvolio);
+    RunUntil([&] { return roster_->offline_count(kBenvolio) == i; });
+  }
+  EXPECT_THAT(romeo.received(), ElementsAre(AllOf(HasSubstr("id='0'"), HasSubstr("<resource-constraint"))));
+}
+
+// Of the same sender it may be.
+TEST_F(OfflineSpoolTest, WhatWouldComeBehindALaterOneIsReturned) {
+  Begin();
+  Client& romeo = Online("romeo@home.example/orchard");
+  int answered = 0;
+  roster_->AnswerAll([&] { return answered++ == 1 ? Stored() : Refusal(roster::v1::PROBLEM_STORE); });
+  roster_->TakeAsked();
+  for (int i = 0; i < 3; ++i) Chat(romeo, i);
+  AwaitAsks(4);
+  EXPECT_THAT(Ids(romeo.received()), ElementsAre("0"));
+  EXPECT_EQ(Metric("parley_router_storing"), 1);
+  roster_->AnswerAll(nullptr);
+  EXPECT_THAT(Ids(Received(romeo)), ElementsAre("0"));
+  EXPECT_EQ(roster_->offline_count(kJuliet), 1u);
+}
+
+TEST_F(OfflineSpoolTest, WhatIsRefusedAsTooMuchWaitsIsNotAskedForAgain) {
+  Begin();
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_->AnswerAll([] { return Refusal(roster::v1::PROBLEM_OVERLOADED); });
+  roster_->TakeAsked();
+  Chat(romeo, 0);
+  EXPECT_THAT(Received(romeo), ElementsAre(AllOf(HasSubstr("type='wait'"), HasSubstr("<resource-constraint"))));
+  EXPECT_THAT(roster_->TakeAsked(), ElementsAre("store_offline"));
+}
+
+TEST_F(OfflineSpoolTest, WhatTheStoreCannotTakeAndItsSenderHasSentElsewhereIsDropped) {
+  Begin();
+  Client& romeo = Online("romeo@home.example/orchard");
+  roster_->SetBroken(true);
+  roster_->TakeAsked();
+  Chat(romeo, 0);
+  AwaitAsks(2);
+  edge().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-1"); });
+  roster_->SetBroken(false);
+  RunUntil([&] { return Metric("parley_router_storing") == 0; });
+  EXPECT_EQ(roster_->offline_count(kJuliet), 0u);
+  EXPECT_EQ(Metric("parley_router_bounces_total{condition=\"resource-constraint\"}"), 0);
 }
 
 // Nor is the last one of a round waited for that its sender has sent elsewhere.
@@ -255,9 +363,7 @@ TEST_F(OfflineSpoolTest, ABindDoesNotWaitForWhatIsAskedForNoMore) {
   Chat(benvolio, 2);
   RunUntil([&] { return Metric("parley_router_mailbox") == 1; });
   QuickStore();
-  roster::v1::Answer in_doubt;
-  in_doubt.set_problem(roster::v1::PROBLEM_IN_DOUBT);
-  roster_->AnswerAll([&] { return in_doubt.SerializeAsString(); });
+  roster_->AnswerAll([] { return Refusal(roster::v1::PROBLEM_IN_DOUBT); });
   RunUntil([&] { return Metric("parley_router_storing") == 2; });
   Chat(romeo, 3);  // waits for these two
   RunUntil([&] { return edge().unacknowledged() == 2; });

@@ -158,6 +158,7 @@ TEST_F(OfflineTest, AFullQueueIsServiceUnavailable) {
 }
 
 TEST_F(OfflineTest, WithoutAStoreTheSenderIsToldToWait) {
+  Configure(1, {"router.roster_timeout=200ms"});
   Client& romeo = Online("romeo@home.example/orchard");
   roster_->SetBroken(true);
   Chat(romeo, 1);

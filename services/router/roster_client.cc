@@ -21,9 +21,10 @@ roster::v1::Answer Unanswered() {
   return answer;
 }
 
-// PostgreSQL's, not the change's: it may be another one the next time.
+// The store's, not the change's: it may be another one the next time.
 bool IsOfStore(roster::v1::Problem problem) {
-  return problem == roster::v1::PROBLEM_STORE || problem == roster::v1::PROBLEM_IN_DOUBT;
+  return problem == roster::v1::PROBLEM_STORE || problem == roster::v1::PROBLEM_IN_DOUBT ||
+         problem == roster::v1::PROBLEM_OVERLOADED;
 }
 
 // Others may be asked again, or not, without harm.
@@ -59,6 +60,13 @@ RosterClient::RosterClient(Loop& loop, const rpc::Self& self, rpc::Ring::Options
 
 Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask ask, Change change,
                                            std::function<bool()> abandoned) {
+  auto answer = co_await TryAsk(std::move(owner), std::move(ask), change, std::move(abandoned));
+  if (answer) co_return std::move(*answer);
+  co_return Unanswered();
+}
+
+Task<Result<roster::v1::Answer>> RosterClient::TryAsk(std::string owner, roster::v1::Ask ask, Change change,
+                                                      std::function<bool()> abandoned) {
   const auto start = Clock::now();
   bool insist = change == Change::kFollows;
   // Another instance takes over when one dies: asks can be repeated.
@@ -69,19 +77,16 @@ Task<roster::v1::Answer> RosterClient::Ask(std::string owner, roster::v1::Ask as
     auto answer = co_await AskOnce(owner, ask, std::min(left, options_.roster_timeout));
     insist = insist || MayBeDone(ask, answer);
     if (answer && !(insist && IsOfStore(answer->problem()))) co_return std::move(*answer);
-    if (!answer && IsFinal(answer.error())) co_return Refused(owner);
-    if (abandoned && abandoned()) co_return Unanswered();
+    if (!answer && IsFinal(answer.error())) {
+      Forget(&owner);  // whatever was asked for before that may be done, and what is cached of its roster wrong
+      co_return answer.error();
+    }
+    if (abandoned && abandoned()) co_return Error("nobody waits for it any more");
     if (insist && on_doubt_) co_await on_doubt_(owner, ask);
     co_await SleepFor(kRetry);
   }
   if (insist) GiveUpDoubt(owner);
-  co_return Unanswered();
-}
-
-// Whatever was asked for before that may be done, and what is cached of its roster wrong.
-roster::v1::Answer RosterClient::Refused(const std::string& owner) {
-  Forget(&owner);
-  return Unanswered();
+  co_return Error(rpc::kNoReply);
 }
 
 // What is cached of its roster may be wrong.

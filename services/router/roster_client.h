@@ -72,6 +72,9 @@ class RosterClient final : private rpc::Ring::Owner {
   // again.
   Task<roster::v1::Answer> Ask(std::string owner, roster::v1::Ask ask, Change change = Change::kFirst,
                                std::function<bool()> abandoned = nullptr);
+  // The same, but an error where no roster service answers in time, or it refuses the ask.
+  Task<Result<roster::v1::Answer>> TryAsk(std::string owner, roster::v1::Ask ask, Change change = Change::kFirst,
+                                          std::function<bool()> abandoned = nullptr);
   using Doubted = std::function<Task<void>(const std::string& owner, const roster::v1::Ask& ask)>;
   void OnDoubt(Doubted hook) { on_doubt_ = std::move(hook); }
   // Of an account without a roster (anonymous, removed): empty.
@@ -98,7 +101,6 @@ class RosterClient final : private rpc::Ring::Owner {
 
   Task<Result<roster::v1::Answer>> AskOnce(std::string owner, const roster::v1::Ask& ask,
                                            std::chrono::milliseconds timeout);
-  roster::v1::Answer Refused(const std::string& owner);
   void GiveUpDoubt(const std::string& owner);
   void Store(const std::string& owner, std::shared_ptr<Contacts> contacts);
 

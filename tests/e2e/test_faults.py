@@ -307,6 +307,30 @@ async def test_accounts_away_online_messages_flow_and_all_else_is_refused_clearl
     assert body(await romeo.until(is_message)) == "after"
 
 
+async def test_short_outage_of_postgresql_returns_no_message_and_keeps_their_order(own_cluster):
+    # However long PostgreSQL takes to start.
+    world = own_cluster(settings=["router.roster_timeout=60s", "postgres.connect_timeout=1s"])
+    romeo, absent = await world.login(world.account()), world.account()
+    await romeo.message(absent, "0")
+    await romeo.sync()
+    await in_thread(world.cluster.kill, "postgres")
+
+    async def roster_is_not_ready():
+        return (await in_thread(world.cluster.http, "roster-1", "/readyz"))[0] == 503
+
+    for number in range(1, 5):
+        await romeo.message(absent, str(number))
+    await eventually(roster_is_not_ready)
+    for number in range(5, 9):
+        await romeo.message(absent, str(number))
+    await in_thread(world.cluster.start, "postgres")
+    juliet = await eventually(lambda: world.login(absent, 1))
+    await juliet.presence()
+    assert [body(await juliet.until(is_message)) for _ in range(9)] == [str(number) for number in range(9)]
+    assert not [element for element in await juliet.sync() if is_message(element)]
+    assert not [element for element in await romeo.sync() if element.get("type") == "error"]
+
+
 async def test_no_router_at_all_is_answered_and_recovers(own_cluster):
     world = own_cluster()
     romeo, juliet = await world.pair()
@@ -325,6 +349,22 @@ async def test_no_router_at_all_is_answered_and_recovers(own_cluster):
         return body(await juliet.until(is_message)) == "and back"
 
     await eventually(delivered)
+
+
+@pytest.mark.parametrize("name", ["c2s-1", "router-1", "roster-1"])
+async def test_process_that_is_told_to_stop_is_not_ready_before_it_goes(own_cluster, name):
+    world = own_cluster(counts={"router": 1}, settings=["c2s.close_timeout=10s"])
+    await world.login(world.account(), 0)  # does not close its stream
+
+    def look_until_it_is_not_ready():
+        world.cluster.signal(name, signal.SIGTERM)
+        status = 200
+        while status == 200:
+            status, said = world.cluster.http(name, "/readyz")
+        return status, said
+
+    status, said = await in_thread(look_until_it_is_not_ready)
+    assert status == 503 and "stopping" in said
 
 
 async def test_drained_edge_tells_its_clients_and_leaves_nothing_behind(own_cluster):

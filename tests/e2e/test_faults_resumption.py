@@ -51,11 +51,14 @@ async def test_resumes_elsewhere_when_its_edge_is_no_more(own_cluster, fault):
     assert await bodies(juliet, 1) == ["from here"]
 
 
-async def test_drained_edge_tells_its_clients_to_come_back(own_cluster):
-    world = own_cluster()
+@pytest.mark.parametrize(
+    ("settings", "told"), [([], "system-shutdown"), (["c2s.drain_redirect=other.example:5222"], "see-other-host")]
+)
+async def test_drained_edge_tells_its_clients_to_come_back(own_cluster, settings, told):
+    world = own_cluster(settings=settings)
     romeo, juliet = await friends(world)
     stopping = asyncio.create_task(in_thread(world.cluster.stop, "c2s-1"))
-    assert condition((await romeo.ended())[-1]) in ("system-shutdown", "see-other-host")
+    assert condition((await romeo.ended())[-1]) == told
     again, _ = await eventually(lambda: resumed(world, romeo, 1))
     assert await stopping, "it had to be killed"
     await juliet.message(again.jid, "there?")

@@ -148,14 +148,23 @@ async def test_of_many_who_resume_at_once_one_has_the_session(world):
     assert not presences(await juliet.sync())
 
 
-async def test_resuming_with_an_h_too_high_is_refused(world):
+@pytest.mark.parametrize("edge", [0, 1])
+async def test_resuming_with_an_h_too_high_is_refused(world, edge):
     romeo, juliet = await friends(world)
+    await send_numbered(juliet, romeo.jid, range(2))
+    await bodies(romeo, 2)
+    h = romeo.handled
     romeo.abort()
-    raw = await authenticated(world, romeo.jid)
-    answer = await raw.resume(romeo, h=romeo.handled + 100)
+    raw = await authenticated(world, romeo.jid, edge)
+    answer = await raw.resume(romeo, h=h + 100)
     assert answer.tag in (FAILED, STREAM_ERROR)
     if answer.tag == STREAM_ERROR:
         assert answer.find(f"{{{SM}}}handled-count-too-high") is not None
+    # It has not lost its session by that.
+    await send_numbered(juliet, romeo.jid, range(2, 4))
+    again, _ = await resumed(world, romeo, 1 - edge, h=h - 1)
+    assert await bodies(again, 3) == ["1", "2", "3"]
+    assert not presences(await juliet.sync())
 
 
 async def test_binding_the_resource_anew_ends_the_absent_session(world):

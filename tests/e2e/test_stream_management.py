@@ -78,12 +78,11 @@ async def test_without_resumption_the_session_ends_with_its_connection(world, as
     assert gone.get("type") == "unavailable"
 
 
-async def test_enable_twice_is_refused(world):
+async def test_enable_twice_is_refused_and_ends_the_stream(world):
     raw = await managed(world, world.account())
     answer = await raw.enable()
-    assert answer.tag in (FAILED, STREAM_ERROR)
-    if answer.tag == FAILED:
-        assert condition(answer) == "unexpected-request"
+    assert (answer.tag, condition(answer)) == (FAILED, "unexpected-request")
+    assert condition((await raw.ended())[-1]) == "policy-violation"
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,10 @@ void Established::TakeElement(const xml::Child& child) {
     return enabling_->Start(child.start);
   }
   if (name == "enable" || name == "resume" || !session_->management()) {
-    return stream_.Write(SmFailed("unexpected-request"));
+    stream_.Write(SmFailed("unexpected-request"));
+    // Section 3: who enables it twice may count from either.
+    if (name == "enable") stream_.Fail(xmpp::StreamError("policy-violation", "stream management is enabled already"));
+    return;
   }
   if (name == "r") return session_->management()->acks().OnRequest();
   if (name == "a") return Acknowledge(child);

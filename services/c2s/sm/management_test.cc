@@ -49,10 +49,12 @@ TEST_F(ManagementTest, EnablingTwiceOrTooEarlyIsUnexpected) {
   client.Bind();
   client.Send(kEnable);
   client.Until("/>");
-  client.Send(kEnable);
-  EXPECT_THAT(client.Until("</failed>"), HasSubstr("<unexpected-request"));
   client.Send("<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>");
   EXPECT_THAT(client.Until("</failed>"), HasSubstr("<unexpected-request"));
+  client.Send(kEnable);
+  EXPECT_THAT(client.Until("</failed>"), HasSubstr("<unexpected-request"));
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "policy-violation");
+  EXPECT_TRUE(AwaitEnd("policy-violation"));
 }
 
 TEST_F(ManagementTest, CountsStanzasFromEnablingOn) {
@@ -193,6 +195,31 @@ TEST_F(LateAskTest, AClientIsAskedBeforeItsSessionEndsForTheBytesThatItOwes) {
   const std::string large(1000, 'x');
   Deliver(SessionId(), Message(large));
   EXPECT_THAT(client.Until(kAsk), HasSubstr(large));
+}
+
+class AskForBytesTest : public SmTest {
+ protected:
+  AskForBytesTest()
+      : SmTest([](config::Config& config) {
+          config.c2s.sm_request_stanzas = 1000;
+          config.c2s.sm_request_bytes = 1000;
+          config.c2s.sm_request_delay = std::chrono::hours(1);
+        }) {}
+};
+
+TEST_F(AskForBytesTest, AsksAfterSomeBytesAndNotAgainBeforeItIsAnswered) {
+  Client client(edge_.port());
+  Enable(client);
+  const std::string large(1100, 'x');
+  Deliver(SessionId(), Message("small"));
+  Deliver(SessionId(), Message("1" + large));
+  EXPECT_EQ(client.Until(kAsk), Message("small") + Message("1" + large) + kAsk);
+  for (const char* id : {"2", "3"}) Deliver(SessionId(), Message(id + large));
+  EXPECT_EQ(client.Until(Message("3" + large)), Message("2" + large) + Message("3" + large));
+  EXPECT_THAT(client.Sync(), Not(HasSubstr(kAsk)));
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='5'/>");
+  Deliver(SessionId(), Message("4" + large));
+  EXPECT_EQ(client.Until(kAsk), Message("4" + large) + kAsk);
 }
 
 TEST_F(ManagementTest, RefusesAcknowledgementsOfWhatWasNotSent) {

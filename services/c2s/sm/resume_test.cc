@@ -135,6 +135,36 @@ TEST_F(ResumeTest, MoreThanWasSentIsAStreamError) {
   EXPECT_THAT(rest, HasSubstr("<handled-count-too-high xmlns='urn:xmpp:sm:3' h='1' send-count='0'/>"));
 }
 
+TEST_F(ResumeTest, WhoeverNamedMoreThanWasSentMayComeBackWithTheTrueNumber) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  for (const char* message : {"1", "2"}) Deliver(id, Message(message));
+  client.Until(Message("2"));
+  GoAway(client);
+  Client wrong(edge_.port());
+  wrong.LogIn();
+  wrong.Send("<resume xmlns='urn:xmpp:sm:3' previd='" + id + "' h='3'/>");
+  EXPECT_EQ(StreamErrorIn(wrong.Rest()), "undefined-condition");
+  EXPECT_FALSE(Ended());
+  Client again(edge_.port());
+  EXPECT_THAT(Resume(again, id, 1), HasSubstr("<resumed"));
+  EXPECT_EQ(again.Until(Message("2")), Message("2"));
+}
+
+TEST_F(ResumeTest, LessThanWasAcknowledgedBeforeIsIgnored) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  for (const char* message : {"1", "2", "3"}) Deliver(id, Message(message));
+  client.Until(Message("3"));
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));
+  GoAway(client);
+  Client again(edge_.port());
+  EXPECT_THAT(Resume(again, id, 1), HasSubstr("<resumed"));
+  EXPECT_EQ(again.Until(Message("3")), Message("3"));
+  EXPECT_EQ(again.Sync().find("stream:error"), std::string::npos);
+}
+
 TEST_F(ResumeTest, WhatNobodyKnowsIsNotFound) {
   edge_.OnLoop([this] {
     edge_.router().resumed.set_condition("item-not-found");
@@ -176,20 +206,14 @@ TEST_F(ShortResumeTest, ItsEndWaitsForRedis) {
   EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().refused.empty(); }));
 }
 
-TEST_F(ResumeTest, ADrainLeavesSessionsToBeResumedElsewhere) {
-  Client client(edge_.port());
-  const std::string id = Enable(client);
-  Deliver(id, Message("1"));
-  client.Until(Message("1"));
-  bool done = false;
-  edge_.OnLoop([&] { edge_.edge().Drain([&] { done = true; }); });
-  EXPECT_EQ(StreamErrorIn(client.Rest()), "system-shutdown");
-  client.connection().Close();
-  ASSERT_TRUE(edge_.Eventually([&] { return done; }));
-  EXPECT_FALSE(Ended());
-  EXPECT_TRUE(Contents().header.settled());
-  EXPECT_EQ(Contents().stanzas.size(), 1u);
-}
+TEST_F(ResumeTest, ADrainLeavesSessionsToBeResumedElsewhere) { ExpectLeftByADrain("system-shutdown"); }
+
+class RedirectTest : public ResumeTest {
+ protected:
+  RedirectTest() : ResumeTest([](config::Config& config) { config.c2s.drain_redirect = "other.example:5222"; }) {}
+};
+
+TEST_F(RedirectTest, ADrainThatNamesAnotherHostLeavesThemToo) { ExpectLeftByADrain("see-other-host"); }
 
 }  // namespace
 }  // namespace parley::c2s::testing

@@ -69,6 +69,7 @@ class EdgeHarness {
   const std::string& instance() const { return config_.cluster.instance; }
   int port() const { return edge_->ports(Streams::Kind::kStartTls).front(); }
   int tls_port() const { return edge_->ports(Streams::Kind::kDirectTls).front(); }
+  int admin_port() const { return admin_->port(); }
   Loop& loop() { return loop_; }
   Edge& edge() { return *edge_; }
   FakeRouter& router() { return router_; }

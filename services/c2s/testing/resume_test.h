@@ -28,6 +28,21 @@ class ResumeTest : public SmTest {
       envelope.mutable_hand_over()->set_queue(queue_.substr(queue_.rfind(':') + 1));
     });
   }
+  // A session with something unacknowledged, to be resumed elsewhere.
+  void ExpectLeftByADrain(const std::string& told) {
+    Client client(edge_.port());
+    const std::string id = Enable(client);
+    Deliver(id, Message("1"));
+    client.Until(Message("1"));
+    bool done = false;
+    edge_.OnLoop([&] { edge_.edge().Drain([&] { done = true; }); });
+    EXPECT_EQ(StreamErrorIn(client.Rest()), told);
+    client.connection().Close();
+    ASSERT_TRUE(edge_.Eventually([&] { return done; }));
+    EXPECT_FALSE(Ended());
+    EXPECT_TRUE(Contents().header.settled());
+    EXPECT_EQ(Contents().stanzas.size(), 1u);
+  }
   // As if another edge had left a session.
   void Leave(const std::function<void(session::v1::QueueHeader&)>& change,
              const std::vector<link::v1::Envelope>& queued) {

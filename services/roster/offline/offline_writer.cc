@@ -20,7 +20,7 @@ OfflineWriter::OfflineWriter(Loop& loop, OfflineStore& store, WriterOptions opti
 void OfflineWriter::Store(const v1::StoreOffline& message, Reply reply) {
   if (queue_.size() >= options_.max_queue) {
     refused_.Increment();
-    return reply(v1::PROBLEM_STORE);
+    return reply(v1::PROBLEM_OVERLOADED);
   }
   queue_.emplace_back(message, std::move(reply));
   queued_.Set(static_cast<double>(queue_.size()));
@@ -60,21 +60,22 @@ void OfflineWriter::Commit(std::shared_ptr<Batch> batch, int attempt) {
     const bool soon = std::chrono::steady_clock::now() - batch->started < options_.retry_within;
     if (!outcomes && outcomes.error() == v1::PROBLEM_IN_DOUBT) batch->in_doubt = true;
     if (!outcomes && attempt == 1 && soon) return Commit(batch, attempt + 1);
+    if (!outcomes && batch->in_doubt) outcomes = v1::PROBLEM_IN_DOUBT;
     Answer(*batch, outcomes);
-    if (!outcomes && batch->in_doubt) DoubtFollowers(*batch);
+    if (!outcomes) FailFollowers(*batch, outcomes.error());
     Flush();
   });
 }
 
-void OfflineWriter::DoubtFollowers(const Batch& batch) {
+void OfflineWriter::FailFollowers(const Batch& batch, v1::Problem problem) {
   std::set<std::string_view> owners;
   for (const auto& message : batch.messages) owners.insert(message.owner());
   const auto followers = std::stable_partition(
       queue_.begin(), queue_.end(), [&owners](const auto& queued) { return !owners.contains(queued.first.owner()); });
-  const std::vector<Queued> doubted(std::make_move_iterator(followers), std::make_move_iterator(queue_.end()));
+  const std::vector<Queued> failed(std::make_move_iterator(followers), std::make_move_iterator(queue_.end()));
   queue_.erase(followers, queue_.end());
   queued_.Set(static_cast<double>(queue_.size()));
-  for (const auto& [message, reply] : doubted) reply(v1::PROBLEM_IN_DOUBT);
+  for (const auto& [message, reply] : failed) reply(problem);
 }
 
 void OfflineWriter::Answer(const Batch& batch, const Result<OfflineStore::StoredEach, v1::Problem>& outcomes) {
@@ -82,7 +83,7 @@ void OfflineWriter::Answer(const Batch& batch, const Result<OfflineStore::Stored
     if (outcomes) {
       batch.replies[i]((*outcomes)[i]);
     } else {
-      batch.replies[i](batch.in_doubt ? v1::PROBLEM_IN_DOUBT : outcomes.error());
+      batch.replies[i](outcomes.error());
     }
   }
 }

@@ -18,15 +18,15 @@ namespace parley::roster {
 struct WriterOptions {
   std::uint32_t batch = 200;  // messages in one commit
   std::size_t batch_bytes = 4 << 20;
-  std::size_t max_queue = 10000;  // more are refused at once
+  std::size_t max_queue = 10000;  // more are refused at once (PROBLEM_OVERLOADED)
   // No setting, and far below what a router waits (router.roster_timeout). A batch that failed sooner is tried once
   // more: the connection may have broken at the commit, and the second run finds out what became of it.
   std::chrono::milliseconds retry_within{1000};
 };
 
 // Group commit: what arrives while a commit runs goes into the next one, so that the disk is waited for once per batch,
-// and an account's messages keep their order. What waits behind a batch that stays in doubt, for the same accounts, is
-// answered like it (PROBLEM_IN_DOUBT), and not done: whoever asks again does so for all of it, in order.
+// and an account's messages keep their order. What waits behind a batch that failed, for the same accounts, is answered
+// like it, and not done: whoever asks again does so for all of it, in order.
 class OfflineWriter {
  public:
   using Reply = std::function<void(Result<v1::Stored, v1::Problem>)>;
@@ -46,7 +46,7 @@ class OfflineWriter {
   void Flush();
   Batch Take();
   void Commit(std::shared_ptr<Batch> batch, int attempt);
-  void DoubtFollowers(const Batch& batch);
+  void FailFollowers(const Batch& batch, v1::Problem problem);
   void Answer(const Batch& batch, const Result<OfflineStore::StoredEach, v1::Problem>& outcomes);
 
   Loop& loop_;

@@ -44,9 +44,12 @@ class OfflineWriterTest : public testing::Test {
     message.set_owner(owner);
     message.set_stanza(stanza);
     writer.Store(message, [this, stanza](Result<v1::Stored, v1::Problem> outcome) {
-      const bool in_doubt = !outcome && outcome.error() == v1::PROBLEM_IN_DOUBT;
-      answers.push_back(stanza + (outcome ? "" : in_doubt ? "?" : "!"));
+      answers.push_back(stanza + (outcome ? "" : MarkOf(outcome.error())));
     });
+  }
+  static std::string MarkOf(v1::Problem problem) {
+    if (problem == v1::PROBLEM_IN_DOUBT) return "?";
+    return problem == v1::PROBLEM_OVERLOADED ? " too many" : "!";
   }
   void UntilCommit(std::size_t number) {
     test::RunUntil(loop, [&] { return store.running && store.sizes.size() == number; });
@@ -103,7 +106,7 @@ TEST_F(OfflineWriterTest, FailedBatchIsTriedOnceMoreThenRefused) {
   UntilCommit(1);
   OnLoop([&] { store.Fail(); });
   UntilCommit(2);
-  OnLoop([&] { Store(writer, "b"); });
+  OnLoop([&] { Store(writer, "b", "benvolio@home.example"); });
   OnLoop([&] { store.Fail(); });
   UntilCommit(3);
   OnLoop([&] { store.Succeed(); });
@@ -121,6 +124,19 @@ TEST_F(OfflineWriterTest, BatchInDoubtStaysInDoubtUntilItSucceeds) {
 }
 
 // Else what is asked again would come behind it.
+TEST_F(OfflineWriterTest, NothingOfAnAccountOvertakesWhatFailed) {
+  OfflineWriter writer(loop, store, {.batch = 1}, metrics);
+  OnLoop([&] {
+    for (const char* stanza : {"a", "b"}) Store(writer, stanza);
+  });
+  UntilCommit(1);
+  OnLoop([&] { store.Fail(); });
+  UntilCommit(2);
+  OnLoop([&] { store.Fail(); });
+  EXPECT_THAT(answers, ElementsAre("a!", "b!"));
+  EXPECT_THAT(store.stanzas, ElementsAre("a", "a"));
+}
+
 TEST_F(OfflineWriterTest, NothingOfAnAccountOvertakesWhatIsInDoubt) {
   OfflineWriter writer(loop, store, {.batch = 2}, metrics);
   OnLoop([&] {
@@ -158,13 +174,13 @@ TEST_F(OfflineWriterTest, FullQueueRefusesAtOnce) {
   OfflineWriter writer(loop, store, {.batch = 1, .max_queue = 2}, metrics);
   OnLoop([&] {
     for (const char* stanza : {"a", "b", "c"}) Store(writer, stanza);
-    EXPECT_THAT(answers, ElementsAre("c!"));
+    EXPECT_THAT(answers, ElementsAre("c too many"));
   });
   UntilCommit(1);
   OnLoop([&] { store.Succeed(); });
   UntilCommit(2);
   OnLoop([&] { store.Succeed(); });
-  EXPECT_THAT(answers, ElementsAre("c!", "a", "b"));
+  EXPECT_THAT(answers, ElementsAre("c too many", "a", "b"));
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ class MemoryRoster final : public rpc::LinkHandler {
   void Befriend(const std::string& user, const std::string& contact, xmpp::Subscription subscription);
   // All asks fail, as without PostgreSQL.
   void SetBroken(bool broken) { broken_ = broken; }
+  // Messages for this account fail.
+  void SetUnstorable(const std::string& owner) { unstorable_ = owner; }
   // What the next set of a roster is answered, which changes nothing then.
   void AnswerNextSet(const roster::v1::ItemChange& change) { next_set_ = change; }
   // What all asks are answered, or refused with; null: as usual.
@@ -100,6 +102,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   std::optional<roster::v1::ItemChange> next_set_;
   std::function<Result<std::string>()> answer_all_;
   bool broken_ = false;
+  std::string unstorable_;
   int until_broken_ = -1;
   int doubted_ = 0;
   std::string last_ask_;  // of those: its repeat gets the answer that it would have had

@@ -285,6 +285,7 @@ void MemoryRoster::Apply(Account& account, const ApplySubscription& ask, roster:
 }
 
 void MemoryRoster::Store(Account& account, const roster::v1::StoreOffline& ask, roster::v1::Answer& answer) {
+  if (ask.owner() == unstorable_) return answer.set_problem(roster::v1::PROBLEM_STORE);
   const std::string key = ask.origin() + " " + std::to_string(ask.origin_seq());
   if (!ask.origin().empty() && account.stored.contains(key)) return answer.mutable_stored()->set_repeat(true);
   if (account.offline.size() >= quota_) return answer.set_problem(roster::v1::PROBLEM_TOO_MANY);
