@@ -68,7 +68,7 @@ class Saboteur:
         names = self._names(fault.victim)
         self.random.shuffle(names)
         pids = [Process(self.cluster.directory, name).pid() for name in names]
-        pids += [child for pid in pids for child in _children(pid)]
+        pids += [child for pid in pids for child in children_of(pid)]  # PostgreSQL's backends stop with their parent
         for pid in pids:
             _signal(pid, signal.SIGSTOP)
         try:
@@ -103,8 +103,8 @@ class Saboteur:
             self.cluster.partition(links, "release")
 
 
-def _children(pid):
-    """PostgreSQL's backends stop with their parent."""
+def children_of(pid):
+    """Those that its first thread began."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(child) for child in file.read().split()]
