@@ -101,7 +101,9 @@ TEST_F(StoppedTest, WhatIsStoredStaysSoUntilItIsKnownWhoseTheSessionIs) {
   Deliver(id, Message("1"), kept);
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
   AnswerAsks();
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sessions_restoring") == 0; }));
+  // Under its new lease, too.
+  ASSERT_TRUE(
+      edge_.Eventually([this] { return edge_.edge().ready() && edge_.Metric("parley_c2s_sessions_restoring") == 0; }));
   Deliver(id, Message("2"), kept);
   EXPECT_THAT(client.Until(Message("2")), Not(HasSubstr(Message("1"))));
 }
