@@ -44,9 +44,7 @@ class EdgeInDoubtTest : public testing::OrphansTest {
   // The edge has 1 and 2, and a new lease, under which it has put nothing back in time: another of its sessions is
   // over.
   void HoldTwoBeyondTheGrace() {
-    first().SetFrozen(true);
-    Chat(1);
-    RunUntil([&] { return first().frozen() == 1; });
+    FreezeFirstWith(1);
     AddLease("c2s-2/" + NextEpoch(), std::chrono::minutes(1));
     first().EndLease();
     RunUntil([&] { return !juliet().received().empty(); });
@@ -82,10 +80,7 @@ TEST_F(EdgeInDoubtTest, QueuedParkedAndNewKeepTheirOrder) {
 TEST_F(EdgeInDoubtTest, AnEdgeThatStoppedIsNotDeadUntilItsLinkBreaks) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
-  first().SetFrozen(true);
-  Chat(1);
-  Chat(2);
-  RunUntil([&] { return first().frozen() == 2; });
+  FreezeFirstWith(2);
   first().EndLease();
   RunUntilLapsesAreSeen();
   // Read anew, so that somebody asks whether the edge lives.
@@ -157,10 +152,7 @@ TEST_F(EdgeInDoubtTest, WhatSuchAnEdgeLeavesBehindComesBeforeWhatIsNew) {
 TEST_F(EdgeInDoubtTest, WhatAnEdgeRefusesComesBeforeWhatIsNew) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
-  first().SetFrozen(true);
-  Chat(1);
-  Chat(2);
-  RunUntil([&] { return first().frozen() == 2; });
+  FreezeFirstWith(2);
   first().Lose(romeo);
   first().TakeOneFrozen();
   RunUntil([&] { return Metric("parley_router_undeliverable_total") == 1; });
@@ -176,10 +168,7 @@ TEST_F(EdgeInDoubtTest, WhatAnEdgeRefusesAndRedisHasAllTheSameIsQueuedOnce) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
   const Client left(second(), "romeo@home.example", romeo.id());
-  first().SetFrozen(true);
-  Chat(1);
-  Chat(2);
-  RunUntil([&] { return first().frozen() == 2; });
+  FreezeFirstWith(2);
   link::v1::Envelope late = edge().last();
   Redis({"RPUSH", session::QueueKey("romeo@home.example", romeo.queue()), session::Encode(late, 1, 0)});
   first().Lose(romeo);
@@ -195,10 +184,7 @@ TEST_F(EdgeInDoubtTest, WhatTheEdgeOfASessionThatEndedRefusesComesBeforeWhatIsNe
   Client& romeo = Online(first(), "romeo@home.example/plain");
   Client& nurse = Online(first(), "nurse@home.example/hall");
   juliet().Take();
-  first().SetFrozen(true);
-  Chat(1, romeo.jid());
-  Chat(2, romeo.jid());
-  RunUntil([&] { return first().frozen() == 2; });
+  FreezeFirstWith(2, romeo.jid());
   romeo.Close();
   nurse.Send("<message to='juliet@home.example' id='after'/>");
   RunUntil([&] { return Ids(juliet().received()) == std::vector<std::string>{"after"}; });
@@ -214,10 +200,7 @@ TEST_F(EdgeInDoubtTest, WhatTheEdgeOfADisplacedSessionRefusesComesBeforeWhatIsNe
   Begin();
   Client& old = Online(first(), "romeo@home.example/plain");
   juliet().Take();
-  first().SetFrozen(true);
-  Chat(1, old.jid());
-  Chat(2, old.jid());
-  RunUntil([&] { return first().frozen() == 2; });
+  FreezeFirstWith(2, old.jid());
   first().Lose(old);
   Client& heir = second().Bind("romeo@home.example", "plain");
   RunUntil([&] { return first().frozen() == 3; });  // it is told

@@ -109,9 +109,7 @@ TEST_F(OrphansRetiredTest, WhatItsEdgeRefusesComesBeforeWhatIsNew) {
   Configure(1, {"router.handover_timeout=1m"});
   Begin();
   Client& romeo = Managed(first(), kOrchard);
-  first().SetFrozen(true);
-  Chat(1);
-  RunUntil([&] { return first().frozen() == 1; });
+  FreezeFirstWith(1);
   first().Lose(romeo);
   EndElsewhere(romeo);
   Chat(2);

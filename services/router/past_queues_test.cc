@@ -32,10 +32,7 @@ TEST_F(PastQueuesTest, WhatWasInAQueueThatAnotherRouterTookCareOfIsRecognised) {
 TEST_F(PastQueuesTest, WhatComesBackForAnEndedSessionWaitsForItsQueueIfThatWaitsForRedis) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
-  first().SetFrozen(true);
-  Chat(1);
-  Chat(2);
-  RunUntil([&] { return first().frozen() == 2; });
+  FreezeFirstWith(2);
   link::v1::Envelope queued = edge().last();
   Redis({"RPUSH", session::QueueKey("romeo@home.example", romeo.queue()), session::Encode(queued, 1, 0)});
   redis_.Pause();

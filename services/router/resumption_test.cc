@@ -179,9 +179,7 @@ TEST_F(ResumptionTest, AskedAgainTheAnswerIsTheSame) {
 TEST_F(ResumptionTest, WhatComesMeanwhileWaits) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
-  first().SetFrozen(true);
-  Chat(1);
-  RunUntil([&] { return first().frozen() == 1; });
+  FreezeFirstWith(1);
   Client& back = second().Resume(romeo);
   RunUntil([&] { return first().frozen() == 2; });  // it is asked
   for (int i = 2; i < 10; ++i) Chat(i);
@@ -216,9 +214,7 @@ TEST_F(ResumptionTest, AFrozenEdgeKeepsItsSession) {
 TEST_F(ResumptionTest, AnEdgeThatIsKilledWhileItHandsOverIsNotWaitedFor) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);
-  first().SetFrozen(true);
-  Chat(1);
-  RunUntil([&] { return first().frozen() == 1; });
+  FreezeFirstWith(1);
   Client& back = second().Resume(romeo);
   RunUntil([&] { return first().frozen() == 2; });
   Chat(2);

@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "e2e"), str(Path(__file__).resolve().parent)]
 
+from parley_dev.keeper import kept  # noqa: E402
 from faults import FAULTS, MACHINE, SERVICES, Saboteur  # noqa: E402
 from proxied import ProxiedCluster  # noqa: E402
 from recovery import noticed  # noqa: E402
@@ -69,6 +70,7 @@ class Run:
         self._stored = (0.0, 0)
 
     def start_cluster(self):
+        self.make_cluster().kill_all()  # what an earlier run left there, should its keeper not be done yet
         shutil.rmtree(self.options.dir, ignore_errors=True)
         self.cluster = self.make_cluster()
         counts = {service: getattr(self.options, service) for service in ("c2s", "router", "roster")}
@@ -136,15 +138,16 @@ class Run:
 @asynccontextmanager
 async def cluster_of(run):
     """Up while the block lasts. Where an exception ends it, what was broken by then is told: there is no report."""
-    run.start_cluster()
-    try:
-        yield
-    except BaseException:
-        print_violations(run)
-        raise
-    finally:
-        if run.cluster.plan:
-            run.cluster.down()
+    with kept(run.options.dir):
+        try:
+            run.start_cluster()
+            yield
+        except BaseException:
+            print_violations(run)
+            raise
+        finally:
+            if run.cluster.plan:
+                run.cluster.down()
 
 
 @asynccontextmanager
@@ -186,8 +189,10 @@ async def schedule(run):
 async def conduct(run, schedule):
     """A run from its beginning to its report; the exit status."""
     print(f"seed {run.options.seed}", flush=True)
-    # Ended from outside, it leaves no processes behind either.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+    # Ended from outside, it tells what was broken by then; asyncio itself sees to SIGINT.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            asyncio.get_running_loop().add_signal_handler(number, asyncio.current_task().cancel)
     async with cluster_of(run):
         await run.begin()
         await schedule(run)

@@ -107,7 +107,7 @@ class Saboteur:
 def frozen(cluster, names):
     """These processes stand still while the block lasts."""
     pids = [Process(cluster.directory, name).pid() for name in names]
-    pids += [child for pid in pids for child in _children(pid)]
+    pids += [child for pid in pids for child in children_of(pid)]  # PostgreSQL's backends stop with their parent
     for pid in pids:
         _signal(pid, signal.SIGSTOP)
     try:
@@ -117,8 +117,8 @@ def frozen(cluster, names):
             _signal(pid, signal.SIGCONT)
 
 
-def _children(pid):
-    """PostgreSQL's backends stop with their parent."""
+def children_of(pid):
+    """Those that its first thread began."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(child) for child in file.read().split()]

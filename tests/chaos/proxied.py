@@ -31,9 +31,11 @@ class ProxiedCluster(Cluster):
         targets = {name: instance["ports"].get("grpc") for name, instance in self.instances().items()}
         targets |= self.plan["stores"]
         pairs = [pair for name in self.instances() for pair in self._needs(name)]
+        # In a session of its own: Ctrl-C ends us first, then the services, which hand over through it.
         self._proxy = subprocess.Popen(
-            [sys.executable, tcpproxy.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            [sys.executable, tcpproxy.__file__],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
         ports = json.loads(self._ask(json.dumps({_link(*pair): targets[pair[1]] for pair in pairs})))
         self._ports = {pair: ports[_link(*pair)] for pair in pairs}
 

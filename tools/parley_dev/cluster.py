@@ -256,6 +256,12 @@ class Cluster:
         self.redis().stop()
         self.postgres().stop()
 
+    def kill_all(self):
+        """Also what stands still; nothing is handed over."""
+        for name in [*self.plan["instances"], "redis", "postgres"] if self.plan else []:
+            self.signal(name, signal.SIGCONT)
+            self.kill(name)
+
     def wait_ready(self, name, seconds=READY_SECONDS):
         process = Process(self.directory, name)
         try:

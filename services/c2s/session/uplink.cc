@@ -18,14 +18,19 @@ namespace {
 // Room for what a person has under way at a time, 16 bytes.
 constexpr std::size_t kKeptPending = 1;
 
+// When it is wanted at once that a stanza is acknowledged.
+enum class Urgent {
+  kAlways,     // its client may ask whether it is taken, or somebody else
+  kIfHurried,  // while more of its session waits for it
+};
+
 // What is owed to a session for one of its stanzas: to hear that it is taken.
 class StanzaDebt final : public rpc::Receipt::Debt, public Recycled<StanzaDebt> {
  public:
-  // `asked_for`: its client may ask, or somebody else, whether it is taken.
-  StanzaDebt(Session& session, std::uint64_t seq, bool asked_for)
-      : session_(session.weak_from_this()), seq_(seq), asked_for_(asked_for) {}
+  StanzaDebt(Session& session, std::uint64_t seq, Urgent urgent)
+      : session_(session.weak_from_this()), seq_(seq), urgent_(urgent) {}
   bool unhurried() const override {
-    if (asked_for_) return false;
+    if (urgent_ == Urgent::kAlways) return false;
     const auto session = session_.lock();
     return !session || !session->uplink().hurried();
   }
@@ -37,7 +42,7 @@ class StanzaDebt final : public rpc::Receipt::Debt, public Recycled<StanzaDebt> 
 
   std::weak_ptr<Session> session_;
   std::uint64_t seq_;
-  bool asked_for_;
+  Urgent urgent_;
 };
 
 }  // namespace
@@ -90,7 +95,8 @@ void Uplink::Send(std::unique_ptr<Envelope> envelope, std::unique_ptr<tracing::S
   const auto seq = envelope->origin_seq();
   // A client with stream management may ask at any time. A trace is to show how long the stanza took.
   const bool asked_for = envelope->kind() != link::v1::KIND_MESSAGE || session_.management() || span;
-  rpc::Held held{std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq, asked_for))};
+  const auto urgent = asked_for ? Urgent::kAlways : Urgent::kIfHurried;
+  rpc::Held held{std::move(envelope), rpc::Receipt(std::make_unique<StanzaDebt>(session_, seq, urgent))};
   if (span) [[unlikely]]
     held.receipt.SetSpan(std::move(span));
   if (waiting_.empty() && !Blocked(*held.envelope, route.path)) return Forward(std::move(held), route);

@@ -22,6 +22,8 @@ class ManagedTest : public ClusterTest {
   Client& Resumed(Edge& edge, const Client& session, const std::string& queue = {});
 
   void Chat(int number, const std::string& to = kOrchard);
+  // The first edge stands still, with so many messages on their way to it.
+  void FreezeFirstWith(int messages, const std::string& to = kOrchard);
   static std::vector<std::string> Ids(const std::vector<std::string>& stanzas);
   static std::vector<std::string> Numbers(int from, int to);
   // Until these messages were received, in this order, and nothing else is under way.

@@ -37,6 +37,12 @@ void ManagedTest::Chat(int number, const std::string& to) {
   juliet_->Send("<message type='chat' to='" + to + "' id='" + std::to_string(number) + "'><body>x</body></message>");
 }
 
+void ManagedTest::FreezeFirstWith(int messages, const std::string& to) {
+  first_->SetFrozen(true);
+  for (int i = 1; i <= messages; ++i) Chat(i, to);
+  RunUntil([&] { return first_->frozen() == static_cast<std::size_t>(messages); });
+}
+
 std::vector<std::string> ManagedTest::Ids(const std::vector<std::string>& stanzas) { return testing::Ids(stanzas); }
 
 std::vector<std::string> ManagedTest::Numbers(int from, int to) { return testing::Numbers(from, to); }
