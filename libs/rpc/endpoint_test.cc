@@ -276,5 +276,32 @@ TEST_F(EndpointTest, ReplyToNoRequestIsIgnored) {
   EXPECT_FALSE(transport_.aborted);
 }
 
+TEST_F(EndpointTest, APeerThatJoinsOrDrainsIsToldWhenItIsYieldedTo) {
+  int yielded = 0;
+  Open();
+  endpoint_->AnnounceJoining([&] { ++yielded; });
+  Frame hello = Hello();
+  hello.mutable_hello()->set_changes_over(true);
+  Receive(hello);
+  RunUntil(loop_, [&] { return transport_.All().joining(); });
+  EXPECT_EQ(yielded, 0);
+  Frame frame;
+  frame.set_yielded(true);
+  Receive(frame);
+  Receive(frame);
+  EXPECT_EQ(yielded, 1);
+}
+
+TEST_F(EndpointTest, APeerOfAFormerReleaseIsNotWaitedFor) {
+  int yielded = 0;
+  Open();
+  endpoint_->AnnounceJoining([&] { ++yielded; });
+  EXPECT_EQ(yielded, 0);
+  Receive(Hello());
+  EXPECT_EQ(yielded, 1);
+  endpoint_->AnnounceDraining([&] { ++yielded; });
+  EXPECT_EQ(yielded, 2);
+}
+
 }  // namespace
 }  // namespace parley::rpc::testing

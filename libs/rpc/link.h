@@ -32,12 +32,11 @@ using link::v1::RefusalReason;
 std::unique_ptr<Envelope> NewEnvelope();
 void Recycle(std::unique_ptr<Envelope> envelope);
 
-// Of a replica. As long as another one serves, nothing is sent to one that is away, and to one that starts only by
-// those who did before.
-enum class Standing {
+// Of a replica. Nothing is sent to it as long as another one has a better standing.
+enum class Standing {  // the best first
   kServing,
-  kAway,      // it lacks something
   kStarting,  // it will join when all know it
+  kAway,      // it lacks something
 };
 
 // Who a Hello said it is.

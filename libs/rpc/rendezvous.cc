@@ -26,6 +26,10 @@ void Rendezvous::Remove(const std::string& instance) {
   std::erase_if(members_, [&](const auto& member) { return member.first == instance; });
 }
 
+bool Rendezvous::Has(const std::string& instance) const {
+  return std::any_of(members_.begin(), members_.end(), [&](const auto& member) { return member.first == instance; });
+}
+
 const std::string* Rendezvous::Choose(std::string_view key) const { return ChooseHash(StableHash(key)); }
 
 const std::string* Rendezvous::ChooseHash(std::uint64_t hash) const {

@@ -24,7 +24,7 @@ std::vector<Held> Replica::Strip() {
   auto held = link_ == nullptr ? std::vector<Held>() : link_->Reclaim();
   link_ = nullptr;
   placed_ = false;
-  announced_draining_ = draining_ = joining_ = changes_over_ = false;
+  announced_draining_ = draining_ = joining_ = false;
   client_.reset();
   return held;
 }
@@ -37,7 +37,7 @@ void Replica::Try() {
 
 void Replica::OnUp(Link& link) {
   link_ = &link;
-  announced_draining_ = draining_ = joining_ = changes_over_ = false;
+  announced_draining_ = draining_ = joining_ = false;
   untried_ = false;
   ring_.OnUp(*this);
   ring_.OnTried();
@@ -69,18 +69,17 @@ void Replica::OnDraining(Link& link) {
   announced_draining_ = true;
   if (ring_.local && link.peer().changes_over) return link.Yield();
   draining_ = true;
-  changes_over_ = link.peer().changes_over;
-  ring_.BeginChangeover(*this);
+  ring_.Reconsider(link.peer().changes_over ? link.peer().instance : std::string());
 }
 
 void Replica::OnJoining(Link& link) {
   if (ring_.local) return link.Yield();
-  joining_ = changes_over_ = true;
-  ring_.BeginChangeover(*this);
+  joining_ = true;
+  ring_.Reconsider(link.peer().instance);
 }
 
 void Replica::OnChangedOver(Link&) {
-  joining_ = changes_over_ = false;
+  joining_ = false;
   draining_ = announced_draining_;
   ring_.OnChangedOver(*this);
 }

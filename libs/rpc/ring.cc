@@ -185,6 +185,8 @@ bool Ring::congested(std::string_view key) const { return state_->Congested(Stab
 
 bool Ring::settling(std::string_view key) const { return state_->placement.Blocked(StableHash(key)); }
 
+bool Ring::complete() const { return state_->AllTried() && (!state_->local || state_->KnowsItself()); }
+
 bool Ring::available() const { return state_->available; }
 
 std::vector<const Link*> Ring::links() const {

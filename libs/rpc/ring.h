@@ -24,6 +24,7 @@ class Rendezvous {
  public:
   void Add(const std::string& instance);
   void Remove(const std::string& instance);
+  bool Has(const std::string& instance) const;
   // nullptr when there is none.
   const std::string* Choose(std::string_view key) const;
   // The same for a key's hash (StableHash).
@@ -93,6 +94,8 @@ class Ring {
   // The key changes hands, and what is sent for it waits.
   bool settling(std::string_view key) const;
   bool available() const;
+  // Each address that discovery gave has been tried; if this process is a replica, its own is among them.
+  bool complete() const;
   // To all replicas that are up, to this process too if it is one. For the caller's turn.
   std::vector<const Link*> links() const;
   // This process, as one of the replicas. Others hear of it by Server::Announce. What it asked itself it asks who

@@ -69,7 +69,6 @@ void Ring::State::OnUp(Replica& replica) {
 
 void Ring::State::OnDown(Replica& replica, const Peer& peer, std::vector<Held> held) {
   // All in one go: nothing may be sent for its keys before what it had.
-  placement.Remove(peer.instance);
   placement.Lost(peer.instance);
   links.erase(peer.instance);
   YieldToReplicas();
@@ -104,12 +103,13 @@ void Ring::State::RedialAliases(const std::string& instance) {
   }
 }
 
-bool Ring::State::LocalMayServe() const {
-  if (!local || draining) return false;
+bool Ring::State::KnowsItself() const {
   return std::any_of(replicas.begin(), replicas.end(), [&](const auto& entry) {
     return entry.second->listed() && entry.second->alias_of() == self.instance;
   });
 }
+
+bool Ring::State::LocalMayServe() const { return local && !draining && KnowsItself(); }
 
 bool Ring::State::MayServe(const Replica& replica) const {
   if (replica.link() == nullptr || !replica.listed() || replica.draining()) return false;
@@ -117,64 +117,50 @@ bool Ring::State::MayServe(const Replica& replica) const {
   return known != links.end() && known->second == replica.link();
 }
 
-bool Ring::State::SomeServe() const {
-  if (standing == Standing::kServing && LocalMayServe()) return true;
-  return std::any_of(replicas.begin(), replicas.end(), [&](const auto& entry) {
-    return MayServe(*entry.second) && entry.second->standing() == Standing::kServing;
-  });
-}
-
-// One that starts keeps what it got while nobody else served.
-bool Ring::State::ShouldServe(const Replica& replica, bool some_serve) const {
-  if (!MayServe(replica)) return false;
-  if (!some_serve || replica.joining()) return true;
-  return replica.standing() == Standing::kServing ||
-         (replica.standing() == Standing::kStarting && replica.placed() && available);
-}
-
-bool Ring::State::LocalShouldServe(bool some_serve) const {
-  if (!LocalMayServe()) return false;
-  return !some_serve || standing == Standing::kServing ||
-         (standing == Standing::kStarting && local_placed && available);
-}
-
-void Ring::State::Reconsider() {
-  const bool some_serve = SomeServe();
-  const bool local_should = LocalShouldServe(some_serve);
-  std::vector<Replica*> entering, leaving;
+// Those serve of whom there is none better.
+Standing Ring::State::BestStanding() const {
+  Standing best = LocalMayServe() ? standing : Standing::kAway;
   for (const auto& [address, replica] : replicas) {
-    if (ShouldServe(*replica, some_serve) == replica->placed()) continue;
-    (replica->placed() ? leaving : entering).push_back(replica.get());
+    if (MayServe(*replica)) best = std::min(best, replica->standing());
   }
-  // Entries first: there is somebody all the time.
-  for (Replica* replica : entering) Place(*replica);
-  if (local_should) PlaceLocal();
-  for (Replica* replica : leaving) Displace(*replica);
-  if (!local_should) DisplaceLocal();
+  return best;
 }
 
-void Ring::State::Place(Replica& replica) {
-  if (replica.link() == nullptr || replica.placed()) return;
-  replica.set_placed(true);
-  const std::string instance = replica.link()->peer().instance;
-  log::Info("ring_joined", {{"instance", instance}, {"address", replica.address()}});
-  Enter(instance, replica.changes_over() ? instance : std::string());
+void Ring::State::Reconsider(const std::string& changeover) {
+  const Standing best = BestStanding();
+  std::vector<Replica*> severing;
+  Placement::Members members;
+  for (const auto& [address, replica] : replicas) {
+    const bool should = MayServe(*replica) && replica->standing() == best;
+    if (should == replica->placed()) continue;
+    // It may hold what it has for long, as it lacks something.
+    if (!should && MayServe(*replica) && replica->standing() == Standing::kAway) {
+      severing.push_back(replica.get());
+    } else {
+      (should ? members.entering : members.leaving).push_back(replica->link()->peer().instance);
+      Place(*replica, should);
+    }
+  }
+  const bool local_should = LocalMayServe() && standing == best;
+  if (std::exchange(local_placed, local_should) != local_should) {
+    links[self.instance] = local.get();
+    (local_should ? members.entering : members.leaving).push_back(self.instance);
+  }
+  if (!members.entering.empty() || !members.leaving.empty() || !changeover.empty()) Change(members, changeover);
+  for (Replica* replica : severing) Sever(*replica);
 }
 
-void Ring::State::Displace(Replica& replica) {
-  if (replica.link() == nullptr || !replica.placed()) return;
-  replica.set_placed(false);
-  const std::string instance = replica.link()->peer().instance;
-  log::Info("ring_left", {{"instance", instance}, {"address", replica.address()}});
-  // It may hold what it has for long, as it lacks something.
-  if (replica.standing() == Standing::kAway && MayServe(replica)) return Sever(replica);
-  Leave(instance, replica.changes_over() ? instance : std::string());
+void Ring::State::Place(Replica& replica, bool placed) {
+  replica.set_placed(placed);
+  log::Info(placed ? "ring_joined" : "ring_left",
+            {{"instance", replica.link()->peer().instance}, {"address", replica.address()}});
 }
 
-void Ring::State::BeginChangeover(Replica& replica) {
-  Reconsider();
-  const Link& link = *replica.link();
-  if (link.peer().changes_over && !placement.ChangesOver(link.peer().instance)) replica.link()->Yield();
+void Ring::State::Sever(Replica& replica) {
+  const Peer peer = replica.link()->peer();
+  if (replica.placed()) Place(replica, false);
+  OnDown(replica, peer, replica.Strip());
+  replica.Dial();
 }
 
 void Ring::State::OnChangedOver(Replica& replica) {
@@ -188,30 +174,6 @@ void Ring::State::YieldToReplicas() {
     const auto link = links.find(instance);
     if (link != links.end()) link->second->Yield();
   }
-}
-
-void Ring::State::Sever(Replica& replica) {
-  const Peer peer = replica.link()->peer();
-  OnDown(replica, peer, replica.Strip());
-  replica.Dial();
-}
-
-void Ring::State::PlaceLocal() {
-  if (std::exchange(local_placed, true)) return;
-  links[self.instance] = local.get();
-  Enter(self.instance, {});
-}
-
-void Ring::State::DisplaceLocal() {
-  if (!std::exchange(local_placed, false)) return;
-  Leave(self.instance, {});
-}
-
-void Ring::State::Enter(const std::string& instance, const std::string& changeover) {
-  auto before = placement.current();
-  placement.Add(instance);
-  if (!available) Gather();
-  Settle(std::move(before), changeover);
 }
 
 void Ring::State::Gather() {
@@ -246,18 +208,13 @@ void Ring::State::StopGathering() {
   TellAvailability();
 }
 
-void Ring::State::Leave(const std::string& instance, const std::string& changeover) {
-  auto before = placement.current();
-  placement.Remove(instance);
-  Settle(std::move(before), changeover);
-}
-
-void Ring::State::Settle(Rendezvous before, const std::string& changeover) {
+void Ring::State::Change(const Placement::Members& members, const std::string& changeover) {
   std::set<std::string> busy;
   for (const auto& [instance, link] : links) {
     if (link->unacknowledged() > 0) busy.insert(instance);
   }
-  const std::uint64_t change = placement.BeginSettling(std::move(before), busy, changeover);
+  const std::uint64_t change = placement.Change(members, busy, changeover);
+  if (!available && placement.size() > 0) Gather();
   for (const auto& instance : busy) {
     links[instance]->WhenSettled([still = alive, change, instance] {
       if (*still != nullptr) (*still)->OnSettled(change, instance);

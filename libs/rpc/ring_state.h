@@ -37,12 +37,8 @@ class Replica final : public LinkHandler {
   bool listed() const { return listed_; }
   void set_listed(bool listed) { listed_ = listed; }
   bool draining() const { return draining_; }
-  // It is about to serve.
-  bool joining() const { return joining_; }
-  // It joins or drains, and will say when all have yielded.
-  bool changes_over() const { return changes_over_; }
-  // While it has a link.
-  Standing standing() const { return link_->peer().standing; }
+  // While it has a link. One that is about to serve counts as if it did.
+  Standing standing() const { return joining_ ? Standing::kServing : link_->peer().standing; }
   // It is being dialled, with no outcome yet.
   bool untried() const { return untried_; }
   bool placed() const { return placed_; }
@@ -71,7 +67,6 @@ class Replica final : public LinkHandler {
   bool announced_draining_ = false;
   bool draining_ = false;  // for us
   bool joining_ = false;
-  bool changes_over_ = false;
   bool untried_ = true;
   bool placed_ = false;
   std::vector<Held> returned_;
@@ -87,22 +82,15 @@ struct Ring::State {
   void OnUp(Replica& replica);
   void OnDown(Replica& replica, const Peer& peer, std::vector<Held> held);
   void Forget(Replica& replica);
-  // Who is in service and who is not, by what is known of all now.
-  void Reconsider();
-  bool SomeServe() const;
+  // Who is in service and who is not, by what is known of all now. `changeover`: whose doing it is, if it will say when
+  // all have yielded.
+  void Reconsider(const std::string& changeover = {});
   bool MayServe(const Replica& replica) const;
-  bool ShouldServe(const Replica& replica, bool some_serve) const;
-  bool LocalShouldServe(bool some_serve) const;
   bool LocalMayServe() const;
-  void Place(Replica& replica);
-  void Displace(Replica& replica);
-  void PlaceLocal();
-  void DisplaceLocal();
-  // `changeover`: whose, if it will say when it is over.
-  void Enter(const std::string& instance, const std::string& changeover);
-  void Leave(const std::string& instance, const std::string& changeover);
-  // The replica begins to serve, or stops.
-  void BeginChangeover(Replica& replica);
+  bool KnowsItself() const;
+  Standing BestStanding() const;
+  void Place(Replica& replica, bool placed);
+  void Change(const Placement::Members& members, const std::string& changeover);
   void OnChangedOver(Replica& replica);
   // Where nothing is under way any more.
   void YieldToReplicas();
@@ -114,7 +102,6 @@ struct Ring::State {
   void OnTried();
   void OnGatherTimeout();
   void StopGathering();
-  void Settle(Rendezvous before, const std::string& changeover);
   void OnSettled(std::uint64_t change, const std::string& instance);
   void OnSettleTimeout(std::uint64_t change);
   // The replica gave something back because it stops.

@@ -173,7 +173,6 @@ void Server::State::AcceptLink(const Caller& caller, ByteStream& stream) {
   endpoint->Attach(*transport);
   stream.Use(std::move(transport));
   endpoints.emplace(endpoint.get(), endpoint);
-  if (changeover) changeover->awaited.insert(endpoint.get());
   if (changeover || draining) AnnounceTo(*endpoint);
   if (draining && !changeover) endpoint->AnnounceChangedOver();
 }
@@ -187,7 +186,9 @@ void Server::State::BeginChangeover(std::function<void()> done) {
   changeover.emplace();
   changeover->done = std::move(done);
   changeover->limit = loop.After(role->options.settle_timeout, [this] { EndChangeover(); });
-  for (const auto& [key, endpoint] : endpoints) changeover->awaited.insert(key);
+  for (const auto& [key, endpoint] : endpoints) {
+    if (endpoint->was_up()) changeover->awaited.insert(key);
+  }
   for (const auto& [key, endpoint] : endpoints) AnnounceTo(*endpoint);
   EndIfAllYielded();
 }
@@ -249,12 +250,14 @@ void Server::Join(std::function<void()> joined) { state_->BeginChangeover(std::m
 
 void Server::AnnounceDraining(std::function<void()> gone) {
   state_->draining = true;
+  state_->role->standing = Standing::kAway;  // to whoever comes yet
   state_->BeginChangeover(std::move(gone));
 }
 
-bool Server::linked(const std::string& instance) const {
+bool Server::linked(const std::string& service, const std::string& instance) const {
   return std::any_of(state_->endpoints.begin(), state_->endpoints.end(), [&](const auto& entry) {
-    return entry.second->was_up() && entry.second->peer().instance == instance;
+    const Peer& peer = entry.second->peer();
+    return entry.second->was_up() && peer.service == service && peer.instance == instance;
   });
 }
 

@@ -28,7 +28,7 @@ class Server {
   // Tells all peers that we are about to stop. `gone` is called when all have yielded, as above.
   void AnnounceDraining(std::function<void()> gone = {});
   // An instance has a link to us.
-  bool linked(const std::string& instance) const;
+  bool linked(const std::string& service, const std::string& instance) const;
 
  private:
   struct State;

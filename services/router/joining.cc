@@ -39,12 +39,13 @@ void Joining::Stop() {
 
 std::vector<std::string> Joining::Missing() const {
   if (!nodes_.known()) return {"redis"};
+  if (!peers_.complete()) return {"routers"};
   std::vector<std::string> missing;
   for (const auto& node : nodes_.alive()) {
-    if (!server_.linked(node.instance)) missing.push_back(node.instance);
+    if (!server_.linked("c2s", node.instance)) missing.push_back(node.instance);
   }
   for (const auto& router : peers_.others()) {
-    if (!server_.linked(router)) missing.push_back(router);
+    if (!server_.linked("router", router)) missing.push_back(router);
   }
   return missing;
 }

@@ -31,7 +31,7 @@ class Joining {
  private:
   using Clock = std::chrono::steady_clock;
   void Look();
-  // Who is not linked to us yet; Redis, if it has not said which edges there are.
+  // Who is not linked to us yet; or whether that is known.
   std::vector<std::string> Missing() const;
 
   Loop& loop_;

@@ -54,7 +54,7 @@ TEST_F(JoiningTest, ItWaitsOnlySoLong) {
   second().Disconnect();
   StartRouter(1);
   RunUntil([&] { return Homes().size() == 2; });
-  EXPECT_EQ(Metric("parley_router_limits_total{limit=\"join_timeout\"}"), 1);
+  EXPECT_GE(Metric("parley_router_limits_total{limit=\"join_timeout\"}"), 1);
 }
 
 // Nobody waits for it where nobody else serves.

@@ -33,6 +33,8 @@ class Peers final : private rpc::Ring::Owner {
   }
   void Announce(rpc::Standing standing) { ring_.Announce(standing); }
   std::vector<const rpc::Link*> links() const { return ring_.links(); }
+  // Who the routers are is known as far as it can be.
+  bool complete() const { return ring_.complete(); }
   // The instances of the others that are up.
   std::vector<std::string> others() const;
   void AnnounceDraining() { ring_.AnnounceDraining(); }
