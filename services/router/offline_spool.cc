@@ -14,6 +14,8 @@
 namespace parley::router {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr std::chrono::milliseconds kRetry{100};
 
 xmpp::StanzaError Refusal(roster::v1::Problem problem) {
@@ -86,12 +88,11 @@ Task<void> OfflineSpool::Ask(std::string owner, Message& message) {
   const auto problem = answer ? answer->problem() : roster::v1::PROBLEM_STORE;
   if (problem != roster::v1::PROBLEM_UNSPECIFIED && abandoned()) co_return;  // sent again to another router
   if (answer && problem == roster::v1::PROBLEM_STORE) {
-    outage_.OnFailure();
+    outage_.OnFailure(Clock::now());
     message.state = Message::State::kFailed;
     co_return;
   }
   if (problem == roster::v1::PROBLEM_UNSPECIFIED) {
-    outage_.OnSuccess();
     message.state = Message::State::kStored;
   }
   Held answered;
@@ -163,7 +164,8 @@ void OfflineSpool::GoOn(const std::string& owner, const RoundPtr& round) {
 // What failed is asked for again, but not for ever, and not what would come behind a later one.
 bool OfflineSpool::HasMore(Round& round) {
   auto& messages = round.messages;
-  const bool soon = outage_.may_pass() && StoreOutage::Clock::now() < round.begun + patience_;
+  const auto now = Clock::now();
+  const bool soon = outage_.may_pass(now) && now < round.begun + patience_;
   const auto last_stored = std::find_if(messages.rbegin(), messages.rend(), [](const Message& message) {
     return message.state == Message::State::kStored;
   });

@@ -53,7 +53,7 @@ class OfflineSpool {
   };
   // What an account's messages were given together.
   struct Round {
-    StoreOutage::Clock::time_point begun = StoreOutage::Clock::now();
+    std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
     std::deque<Message> messages;
     std::size_t unanswered = 0;
     bool closed = false;

@@ -5,24 +5,24 @@
 namespace parley::router {
 
 // Whether the offline store is only away for a moment. What fails then is tried again; what fails later is refused at
-// once, so that a long outage does not hold up everybody for each message.
+// once, so that a long outage does not hold up everybody for each message. It is over when nothing has failed for the
+// same time, not with the first success: others may be stored by a roster service that has its PostgreSQL yet.
 class StoreOutage {
  public:
-  using Clock = std::chrono::steady_clock;
-  explicit StoreOutage(Clock::duration patience) : patience_(patience) {}
+  using Time = std::chrono::steady_clock::time_point;
+  explicit StoreOutage(std::chrono::steady_clock::duration patience) : patience_(patience) {}
 
-  void OnFailure() {
-    const auto now = Clock::now();
-    if (now > last_ + patience_) began_ = now;  // of an outage before nobody may have seen the end
+  void OnFailure(Time now) {
+    if (now > last_ + patience_) began_ = now;
     last_ = now;
   }
-  void OnSuccess() { last_ = Clock::time_point(); }
-  bool may_pass() const { return Clock::now() < began_ + patience_; }
+  // Something has failed.
+  bool may_pass(Time now) const { return now < began_ + patience_; }
 
  private:
-  const Clock::duration patience_;
-  Clock::time_point began_;
-  Clock::time_point last_;  // failure
+  const std::chrono::steady_clock::duration patience_;
+  Time began_;
+  Time last_;  // failure
 };
 
 }  // namespace parley::router
