@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -87,7 +88,7 @@ class OfflineSpool {
   Sender& sender_;
   RosterClient& rosters_;
   const std::size_t batch_;
-  const StoreOutage::Clock::duration patience_;
+  const std::chrono::steady_clock::duration patience_;
   StoreOutage outage_;
   const std::shared_ptr<StoreRoom> room_;
   std::map<std::string, RoundPtr> rounds_;  // by owner
