@@ -173,6 +173,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
   redis_.Track([this](const std::string* key) { OnChanged(key); });
   redis_.OnState([this](bool up) {
     log::Info(up ? "redis_up" : "redis_down");
+    if (up) orphan_queues_.RedisAnswers();
     OnChanged(nullptr);  // what was read before has not been watched over since
   });
 }
