@@ -148,6 +148,11 @@ void AccountTable::PostFirst(std::string_view bare, std::vector<rpc::Held> oldes
   if (!slot.busy) Start(slot);
 }
 
+bool AccountTable::HasReturned(const Account& account) const {
+  const auto found = slots_.find(account.bare());
+  return found != slots_.end() && !found->second->returned.empty();
+}
+
 const rpc::Envelope* AccountTable::Next(const Account& account) const {
   const auto found = slots_.find(account.bare());
   if (found == slots_.end() || found->second->idle()) return nullptr;

@@ -59,6 +59,9 @@ class AccountTable {
   // Before these too, in this order.
   void PostFirst(std::string_view bare, std::vector<rpc::Held> oldest);
 
+  // Whether any of these waits.
+  bool HasReturned(const Account& account) const;
+
   // By the key of Redis that changed; nullptr: any may have.
   void Invalidate(const std::string* key);
   // Others serve our accounts from now on: what we could not write yet, we write only where they have written nothing.

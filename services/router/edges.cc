@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libs/base/ids.h"
+#include "services/router/pushes.h"
 
 namespace parley::router {
 namespace {
@@ -96,6 +97,13 @@ void Edges::Hand(Edge& edge, rpc::Held held) {
   Park(edge.parked, std::move(held));
 }
 
+// What waited, or had been sent before.
+void Edges::HandLate(Edge& edge, rpc::Held held) {
+  const bool outdated = edge.link != nullptr && IsPush(*held.envelope);
+  if (outdated) return owner_.OnUndelivered(std::move(held), Failure::kOutdated);
+  Hand(edge, std::move(held));
+}
+
 void Edges::Park(std::deque<Parked>& parked, rpc::Held held) {
   if (parked.size() >= options_.max_parked) {
     metrics_.limits_parked.Increment();
@@ -156,7 +164,7 @@ void Edges::OnUp(rpc::Link& link) {
   CountParked(-static_cast<int>(parked.size()));
   for (auto& each : parked) {
     each.held.envelope->set_repeat(true);
-    link.SendHeld(std::move(each.held));
+    HandLate(edge, std::move(each.held));
   }
 }
 
@@ -170,7 +178,7 @@ void Edges::OnDown(rpc::Link& link, std::vector<rpc::Held> held) {
       continue;
     }
     each.envelope->set_repeat(true);
-    Hand(edge, std::move(each));
+    HandLate(edge, std::move(each));
   }
   nodes_.OnLinkDown(link.peer().epoch);
 }

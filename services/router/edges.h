@@ -21,9 +21,10 @@ namespace parley::router {
 
 // Why a delivery came back.
 enum class Failure {
-  kGone,     // the session, or its edge, is no more
-  kFull,     // the session's queue is full
-  kTimeout,  // the edge lives but does not take it
+  kGone,      // the session, or its edge, is no more
+  kFull,      // the session's queue is full
+  kTimeout,   // the edge lives but does not take it
+  kOutdated,  // perhaps: a roster push that waited, or was sent before, and that goes by its account's turn now
 };
 
 // The links that edges opened to us. What an edge did not acknowledge when its link broke is parked, and what is new
@@ -113,6 +114,7 @@ class Edges {
   std::deque<Parked> Extract(const Record& record);
   void Wait(Leaving& leaving, rpc::Held held);
   void Hand(Edge& edge, rpc::Held held);
+  void HandLate(Edge& edge, rpc::Held held);
   void Park(std::deque<Parked>& parked, rpc::Held held);
   void OnHandedOver(std::string session, std::uint64_t asked, HandOver outcome);
   void GiveBack(std::deque<Parked> parked, Failure failure);

@@ -74,7 +74,7 @@ void Edges::Release(const std::string& session) {
   auto& waiting = leaving.mapped().waiting;
   const std::string& node = leaving.mapped().record.node();
   CountParked(-static_cast<int>(waiting.size()));
-  for (auto& each : waiting) Hand(edges_[node], std::move(each.held));
+  for (auto& each : waiting) HandLate(edges_[node], std::move(each.held));
 }
 
 }  // namespace parley::router

@@ -58,12 +58,10 @@ Task<OrphanQueues::Outcome> OrphanQueues::TryToAppend(Account& account, link::v1
 }
 
 Task<bool> OrphanQueues::AwaitRedis() {
-  if (store_.up()) co_return true;
   while (!store_.up()) {
     if (OutOfPatience()) co_return false;
     co_await SleepFor(kRetry);
   }
-  RedisAnswers();
   co_return true;
 }
 

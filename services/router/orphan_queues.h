@@ -30,6 +30,7 @@ class OrphanQueues {
   Task<bool> AwaitRedis();
   // While Redis is away, all that has to wait for it waits no longer than one of them may (router.delivery_timeout).
   bool OutOfPatience();
+  // It is there again, or has done what it was told.
   void RedisAnswers() { failing_since_.reset(); }
 
  private:

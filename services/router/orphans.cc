@@ -21,6 +21,11 @@ xmpp::StanzaError OutOfReach() {
   return xmpp::ResourceConstraint("The recipient cannot be reached at the moment; try later");
 }
 
+// By the edge that has it, or is thought to.
+bool Refused(const Session& session, std::uint64_t mark) {
+  return !session.away() && mark == Edges::MarkOf(session.record);
+}
+
 bool Expired(const Record& record, std::chrono::milliseconds grace) {
   return UnixMilliseconds() >= record.away_since() + static_cast<std::int64_t>(record.resume_ms()) + grace.count();
 }
@@ -118,9 +123,7 @@ Task<bool> Orphans::LoseEdge(Account& account, std::string id, life::State state
 
 Task<void> Orphans::Deliver(Account& account, Held held) {
   const std::string id = held.envelope->session();
-  const auto refused = [&](const Session* s) {
-    return s != nullptr && !s->away() && held.mark == Edges::MarkOf(s->record);
-  };
+  const auto refused = [mark = held.mark](const Session* s) { return s != nullptr && Refused(*s, mark); };
   if (refused(account.WithId(id))) {
     const bool reloaded = co_await parts_.accounts.Reload(account);
     if (!reloaded) {
@@ -134,6 +137,10 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
     if (unknown) co_await Unknown(account, id);
     co_return;
   }
+  if (IsPush(*held.envelope)) {
+    co_await DeliverPush(account, std::move(held));
+    co_return;
+  }
   const Session* session = account.WithId(id);
   if (session == nullptr) {
     if (parts_.unacknowledged.TakeReturned(held)) co_return;
@@ -145,6 +152,21 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   } else {  // resumed elsewhere, or put back
     held.envelope->set_repeat(true);
     parts_.sender.Deliver(*session, std::move(held));
+  }
+}
+
+// It was for that session alone, which may be one that Redis has lost and that its edge has yet.
+Task<void> Orphans::DeliverPush(Account& account, Held held) {
+  const std::string id = held.envelope->session();
+  if (account.Asking(id) == nullptr) co_return;
+  co_await parts_.pushes.Renew(*held.envelope);
+  held.envelope->set_repeat(true);
+  const Session* session = account.Asking(id);
+  if (session == nullptr || Refused(*session, held.mark)) co_return;  // or its edge has lost it, too
+  if (!session->away()) {
+    parts_.sender.Deliver(*session, std::move(held));
+  } else if (account.WithId(id) != nullptr) {
+    co_await QueueInOrder(account, std::move(held));
   }
 }
 

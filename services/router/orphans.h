@@ -12,6 +12,7 @@
 #include "services/router/options.h"
 #include "services/router/orphan_queues.h"
 #include "services/router/past_queues.h"
+#include "services/router/pushes.h"
 #include "services/router/session_store.h"
 #include "services/router/sessions.h"
 #include "services/router/unacknowledged.h"
@@ -35,11 +36,12 @@ class Orphans {
     Unacknowledged& unacknowledged;
     OrphanQueues& queues;
     Offline& offline;
+    Pushes& pushes;
     Metrics& metrics;
   };
   Orphans(const Parts& parts, const Options& options);
 
-  // A delivery that came back from its edge, or that there was no edge for.
+  // A delivery that came back from its edge, or that there was no edge for, or that may be outdated.
   Task<void> Deliver(Account& account, Held held);
   // The session's edge is dead. False: it may yet be resumed; look again later.
   Task<bool> Lose(Account& account, std::string session, Receipt receipt);
@@ -56,6 +58,7 @@ class Orphans {
   bool MayYetTake(const Record& record) const;
   Task<void> TakeBack(Account& account);
   Task<void> Follow(std::string bare, Record before);
+  Task<void> DeliverPush(Account& account, Held held);
   Task<void> LaterOrNever(Account& account, Held held);
   // Its edge does not have the session.
   Task<void> Unknown(Account& account, std::string session);

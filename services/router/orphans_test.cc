@@ -288,6 +288,26 @@ TEST_F(OrphansTest, WaitsForRedis) {
   ExpectIds(Resumed(second(), romeo), Numbers(1, 4));
 }
 
+TEST_F(OrphansTest, WaitsForRedisAsLongEachTime) {
+  constexpr std::chrono::milliseconds kPatience{300};
+  Configure(1, {"router.delivery_timeout=300ms", "router.redis_patience=10m"});
+  Begin();
+  Kill(first(), Managed(first(), kOrchard));
+  RunUntilOrphaned();
+  Settle();
+  for (const int number : {1, 2}) {
+    CutFromRedis(0);
+    RunUntil([&] { return !Missing().empty(); });
+    const auto before = std::chrono::steady_clock::now();
+    Chat(number);
+    RunUntil([&] { return !juliet().received().empty(); });
+    EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("resource-constraint")));
+    EXPECT_GE(std::chrono::steady_clock::now() - before, kPatience);
+    JoinToRedis(0);
+    RunUntil([&] { return Missing().empty(); });
+  }
+}
+
 TEST_F(OrphansTest, ItsEdgesWordEndsIt) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

@@ -65,6 +65,16 @@ TEST_F(PutBackTest, ASessionThatItsClientClosedElsewhereIsNotPutBack) {
   EXPECT_TRUE(RedisIsClean());
 }
 
+TEST_F(PutBackTest, ASessionThatMayBeOverIsNotPutBackUntilRedisSaysWhetherItIs) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Resumed(second(), romeo).Close();
+  RunUntil([&] { return RedisIsClean(); });
+  Redis({"ACL", "SETUSER", "router-1", "-exists"});
+  EXPECT_FALSE(Restore(first(), romeo, romeo.queue()));
+  EXPECT_TRUE(RedisIsClean());
+}
+
 TEST_F(PutBackTest, OrphanedOnceMoreItsQueueIsReadAnew) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

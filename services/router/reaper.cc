@@ -14,6 +14,23 @@ std::string NameOf(const Nodes::Node& node) { return node.instance + "/" + node.
 
 std::string ClaimKey(const Nodes::Node& node) { return "parley:reap:" + NameOf(node); }
 
+// Nobody's, or ours already. Who stood still may find that another has it.
+const storage::Script& ClaimScript() {
+  static const storage::Script script(R"(
+    local owner = redis.call('GET', KEYS[1])
+    if owner and owner ~= ARGV[1] then return 0 end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return 1)");
+  return script;
+}
+
+const storage::Script& GiveUpClaimScript() {
+  static const storage::Script script(R"(
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+    return redis.call('DEL', KEYS[1]))");
+  return script;
+}
+
 std::unique_ptr<rpc::Envelope> Ended(const Nodes::Node& node, const IndexEntry& entry) {
   auto envelope = std::make_unique<rpc::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
@@ -62,7 +79,7 @@ void Reaper::OnNodeDied(const Nodes::Node& node) {
 Task<void> Reaper::Reap(Nodes::Node node) {
   bool claimed = false;
   while (!stopped_) {
-    claimed = co_await Claim(node, claimed ? "XX" : "NX");
+    claimed = co_await Claim(node);
     if (!claimed) co_await SleepFor(options_.reap_claim / 4);
     std::vector<std::string> size{"SCARD", storage::NodeSessionsKey(node.instance, node.epoch)};
     const auto left = co_await storage::AwaitCommand(redis_, std::move(size));
@@ -94,21 +111,18 @@ Task<bool> Reaper::Forget(const Nodes::Node& node) {
   co_return false;
 }
 
-// The claim lives as long as we go on.
-Task<bool> Reaper::Claim(const Nodes::Node& node, std::string condition) {
-  std::vector<std::string> words{"SET",
-                                 ClaimKey(node),
-                                 options_.instance,
-                                 "PX",
-                                 std::to_string(options_.reap_claim.count()),
-                                 std::move(condition)};
-  const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
-  co_return reply && !reply->is_nil();
+// It lives as long as we go on.
+Task<bool> Reaper::Claim(const Nodes::Node& node) {
+  std::vector<std::string> keys{ClaimKey(node)};
+  std::vector<std::string> arguments{options_.instance, std::to_string(options_.reap_claim.count())};
+  const auto reply = co_await storage::AwaitEval(redis_, ClaimScript(), std::move(keys), std::move(arguments));
+  co_return reply && reply->integer == 1;
 }
 
 Task<void> Reaper::GiveUpClaim(const Nodes::Node& node) {
-  std::vector<std::string> words{"DEL", ClaimKey(node)};
-  co_await storage::AwaitCommand(redis_, std::move(words));
+  std::vector<std::string> keys{ClaimKey(node)};
+  std::vector<std::string> arguments{options_.instance};
+  co_await storage::AwaitEval(redis_, GiveUpClaimScript(), std::move(keys), std::move(arguments));
 }
 
 Task<Reaper::Swept> Reaper::Sweep(const Nodes::Node& node) {
@@ -127,7 +141,7 @@ Task<Reaper::Swept> Reaper::Sweep(const Nodes::Node& node) {
       done.insert(done.begin(), {"SREM", index});
       co_await storage::AwaitCommand(redis_, std::move(done));
     }
-    const bool mine = co_await Claim(node, "XX");
+    const bool mine = co_await Claim(node);
     if (!mine) co_return Swept::kLost;
   } while (cursor != "0" && !stopped_);
   co_return cursor == "0" ? swept : Swept::kNotYet;

@@ -41,7 +41,7 @@ class Reaper {
   };
   Task<Swept> Sweep(const Nodes::Node& node);
   Task<bool> Forget(const Nodes::Node& node);
-  Task<bool> Claim(const Nodes::Node& node, std::string condition);
+  Task<bool> Claim(const Nodes::Node& node);
   Task<void> GiveUpClaim(const Nodes::Node& node);
   Task<Result<Page>> Read(const Nodes::Node& node, std::string cursor);
   Task<std::vector<std::string>> EndSessions(const Nodes::Node& node, std::vector<std::string> members);

@@ -117,7 +117,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       edges_(loop, nodes_, options_, metrics_, rules_),
       sender_(edges_, peers_, domains_, metrics_),
       fanout_(sender_),
-      pushes_(sender_),
+      pushes_(sender_, rosters_, accounts_),
       spool_(loop, tasks_, accounts_, sender_, rosters_, options_),
       orphan_queues_(store_, metrics_, options_),
       offline_(Offline::Parts{tasks_, accounts_, sender_, rosters_, spool_, orphan_queues_}, options_),
@@ -132,7 +132,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                 }},
                 options_),
       orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_,
-                              unacknowledged_, orphan_queues_, offline_, metrics_},
+                              unacknowledged_, orphan_queues_, offline_, pushes_, metrics_},
                options_),
       presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
       subscriptions_(Subscriptions::Parts{sender_, rosters_, store_, fanout_, pushes_}),
@@ -175,6 +175,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
   redis_.Track([this](const std::string* key) { OnChanged(key); });
   redis_.OnState([this](bool up) {
     log::Info(up ? "redis_up" : "redis_down");
+    if (up) orphan_queues_.RedisAnswers();
     OnChanged(nullptr);  // what was read before has not been watched over since
   });
   peers_.Announce(rpc::Standing::kStarting);

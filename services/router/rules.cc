@@ -262,6 +262,9 @@ void Rules::OnUndelivered(Held held, Failure failure) {
   }
   if (envelope.kind() == KIND_CONTROL) return;
   switch (failure) {
+    case Failure::kOutdated:
+      held.mark = 0;  // nobody has refused it
+      [[fallthrough]];
     case Failure::kGone: {
       const std::string bare(xmpp::BareOf(envelope.to()));
       parts_.accounts.PostReturned(bare, std::move(held));

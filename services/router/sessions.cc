@@ -134,8 +134,9 @@ Task<Sessions::Restored> Sessions::Restore(Account& account, Record record) {
     // What Update would keep for later is gone when an emptied Redis comes back: the edge has to ask again.
     if (!parts_.store.up()) co_return Restored::kFailed;
     if (account.WithId(record.session()) != nullptr) co_return co_await Move(account, std::move(record));
-    const bool over = co_await IsOver(account, record);
-    if (over) co_return Restored::kRefused;
+    const auto over = co_await IsOver(account, record);
+    if (!over) co_return Restored::kFailed;
+    if (*over) co_return Restored::kRefused;
     const Session* other = account.WithResource(record.resource());
     if (other != nullptr && !parts_.nodes.Dead(other->record)) co_return Restored::kRefused;
     const std::string displaced = other == nullptr ? std::string() : other->id();
@@ -188,15 +189,14 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
 }
 
 // A session with a queue that ended while its edge was cut off: what the edge has of it was handled again already.
-Task<bool> Sessions::IsOver(Account& account, Record record) {
+Task<Result<bool>> Sessions::IsOver(Account& account, Record record) {
   if (record.queue().empty()) co_return false;
   if (parts_.store.ending(record.session())) co_return true;
   const auto handled = co_await parts_.store.RecallEnded(account.bare(), record.session());
-  if (handled && handled->has_value()) co_return true;
+  if (!handled) co_return handled.error();
+  if (handled->has_value()) co_return true;
   // That is not kept of one that its client closed, at another edge: nobody would resume it.
-  const auto finished = co_await parts_.store.IsFinished(account.bare(), record.session());
-  if (!finished) co_return false;
-  co_return *finished;
+  co_return co_await parts_.store.IsFinished(account.bare(), record.session());
 }
 
 Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {

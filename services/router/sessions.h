@@ -81,7 +81,7 @@ class Sessions {
   Verdict Judge(Account& account, session::v1::Conflict policy, std::string& resource) const;
   static bool Remember(Account& account, Record& record);
   Task<Restored> Move(Account& account, Record record);
-  Task<bool> IsOver(Account& account, Record record);
+  Task<Result<bool>> IsOver(Account& account, Record record);
   Task<Result<SessionStore::Write>> Occupy(Account& account, Record next);
 
   // A session that is over: what Redis has of it.

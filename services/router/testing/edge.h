@@ -115,10 +115,14 @@ class Edge final : private rpc::Ring::Owner {
 
   // Takes deliveries but does not acknowledge them, until told otherwise.
   void SetHolding(bool holding);
+  // Lets go of no session: not now.
+  void SetKeeping(bool keeping) { keeping_ = keeping; }
   void SetOverloaded(bool overloaded) { overloaded_ = overloaded; }
   // Its links break and stay so, while its lease goes on.
   void Disconnect() { ring_.reset(); }
   void Reconnect();
+  // From now on to these routers alone.
+  void Reconnect(std::vector<std::string> routers);
   // Sends an envelope again, as after a router's death.
   void SendAgain(std::unique_ptr<rpc::Envelope> envelope);
 
@@ -182,6 +186,7 @@ class Edge final : private rpc::Ring::Owner {
   std::int64_t now_ = 1'700'000'000'000;
   bool holding_ = false;
   bool overloaded_ = false;
+  bool keeping_ = false;
   bool asked_ = false;
   int repeats_ = 0;
   int doubtful_ = 0;

@@ -96,6 +96,11 @@ void Edge::Reconnect() {
   ring_ = std::make_unique<rpc::Ring>(loop_, rpc::Self{"c2s", instance_, process_}, RingOf(routers_), owner);
 }
 
+void Edge::Reconnect(std::vector<std::string> routers) {
+  routers_ = std::move(routers);
+  Reconnect();
+}
+
 Edge::~Edge() {
   for (auto& receipt : receipts_) receipt.Abandon();
   for (auto& held : frozen_deliveries_) held.receipt.Abandon();

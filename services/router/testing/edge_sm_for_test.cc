@@ -96,6 +96,7 @@ void Edge::SayUnlogged(const Client& client, std::uint64_t after) {
 }
 
 void Edge::HandOver(const std::string& session, rpc::Receipt receipt) {
+  if (keeping_) return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
   auto* table = clients_.contains(session) ? &clients_ : &resuming_;
   const auto found = table->find(session);
   // One that was not answered yet is not meant: it is who asks.

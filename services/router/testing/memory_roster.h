@@ -31,6 +31,8 @@ class MemoryRoster final : public rpc::LinkHandler {
   void SetBroken(bool broken) { broken_ = broken; }
   // Messages for this account fail.
   void SetUnstorable(const std::string& owner) { unstorable_ = owner; }
+  // As another router has it changed.
+  void Rename(const std::string& owner, const std::string& contact, const std::string& name);
   // What the next set of a roster is answered, which changes nothing then.
   void AnswerNextSet(const roster::v1::ItemChange& change) { next_set_ = change; }
   // What all asks are answered, or refused with; null: as usual.
@@ -67,7 +69,7 @@ class MemoryRoster final : public rpc::LinkHandler {
   struct Account {
     std::map<std::string, Item> items;
     std::uint64_t version = 1;
-    std::vector<roster::v1::ItemChange> changes;  // by sets, in order
+    std::vector<roster::v1::ItemChange> changes;  // in order
     std::deque<roster::v1::OfflineMessage> offline;
     std::set<std::string> stored;
     std::vector<std::pair<std::string, std::uint64_t>> inbound;

@@ -79,6 +79,14 @@ void MemoryRoster::Befriend(const std::string& user, const std::string& contact,
   accounts_[contact].items[user].in_roster = true;
 }
 
+void MemoryRoster::Rename(const std::string& owner, const std::string& contact, const std::string& name) {
+  roster::v1::Ask ask;
+  ask.mutable_set_item()->set_owner(owner);
+  ask.mutable_set_item()->mutable_item()->set_jid(contact);
+  ask.mutable_set_item()->mutable_item()->set_name(name);
+  Handle(ask);
+}
+
 xmpp::SubscriptionState MemoryRoster::StateOf(const std::string& owner, const std::string& contact) const {
   const auto account = accounts_.find(owner);
   if (account == accounts_.end()) return {};
@@ -282,6 +290,9 @@ void MemoryRoster::Apply(Account& account, const ApplySubscription& ask, roster:
   Fill(*change.mutable_item(), ask.contact(), after);
   if (visible && after.in_roster) change.set_push(true);
   change.set_version(std::to_string(visible ? ++account.version : account.version));
+  if (!change.push()) return;
+  *account.changes.emplace_back().mutable_item() = change.item();
+  account.changes.back().set_version(change.version());
 }
 
 void MemoryRoster::Store(Account& account, const roster::v1::StoreOffline& ask, roster::v1::Answer& answer) {
