@@ -4,6 +4,7 @@ A repeat is excused only where XEP-0198 cannot rule it out: the sender's session
 `h` covered; or the receiver's session was lost and the server cannot have known that the message had come.
 """
 
+import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Arrival:
         return (self.time, self.incarnation.number, self.index)
 
     def unconfirmed(self):
-        return self.incarnation.lost and not 0 < self.index <= self.incarnation.confirmed
+        return not self.incarnation.kept(self.index)
 
 
 @dataclass(slots=True)
@@ -248,10 +249,14 @@ class Ledger(Observer):
         if flow.forked:
             by_session = self._by_session(message)
             for session in flow.receivers if message.arrivals or not message.bounces else ():
-                if message.acknowledged and session.incarnation.number == 1 and session not in by_session:
+                if message.acknowledged and self._there_since(session) < message.sent and session not in by_session:
                     counts["LOST"] += 1
-                    broken.append(f"{name}: {session.full} was there all the time and did not get it")
+                    broken.append(f"{name}: {session.full} was there from then on and did not get it")
         self._judge_arrivals(flow, number, message, counts, broken)
+
+    def _there_since(self, session):
+        """Until now, without a loss; the server has its presence."""
+        return math.inf if session.incarnation.lost else self._began.get(session.incarnation, math.inf)
 
     def _judge_arrivals(self, flow, number, message, counts, broken):
         for arrivals in self._by_session(message).values() if flow.forked else [message.arrivals]:

@@ -46,10 +46,15 @@ class Observer:
 class Incarnation:
     """One stream management session: from <enabled/> until it is closed or lost."""
 
-    def __init__(self, number):
+    def __init__(self, number, began=0.0):
         self.number = number
+        self.began = began
         self.lost = False
         self.confirmed = 0  # the server has surely seen our acknowledgement of so many stanzas
+
+    def kept(self, index):
+        """Whether what came as stanza `index` (0: not counted) cannot be sent again for the loss of this session."""
+        return not self.lost or 0 < index <= self.confirmed
 
 
 class Session:
@@ -248,7 +253,7 @@ class Session:
     async def _enable(self, connection):
         asked = f" max='{self.resume_max}'" if self.resume_max else ""
         connection.send(f"<enable xmlns='{SM}' resume='true'{asked}/>")
-        self.incarnation = Incarnation(self.incarnation.number + 1)
+        self.incarnation = Incarnation(self.incarnation.number + 1, self._loop.time())
         while (answer := await connection.next()).tag != f"{{{SM}}}enabled":
             if answer.tag == f"{{{SM}}}failed":
                 raise Refused(f"enable: {condition(answer)}")

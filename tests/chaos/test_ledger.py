@@ -33,6 +33,8 @@ class Story:
         self.romeo, self.juliet, self.tower = Stub("romeo/a"), Stub("juliet/b"), Stub("juliet/c")
         receivers = [self.juliet, self.tower] if forked else [self.juliet]
         self.flow = self.ledger.add_flow(self.romeo, "juliet" if forked else "juliet/b", receivers, forked)
+        for session in (self.romeo, self.juliet, self.tower):
+            self.ledger.on_attached(session, "new", [])
 
     def now(self):
         self.clock += 1
@@ -200,6 +202,20 @@ def test_each_resource_gets_its_copy_once():
     assert not story.broken()
     story.arrive(0, at=story.tower)
     assert len(story.broken()) == 1
+
+
+def test_new_session_of_a_resource_is_owed_its_copies_from_its_beginning():
+    story = Story(forked=True)
+    story.lose(story.juliet)
+    story.send(1)
+    story.arrive(0, at=story.tower)
+    story.ledger.on_attached(story.juliet, "new", [])
+    assert not story.broken()
+    story.send(1)
+    story.arrive(1, at=story.tower)
+    assert len(story.broken()) == 1
+    story.arrive(1)
+    assert not story.broken()
 
 
 def test_session_refused_too_early_is_seen():

@@ -1,30 +1,18 @@
 """What the judges of ./parley chaos variety find, without a cluster."""
 
-import asyncio
 from collections import Counter
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from known import Known
 from rawxmpp import CLIENT
-from session import Incarnation
-from variety.client import Item
+from variety.client import Eyes, Item
 from variety.database import Stored
-from variety.exposed import Exposed
-from variety.messages import Flow, Letter, Post
-from variety.plain import Life, PlainClients
+from variety.iqs import Inquiry
 from variety.presence import GONE, Sight
+from variety.stage import Stage
 from variety.subscriptions import Pair
-
-
-class Known:
-    """What judges look at of one."""
-
-    view, over, began, announced, fickle = {}, False, 0, None, False
-
-    def __init__(self, name):
-        self.account, self.jid, self.wanted = name, f"{name}@localhost", f"{name}@localhost/r"
-        self.incarnation, self.listeners = Incarnation(1), []
 
 
 def stored(subscription, ask=False, pending_in=False, approved=False):
@@ -59,133 +47,85 @@ def test_answer_to_what_was_not_asked_is_wrong():
     assert len(wrong(stored("none", approved=True), stored("none"))) == 1
 
 
-def letter(*arrivals):
-    made = Letter(at=0)
-    made.acknowledged = True
-    made.arrivals = [(who, who.incarnation, 1, at) for at, who in enumerate(arrivals)]
-    return made
+class Asked:
+    """One request and what became of it."""
+
+    def __init__(self, forgetful=False):
+        self.asker, self.answerer, self.told = Known("a"), Known("b"), []
+        self.asker.send = lambda text, note: None
+        stage = SimpleNamespace(
+            broken=self.told.append, counts=Counter(), now=lambda: 0, fresh=lambda word: word, forgetful=forgetful
+        )
+        self.inquiry = Inquiry(stage)
+        self.question = self.inquiry.ask(self.asker, self.answerer.wanted, "get", "<x/>")
+
+    def taken(self):
+        self.question.acknowledged, self.question.taken_in = True, self.asker.incarnation
+
+    def seen(self, *incarnations):
+        self.question.seen = [(self.answerer, incarnation, 1) for incarnation in incarnations]
+
+    def answered(self, times):
+        self.question.answers = [("result", None, 0)] * times
+
+    def verdict(self):
+        pending = [text.split(":")[0] for text in self.inquiry.pending()]
+        self.inquiry.judge()
+        return pending + [text.split(":")[0] for text in self.told]
 
 
-def test_letter_to_one_is_lost_until_it_came_or_bounced():
-    flow = Flow("m0", Known("a"), "b@localhost", "chat", "one")
-    assert flow.lacks(letter()) == "LOST"
-    assert flow.lacks(letter(Known("b"))) is None
+def test_request_that_a_new_session_said_again_must_be_answered():
+    asked = Asked()
+    asked.asker.lose()
+    assert asked.verdict() == []
+    asked = Asked()
+    asked.asker.lose()
+    asked.taken()
+    assert asked.verdict() == ["unanswered"]
 
 
-def test_letter_to_several_must_come_to_each():
-    first, second = Known("b"), Known("b")
-    flow = Flow("m0", Known("a"), "b@localhost", "chat", "each", receivers=[first, second])
-    assert flow.lacks(letter(first)) and not flow.lacks(letter(first, second))
+def test_request_that_was_acknowledged_does_not_come_again():
+    for confirmed, verdict in ((0, []), (1, ["asked too often"])):
+        asked = Asked()
+        lost = asked.answerer.incarnation
+        asked.answerer.lose(confirmed)
+        asked.seen(lost, asked.answerer.incarnation)
+        assert asked.verdict() == verdict
 
 
-def stopped(victim):
-    return SimpleNamespace(kind="stop", victim=victim, began=10.0, healed=13.3)
+def test_who_logged_out_answers_once():
+    asked = Asked()
+    asked.seen(asked.answerer.incarnation)
+    asked.answerer.lose(confirmed=1)
+    asked.answered(2)
+    assert asked.verdict() == []
+    for forgetful, verdict in ((True, []), (False, ["answered too often"])):
+        asked = Asked(forgetful)
+        asked.seen(asked.answerer.incarnation)
+        asked.answerer.log_out(at=1, confirmed=1)
+        asked.answered(2)
+        assert asked.verdict() == verdict
 
 
-HUNG_UP = 11.0
+def test_edge_or_router_that_failed_may_not_know_what_was_acknowledged():
+    for struck, forgetful in (("c2s", True), ("redis", True), ("roster", False), (None, False)):
+        assert Stage.forgetful.fget(SimpleNamespace(struck=struck)) == forgetful
 
 
-class Correspondence:
-    """Messages to a client without stream management that hung up."""
-
-    def __init__(self):
-        stage = SimpleNamespace(owners={}, now=lambda: HUNG_UP, random=None, counts=Counter())
-        self.post = stage.post = Post(stage)
-        self.life = Life(stage, SimpleNamespace(), "p@localhost/p1", "c2s-1")
-        self.flow = self.post.flow(Known("a"), self.life.wanted, "", "one")
-
-    def sent(self, at, acknowledged_at=None, came_to=None):
-        made = self.flow.letters[len(self.flow.letters)] = letter(*[came_to] * (came_to is not None))
-        made.sent, made.acknowledged_at = at, acknowledged_at
-
-    def lost(self, fault=stopped("c2s-1")):
-        """When those were sent that are still said to be lost at rest."""
-        self.life.end()
-        self.post.stage.fault = fault
-        clients = PlainClients(self.post.stage)
-        clients.lives = [self.life]
-        asyncio.run(clients.rest())
-        return [made.sent for made in self.flow.letters.values() if self.flow.lacks(made)]
-
-
-def test_written_to_a_client_that_hung_up_while_its_edge_stood_still_is_not_lost():
-    letters = Correspondence()
-    for at in (10.1, 11.0, 13.2):
-        letters.sent(at)
-    assert not letters.lost()
-
-
-def test_sent_before_or_after_a_connection_may_have_been_dead_is_lost():
-    letters = Correspondence()
-    for at in (8.9, 12.0, 14.4):
-        letters.sent(at)
-    assert letters.lost() == [8.9, 14.4]
-
-
-def test_who_hangs_up_on_an_edge_that_runs_is_missed_at_once():
-    letters = Correspondence()
-    for at in (9.8, 10.5, 12.2):
-        letters.sent(at)
-    assert letters.lost(fault=None) == [9.8, 12.2]
-
-
-def test_edge_that_stood_still_is_not_all_edges():
-    letters = Correspondence()
-    for at in (9.8, 12.2):
-        letters.sent(at)
-    assert letters.lost(fault=stopped("c2s-2")) == [12.2]
-
-
-def test_what_something_came_behind_is_lost():
-    letters = Correspondence()
-    letters.sent(10.5)
-    letters.sent(10.6, came_to=letters.life)
-    letters.sent(10.7)
-    assert letters.lost() == [10.5]
-
-
-def test_sender_that_was_away_may_have_sent_it_later():
-    letters = Correspondence()
-    letters.sent(7.0, acknowledged_at=10.9)
-    letters.sent(7.1, acknowledged_at=8.0)
-    assert letters.lost() == [7.1]
-
-
-def test_written_between_bind_and_stream_management_is_not_lost():
-    letters, client = Correspondence(), Known("b")
-    letters.flow.to = client.wanted
-    for at in (10.5, 11.5, 13.9, 15.5):
-        letters.sent(at)
-    letters.sent(16.0)
-    letters.flow.letters[4].arrivals = [(client, client.incarnation, 1, 16.1)]
-    letters.post.stage.fault = None
-    letters.post.forgive(Exposed(client, "c2s-1", since=12.0, until=13.0))
-    assert [made.sent for made in letters.flow.letters.values() if letters.flow.lacks(made)] == [10.5, 15.5]
-
-
-def test_what_is_not_lost_may_still_come():
-    letters = Correspondence()
-    letters.sent(10.5)
-    assert not letters.lost()
-    letters.post.judge()
-    letters.post(letters.life, ElementTree.fromstring(f"<message xmlns='{CLIENT}' id='m0-0'/>"))
-    assert letters.flow.letters[0].came_to(letters.life, HUNG_UP)
-
-
-def test_what_a_lost_session_had_not_acknowledged_may_come_in_the_next_round():
-    letters = Correspondence()
-    letters.sent(9.0, came_to=letters.life)
-    letters.life.end()
-    letters.post.judge()
-    assert letters.flow.find(0)
-    letters.post.judge()
-    assert not letters.flow.find(0)
+def test_request_or_answer_of_another_is_wrong():
+    asked = Asked()
+    asked.answerer.wanted = "c@localhost/r"
+    asked.seen(asked.answerer.incarnation)
+    assert asked.verdict() == ["not for ['c@localhost/r']"]
+    asked = Asked()
+    asked.inquiry(asked.answerer, ElementTree.fromstring(f"<iq xmlns='{CLIENT}' type='result' id='i'/>"))
+    assert asked.verdict() == ["answer at b@localhost/r"]
 
 
 def broken_by(*statuses):
     """What is said when a watcher sees these of one owner."""
     told, owner, watcher = [], Known("owner"), Known("watcher")
-    stage = SimpleNamespace(broken=told.append, owners={owner.wanted: owner}, counts={"presences": 0}, now=lambda: 0)
+    stage = SimpleNamespace(broken=told.append, owners={owner.wanted: owner}, counts=Counter(), now=lambda: 0)
     sight = Sight(stage)
     for status in statuses:
         sight._see(watcher, owner.wanted, status)
@@ -197,6 +137,10 @@ def test_presence_that_goes_on_is_right():
     assert not broken_by("0.1", "0.2", GONE, "1.1")
 
 
+def test_presence_that_comes_twice_is_right():
+    assert not broken_by("0.1", "0.1", GONE, GONE, "1.1")
+
+
 def test_older_presence_after_a_newer_is_wrong():
     assert broken_by("0.2", "0.1") == ["presence went back"]
     assert broken_by("0.2", GONE, "0.2") == ["presence after unavailable"]
@@ -204,3 +148,24 @@ def test_older_presence_after_a_newer_is_wrong():
 
 def test_going_of_who_stays_is_flicker():
     assert broken_by("1.1", GONE) == ["flicker, owner@localhost/r was there all the time"]
+
+
+def test_client_that_is_not_told_its_roster_is_not_at_rest():
+    client = Known("a")
+    client.settled = True
+    stage = SimpleNamespace(clients=[client], parts=[])
+    for judge in ("post", "inquiry", "sight"):
+        setattr(stage, judge, SimpleNamespace(pending=list))
+    stage._left_in_store = list
+    assert not list(Stage._unsettled(stage))
+    client.view = None
+    assert list(Stage._unsettled(stage)) == ["a@localhost/r was not told its roster"]
+
+
+@pytest.mark.parametrize(("closing", "away", "told"), [(False, 3, 1), (True, 3, 0), (False, 9.5, 0)])
+def test_session_that_cannot_be_resumed_in_time_is_wrong_unless_it_was_given_up(closing, away, told):
+    client, broken = Known("c"), []
+    client.closing, client.sm_max = closing, 10
+    stage = SimpleNamespace(counts=Counter(), bereft=set(), broken=broken.append)
+    Eyes(stage).on_lost(client, "item-not-found", away, [])
+    assert len(broken) == told

@@ -21,6 +21,7 @@ class Note:
     def __init__(self):
         self.acknowledged = False
         self.acknowledged_at = None  # if the server told
+        self.taken_in = None  # the incarnation that it told
         self.resent = 0  # after the loss of the sender's session
 
 
@@ -37,21 +38,20 @@ class Item(NamedTuple):
 
 
 class Client(Session):
-    """`contested`: others take its resource away. `fickle`: contacts may see it go and come though it stays."""
+    """`fickle`: contacts may see it go and come though it stays."""
 
-    def __init__(self, stage, account, resource, *, priority=0, resume_max=None, contested=False, fickle=False):
+    def __init__(self, stage, account, resource, *, priority=0, resume_max=None, fickle=False):
         super().__init__(
             stage.place, f"{account}@{DOMAIN}", resource, stage.random, stage.eyes, priority=priority, resume_max=resume_max
         )
         self.stage = stage
         self.account = account
         self.wanted = f"{self.jid}/{resource}"
-        self.contested, self.fickle = contested, fickle
+        self.fickle = fickle
         self.listeners = [*stage.listeners, self._on_roster]
         self.view = None  # the roster: what was read, and what was pushed since
         self.slowness = 0  # seconds before it answers an iq
         self.over_since = None
-        self.began = stage.now()  # this incarnation
         self.announced = None  # the status of its last presence to all
         self._presences = 0
         self._directed = {}  # watcher: (own incarnation, the watcher's, status)
@@ -66,7 +66,6 @@ class Client(Session):
     def greet(self):
         self.view = None
         self._directed = {}
-        self.began = self.stage.now()
         self.read_roster(self.incarnation)
         self.announce()
 
@@ -175,6 +174,7 @@ class Eyes(Observer):
         if note is not None:
             note.acknowledged = True
             note.acknowledged_at = self.stage.now()
+            note.taken_in = session.incarnation
 
     def on_attached(self, session, how, tries):
         self.stage.counts[f"sessions {how}"] += 1
@@ -183,7 +183,7 @@ class Eyes(Observer):
         entitled = session.sm_max is None or away < session.sm_max - 1
         self.stage.counts["sessions lost"] += 1
         self.stage.bereft.add(session.jid)
-        if entitled and not session.over and not session.contested:
+        if entitled and not session.over and not session.closing:
             self.stage.broken(f"{session.wanted}: not resumed ({reason}) after {away:.1f} of {session.sm_max} s")
         for note in resent:
             if note is not None:

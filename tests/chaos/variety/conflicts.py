@@ -25,7 +25,7 @@ class Conflicts(Part):
             if not await self.stage.until(old.settle, "who is to be replaced settled"):
                 return
             old.closing = True  # it does not fight back
-        new = self._now = self.stage.client("c", "same", contested=True)
+        new = self._now = self.stage.client("c", "same")
         await self.stage.until(lambda: new.attached, "who replaces bound")
         if old is not None:
             old.abandon()

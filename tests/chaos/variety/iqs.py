@@ -19,15 +19,27 @@ class Question(Note):
         self.client, self.incarnation, self.to, self.at = client, client.incarnation, to, at
         self.told = client.told
         self.answers = []  # (type, condition, time)
-        self.seen = []  # (client, incarnation) that got the request
+        self.seen = []  # (client, incarnation, index of the stanza in it) that got the request
 
     def owed(self):
-        """Whether the asker must get an answer."""
-        lives = self.client.incarnation is self.incarnation and not self.incarnation.lost
-        return self.acknowledged and lives
+        """Whether the asker must get an answer: the session that knows that the server took it lives."""
+        return self.acknowledged and self.client.incarnation is self.taken_in and not self.taken_in.lost
+
+    def strangers(self):
+        return [client.wanted for client, *_ in self.seen if client.wanted != self.to]
+
+    def seen_too_often(self):
+        return sum(who.kept(index) for _, who, index in self.seen) > 1 + self.resent
+
+    def parted(self):
+        """How many had got it, and logged out. They do not answer again, as one does whose session was lost."""
+        return sum(client.over and who.kept(index) for client, who, index in self.seen)
+
+    def excess_answers(self):
+        return len(self.answers) - 1 - self.resent - sum(who.lost for _, who, _ in self.seen) + self.parted()
 
     def __str__(self):
-        seen = [(client.wanted, who.number) for client, who in self.seen]
+        seen = [(client.wanted, who.number, index) for client, who, index in self.seen]
         return (
             f"iq of {self.client.wanted} to {self.to or 'the server'}, sent {self.at:.2f}, answers {self.answers}, "
             f"seen by {seen}, resent {self.resent}"
@@ -54,7 +66,10 @@ class Inquiry:
         if question is None:
             return
         if element.get("type") in ("get", "set"):
-            question.seen.append((client, client.incarnation))
+            question.seen.append((client, client.incarnation, client.received if client.sm_id else 0))
+            return
+        if client is not question.client:
+            self.stage.broken(f"answer at {client.wanted}: {question}")
             return
         question.answers.append((element.get("type"), condition(element), round(self.stage.now(), 2)))
         if question.to is None and question.incarnation is client.incarnation:
@@ -67,11 +82,15 @@ class Inquiry:
 
     def judge(self):
         for question in self.questions.values():
-            lost = question.resent + sum(incarnation.lost for _, incarnation in question.seen)
-            if len(question.answers) > 1 + lost:
+            excess = question.excess_answers()
+            if excess > (question.parted() if self.stage.forgetful else 0):
                 self.stage.broken(f"answered too often: {question}")
-            if len(question.seen) > 1 + lost:
+            elif excess > 0:
+                self.stage.counts["iqs ANSWERED again for who had logged out meanwhile (known)"] += 1
+            if question.seen_too_often():
                 self.stage.broken(f"asked too often: {question}")
+            if question.strangers():
+                self.stage.broken(f"not for {question.strangers()}: {question}")
             self.stage.counts["iqs"] += 1
         self.questions = {}
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from rawxmpp import condition
+from rawxmpp import body, condition
 
 from variety.client import MESSAGE, Note
 
@@ -35,14 +35,19 @@ class Letter(Note):
         return self.arrivals or self.bounces
 
     def parted(self):
-        """Repeats that came when the receiver before had logged out: what that had acknowledged is not known of a
-        message that several sessions got, nor where Redis cannot be asked."""
+        """Repeats that came when the receiver before had logged out."""
         pairs = zip(self.arrivals, self.arrivals[1:])
-        return sum(client.over and client.over_since < later for (client, *_), (_, _, _, later) in pairs)
+        return sum(
+            client.over and client.over_since < later and who.kept(index)
+            for (client, who, index, _), (*_, later) in pairs
+        )  # fmt: skip
 
-    def excuses(self):
-        """Repeats that XEP-0198 cannot rule out, as in the ledger."""
-        return self.resent + sum(who.lost and not 0 < index <= who.confirmed for _, who, index, _ in self.arrivals)
+    def kept(self):
+        """Who had copies for good. The others may come again: XEP-0198 cannot rule that out."""
+        return [client for client, who, index, _ in self.arrivals if who.kept(index)]
+
+    def may_come_again(self):
+        return self.resent or len(self.kept()) < len(self.arrivals)
 
 
 class Flow:
@@ -52,6 +57,7 @@ class Flow:
     def __init__(self, name, sender, to, kind, mode, receivers=(), ordered=True):
         self.name, self.sender, self.to, self.kind, self.mode = name, sender, to, kind, mode
         self.receivers, self.ordered = receivers, ordered
+        self.stay()
         self.letters = {}
         self.late, self.judged = {}, {}  # of the round before: what a lost session had not acknowledged may come again
         self.next = 0
@@ -59,17 +65,37 @@ class Flow:
     def __str__(self):
         return f"{self.name} {self.kind or 'normal'} of {self.sender.wanted} to {self.to}"
 
+    def stay(self):
+        """Who is there is owed what comes from now on, until its session is lost."""
+        self.there = {client: client.incarnation for client in (self.sender, *self.receivers)}
+
+    def _stayed(self, client):
+        return client.incarnation is self.there[client]
+
     def find(self, number):
         return self.letters.get(number) or self.late.get(number)
+
+    def _is_for(self, client):
+        return client in self.receivers if self.mode == "each" else client.jid == self.to.split("/")[0]
+
+    def strangers(self, letter):
+        """To whom it or its bounce came, and had not to."""
+        told = [wanted for _, wanted in letter.bounces if wanted.split("/")[0] != self.sender.jid]
+        return told + [client.wanted for client, *_ in letter.arrivals if not self._is_for(client)]
+
+    def copies(self, letter):
+        """For good, with him who has most."""
+        kept = letter.kept()
+        return max(Counter(kept).values(), default=0) if self.mode == "each" else len(kept) + len(letter.bounces)
 
     def lacks(self, letter):
         """What has not become of it, in words; None: all is well."""
         if self.mode == "each":
             came = {client for client, *_ in letter.arrivals}
-            missing = [r.wanted for r in self.receivers if r not in came and r.incarnation.number == 1]
+            missing = [r.wanted for r in self.receivers if r not in came and self._stayed(r)]
             return f"not at {missing}" if missing else None
         if self.mode == "bounce":
-            return None if letter.bounces or self.sender.incarnation.number > 1 else "not bounced"
+            return "not bounced" if self._stayed(self.sender) and not letter.bounces else None
         return None if letter.decided() or letter.forgiven else "LOST"
 
 
@@ -106,6 +132,9 @@ class Post:
         elif element.get("type") == "error":
             letter.bounces.append((condition(element), client.wanted))
         else:
+            sender = self.flows[name].sender.wanted
+            if body(element) != element.get("id") or element.get("from") != sender:
+                self.stage.broken(f"{client.wanted}: message {element.get('id')} of {sender} is not as it was sent")
             index = client.received if client.sm_id else 0
             letter.arrivals.append((client, client.incarnation, index, self.stage.now()))
 
@@ -144,29 +173,25 @@ class Post:
                     self._judge(flow, number, letter)
             if flow.ordered:
                 self._judge_order(flow)
-            flow.late = {n: letter for n, letter in flow.letters.items() if letter.decided() and letter.excuses()}
+            flow.late = {n: letter for n, letter in flow.letters.items() if letter.decided() and letter.may_come_again()}
             flow.judged = {n: letter.came for n, letter in flow.late.items()}
             # What is owed was told once. It may come yet.
             flow.letters = {n: letter for n, letter in flow.letters.items() if letter.acknowledged and not letter.decided()}
             for letter in flow.letters.values():
                 letter.reported = True
+            flow.stay()
 
     def _judge(self, flow, number, letter):
-        excused = letter.excuses()
         where = [(client.wanted, who.number, index, round(at, 2)) for client, who, index, at in letter.arrivals]
         story = f"{flow}, number {number}, sent {letter.sent:.2f}, came {where}, bounced {letter.bounces}, resent {letter.resent}"
         if flow.mode == "bounce" and letter.arrivals or flow.mode == "each" and letter.bounces:
             self.stage.broken(f"misplaced: {story}")
-        if flow.mode == "each":
-            times = Counter(client for client, *_ in letter.arrivals)
-            if strangers := [client.wanted for client in times if client not in flow.receivers]:
-                self.stage.broken(f"not for {strangers}: {story}")
-            most = max(times.values(), default=0)
-        else:
-            most = letter.came
-        if most > 1 + excused + letter.parted():
+        if strangers := flow.strangers(letter):
+            self.stage.broken(f"not for {strangers}: {story}")
+        excess = flow.copies(letter) - 1 - letter.resent
+        if excess > (letter.parted() if self.stage.forgetful else 0):
             self.stage.broken(f"repeated: {story}")
-        elif most > 1 + excused:
+        elif excess > 0:
             self.stage.counts["REPEATED to who had logged out meanwhile (known)"] += 1
 
     def _judge_order(self, flow):
@@ -176,12 +201,14 @@ class Post:
         for number, letter in flow.letters.items():
             arrivals = [] if letter.resent else letter.arrivals[:1] if flow.mode == "one" else letter.arrivals
             for client, who, index, at in arrivals:
-                before = last.get((client, who))
-                if before and (at, index) < before[0] and client.jid in self.stage.bereft:
-                    self.stage.counts["late after a lost session"] += 1
-                elif before and (at, index) < before[0]:
-                    self.stage.broken(
-                        f"disordered: {flow}, number {number} came at stanza {index} of {client.wanted} ({who.number}) before "
-                        f"{before[1]}: {before[0]}"
-                    )
+                before, late = last.get((client, who), ((), None))
                 last[client, who] = ((at, index), number)
+                if (at, index) >= before:
+                    continue
+                if flow.letters[late].sent < who.began and client.jid in self.stage.bereft:
+                    self.stage.counts["late after a lost session"] += 1
+                    continue
+                self.stage.broken(
+                    f"disordered: {flow}, number {number} came at stanza {index} of {client.wanted} ({who.number}, "
+                    f"begun {who.began:.2f}) before {late}, sent {flow.letters[late].sent:.2f}: {before}"
+                )

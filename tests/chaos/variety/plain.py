@@ -58,7 +58,7 @@ class Life:
     def taken(self):
         """At rest, of a connection that lives."""
         for note in self._notes:
-            note.acknowledged = True
+            note.acknowledged, note.taken_in = True, self.incarnation
         self._notes.clear()
 
 
@@ -148,5 +148,16 @@ class PlainClients(Part):
             came = [bool(letter.decided()) for letter in flow.letters.values() if not letter.forgiven]
             if sorted(came, reverse=True) != came:
                 self.stage.counts["gaps in what dead plain connections said"] += 1
-                if self.stage.struck != "c2s":
+                if not self._harmed(life, self.stage.owners.get(flow.to)):
                     self.stage.broken(f"gap: {flow}, came {came}")
+
+    def _harmed(self, *ends):
+        """Whether one of these had no stream management, and an edge that failed."""
+        edges = [end.edge for end in ends if isinstance(end, Life)]
+        return self.stage.struck == "c2s" and self.stage.fault.victim in edges
+
+    def check(self):
+        stored = self.stage.database.offline()
+        for plain in self._plains:
+            if plain.life is not None and plain.account in stored:
+                yield f"{stored[plain.account]} messages are left in the store of {plain.account}, who is there"

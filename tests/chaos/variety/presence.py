@@ -46,12 +46,13 @@ class Sight:
 
     def _see(self, watcher, full, what):
         events = self.log(watcher)[full]
-        events.append(what)
         self.stage.counts["presences"] += 1
-        if what in events[-2:-1]:  # no rule forbids it
-            probing = self.stage.now() - watcher.began < PROBE_SECONDS
+        if what in events[-1:]:  # no rule forbids it
+            probing = self.stage.now() - watcher.incarnation.began < PROBE_SECONDS
             self.stage.counts["presences repeated" if not probing else "presences that crossed a probe"] += 1
-        elif wrong := self._out_of_order(full, events):
+            return
+        events.append(what)
+        if wrong := self._out_of_order(full, events):
             self.stage.broken(f"{wrong}: {self._story(watcher, full)} at {self.stage.now():.2f}")
 
     def _out_of_order(self, full, events):

@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 
+from faults import MACHINE
 from world import TICK_SECONDS
 
 from variety.client import PRESENCE, Client, Eyes
@@ -17,6 +18,9 @@ from variety.presence import Sight
 REST_SECONDS = 30
 ACTORS_SECONDS = 120
 TOLD = 15  # lines of what is not right at rest
+# Whose failure lets a sender's edge or a router not come to know that who has logged out had acknowledged something, or
+# was answered for: then that is sent, or answered, again (ARCHITECTURE.md, "What is not proven").
+FORGETFUL = ("c2s", "router", "redis", MACHINE)
 
 
 class Stage:
@@ -96,6 +100,10 @@ class Stage:
                 await asyncio.sleep(self.random.uniform(least, most))
 
         self.spawn(actor())
+
+    @property
+    def forgetful(self):
+        return self.struck in FORGETFUL
 
     @property
     def acting(self):
@@ -179,6 +187,9 @@ class Stage:
         for part in self.parts:
             yield from part.check()
         yield from self._left_in_store()
+        for client in self.clients:
+            if client.settled and client.view is None:
+                yield f"{client.wanted} was not told its roster"
 
     def _left_in_store(self):
         """Nobody who is there has messages in the store: they are flushed to it (RFC 6121 8.5.2.1, XEP-0160)."""
