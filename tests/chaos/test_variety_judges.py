@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
+from faults import Fault
 from known import Known
 from rawxmpp import CLIENT
 from variety.client import Eyes, Item
@@ -169,3 +170,12 @@ def test_session_that_cannot_be_resumed_in_time_is_wrong_unless_it_was_given_up(
     stage = SimpleNamespace(counts=Counter(), bereft=set(), broken=broken.append)
     Eyes(stage).on_lost(client, "item-not-found", away, [])
     assert len(broken) == told
+
+
+@pytest.mark.parametrize(
+    ("kind", "service", "at", "orphaned"), [("kill", "c2s", 9.5, 1), ("kill", "c2s", 8, 0), ("kill", "router", 9.5, 0), ("drain", "c2s", 9.5, 0)]
+)
+def test_only_who_logs_out_as_its_edge_is_killed_may_leave_an_orphan(kind, service, at, orphaned):
+    fault = Fault(kind, service, f"{service}-1", "", began=10)
+    stage = SimpleNamespace(fault=fault, parted=[("b@localhost", at)])
+    assert len(Stage.orphaned(stage)) == orphaned

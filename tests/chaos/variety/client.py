@@ -157,6 +157,7 @@ class Client(Session):
     def _part(self):
         self.stage.clients.remove(self)
         self.over_since = self.stage.now()
+        self.stage.parted.append((self.jid, self.over_since))
         self.incarnation.lost = True
 
 

@@ -16,6 +16,7 @@ from variety.messages import Post
 from variety.presence import Sight
 
 REST_SECONDS = 30
+ORPHANING_SECONDS = 1
 ACTORS_SECONDS = 120
 TOLD = 15  # lines of what is not right at rest
 # Whose failure lets a sender's edge or a router not come to know that who has logged out had acknowledged something, or
@@ -43,6 +44,7 @@ class Stage:
         self.fault = None  # of this round, once it is over
         self.exposed = []  # who was, in this round, between being bound and having stream management
         self.bereft = set()  # bare JIDs that lost a session in this round
+        self.parted = []  # (bare JID, when) who logged out in it
         self._acting = asyncio.Event()
         self._busy = Counter()
         self._tasks = []
@@ -137,12 +139,21 @@ class Stage:
         await self.until(done, f"{watcher.jid} sees {owner.jid}")
         owner.listeners.remove(approve)
 
+    def orphaned(self):
+        """Bare JIDs of those who logged out just as their edge may have died: if no router heard of it, the session waits
+        for its client until its resumption time is over (ARCHITECTURE.md, "What is not proven")."""
+        fault = self.fault
+        if fault is None or fault.kind not in ("kill", "restart") or fault.service != "c2s":
+            return set()
+        return {jid for jid, at in self.parted if abs(at - fault.began) < ORPHANING_SECONDS}
+
     # -- rounds -----------------------------------------------------------------------------------------------------
 
     def begin_round(self, name, service):
         self.round, self.struck, self.fault = name, service, None
         self.exposed.clear()
         self.bereft.clear()
+        self.parted.clear()
         self._acting.set()
 
     async def end_round(self):
@@ -156,6 +167,7 @@ class Stage:
         await self._all_settled()
         for exposed in self.exposed:
             self.post.forgive(exposed)
+        self.bereft |= self.orphaned()
         await self._judge()
         self.say(f"{self.round}: at rest after {self.now() - began:.1f} s, {len(self.violations)} broken so far")
 
