@@ -84,6 +84,7 @@ def test_loss_is_seen_and_a_bounce_is_none():
 ])  # fmt: skip
 def test_bounce_is_told_unless_excused_while_it_was_under_way(excused, count):
     story = Story()
+    story.clock = 0.0
     story.send(1)  # at 1, acknowledged at 2
     story.arrive(0, at=story.romeo, kind="error")  # at 3
     assert len(list(story.ledger.bounced(excused))) == count
