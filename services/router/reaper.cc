@@ -166,7 +166,9 @@ Task<std::vector<std::string>> Reaper::EndSessions(const Nodes::Node& node, std:
     for (const auto& member : members) {
       const IndexEntry entry = ParseIndexMember(member);
       ++pending->open;
-      rpc::Receipt receipt([pending, member](rpc::RefusalReason reason) { pending->Settle(member, reason); });
+      rpc::Receipt receipt([alive = alive_, pending, member](rpc::RefusalReason reason) {
+        if (*alive) pending->Settle(member, reason);
+      });
       peers_.Send(xmpp::BareOf(entry.jid), Ended(node, entry), std::move(receipt));
     }
     pending->Close();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ class Reaper {
  public:
   Reaper(Loop& loop, Tasks& tasks, storage::Redis& redis, Nodes& nodes, Peers& peers, const Options& options,
          Metrics& metrics);
+  ~Reaper() { *alive_ = false; }
 
   void OnNodeDied(const Nodes::Node& node);
   // Our router stops: others go on where it ends, and end what dies from now on.
@@ -58,6 +60,8 @@ class Reaper {
   bool searching_ = false;
   bool stopped_ = false;
   Loop::Timer timer_;
+  // What is settled when this is gone resumes nobody: mailboxes outlive it with the loop.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace parley::router
