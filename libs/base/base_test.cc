@@ -156,6 +156,26 @@ TEST(TasksTest, DestroyedTasksNeverResume) {
   EXPECT_EQ(sum, 0);
 }
 
+Task<void> SleepAndCount(int& count) {
+  co_await SleepFor(std::chrono::milliseconds(2));
+  ++count;
+}
+
+TEST(TasksTest, DestroyedTasksThatHaveJustSleptNeverResume) {
+  Loop loop;
+  int count = 0;
+  auto tasks = std::make_unique<Tasks>(loop);
+  tasks->Spawn("sleeping", SleepAndCount(count));
+  const auto end = loop.After(std::chrono::milliseconds(1), [&] {
+    tasks.reset();
+    loop.Post([&] { loop.Stop(); });
+  });
+  // A standstill: both times are over when it goes on.
+  loop.Post([] { std::this_thread::sleep_for(std::chrono::milliseconds(20)); });
+  loop.Run();
+  EXPECT_EQ(count, 0);
+}
+
 Task<void> Throw() {
   throw std::runtime_error("expected by the test");
   co_return;

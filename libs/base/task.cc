@@ -6,7 +6,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/system_error.hpp>
+#include <functional>
 #include <list>
+#include <memory>
 #include <string>
 
 #include "libs/base/log.h"
@@ -52,10 +54,17 @@ bool LogTaskFailure(std::string_view name, const std::exception_ptr& thrown) {
   return true;
 }
 
+// By Await, as a timer of Asio's that has just run out when the task is cancelled would resume it all the same.
 Task<void> SleepFor(Loop::Duration delay) {
-  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
-  timer.expires_after(delay);
-  co_await timer.async_wait(boost::asio::use_awaitable);
+  const auto executor = co_await boost::asio::this_coro::executor;
+  const auto timer = std::make_shared<boost::asio::steady_timer>(executor);
+  timer->expires_after(delay);
+  std::function<void(std::function<void(bool)>)> start = [timer](std::function<void(bool)> done) {
+    timer->async_wait([timer, done = std::move(done)](const boost::system::error_code& error) {
+      if (!error) done(true);
+    });
+  };
+  co_await Await<bool>(start);
 }
 
 }  // namespace parley
