@@ -3,6 +3,7 @@ lets it. What the server has not acknowledged stays here, and is sent again when
 
 import asyncio
 from collections import deque
+from contextlib import contextmanager
 
 from rawxmpp import CLIENT, SM, STANZAS, condition
 
@@ -34,7 +35,7 @@ class Observer:
         """No resumption after `away` seconds. `resent`: notes of what no `h` covers and is sent once more."""
 
     def on_unprotected(self, session, since):
-        """It was bound then, and its connection ended before it had stream management."""
+        """It was bound then, or soon after, and its connection ended before it had stream management."""
 
     def on_disconnected(self, session, reason):
         """A stream error's condition, `silence`, `cut` or `closed`."""
@@ -237,18 +238,27 @@ class Session:
         self._forget()
 
     async def _begin(self, connection):
-        self.full = await connection.bind(self.resource)
-        bound = self._loop.time()
-        try:
+        with self._unprotected(but=Refused):
+            self.full = await connection.bind(self.resource)
+        with self._unprotected():
             await self._enable(connection)
-        except BaseException:
-            self.observer.on_unprotected(self, bound)
-            raise
         self._take_over(connection)
         self.greet()
         unsent, self.unsent = self.unsent, []
         for text, note in unsent:
             self.send(text, note)
+
+    @contextmanager
+    def _unprotected(self, but=()):
+        """The server may have bound it, also where it was not told. `but`: then it has not."""
+        since = self._loop.time()
+        try:
+            yield
+        except but:
+            raise
+        except BaseException:
+            self.observer.on_unprotected(self, since)
+            raise
 
     async def _enable(self, connection):
         asked = f" max='{self.resume_max}'" if self.resume_max else ""

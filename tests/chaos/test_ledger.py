@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import chaos
 import pytest
 
+from connection import Gone, Refused
 from ledger import Ledger
 from session import WRAP, Incarnation, Session
 
@@ -246,6 +247,19 @@ def test_iq_is_answered_exactly_once(answers):
             story.romeo, ElementTree.fromstring("<iq xmlns='jabber:client' type='result' id='i0'/>")
         )
     assert len(story.broken()) == (answers != 1)
+
+
+@pytest.mark.parametrize(("ends", "exposed"), [(Gone, 1), (TimeoutError, 1), (Refused, 0)])
+async def test_client_whose_connection_ends_while_it_is_bound_may_have_been(ends, exposed):
+    async def bind(resource):
+        raise ends
+
+    seen = []
+    client = Session(None, "romeo@localhost", "a", random.Random(1), Ledger(lambda: 0.0))
+    client.observer.on_unprotected = lambda session, since: seen.append(session)
+    with pytest.raises(ends):
+        await client._begin(SimpleNamespace(bind=bind))
+    assert len(seen) == exposed
 
 
 async def test_client_counts_h_round_the_corner():

@@ -11,6 +11,7 @@ from rawxmpp import CLIENT
 from variety.exposed import Exposed
 from variety.messages import Flow, Letter, Post
 from variety.plain import Life, PlainClients
+from variety.stage import Stage
 
 
 def letter(*arrivals):
@@ -35,9 +36,11 @@ def test_letter_to_several_must_come_to_each():
 class Round:
     """One flow whose letters are judged at its end."""
 
-    def __init__(self, to="b@localhost", mode="one", receivers=(), forgetful=False, bereft=()):
+    def __init__(self, to="b@localhost", mode="one", receivers=(), forgetful=False, bereft=(), calm=False):
         self.told = []
-        stage = SimpleNamespace(broken=self.told.append, counts=Counter(), forgetful=forgetful, bereft=set(bereft), now=lambda: 0)
+        stage = SimpleNamespace(
+            broken=self.told.append, counts=Counter(), forgetful=forgetful, bereft=set(bereft), calm=calm, now=lambda: 0
+        )
         self.post = stage.post = Post(stage)
         self.flow = self.post.flow(Known("a"), to, "chat", mode, receivers)
 
@@ -113,6 +116,34 @@ def test_only_what_was_sent_before_a_new_session_may_come_late():
         assert judged.verdict() == verdict
 
 
+@pytest.mark.parametrize(("calm", "verdict"), [(True, ["disordered"]), (False, [])])
+def test_where_all_is_calm_order_holds_from_one_client_of_an_account_to_the_next(calm, verdict):
+    first, second, judged = Known("b"), Known("b"), Round(calm=calm)
+    for who, at in ((second, 2.0), (first, 1.0)):
+        judged.came((who, who.incarnation, 1, at))
+    assert judged.verdict() == verdict
+
+
+def test_each_of_several_receivers_has_an_order_of_its_own():
+    quick, slow = receivers = [Known("b"), Known("b")]
+    judged = Round(mode="each", receivers=receivers, calm=True)
+    for at in (1.0, 2.0):
+        judged.came(*[(who, who.incarnation, 1, late) for who, late in ((quick, at), (slow, at + 5))])
+    assert not judged.verdict()
+
+
+@pytest.mark.parametrize(("calm", "verdict"), [(True, ["bounced without need"]), (False, [])])
+def test_where_all_is_calm_an_account_gets_its_messages(calm, verdict):
+    judged = Round(calm=calm)
+    judged.came().bounces = [("resource-constraint", "a@localhost/r")]
+    assert judged.verdict() == verdict
+
+
+def test_all_is_calm_where_nothing_failed_and_nobody_lost_a_session():
+    for struck, bereft, calm in ((None, {}, True), ("c2s", {}, False), (None, {"b@localhost"}, False)):
+        assert Stage.calm.fget(SimpleNamespace(struck=struck, bereft=bereft)) == calm
+
+
 def test_message_of_another_is_wrong():
     stranger, judged = Known("c"), Round()
     judged.came((stranger, stranger.incarnation, 1, 1.0))
@@ -144,7 +175,7 @@ class Correspondence:
     """Messages to a client without stream management that hung up."""
 
     def __init__(self):
-        stage = SimpleNamespace(owners={}, now=lambda: HUNG_UP, random=None, counts=Counter(), struck="c2s", forgetful=True)
+        stage = SimpleNamespace(owners={}, now=lambda: HUNG_UP, random=None, counts=Counter(), struck="c2s", forgetful=True, calm=False)
         self.post = stage.post = Post(stage)
         self.life = Life(stage, SimpleNamespace(), "p@localhost/p1", "c2s-1")
         self.flow = self.post.flow(Known("a"), self.life.wanted, "", "one")

@@ -10,6 +10,10 @@ LARGE_SHARE = 0.004
 LARGE_BYTES = [70_000, 200_000, 261_000]  # the limit is 256 KiB
 
 
+def bare(jid):
+    return jid.split("/")[0]
+
+
 class Letter(Note):
     def __init__(self, at):
         super().__init__()
@@ -76,11 +80,11 @@ class Flow:
         return self.letters.get(number) or self.late.get(number)
 
     def _is_for(self, client):
-        return client in self.receivers if self.mode == "each" else client.jid == self.to.split("/")[0]
+        return client in self.receivers if self.mode == "each" else client.jid == bare(self.to)
 
     def strangers(self, letter):
         """To whom it or its bounce came, and had not to."""
-        told = [wanted for _, wanted in letter.bounces if wanted.split("/")[0] != self.sender.jid]
+        told = [wanted for _, wanted in letter.bounces if bare(wanted) != self.sender.jid]
         return told + [client.wanted for client, *_ in letter.arrivals if not self._is_for(client)]
 
     def copies(self, letter):
@@ -186,6 +190,8 @@ class Post:
         story = f"{flow}, number {number}, sent {letter.sent:.2f}, came {where}, bounced {letter.bounces}, resent {letter.resent}"
         if flow.mode == "bounce" and letter.arrivals or flow.mode == "each" and letter.bounces:
             self.stage.broken(f"misplaced: {story}")
+        if letter.bounces and flow.mode == "one" and flow.to == bare(flow.to) and self.stage.calm:
+            self.stage.broken(f"bounced without need: {story}")
         if strangers := flow.strangers(letter):
             self.stage.broken(f"not for {strangers}: {story}")
         excess = flow.copies(letter) - 1 - letter.resent
@@ -195,14 +201,17 @@ class Post:
             self.stage.counts["REPEATED to who had logged out meanwhile (known)"] += 1
 
     def _judge_order(self, flow):
-        """Within one incarnation of a receiver, of a sender that lost none. What a lost session of the receiver's had
-        not acknowledged comes behind what the next one has had by then."""
+        """Of a sender that lost no session, within one incarnation of a receiver. What a lost session of the receiver's
+        had not acknowledged comes behind what the next one has had by then. Where all is calm what comes to one after
+        the other of an account's clients keeps its order, too."""
+        together = flow.mode == "one" and self.stage.calm
         last = {}
         for number, letter in flow.letters.items():
             arrivals = [] if letter.resent else letter.arrivals[:1] if flow.mode == "one" else letter.arrivals
             for client, who, index, at in arrivals:
-                before, late = last.get((client, who), ((), None))
-                last[client, who] = ((at, index), number)
+                receiver = client.jid if together else (client, who)
+                before, late = last.get(receiver, ((), None))
+                last[receiver] = ((at, index), number)
                 if (at, index) >= before:
                     continue
                 if flow.letters[late].sent < who.began and client.jid in self.stage.bereft:

@@ -108,6 +108,11 @@ class Stage:
         return self.struck in FORGETFUL
 
     @property
+    def calm(self):
+        """Nothing fails in this round, and nobody lost a session."""
+        return self.struck is None and not self.bereft
+
+    @property
     def acting(self):
         return self._acting.is_set()
 
