@@ -21,7 +21,7 @@ from proxied import ProxiedCluster  # noqa: E402
 from rawxmpp import Raw, befriend  # noqa: E402
 
 DOMAINS = ["localhost", "second.test"]
-ACCOUNTS = 400
+ACCOUNTS = 500
 LOG_LINES = 40
 # Tests send faster than a person; the limits have tests of their own.
 NO_LIMITS = [
