@@ -22,6 +22,7 @@ Ring::State::State(Loop& loop_, Self self_, Options options_, Owner& owner_, Loc
 
 Ring::State::~State() {
   *alive = nullptr;
+  for (auto& asking : asking_later) asking->timer.Cancel();  // which holds on to it
   for (auto& entry : waiting) entry.held.receipt.Abandon();
   for (auto& [address, replica] : replicas) {
     for (auto& held : replica->returned()) held.receipt.Abandon();

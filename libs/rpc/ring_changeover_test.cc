@@ -39,10 +39,15 @@ class RingChangeoverTest : public RingTest {
   void Join() {
     router(1).server().Join([this] { ++joined_; });
   }
+  void JoinSecond() {
+    StartSecond();
+    Join();
+    RunUntil(loop_, [&] { return joined_ == 1; });
+  }
   // What router 1 gets now it does not settle, which keeps whoever has sent it from yielding.
-  void SendUnsettled(Ring& ring) {
+  void SendUnsettled(Ring& ring, const std::string& key = "busy@home") {
     router(0).hold = true;
-    ring.Send("busy@home", MakeEnvelope("busy@home", 1), {});
+    ring.Send(key, MakeEnvelope(key, 1), {});
     RunUntil(loop_, [&] { return router(0).receipts.size() == 1; });
     router(0).hold = false;
   }
@@ -124,9 +129,7 @@ TEST_F(RingChangeoverTest, WhatIsForOneThatJoinsWaitsUntilAllHaveYielded) {
 
 TEST_F(RingChangeoverTest, AfterwardsItServesAsIfItAlwaysHad) {
   MakeEdges();
-  StartSecond();
-  Join();
-  RunUntil(loop_, [&] { return joined_ == 1; });
+  JoinSecond();
   Recorder late;
   LinkClient client(loop_, Self{"c2s", "c2s-3", "e"}, router(1).address(), LinkOptions(), late);
   RunUntil(loop_, [&] { return late.links.size() == 1; });
@@ -213,13 +216,9 @@ TEST_F(RingChangeoverTest, QuestionsGoToWhoHasTheKeyYet) {
 
 TEST_F(RingChangeoverTest, WhatIsForTheNextWaitsUntilOneThatDrainsHasSettledEverybodys) {
   MakeEdges();
-  StartSecond();
-  Join();
-  RunUntil(loop_, [&] { return joined_ == 1; });
+  JoinSecond();
   const std::string key = KeyFor(router(0));
-  router(0).hold = true;
-  other_->Send(key, MakeEnvelope(key, 1), {});
-  RunUntil(loop_, [&] { return router(0).receipts.size() == 1; });
+  SendUnsettled(*other_, key);
   bool gone = false;
   router(0).server().AnnounceDraining([&] { gone = true; });
   RunUntil(loop_, [&] { return ring_->settling(key); });
@@ -234,13 +233,9 @@ TEST_F(RingChangeoverTest, WhatIsForTheNextWaitsUntilOneThatDrainsHasSettledEver
 
 TEST_F(RingChangeoverTest, WhatOneThatDrainsHadGoesOnWhenItIsGone) {
   MakeEdges();
-  StartSecond();
-  Join();
-  RunUntil(loop_, [&] { return joined_ == 1; });
+  JoinSecond();
   const std::string key = KeyFor(router(0));
-  router(0).hold = true;
-  other_->Send(key, MakeEnvelope(key, 1), {});
-  RunUntil(loop_, [&] { return router(0).receipts.size() == 1; });
+  SendUnsettled(*other_, key);
   router(0).server().AnnounceDraining();
   RunUntil(loop_, [&] { return ring_->settling(key); });
   Send(key, 2);

@@ -92,9 +92,7 @@ Task<void> OfflineSpool::Ask(std::string owner, Message& message) {
     message.state = Message::State::kFailed;
     co_return;
   }
-  if (problem == roster::v1::PROBLEM_UNSPECIFIED) {
-    message.state = Message::State::kStored;
-  }
+  if (problem == roster::v1::PROBLEM_UNSPECIFIED) message.state = Message::State::kStored;
   Held answered;
   answered.envelope = std::move(held.envelope);
   answered.receipt = held.receipt;

@@ -49,6 +49,17 @@ class OfflineSpoolTest : public testing::ClusterTest {
     std::size_t asked = 0;
     RunUntil([&] { return (asked += roster_->TakeAsked().size()) >= count; });
   }
+  // And a fourth waits behind them.
+  Client& LogInWhileThreeAreAskedForAgain(Client& romeo) {
+    roster_->TakeAsked();
+    for (int i = 0; i < 3; ++i) Chat(romeo, i);
+    AwaitAsks(4);  // one of them again
+    Chat(romeo, 3);
+    RunUntil([&] { return edge().unacknowledged() == 4; });
+    Client& juliet = Login("juliet@home.example/balcony");
+    EXPECT_EQ(Metric("parley_router_storing"), 3);
+    return juliet;
+  }
   // All that the store was given until now, in one go; until `done`. How often.
   int CommitUntil(const std::function<bool()>& done) {
     const auto given = [&] { return roster_->held() > 0 && Metric("parley_router_storing") == roster_->held(); };
@@ -239,13 +250,7 @@ TEST_F(OfflineSpoolTest, WhatIsInDoubtIsAskedForAgainInOrder) {
   Begin({"router.roster_doubt_timeout=10m"});
   Client& romeo = Online("romeo@home.example/orchard");
   roster_->AnswerAll([] { return Refusal(roster::v1::PROBLEM_IN_DOUBT); });
-  roster_->TakeAsked();
-  for (int i = 0; i < 3; ++i) Chat(romeo, i);
-  AwaitAsks(4);  // one of them again
-  Chat(romeo, 3);
-  RunUntil([&] { return edge().unacknowledged() == 4; });
-  Client& juliet = Login("juliet@home.example/balcony");
-  EXPECT_EQ(Metric("parley_router_storing"), 3);
+  Client& juliet = LogInWhileThreeAreAskedForAgain(romeo);
   roster_->AnswerAll(nullptr);
   juliet.Send("<presence/>");
   EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 4));
@@ -256,13 +261,7 @@ TEST_F(OfflineSpoolTest, WhatTheStoreCannotTakeIsAskedForAgainInOrder) {
   Begin();
   Client& romeo = Online("romeo@home.example/orchard");
   roster_->SetBroken(true);
-  roster_->TakeAsked();
-  for (int i = 0; i < 3; ++i) Chat(romeo, i);
-  AwaitAsks(4);  // one of them again
-  Chat(romeo, 3);
-  RunUntil([&] { return edge().unacknowledged() == 4; });
-  Client& juliet = Login("juliet@home.example/balcony");
-  EXPECT_EQ(Metric("parley_router_storing"), 3);
+  Client& juliet = LogInWhileThreeAreAskedForAgain(romeo);
   roster_->SetBroken(false);
   juliet.Send("<presence/>");
   EXPECT_EQ(Ids(Received(juliet)), Numbers(0, 4));
