@@ -26,13 +26,14 @@ config::Host HostIn(const test::TempDirectory& files) {
   return host;
 }
 
-config::Config ConfigOf(const test::RedisServer& redis, const test::TempDirectory& files) {
+config::Config ConfigOf(const test::RedisServer& redis, const router::testing::MemoryRoster& roster,
+                        const test::TempDirectory& files) {
   config::Config config;
   config.hosts = {HostIn(files)};
   config.redis = redis.options();
   config.router.listen = "127.0.0.1:" + std::to_string(test::FreePort());
   config.cluster.routers = {config.router.listen};
-  config.cluster.rosters = {"127.0.0.1:1"};  // nobody: chat between those who are there needs none
+  config.cluster.rosters = {"127.0.0.1:" + std::to_string(roster.port())};
   config.link.keepalive = config.link.keepalive_timeout = kNever;
   config.link.reconnect_min = config.link.reconnect_max = kNever;
   config.link.ack_delay = config.link.busy_ack_delay = config.link.idle_ack_delay = std::chrono::milliseconds(0);
@@ -58,7 +59,7 @@ Cluster& Cluster::The() {
   return cluster;
 }
 
-Cluster::Cluster() : config_(Named(ConfigOf(redis_, files_), "c2s-1")) {
+Cluster::Cluster() : config_(Named(ConfigOf(redis_, roster_, files_), "c2s-1")) {
   log::Options quiet;
   quiet.level = log::Level::kError;
   log::Init(quiet);

@@ -14,13 +14,14 @@
 #include "services/c2s/session/session.h"
 #include "services/c2s/stream/stream.h"
 #include "services/router/router.h"
+#include "services/router/testing/memory_roster.h"
 #include "tests/support/certificates.h"
 #include "tests/support/redis_server.h"
 
 namespace parley::bench {
 
-// A router and an edge in one process and on one loop, with a Redis of their own and a real link between them. What
-// runs on it must not mind how slow the machine is: nothing times out.
+// A router, an edge and a roster service without a database in one process and on one loop, with a Redis of their own and
+// real links between them. What runs on it must not mind how slow the machine is: nothing times out.
 class Cluster {
  public:
   // Made when it is asked for first.
@@ -29,6 +30,7 @@ class Cluster {
   Loop& loop() { return loop_; }
   router::Router& router() { return *router_; }
   c2s::Context& context() { return edge_->context(); }
+  router::testing::MemoryRoster& roster() { return roster_; }
   // Turns the loop until `condition` holds.
   void Until(const std::function<bool()>& condition);
   // Calls it within a turn of the loop, where everything is called that comes from a socket.
@@ -39,6 +41,7 @@ class Cluster {
 
   Loop loop_;
   test::RedisServer redis_;
+  router::testing::MemoryRoster roster_{loop_, "127.0.0.1:0"};
   test::TempDirectory files_;
   config::Config config_;
   telemetry::Metrics router_metrics_;

@@ -1,4 +1,5 @@
-// The way of a chat message through the services, in pieces: into an edge's uplink, through a router, out of an edge.
+// The way of a chat message through the services, in pieces: into an edge's uplink, through a router, out of an edge; a
+// ping to the server, and presence to all contacts.
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,6 +18,8 @@ using Management = Client::Management;
 
 constexpr char kManagedReceiver[] = "bench1002@localhost/bench";
 constexpr char kManagedSender[] = "bench1003@localhost/bench";
+constexpr char kPopular[] = "bench1004@localhost";
+constexpr char kPing[] = "<iq type='get' to='localhost' id='~1f.2a.3b9aca00~'><ping xmlns='urn:xmpp:ping'/></iq>";
 
 // Those who are logged in: made when a workload needs them.
 struct Clients {
@@ -29,6 +32,40 @@ struct Clients {
   Client receiver{cluster, kReceiver, Management::kOff};
   Client managed_sender{cluster, kManagedSender, Management::kOn};
   Client managed_receiver{cluster, kManagedReceiver, Management::kOn};
+};
+
+// Somebody and all of a roster of 20, available.
+struct Circle {
+  static Circle& The() {
+    static Circle circle;
+    return circle;
+  }
+  Circle() {
+    auto& roster = cluster.roster();
+    roster.AddAccount(kPopular);
+    for (int i = 0; i < kContacts; ++i) {
+      const auto contact = "bench" + std::to_string(2000 + i) + "@localhost";
+      roster.AddAccount(contact);
+      roster.Befriend(kPopular, contact, xmpp::Subscription::kBoth);
+      contacts.push_back(std::make_unique<Client>(cluster, contact + "/bench", Management::kOff));
+      Appear(*contacts.back());
+    }
+    Appear(user);
+  }
+  static void Appear(Client& client) {
+    client.Say("<presence/>");
+    client.Await("<presence ");
+  }
+  // Until all have got this.
+  void Await(std::string_view text) {
+    for (const auto& contact : contacts) contact->Await(text);
+    user.Await(text);
+  }
+
+  static constexpr int kContacts = 20;
+  Cluster& cluster = Cluster::The();
+  Client user{cluster, kPopular + std::string("/bench"), Management::kOff};
+  std::vector<std::unique_ptr<Client>> contacts;
 };
 
 Client& Sender(Management management) {
@@ -52,6 +89,15 @@ Workload EdgeIn(const char* name, Management management) {
           }};
 }
 
+// A question to the server that its edge answers: from its bytes to those of the answer.
+Workload EdgePing() {
+  return {"edge_ping", [] { Sender(Management::kOff).Feed(kPing); },
+          [](const auto& counted) {
+            Clients::The().cluster.InTurn(counted);
+            Sender(Management::kOff).Settle();
+          }};
+}
+
 // Envelopes as links bring them, and what is owed for them.
 class Arrivals {
  public:
@@ -62,10 +108,13 @@ class Arrivals {
       envelope->set_leg(leg);
       envelope->set_to(to);
       envelope->set_session(session);
-      envelope->set_origin_seq(++number_);
-      auto receipt = inbox_.Owe(*envelope);
-      held_.push_back({std::move(envelope), std::move(receipt)});
+      Add(std::move(envelope));
     }
+  }
+  void Add(std::unique_ptr<rpc::Envelope> envelope) {
+    envelope->set_origin_seq(++number_);
+    auto receipt = inbox_.Owe(*envelope);
+    held_.push_back({std::move(envelope), std::move(receipt)});
   }
   template <class Take>
   void Give(Take take) {
@@ -86,7 +135,7 @@ class Arrivals {
                     }};
   std::vector<rpc::Held> held_;
   link::v1::Frame told_;
-  std::uint64_t number_ = 0;
+  std::uint64_t number_ = 1000;  // above those that the clients' own stanzas have
 };
 
 // From an envelope that a link brought to the one in the link to the recipient's edge.
@@ -152,11 +201,47 @@ Workload EdgeOutManaged() {
           }};
 }
 
+std::unique_ptr<rpc::Envelope> PresenceOf(Client& client, const std::string& status) {
+  auto envelope = rpc::NewEnvelope();
+  envelope->set_kind(link::v1::KIND_PRESENCE);
+  envelope->set_type(link::v1::TYPE_AVAILABLE);
+  envelope->set_leg(link::v1::LEG_OUTBOUND);
+  envelope->set_from(client.session().jid().str());
+  envelope->set_origin(client.session().id());
+  envelope->set_stanza("<presence><show>away</show>" + status + "</presence>");
+  return envelope;
+}
+
+// Presence for all contacts: from the envelope that a link brought, by way of the session's record in Redis, the router
+// and the link, until the edge has it for the clients of all 20.
+Workload Presence() {
+  auto arrivals = std::make_shared<Arrivals>();
+  arrivals->on_settled = [] { Cluster::The().loop().Stop(); };
+  auto said = std::make_shared<int>(0);
+  return {"presence_20",
+          [arrivals] {
+            auto& loop = Cluster::The().loop();
+            loop.Post([&] {
+              auto& intake = Cluster::The().router().intake();
+              arrivals->Give([&](auto envelope, auto receipt) { intake.Take(std::move(envelope), std::move(receipt)); });
+            });
+            loop.Run();
+          },
+          [arrivals, said](const auto& counted) {
+            auto& circle = Circle::The();
+            const auto status = "<status>" + std::to_string(1000 + ++*said % 1000) + "</status>";
+            arrivals->Add(PresenceOf(circle.user, status));
+            counted();
+            circle.Await(status);
+            arrivals->Clear();
+          }};
+}
+
 }  // namespace
 
 std::vector<Workload> ClusterWorkloads() {
-  return {EdgeIn("edge_in", Management::kOff), EdgeIn("edge_in_sm", Management::kOn), RouterDeliver(), EdgeOut(),
-          EdgeOutManaged()};
+  return {EdgeIn("edge_in", Management::kOff), EdgeIn("edge_in_sm", Management::kOn), EdgePing(), RouterDeliver(),
+          EdgeOut(), EdgeOutManaged(), Presence()};
 }
 
 }  // namespace parley::bench

@@ -175,11 +175,10 @@ TEST_F(SessionStoreTest, WhatIsPutBackIsAnotherThanWhatWasThere) {
   };
   std::set<std::string> lines{line()};
   for (std::size_t i = 0; i < 3; ++i) {
+    const double before = Metric("parley_router_accounts_invalidated_total");
     Redis({"DEL", kRomeoKey});
-    // Refused as long as the router has not heard of that.
-    bool restored = false;
-    for (int tries = 0; tries < 100 && !restored; ++tries) restored = Restore(romeo);
-    ASSERT_TRUE(restored);
+    RunUntil([&] { return Metric("parley_router_accounts_invalidated_total") > before; });  // it is refused until then
+    ASSERT_TRUE(Restore(romeo));
     lines.insert(line());
   }
   EXPECT_THAT(lines, SizeIs(4));
