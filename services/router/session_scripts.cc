@@ -39,7 +39,8 @@ const storage::Script& ClaimScript() {
 
 const storage::Script& RetireScript() {
   static const storage::Script script(R"(
-    if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 1 then return ARGV[5] == '' and 1 or 0 end
+    local retired = redis.call('HGET', KEYS[1], ARGV[3])
+    if retired then return ARGV[5] == '' and string.match(retired, '^[^\n]*') == ARGV[2] and 1 or 0 end
     local current = redis.call('HGET', KEYS[1], ARGV[1])
     if not current or string.match(current, '^[^\n]*') ~= ARGV[2] then return 0 end
     if ARGV[5] == '' then

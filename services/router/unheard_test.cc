@@ -79,5 +79,48 @@ TEST_F(UnheardTest, AClaimOfWhatIsOverLeavesNothing) {
   RunUntil([&] { return Redis({"EXISTS", "parley:n:c2s-3/" + second().epoch()}) == "0"; });
 }
 
+// It had told others that the session is not available any more.
+TEST_F(UnheardTest, AnEndThatHasBegunGoesByTheRecordOfWhoBeganIt) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  auto record = RecordOf();
+  record.set_revision(record.revision() + 1);
+  record.clear_presence();
+  record.set_queue("ended:" + romeo.id());
+  ChangeUnheard(
+      "redis.call('HDEL', ARGV[1], 'orchard') "
+      "redis.call('HSET', ARGV[1], ARGV[2], ARGV[3]) "
+      "redis.call('RENAME', ARGV[4], ARGV[5])",
+      {kSessions, "\n" + romeo.id(), Value(record), Queue(romeo.queue()), Queue(record.queue())});
+  juliet().Take();
+  romeo.Close();
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_THAT(juliet().Take(), IsEmpty());
+}
+
+// To which its edge has said it again, as the link to this one broke.
+TEST_F(UnheardTest, AnEndThatIsSaidAgainGoesByWhatRedisHas) {
+  Begin();
+  Client& romeo = Online(first(), kOrchard);
+  Client& nurse = Online(first(), "nurse@home.example/hall");
+  auto record = RecordOf();
+  record.clear_presence();
+  WriteUnheard(romeo, record);
+  roster_->SetHolding(true);
+  romeo.Send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
+  RunUntil([&] { return roster_->held() > 0; });
+  juliet().Take();
+  romeo.Close();
+  nurse.Send("<message to='juliet@home.example/balcony' id='behind'><body>x</body></message>");
+  RunUntil([&] { return juliet().Take().size() == 1; });  // what was sent before has come, too
+  first().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-2"); });
+  roster_->SetHolding(false);
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_THAT(juliet().Take(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace parley::router
