@@ -50,6 +50,18 @@ v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t o
   return acknowledged;
 }
 
+void Add(v1::Acknowledged& acknowledged, const Mark& mark, std::int64_t at) {
+  if (mark.origin == 0) return;
+  auto& all = *acknowledged.mutable_seen();
+  auto seen = std::find_if(all.begin(), all.end(), [&](const v1::Seen& each) { return each.origin() == mark.origin; });
+  if (seen == all.end()) {
+    all.Add()->set_origin(mark.origin);
+    seen = all.end() - 1;
+  }
+  seen->set_at(at);
+  NoteAcknowledged(*seen, mark.seq, static_cast<std::uint32_t>(seen->block_size()) + 1);
+}
+
 std::string AcknowledgedKey(std::string_view bare_jid) {
   std::string key = "parley:k:{";
   return key.append(bare_jid).append("}");

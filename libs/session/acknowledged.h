@@ -4,10 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "libs/session/queue.h"
 #include "parley/session/v1/session.pb.h"
 
-// Which messages a client acknowledged, one by one. What is sent again after its session has ended is recognised by it,
-// and by nothing less: another session may have had a lower number of the same origin, or nobody.
+// Which messages and requests a client acknowledged, one by one. What is sent again after its session has ended is
+// recognised by it, and by nothing less: another session may have had a lower number of the same origin, or nobody.
 namespace parley::session {
 
 // The latest numbers of an origin are known: those in `blocks` blocks of 64. False: an older block is forgotten for it.
@@ -19,6 +20,8 @@ bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number);
 std::uint64_t OriginOfCopies(std::uint64_t origin);
 // Of all origins of a header those of which something is known, and that since `old` (unix milliseconds).
 v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old);
+// One more, at that moment.
+void Add(v1::Acknowledged& acknowledged, const Mark& mark, std::int64_t at);
 
 // parley:k:{user@host}: a list of v1.Acknowledged, the session that ended last at its end.
 std::string AcknowledgedKey(std::string_view bare_jid);

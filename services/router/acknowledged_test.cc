@@ -186,6 +186,59 @@ TEST_F(AcknowledgedTest, IsKnownIfSomethingWasLookedUpBefore) {
   ExpectKnown(std::move(again));
 }
 
+// It was answered as the session ended, by its edge or by us: a request is answered once (RFC 6120 8.2.3).
+class RequestedTest : public AcknowledgedTest {
+ protected:
+  // Juliet's request, which this session of Romeo's got.
+  Sent Ask(Client& romeo) {
+    juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='q'><ping xmlns='urn:xmpp:ping'/></iq>");
+    Sent request = Last();
+    RunUntil([&] { return romeo.received().size() == 1; });
+    return request;
+  }
+};
+
+TEST_F(RequestedTest, IsNotAnsweredAgainIfItWasAcknowledged) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Sent again = Ask(romeo);
+  first().Acknowledge(romeo, 1);
+  LogOut(romeo);
+  ExpectKnown(std::move(again));
+}
+
+TEST_F(RequestedTest, DoesNotComeToTheNextSession) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Sent again = Ask(romeo);
+  first().Acknowledge(romeo, 1);
+  LogOut(romeo);
+  Client& next = Online(second(), kOrchard);
+  ExpectKnown(std::move(again));
+  EXPECT_THAT(next.Take(), IsEmpty());
+}
+
+TEST_F(RequestedTest, IsNotAnsweredAgainByTheNextHomeIfItWasNotAcknowledged) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Sent again = Ask(romeo);
+  LogOut(romeo);
+  RestartRouter();
+  ExpectKnown(std::move(again));
+}
+
+TEST_F(RequestedTest, IsAnsweredIfNobodyHadIt) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Sent again = Ask(romeo);
+  again->set_origin_seq(again->origin_seq() + 1);
+  first().Acknowledge(romeo, 1);
+  LogOut(romeo);
+  juliet().Take();
+  edge().SendAgain(std::move(again));
+  EXPECT_THAT(Received(juliet()), ElementsAre(HasSubstr("service-unavailable")));
+}
+
 // The end of a session may be another router's doing.
 TEST_F(AcknowledgedTest, WhatAnotherRouterWritesIsRead) {
   Begin();

@@ -100,7 +100,7 @@ struct Metrics {
         diverted_again(registry.Counter("parley_router_diverted_again_total",
                                         "Messages sent again that had gone to other sessions than the one they name")),
         acknowledged_again(registry.Counter("parley_router_acknowledged_again_total",
-                                            "Messages sent again that a session had acknowledged before it ended")),
+                                            "Messages and requests sent again that an ended session had had")),
         storing(registry.Gauge("parley_router_storing", "Messages on their way to the offline store")),
         storing_waiting(
             registry.Gauge("parley_router_storing_waiting", "Accounts that wait for a place among those messages")),

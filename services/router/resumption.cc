@@ -92,11 +92,25 @@ Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   if (written && *written == SessionStore::Write::kNoQueue) {
     log::Error("session_queue_lost", {{"session", id}});
     co_await parts_.sessions.End(account, id, life::Event::kQueueLost, Receipt());
+    Unindex(account, claim);
     co_return Step::kAgain;
   }
   // Lost to another router, or in doubt: Redis knows how it stands.
   const bool reloaded = co_await parts_.accounts.Reload(account);
+  if (reloaded) Unindex(account, claim);
   co_return reloaded ? Step::kAgain : Step::kFailed;
+}
+
+// Who tries again says it again.
+void Resumption::Unindex(Account& account, const Claim& claim) {
+  const std::string& node = claim.ask.node();
+  const std::string& epoch = claim.ask.node_epoch();
+  const Session* now = account.WithId(claim.ask.session());
+  if (now != nullptr && now->record.node() == node && now->record.node_epoch() == epoch) return;
+  Record claimed = claim.owned;
+  claimed.set_node(node);
+  claimed.set_node_epoch(epoch);
+  parts_.store.index().Remove(account.bare(), claimed);
 }
 
 // A router that died with its edge may have been giving it that; others' edges say again what makes us give it.

@@ -55,6 +55,8 @@ class Resumption {
   void AskOwner(const Account& account, const Record& record, Claim claim);
   void OnHandedOver(const std::string& bare, const std::string& queue, Claim claim, Edges::HandOver outcome);
   Task<Result<SessionStore::Write>> Write(Account& account, const session::v1::Resume& ask);
+  // It was not written: the index has it no more.
+  void Unindex(Account& account, const Claim& claim);
   void Succeed(Account& account, const Claim& claim);
   // Something may be stored that the session was to have before it was claimed.
   static bool LacksStored(Account& account, const Claim& claim);

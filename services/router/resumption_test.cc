@@ -9,29 +9,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class ResumptionTest : public testing::ManagedTest {
- protected:
-  // As another router, whose claim, if it is one, has renamed the queue. Redis would say so, and the account be read
-  // again: but of what changes by SWAPDB it tells nobody.
-  void WriteUnheard(const Client& romeo, session::v1::Record record) {
-    record.set_revision(record.revision() + 1);
-    const double loads = Metric("parley_router_account_loads_total");
-    Redis({"EVAL",
-           "for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('COPY', key, key, 'DB', 1, 'REPLACE') end "
-           "redis.call('SELECT', 1) "
-           "redis.call('HSET', KEYS[1], 'orchard', ARGV[1]) "
-           "if KEYS[2] ~= KEYS[3] then redis.call('RENAME', KEYS[2], KEYS[3]) end",
-           "3", "parley:s:{romeo@home.example}", session::QueueKey("romeo@home.example", romeo.queue()),
-           session::QueueKey("romeo@home.example", record.queue()),
-           record.session() + " " + std::to_string(record.revision()) + "\n" + record.SerializeAsString()});
-    RunUntil([&] {
-      juliet().Send("<message type='error' to='romeo@home.example'/>");  // changes nothing
-      return Metric("parley_router_account_loads_total") > loads;
-    });
-    Settle();
-    Redis({"SWAPDB", "0", "1"});
-  }
-};
+using ResumptionTest = testing::ManagedTest;
 
 TEST_F(ResumptionTest, EnablingMakesTheQueue) {
   Begin();
@@ -277,32 +255,6 @@ TEST_F(ResumptionTest, AClaimThatAnotherRouterMadeIsSeen) {
   Client& back = Resumed(second(), romeo);
   ExpectIds(back, {"1", "2"});
   EXPECT_EQ(Ids(romeo.received()), Numbers(1, 2));
-}
-
-TEST_F(ResumptionTest, AClaimLostToAnotherRouterIsMadeAgain) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  Chat(1);
-  ExpectIds(romeo, {"1"});
-  auto record = RecordOf();
-  record.set_node("c2s-9");
-  record.set_queue("theirs");
-  WriteUnheard(romeo, record);
-  Client& back = Resumed(second(), romeo);
-  Chat(2);
-  ExpectIds(back, {"1", "2"});
-  EXPECT_EQ(RecordOf().queue(), back.queue());
-  EXPECT_EQ(Redis({"KEYS", "parley:q:*"}), session::QueueKey("romeo@home.example", back.queue()));
-}
-
-TEST_F(ResumptionTest, AClaimUndoesNothingThatAnotherRouterWrote) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  auto record = RecordOf();
-  record.set_priority(7);
-  WriteUnheard(romeo, record);
-  EXPECT_EQ(Resumed(second(), romeo).resumed().record().priority(), 7);
-  EXPECT_EQ(RecordOf().priority(), 7);
 }
 
 TEST_F(ResumptionTest, WhatNobodyHasAnyMoreIsAnOrphan) {

@@ -22,7 +22,13 @@ bool ForOwnAccount(const Account& account, const Envelope& envelope) {
   return envelope.to().empty() || envelope.to() == account.bare();
 }
 
-bool IsRepeatedMessage(const Envelope& envelope) { return envelope.kind() == KIND_MESSAGE && envelope.repeat(); }
+// The client of a session that is over may have had it, and the session is not there to know it again.
+bool MayBeAcknowledged(const Envelope& envelope) {
+  if (!envelope.repeat()) return false;
+  const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
+  const bool to_client = request && !xmpp::ResourceOf(envelope.to()).empty();
+  return envelope.kind() == KIND_MESSAGE || (envelope.kind() == KIND_IQ && to_client);
+}
 
 }  // namespace
 
@@ -31,7 +37,7 @@ bool Rules::HandleNow(Account& account, Held& held) {
   if (envelope.repeat() && envelope.leg() == LEG_INBOUND && !IsLeft(envelope))
     parts_.unacknowledged.Recognise(*held.envelope);
   if (envelope.kind() == KIND_CONTROL || envelope.leg() == LEG_DELIVER || IsLeft(envelope)) return false;
-  return !IsRepeatedMessage(envelope) && ByLegNow(account, held);
+  return !MayBeAcknowledged(envelope) && ByLegNow(account, held);
 }
 
 bool Rules::ByLegNow(Account& account, Held& held) {
@@ -43,7 +49,7 @@ Task<void> Rules::Handle(Account& account, Held held) {
     const bool owed = co_await Owed(account, held);
     if (!owed) co_return;
     if (held.envelope->leg() == LEG_INBOUND && InboundNow(account, held)) co_return;
-  } else if (IsRepeatedMessage(*held.envelope) && held.envelope->leg() != LEG_DELIVER) {
+  } else if (MayBeAcknowledged(*held.envelope) && held.envelope->leg() != LEG_DELIVER) {
     const bool over = co_await AcknowledgedBefore(account, held);
     if (over || ByLegNow(account, held)) co_return;
   }
@@ -226,6 +232,8 @@ Task<void> Rules::Control(Account& account, Held held) {
     if (!noted) held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // its sender comes again
   }
   if (!envelope.has_session_ended()) co_return;
+  // Its sender has said it again, to a router that may have more of the session than we do, and may have told others.
+  if (held.receipt.severed()) co_await parts_.accounts.Reload(account);
   const auto& ended = envelope.session_ended();
   const bool lost = ended.reason() == "lost" && envelope.origin().empty();  // so the reaper says; an edge knows
   const Session* session = account.Asking(envelope.session());

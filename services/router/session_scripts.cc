@@ -39,7 +39,8 @@ const storage::Script& ClaimScript() {
 
 const storage::Script& RetireScript() {
   static const storage::Script script(R"(
-    if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 1 then return ARGV[5] == '' and 1 or 0 end
+    local retired = redis.call('HGET', KEYS[1], ARGV[3])
+    if retired then return ARGV[5] == '' and string.match(retired, '^[^\n]*') == ARGV[2] and 1 or 0 end
     local current = redis.call('HGET', KEYS[1], ARGV[1])
     if not current or string.match(current, '^[^\n]*') ~= ARGV[2] then return 0 end
     if ARGV[5] == '' then
@@ -74,12 +75,13 @@ const storage::Script& EraseRetiredScript() {
     if redis.call('EXISTS', KEYS[2]) == 1 then
       redis.call('RENAME', KEYS[2], KEYS[3])
       redis.call('PEXPIRE', KEYS[3], ARGV[2])
-      if KEYS[4] then
-        if redis.call('RPUSH', KEYS[4], ARGV[3]) > tonumber(ARGV[4]) then done = 2 end
-        redis.call('LTRIM', KEYS[4], -ARGV[4], -1)
-        redis.call('PEXPIRE', KEYS[4], ARGV[5])
+      if KEYS[5] then
+        if redis.call('RPUSH', KEYS[5], ARGV[3]) > tonumber(ARGV[4]) then done = 2 end
+        redis.call('LTRIM', KEYS[5], -ARGV[4], -1)
+        redis.call('PEXPIRE', KEYS[5], ARGV[5])
       end
     end
+    redis.call('DEL', KEYS[4])
     redis.call('HLEN', KEYS[1])
     return done)");
   return script;

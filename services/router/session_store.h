@@ -58,8 +58,9 @@ class SessionStore {
   Task<Result<Write>> PutWithQueue(std::string bare, Record next, Expected expected, session::v1::QueueHeader header);
   // Put, and the queue `from` gets the name that `next` has for it.
   Task<Result<Write>> Claim(std::string bare, Record next, Expected expected, std::string from);
-  // See above. `next`, if it has a session, takes the resource in the same step. Done, too, if it was done before (but
-  // for `next`). The record is afterwards as Retired() says.
+  // See above. `next`, if it has a session, takes the resource in the same step. Done, too, if just this was done
+  // before (but for `next`): another router may have retired a later record, by which it tells others. The record is
+  // afterwards as Retired() says.
   Task<Result<Write>> Retire(std::string bare, Record record, Expected expected, Record next);
   static Record Retired(Record record);
 

@@ -16,13 +16,16 @@ namespace {
 constexpr std::chrono::milliseconds kRetry{500};
 constexpr int kTries = 2;
 
+bool IsRequest(const Envelope& envelope) {
+  return envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
+}
+
 // Messages and others' requests; presence, answers and what the server asked (roster pushes) were for that session
 // alone. Of subscription requests the roster service knows.
 bool ForOthersToo(const Envelope& envelope, std::string_view account) {
   if (envelope.kind() == link::v1::KIND_MESSAGE) return true;
-  const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
   const bool ours = envelope.from().empty() || envelope.from() == account;
-  return envelope.kind() == link::v1::KIND_IQ && request && !ours;
+  return envelope.kind() == link::v1::KIND_IQ && IsRequest(envelope) && !ours;
 }
 
 // RFC 6120 8.2.3: a request is answered once.
@@ -214,7 +217,7 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   const std::string& session = ended.record.session();
   parts_.past.Remember(session, contents);
   const auto& header = contents.header;
-  RememberAcknowledged(account, session, header);
+  RememberAcknowledged(account, session, contents);
   // XEP-0198 section 5: "h" of a resumption that comes too late, modulo 2^32.
   const auto handled = static_cast<std::uint32_t>(header.handled() - header.base());
   if (ended.reason != "closed")
@@ -249,10 +252,15 @@ void Unacknowledged::Answer(const std::string& bare, const Record& ended, const 
 }
 
 void Unacknowledged::RememberAcknowledged(const Account& account, const std::string& session,
-                                          const session::v1::QueueHeader& header) {
+                                          const session::QueueContents& contents) {
   if (options_.sm_remember_ends == 0) return;
-  auto acknowledged =
-      session::AcknowledgedSince(header, UnixMilliseconds() - options_.sm_remember_acknowledged.count());
+  const std::int64_t now = UnixMilliseconds();
+  auto acknowledged = session::AcknowledgedSince(contents.header, now - options_.sm_remember_acknowledged.count());
+  // Its client has answered them, or we do.
+  for (const auto& queued : contents.stanzas) {
+    const Envelope& left = queued.envelope();
+    if (IsRequest(left) && ForOthersToo(left, account.bare())) session::Add(acknowledged, session::MarkOf(left), now);
+  }
   if (acknowledged.seen().empty()) return;
   parts_.store.RememberAcknowledged(session, acknowledged);
   if (account.acknowledged()) account.acknowledged()->Add(std::move(acknowledged));

@@ -59,8 +59,9 @@ class Unacknowledged {
   bool SurelyOwed(const Envelope& left) const;
   // What its sender sends again may be what a session left that ended meanwhile: then it is Owed or not as that is.
   void Recognise(Envelope& repeat);
-  // Whether the client of a session that has ended since had acknowledged this message, which is sent again. False: not
-  // as far as is known. It would be lost if that were wrong, so only exact numbers count.
+  // Whether the client of a session that has ended since had this message or request, which is sent again, and what
+  // came of that is known or on its way. False: not as far as is known. It would be lost if that were wrong, so only
+  // exact numbers count.
   Task<bool> AcknowledgedBefore(Account& account, const Envelope& repeat);
 
  private:
@@ -80,7 +81,7 @@ class Unacknowledged {
   // What its client was asked, and has acknowledged.
   void Answer(const std::string& bare, const Record& ended, const session::v1::QueueHeader& header,
               const Receipt& told);
-  void RememberAcknowledged(const Account& account, const std::string& session, const session::v1::QueueHeader& header);
+  void RememberAcknowledged(const Account& account, const std::string& session, const session::QueueContents& contents);
 
   Parts parts_;
   Options options_;

@@ -32,6 +32,15 @@ TEST_F(UnansweredTest, NothingIsLeftOfAnEndedSession) {
   RunUntil([&] { return Redis({"KEYS", "parley:a:*"}).empty(); });
 }
 
+// Nor of one whose edge could not tell Redis that its queue has what was noted before.
+TEST_F(UnansweredTest, NothingIsLeftOfAnEndedSessionWithAQueue) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Redis({"HSET", session::AskedKey("romeo@home.example", romeo.id()), "1", "x"});
+  romeo.Close();
+  RunUntil([&] { return Redis({"KEYS", "parley:a:*"}).empty(); });
+}
+
 TEST_F(UnansweredTest, RequestsAreBouncedAndTheRestEnds) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

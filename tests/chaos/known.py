@@ -6,7 +6,7 @@ from session import Incarnation
 class Known:
     """What judges look at of one."""
 
-    view, over, announced, fickle, told = {}, False, None, False, 0
+    view, over, announced, fickle, told, absence = {}, False, None, False, 0, None
 
     def __init__(self, name):
         self.account, self.jid, self.wanted = name, f"{name}@localhost", f"{name}@localhost/r"

@@ -85,6 +85,14 @@ def test_request_that_a_new_session_said_again_must_be_answered():
     assert asked.verdict() == ["unanswered"]
 
 
+@pytest.mark.parametrize(("healed", "verdict"), [(0.1, []), (0, ["unanswered"])])
+def test_answer_to_who_was_gone_for_routers_is_nobodys(healed, verdict):
+    asked = Asked()
+    asked.taken()
+    asked.asker.absence = SimpleNamespace(healed=healed)
+    assert asked.verdict() == verdict
+
+
 def test_request_that_was_acknowledged_does_not_come_again():
     for confirmed, verdict in ((0, []), (1, ["asked too often"])):
         asked = Asked()

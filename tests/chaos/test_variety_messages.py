@@ -281,6 +281,34 @@ def test_what_a_plain_connection_said_on_an_edge_that_did_not_fail_came_without_
     assert told == verdict
 
 
+@pytest.mark.parametrize(
+    ("victim", "came", "bounces", "told"),
+    [
+        ("c2s-1", 9.9, 1, []),
+        ("c2s-1", 9.7, 1, ["repeated"]),
+        ("c2s-1", 13.4, 1, ["repeated"]),
+        ("c2s-1", 9.9, 2, ["repeated"]),
+        ("c2s-2", 9.9, 1, ["repeated"]),
+    ],
+)
+def test_what_an_edge_that_was_taken_for_dead_had_not_said_to_have_taken_may_bounce(victim, came, bounces, told):
+    letters, broken = Correspondence(), []
+    letters.post.stage.broken = lambda text: broken.append(text.split(":")[0])
+    letters.post.stage.fault = stopped(victim)
+    letters.sent(came, came_to=letters.life)
+    made = letters.flow.letters[0]
+    made.arrivals = [(letters.life, letters.life.incarnation, 0, came)]
+    made.bounces = [("service-unavailable", "a@localhost/r")] * bounces
+    letters.post.judge()
+    assert broken == told
+
+
+def test_edge_that_stood_still_for_a_moment_is_not_taken_for_dead():
+    life = Correspondence().life
+    life.stage.fault = SimpleNamespace(kind="stop", victim="c2s-1", began=10.0, healed=12.7)
+    assert life.absence is None
+
+
 def test_nothing_is_left_in_the_store_of_a_plain_client_that_is_there():
     offline = {}
     clients = PlainClients(SimpleNamespace(random=None, database=SimpleNamespace(offline=lambda: offline)))

@@ -22,6 +22,7 @@ class Watch(Observer):
         self.watchers = []
         self.ends = []  # (time, edge)
         self._domain, self._edges = domain, edges
+        self.on_told_twice = world.ledger.violations.append
         self._seen = set()  # (watcher, full JID of a witness), who is available to whom
         self._gone = set()  # the same: of whose end which watcher was told
         self._tasks = []
@@ -81,7 +82,7 @@ class Watch(Observer):
         self._seen.discard((watcher, full))
         if (watcher, full) in self._gone:
             text = f"{watcher.full} was told twice that {full} is gone, again at {self.world.now():.2f}"
-            self.world.ledger.violations.append(text)
+            self.on_told_twice(text)
         if "/" in full:
             self._gone.add((watcher, full))
 

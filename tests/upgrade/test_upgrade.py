@@ -2,9 +2,10 @@
 edge than the one they were on, count every message (tests/chaos/ledger.py)."""
 
 import subprocess
+from types import SimpleNamespace
 
 import pytest
-from both import previous
+from both import BothReleases, previous
 from parley_dev import previous as before
 from parley_dev.cluster import Cluster
 
@@ -29,6 +30,15 @@ def test_the_release_before_gets_the_settings_that_it_knows(tmp_path):
     cluster.size({"c2s": 1}, ["localhost"], known + unknown, fixed_ports=False)
     command = cluster.command("c2s-1")
     assert [setting for setting in known + unknown if setting in command] == known
+
+
+@pytest.mark.parametrize(("old", "broken"), [([], 1), (["c2s-1", "roster-1"], 1), (["router-1"], 0)])
+def test_only_with_routers_of_the_release_before_may_it_be_told_twice_who_is_gone(old, broken):
+    violations = []
+    run = SimpleNamespace(cluster=SimpleNamespace(programs=dict.fromkeys(old)))
+    run.world = SimpleNamespace(ledger=SimpleNamespace(violations=violations))
+    BothReleases.judge_told_twice(run, "w was told twice")
+    assert len(violations) == broken
 
 
 async def test_rolling_upgrade_under_load_loses_and_repeats_nothing(running):

@@ -80,6 +80,13 @@ std::vector<Requests::Request> Requests::Take() {
   return unanswered;
 }
 
+std::vector<session::Mark> Requests::Marks() const {
+  std::vector<session::Mark> marks;
+  if (!list_) return marks;
+  for (const Request& request : list_->requests) marks.push_back(request.mark);
+  return marks;
+}
+
 xmpp::Envelope AnswerFor(const std::string& owner, const Requests::Request& request, const xmpp::StanzaError& error) {
   xmpp::Envelope asked;
   asked.set_kind(link::v1::KIND_IQ);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libs/session/queue.h"
 #include "libs/xmpp/errors.h"
 #include "libs/xmpp/stanza.h"
 #include "parley/session/v1/session.pb.h"
@@ -23,7 +24,8 @@ class Requests {
     std::string from;
     std::uint64_t number = 0;  // by which Redis has it (libs/session/asked.h); 0: it has not
     std::uint64_t answer =
-        0;  // the client's stanza that answers it, which the routers have not taken yet; 0: none does
+        0;                 // the client's stanza that answers it, which the routers have not taken yet; 0: none does
+    session::Mark mark{};  // known only of what came without stream management
   };
 
   // The client gets `request`. Above `max_bytes` the oldest are forgotten: these.
@@ -34,6 +36,7 @@ class Requests {
   std::optional<Request> Settle(std::uint64_t number);
   // All that are not answered. Those whose answers are on their way are left.
   std::vector<Request> Take();
+  std::vector<session::Mark> Marks() const;
   // For the header of the session's queue: of those that are not answered, the ones for which `wanted` is true.
   template <class Wanted>
   void Fill(session::v1::QueueHeader& header, Wanted wanted) const {

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "libs/base/unix_time.h"
 #include "libs/session/asked.h"
 #include "libs/xmpp/errors.h"
 #include "services/c2s/alive.h"
@@ -19,6 +20,7 @@ void Unanswered::Note(const xmpp::Envelope& envelope, rpc::Receipt receipt) {
   Requests::Request request{envelope.id(), envelope.from()};
   if (!session_.management()) {
     request.number = ++last_;
+    request.mark = session::MarkOf(envelope);
     session::v1::Asked asked;
     asked.set_id(envelope.id());
     asked.set_from(envelope.from());
@@ -61,7 +63,10 @@ void Unanswered::Forget(const Requests::Request& request) {
 
 void Unanswered::OnManaged() {
   if (last_ == 0) return;
-  session_.management()->outbound().queue().UpdateHeader();
+  auto& outbound = session_.management()->outbound();
+  const std::int64_t now = UnixMilliseconds();
+  for (const auto& mark : requests_.Marks()) outbound.remembered().NoteRequest(mark, now);
+  outbound.queue().UpdateHeader();
   session::ForgetAllAsked(context_.redis, key());
 }
 

@@ -39,6 +39,8 @@ class Entry {
   // A message, and not a copy of what other sessions of the account got, too.
   bool lone_message() const { return lone_message_; }
 
+  // Of others.
+  bool request() const { return request_; }
   // A request of others that the client has not answered.
   bool unanswered() const { return request_ && !replied_; }
   bool IsRequest(std::string_view id, std::string_view from) const;

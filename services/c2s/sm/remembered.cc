@@ -26,11 +26,22 @@ void Remembered::NoteSeen(const Entry& entry, std::int64_t now) {
   const session::Mark& mark = entry.mark();
   auto& seen = SeenOf(mark.origin, now);
   seen.set_seq(std::max(seen.seq(), mark.seq));
-  if (entry.kind() != link::v1::KIND_MESSAGE) return;
-  const bool copy = !entry.lone_message();
-  auto& noted = copy ? SeenOf(session::OriginOfCopies(mark.origin), now) : seen;
-  const bool all_known = session::NoteAcknowledged(noted, mark.seq, context_.config.c2s.sm_remember_blocks);
+  const bool message = entry.kind() == link::v1::KIND_MESSAGE;
+  if (!message && !entry.request()) return;
+  const bool copy = message && !entry.lone_message();
+  NoteNumber(copy ? SeenOf(session::OriginOfCopies(mark.origin), now) : seen, mark.seq);
+}
+
+void Remembered::NoteNumber(session::v1::Seen& seen, std::uint64_t number) {
+  const bool all_known = session::NoteAcknowledged(seen, number, context_.config.c2s.sm_remember_blocks);
   if (!all_known) context_.metrics.sm_blocks_forgotten.Increment();
+}
+
+void Remembered::NoteRequest(const session::Mark& mark, std::int64_t now) {
+  if (mark.origin == 0) return;
+  auto& seen = SeenOf(mark.origin, now);
+  seen.set_seq(std::max(seen.seq(), mark.seq));
+  NoteNumber(seen, mark.seq);
 }
 
 session::v1::Seen& Remembered::SeenOf(std::uint64_t origin, std::int64_t now) {

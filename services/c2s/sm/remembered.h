@@ -18,6 +18,8 @@ class Remembered {
 
   // `handled`: of the client's own stanzas.
   void Note(const Entry& entry, std::uint64_t handled, std::int64_t now);
+  // A request that the client got before it had stream management: as if it had acknowledged that.
+  void NoteRequest(const session::Mark& mark, std::int64_t now);
   bool Has(const link::v1::Envelope& envelope) const;
   // Redis was told to append it, and its answer will not come any more. Of what no mark tells, and of answers.
   void NoteLate(const Entry& entry);
@@ -35,6 +37,8 @@ class Remembered {
     std::int64_t at;
   };
   void NoteSeen(const Entry& entry, std::int64_t now);
+  // One by one: of messages and requests.
+  void NoteNumber(session::v1::Seen& seen, std::uint64_t number);
   void NoteAnswerSeen(std::uint64_t request, std::int64_t now);
   // One origin's. With too many, the one that was not used for longest goes.
   session::v1::Seen& SeenOf(std::uint64_t origin, std::int64_t now);

@@ -1,5 +1,5 @@
-// What the header of a session's queue says of the messages that its client acknowledged: routers recognise by it what
-// is sent again when the session has ended.
+// What the header of a session's queue says of the messages and requests that its client acknowledged: routers
+// recognise by it what is sent again when the session has ended.
 #include "services/c2s/sm/remembered.h"
 
 #include <thread>
@@ -26,6 +26,12 @@ class RememberedTest : public ResumeTest {
       envelope.set_origin_seq(seq);
       if (change) change(envelope);
     });
+  }
+  static Change AsIq(link::v1::Type type) {
+    return [type](link::v1::Envelope& envelope) {
+      envelope.set_kind(link::v1::KIND_IQ);
+      envelope.set_type(type);
+    };
   }
   static std::string Acknowledge(int h) { return "<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(h) + "'/>"; }
   // Those of her messages of which the header says so.
@@ -58,8 +64,8 @@ TEST_F(RememberedTest, WhatTheClientAcknowledgedIsNotedOneByOne) {
   EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{3, 7, 100}));
 }
 
-// Other sessions owe a copy each; and only messages come again when a session has ended.
-TEST_F(RememberedTest, CopiesApartAndNoOtherStanzas) {
+// Other sessions owe a copy each; and presence does not come again when a session has ended.
+TEST_F(RememberedTest, CopiesApartAndNoPresence) {
   Client client(edge_.port());
   const std::string id = Enable(client);
   Chat(id, 1, [](link::v1::Envelope& envelope) { envelope.set_copied(true); });
@@ -70,6 +76,28 @@ TEST_F(RememberedTest, CopiesApartAndNoOtherStanzas) {
   ASSERT_TRUE(AwaitAcked(3));
   EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{3}));
   EXPECT_EQ(Acknowledged(session::OriginOfCopies(StableHash("juliet"))), (std::vector<std::uint64_t>{1}));
+}
+
+TEST_F(RememberedTest, RequestsButNotWhatAnswersOne) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  Chat(id, 1, AsIq(link::v1::TYPE_GET));
+  Chat(id, 2, AsIq(link::v1::TYPE_RESULT));
+  Chat(id, 3, AsIq(link::v1::TYPE_SET));
+  client.Until(Message("3"));
+  client.Send(Acknowledge(3));
+  ASSERT_TRUE(AwaitAcked(3));
+  EXPECT_EQ(Acknowledged(), (std::vector<std::uint64_t>{1, 3}));
+}
+
+TEST_F(RememberedTest, RequestsThatCameBeforeStreamManagementToo) {
+  Client client(edge_.port());
+  client.Start();
+  Chat(SessionId(), 1, AsIq(link::v1::TYPE_GET));
+  client.Until(Message("1"));
+  client.Send(kEnable);
+  client.Until("<enabled");
+  ASSERT_TRUE(edge_.Eventually([this] { return Acknowledged() == std::vector<std::uint64_t>{1}; }));
 }
 
 TEST_F(RememberedTest, WhatItAcknowledgedAsItLoggedOutToo) {

@@ -39,7 +39,8 @@ void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::R
 
 session::Mark Edge::MarkToAcknowledge(const rpc::Envelope& envelope) {
   session::Mark mark = session::MarkOf(envelope);
-  if (envelope.kind() != link::v1::KIND_MESSAGE) return {};
+  const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
+  if (envelope.kind() != link::v1::KIND_MESSAGE && !request) return {};
   if (envelope.copied() && mark.origin != 0) mark.origin = session::OriginOfCopies(mark.origin);
   return mark;
 }

@@ -40,6 +40,8 @@ class Item(NamedTuple):
 class Client(Session):
     """`fickle`: contacts may see it go and come though it stays."""
 
+    absence = None  # its session waits for it
+
     def __init__(self, stage, account, resource, *, priority=0, resume_max=None, fickle=False):
         super().__init__(
             stage.place, f"{account}@{DOMAIN}", resource, stage.random, stage.eyes, priority=priority, resume_max=resume_max

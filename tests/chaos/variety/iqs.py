@@ -23,7 +23,13 @@ class Question(Note):
 
     def owed(self):
         """Whether the asker must get an answer: the session that knows that the server took it lives."""
-        return self.acknowledged and self.client.incarnation is self.taken_in and not self.taken_in.lost
+        there = self.client.incarnation is self.taken_in and not self.taken_in.lost
+        return self.acknowledged and there and not self.missed()
+
+    def missed(self):
+        """Whether the answer may have come while the asker was gone for routers: nobody keeps it."""
+        absence = self.client.absence
+        return absence is not None and self.at < absence.healed
 
     def strangers(self):
         return [client.wanted for client, *_ in self.seen if client.wanted != self.to]

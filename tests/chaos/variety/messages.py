@@ -8,6 +8,7 @@ from variety.client import MESSAGE, Note
 
 LARGE_SHARE = 0.004
 LARGE_BYTES = [70_000, 200_000, 261_000]  # the limit is 256 KiB
+UNSETTLED_SECONDS = 0.2  # in which an edge says that it took something (link.idle_ack_delay)
 
 
 def bare(jid):
@@ -45,6 +46,14 @@ class Letter(Note):
             client.over and client.over_since < later and who.kept(index)
             for (client, who, index, _), (*_, later) in pairs
         )  # fmt: skip
+
+    def unsettled(self):
+        """Whether it came to a client without stream management, but its edge stood still before it said so, until it was
+        taken for dead. Then it is answered as for who is gone."""
+        if len(self.arrivals) != 1 or len(self.bounces) != 1:
+            return False
+        client, *_, at = self.arrivals[0]
+        return client.absence is not None and abs(at - client.absence.began) < UNSETTLED_SECONDS
 
     def kept(self):
         """Who had copies for good. The others may come again: XEP-0198 cannot rule that out."""
@@ -195,7 +204,9 @@ class Post:
         if strangers := flow.strangers(letter):
             self.stage.broken(f"not for {strangers}: {story}")
         excess = flow.copies(letter) - 1 - letter.resent
-        if excess > (letter.parted() if self.stage.forgetful else 0):
+        if excess == 1 and letter.unsettled():
+            self.stage.counts["BOUNCED though it had come, as its edge stood still (known)"] += 1
+        elif excess > (letter.parted() if self.stage.forgetful else 0):
             self.stage.broken(f"repeated: {story}")
         elif excess > 0:
             self.stage.counts["REPEATED to who had logged out meanwhile (known)"] += 1

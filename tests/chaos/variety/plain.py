@@ -10,6 +10,8 @@ from variety.client import IQ, PING
 from variety.exposed import Exposed
 from variety.part import Part
 
+LEASE_SECONDS = 3  # of its lease an edge has left at least, by the defaults of c2s.lease_ttl and lease_refresh
+
 
 class Life:
     """One connection, in the shape of a Client as far as others look at it."""
@@ -33,6 +35,13 @@ class Life:
     def fickle(self):
         """Contacts are told that a frozen edge's clients are gone; when it wakes, they are there again."""
         return self.stage.struck == "c2s"
+
+    @property
+    def absence(self):
+        """The fault, if for routers it was gone meanwhile: its edge stood still for longer than its lease, and is back."""
+        fault = self.stage.fault
+        stood_still = fault is not None and fault.kind == "stop" and fault.victim == self.edge
+        return fault if stood_still and fault.healed - fault.began > LEASE_SECONDS else None
 
     def send(self, text, note=None):
         self.connection.send(text)
