@@ -1,13 +1,12 @@
 """System calls of the cluster's processes while a scenario runs, counted by perf: whether anything that is done for each
 message waits for a lock (futex) or a disk."""
 
-import signal
 import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
-from parley_dev.processes import wait_until
+from harness.perf import Perf
 from parley_dev.steps import Failure
 
 TRACEFS = Path("/sys/kernel/tracing")
@@ -32,26 +31,20 @@ def mount():
         subprocess.run(["mount", "-t", "tracefs", "nodev", str(TRACEFS)], check=True)
 
 
-class Counting:
-    """perf on some processes, by intervals. Times are those of parley-bench's report (CLOCK_MONOTONIC)."""
+class Counting(Perf):
+    """Counts, by intervals. Times are those of parley-bench's report (CLOCK_MONOTONIC)."""
 
     def __init__(self, pids, file):
-        self.file = file
-        file.unlink(missing_ok=True)
         events = ",".join([ALL, *(f"syscalls:sys_enter_{name}" for names in KINDS.values() for name in names)])
-        line = ["perf", "stat", "-x", ";", "-I", str(int(INTERVAL * 1000)), "-e", events, "-p", ",".join(map(str, pids)), "-o", str(file)]
-        self.child = subprocess.Popen(line, stderr=subprocess.PIPE, text=True)
+        super().__init__(["stat", "-x", ";", "-I", str(int(INTERVAL * 1000)), "-e", events], pids, file)
+
+    def attached(self):
+        return bool(self._intervals())
 
     def __enter__(self):
-        wait_until(lambda: self._intervals() or self.child.poll() is not None, 30, "perf")
+        super().__enter__()
         self.began = time.monotonic() - max(self._intervals(), default=0)
         return self
-
-    def __exit__(self, *_):
-        self.child.send_signal(signal.SIGINT)
-        said = self.child.communicate(timeout=60)[1]
-        if self.child.returncode not in (0, -signal.SIGINT):
-            raise Failure(f"perf stat ended with {self.child.returncode}: {said}")
 
     def _lines(self):
         text = self.file.read_text() if self.file.exists() else ""

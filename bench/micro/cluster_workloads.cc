@@ -138,14 +138,29 @@ class Arrivals {
   std::uint64_t number_ = 1000;  // above those that the clients' own stanzas have
 };
 
+void GiveRouter(Arrivals& arrivals) {
+  auto& intake = Cluster::The().router().intake();
+  arrivals.Give([&](auto envelope, auto receipt) { intake.Take(std::move(envelope), std::move(receipt)); });
+}
+
+void DeliverAll(Arrivals& arrivals) {
+  auto& routers = Cluster::The().context().routers;
+  arrivals.Give([&](auto envelope, auto receipt) { routers.Deliver(std::move(envelope), std::move(receipt)); });
+}
+
+// Gives them in a turn of the loop, which turns until all are settled.
+void GiveAndSettle(Arrivals& arrivals, void (*give)(Arrivals&)) {
+  auto& loop = Cluster::The().loop();
+  arrivals.on_settled = [&loop] { loop.Stop(); };
+  loop.Post([&arrivals, give] { give(arrivals); });
+  loop.Run();
+}
+
 // From an envelope that a link brought to the one in the link to the recipient's edge.
 Workload RouterDeliver() {
   auto arrivals = std::make_shared<Arrivals>();
   return {"router_deliver",
-          [arrivals] {
-            auto& intake = Cluster::The().router().intake();
-            arrivals->Give([&](auto envelope, auto receipt) { intake.Take(std::move(envelope), std::move(receipt)); });
-          },
+          [arrivals] { GiveRouter(*arrivals); },
           [arrivals](const auto& counted) {
             auto& clients = Clients::The();
             arrivals->Make(1, {}, kReceiver, link::v1::LEG_INBOUND);
@@ -154,11 +169,6 @@ Workload RouterDeliver() {
             clients.receiver.Settle();
             arrivals->Clear();
           }};
-}
-
-void DeliverAll(Arrivals& arrivals) {
-  auto& routers = Cluster::The().context().routers;
-  arrivals.Give([&](auto envelope, auto receipt) { routers.Deliver(std::move(envelope), std::move(receipt)); });
 }
 
 // From an envelope that a link brought to bytes that wait to be sealed and sent.
@@ -179,14 +189,9 @@ Workload EdgeOut() {
 Workload EdgeOutManaged() {
   constexpr int kBatch = 10;
   auto arrivals = std::make_shared<Arrivals>();
-  arrivals->on_settled = [] { Cluster::The().loop().Stop(); };
   auto acknowledged = std::make_shared<int>(0);
   return {"edge_out_sm_10",
-          [arrivals] {
-            auto& loop = Cluster::The().loop();
-            loop.Post([&] { DeliverAll(*arrivals); });
-            loop.Run();
-          },
+          [arrivals] { GiveAndSettle(*arrivals, DeliverAll); },
           [arrivals, acknowledged](const auto& counted) {
             auto& clients = Clients::The();
             auto& receiver = clients.managed_receiver;
@@ -216,17 +221,9 @@ std::unique_ptr<rpc::Envelope> PresenceOf(Client& client, const std::string& sta
 // and the link, until the edge has it for the clients of all 20.
 Workload Presence() {
   auto arrivals = std::make_shared<Arrivals>();
-  arrivals->on_settled = [] { Cluster::The().loop().Stop(); };
   auto said = std::make_shared<int>(0);
   return {"presence_20",
-          [arrivals] {
-            auto& loop = Cluster::The().loop();
-            loop.Post([&] {
-              auto& intake = Cluster::The().router().intake();
-              arrivals->Give([&](auto envelope, auto receipt) { intake.Take(std::move(envelope), std::move(receipt)); });
-            });
-            loop.Run();
-          },
+          [arrivals] { GiveAndSettle(*arrivals, GiveRouter); },
           [arrivals, said](const auto& counted) {
             auto& circle = Circle::The();
             const auto status = "<status>" + std::to_string(1000 + ++*said % 1000) + "</status>";

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "libs/xml/element_parse.h"
+#include "libs/xmpp/request.h"
 #include "libs/xmpp/stanza.h"
 #include "libs/xmpp/stanza_names.h"
 #include "libs/xmpp/start_tag.h"
@@ -111,8 +112,8 @@ void AppendCanonical(std::string& out, std::string_view raw, const Root& root, s
 
 std::optional<StanzaError> CheckIq(const Root& root, link::v1::Type type, std::string_view raw) {
   if (!root.id || root.id->empty()) return BadRequest("an iq needs an id");
-  const bool is_request = type == link::v1::TYPE_GET || type == link::v1::TYPE_SET;
-  if (is_request && CountChildren(raw, 2) != 1) return BadRequest("an iq of type get or set has exactly one child");
+  if (IsRequest(type) && CountChildren(raw, 2) != 1)
+    return BadRequest("an iq of type get or set has exactly one child");
   return std::nullopt;
 }
 

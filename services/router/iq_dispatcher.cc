@@ -4,6 +4,7 @@
 
 #include "libs/rpc/trace.h"
 #include "libs/xmpp/jid.h"
+#include "libs/xmpp/request.h"
 
 namespace parley::router {
 namespace {
@@ -11,10 +12,6 @@ namespace {
 prometheus::Counter& Requests(Sender& sender, const std::string& feature) {
   return sender.metrics().registry.Counter("parley_router_iq_total", "Requests to the server and to accounts",
                                            {{"feature", feature}});
-}
-
-bool IsRequest(const Envelope& envelope) {
-  return envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
 }
 
 }  // namespace
@@ -73,7 +70,7 @@ IqDispatcher::Permission IqDispatcher::OfExisting(const IqRoute& route) {
 }
 
 bool IqDispatcher::AnswerNow(Account& account, Target target, Held& held) {
-  if (!IsRequest(*held.envelope)) {  // an answer to the server: it waits for none
+  if (!xmpp::IsRequest(held.envelope->type())) {  // an answer to the server: it waits for none
     held = Held();
     return true;
   }

@@ -4,6 +4,7 @@
 #include "libs/rpc/trace.h"
 #include "libs/tracing/tracer.h"
 #include "libs/xmpp/jid.h"
+#include "libs/xmpp/request.h"
 
 namespace parley::router {
 namespace {
@@ -25,9 +26,8 @@ bool ForOwnAccount(const Account& account, const Envelope& envelope) {
 // The client of a session that is over may have had it, and the session is not there to know it again.
 bool MayBeAcknowledged(const Envelope& envelope) {
   if (!envelope.repeat()) return false;
-  const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
-  const bool to_client = request && !xmpp::ResourceOf(envelope.to()).empty();
-  return envelope.kind() == KIND_MESSAGE || (envelope.kind() == KIND_IQ && to_client);
+  const bool to_client = !xmpp::ResourceOf(envelope.to()).empty();
+  return envelope.kind() == KIND_MESSAGE || (xmpp::IsRequest(envelope.type()) && to_client);
 }
 
 }  // namespace
@@ -89,8 +89,7 @@ Task<bool> Rules::AcknowledgedBefore(Account& account, Held& held) {
 // Outbound: what the sender's server does.
 
 bool Rules::CanBeAnswered(Account& account, Held& held) {
-  const bool request = held.envelope->type() == link::v1::TYPE_GET || held.envelope->type() == link::v1::TYPE_SET;
-  if (!request || account.Asking(held.envelope->origin()) != nullptr) return true;
+  if (!xmpp::IsRequest(held.envelope->type()) || account.Asking(held.envelope->origin()) != nullptr) return true;
   held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   held = Held();
   return false;

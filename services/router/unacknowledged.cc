@@ -8,6 +8,7 @@
 #include "libs/session/acknowledged.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
+#include "libs/xmpp/request.h"
 #include "services/router/acknowledged.h"
 
 namespace parley::router {
@@ -16,16 +17,12 @@ namespace {
 constexpr std::chrono::milliseconds kRetry{500};
 constexpr int kTries = 2;
 
-bool IsRequest(const Envelope& envelope) {
-  return envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
-}
-
 // Messages and others' requests; presence, answers and what the server asked (roster pushes) were for that session
 // alone. Of subscription requests the roster service knows.
 bool ForOthersToo(const Envelope& envelope, std::string_view account) {
   if (envelope.kind() == link::v1::KIND_MESSAGE) return true;
   const bool ours = envelope.from().empty() || envelope.from() == account;
-  return envelope.kind() == link::v1::KIND_IQ && IsRequest(envelope) && !ours;
+  return envelope.kind() == link::v1::KIND_IQ && xmpp::IsRequest(envelope.type()) && !ours;
 }
 
 // RFC 6120 8.2.3: a request is answered once.
@@ -259,7 +256,8 @@ void Unacknowledged::RememberAcknowledged(const Account& account, const std::str
   // Its client has answered them, or we do.
   for (const auto& queued : contents.stanzas) {
     const Envelope& left = queued.envelope();
-    if (IsRequest(left) && ForOthersToo(left, account.bare())) session::Add(acknowledged, session::MarkOf(left), now);
+    const bool request = xmpp::IsRequest(left.type()) && ForOthersToo(left, account.bare());
+    if (request) session::Add(acknowledged, session::MarkOf(left), now);
   }
   if (acknowledged.seen().empty()) return;
   parts_.store.RememberAcknowledged(session, acknowledged);

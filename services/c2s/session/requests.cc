@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "libs/xmpp/request.h"
+
 namespace parley::c2s {
 
 bool IsAnswer(const xmpp::Envelope& envelope) {
@@ -12,8 +14,7 @@ bool IsAnswer(const xmpp::Envelope& envelope) {
 }
 
 bool IsRequestOfOthers(const xmpp::Envelope& envelope) {
-  const bool type = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
-  return envelope.kind() == link::v1::KIND_IQ && type && !envelope.origin().empty();
+  return envelope.kind() == link::v1::KIND_IQ && xmpp::IsRequest(envelope.type()) && !envelope.origin().empty();
 }
 
 std::size_t Requests::SizeOf(const Request& request) {

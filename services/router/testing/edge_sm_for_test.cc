@@ -1,6 +1,7 @@
 #include "libs/base/ids.h"
 #include "libs/base/unix_time.h"
 #include "libs/session/acknowledged.h"
+#include "libs/xmpp/request.h"
 #include "services/router/testing/edge.h"
 
 namespace parley::router::testing {
@@ -39,8 +40,7 @@ void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::R
 
 session::Mark Edge::MarkToAcknowledge(const rpc::Envelope& envelope) {
   session::Mark mark = session::MarkOf(envelope);
-  const bool request = envelope.type() == link::v1::TYPE_GET || envelope.type() == link::v1::TYPE_SET;
-  if (envelope.kind() != link::v1::KIND_MESSAGE && !request) return {};
+  if (envelope.kind() != link::v1::KIND_MESSAGE && !xmpp::IsRequest(envelope.type())) return {};
   if (envelope.copied() && mark.origin != 0) mark.origin = session::OriginOfCopies(mark.origin);
   return mark;
 }
