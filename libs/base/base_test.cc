@@ -176,6 +176,29 @@ TEST(TasksTest, DestroyedTasksThatHaveJustSleptNeverResume) {
   EXPECT_EQ(count, 0);
 }
 
+// It owns what will resume it: only its cancellation ends that, and this loop does not turn again.
+Task<void> OwnItsResumption(std::weak_ptr<std::function<void(bool)>>& owned) {
+  const auto resumption = std::make_shared<std::function<void(bool)>>();
+  owned = resumption;
+  std::function<void(std::function<void(bool)>)> start = [&resumption](auto resume) {
+    *resumption = std::move(resume);
+  };
+  co_await Await<bool>(start);
+}
+
+TEST(TasksTest, TasksThatEndAfterTheirLoopHasStoppedLeaveNothing) {
+  std::weak_ptr<std::function<void(bool)>> owned;
+  {
+    Loop loop;
+    Tasks tasks(loop);
+    tasks.Spawn("waiting", OwnItsResumption(owned));
+    loop.Post([&] { loop.Stop(); });
+    loop.Run();
+    ASSERT_TRUE(*owned.lock());
+  }
+  EXPECT_TRUE(owned.expired());
+}
+
 Task<void> Throw() {
   throw std::runtime_error("expected by the test");
   co_return;

@@ -1,6 +1,5 @@
 #include "libs/base/task.h"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -22,6 +21,18 @@ struct Tasks::State {
   std::list<boost::asio::cancellation_signal> running;
 };
 
+// What Asio calls when a task is over. It names no executor: of one that does, as bind_cancellation_slot's, Asio posts
+// the cancellation to the loop, which may not turn again.
+template <class Function>
+struct Finished {
+  using cancellation_slot_type = boost::asio::cancellation_slot;
+  cancellation_slot_type get_cancellation_slot() const noexcept { return slot; }
+  void operator()(std::exception_ptr escaped) { call(escaped); }
+
+  cancellation_slot_type slot;
+  Function call;
+};
+
 Tasks::Tasks(Loop& loop) : state_(std::make_shared<State>(loop)) {}
 
 Tasks::~Tasks() {
@@ -39,7 +50,7 @@ void Tasks::Spawn(std::string_view name, Task<void> task, std::function<void()> 
     if (done) done();
   };
   boost::asio::co_spawn(state_->loop.io(), std::move(task),
-                        boost::asio::bind_cancellation_slot(at->slot(), std::move(finished)));
+                        Finished<decltype(finished)>{at->slot(), std::move(finished)});
 }
 
 bool LogTaskFailure(std::string_view name, const std::exception_ptr& thrown) {
