@@ -67,6 +67,11 @@ void Service::OnSurveyed(IterationSurvey survey) {
   if (!secret_.empty()) accounts_.SetSecret(std::exchange(secret_, {}));
 }
 
+std::string Service::Missing() const {
+  if (auto missing = foundation_.Missing(); !missing.empty()) return missing;
+  return accounts_.gives_credentials() ? "" : "the accounts' iteration counts are being read";
+}
+
 void Service::Drain(std::function<void()> done) {
   server_.AnnounceDraining();
   const auto quiet = std::make_shared<int>(0);

@@ -31,7 +31,7 @@ class Service {
 
   int port() const { return server_.port(); }
   // For readiness: what is missing; empty if nothing is.
-  std::string Missing() const { return foundation_.Missing(); }
+  std::string Missing() const;
   // Tells the routers, and calls `done` when what they asked is answered.
   void Drain(std::function<void()> done);
 

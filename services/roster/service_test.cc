@@ -261,6 +261,20 @@ TEST_F(ServiceTest, StoppedPostgresIsAnsweredInTimeAndRecoveredFrom) {
   EXPECT_TRUE(created == rpc::AccountProblem::kNone || created == rpc::AccountProblem::kExists);
 }
 
+TEST_F(ServiceTest, IsReadyWhenItGivesCredentials) {
+  pqxx::connection other("host=" + database.host + " dbname=" + database.database + " user=" + database.user);
+  pqxx::work holding(other);
+  holding.exec("LOCK TABLE scram_keys IN ACCESS EXCLUSIVE MODE");
+  telemetry::Metrics its_metrics;
+  Service another(loop, TestConfig(database), its_metrics);
+  test::RunUntil(loop, [&] {
+    return !server.Execute(database.database, "SELECT 1 FROM pg_locks WHERE NOT granted").empty();
+  });
+  EXPECT_THAT(another.Missing(), HasSubstr("iteration counts"));
+  holding.abort();
+  test::RunUntil(loop, [&] { return another.Missing().empty(); });
+}
+
 TEST_F(ServiceTest, DrainTellsRoutersAndAnswersWhatWasAsked) {
   int answers = 0;
   for (int i = 1; i <= 20; ++i) {

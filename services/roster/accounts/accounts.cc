@@ -114,7 +114,7 @@ ScramKeys Accounts::Believable(const std::string& jid) const {
 void Accounts::GetCredential(const pb::GetCredentialRequest& request, Reply<pb::GetCredentialResponse> reply) {
   const auto jid = Address(request.jid());
   if (!jid) return reply(Refused<pb::GetCredentialResponse>(jid.error()));
-  if (secret_.empty()) return reply(Refused<pb::GetCredentialResponse>(pb::PROBLEM_STORE));
+  if (!gives_credentials()) return reply(Refused<pb::GetCredentialResponse>(pb::PROBLEM_STORE));
   // Made in any case: whether it is needed must not show in the time.
   auto believable = Believable(*jid);
   store_.Keys(*jid,

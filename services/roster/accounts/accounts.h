@@ -32,6 +32,7 @@ class Accounts {
 
   // The cluster's secret, from the database; until then credentials are refused with PROBLEM_STORE.
   void SetSecret(std::string secret) { secret_ = std::move(secret); }
+  bool gives_credentials() const { return !secret_.empty(); }
   // What unknown users are to look like.
   void SetSurvey(IterationSurvey survey) { survey_ = std::move(survey); }
 
