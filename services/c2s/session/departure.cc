@@ -114,11 +114,11 @@ void Departure::End(life::Event event, std::string_view reason) {
   if (!session_.management()) return EndUnmanaged(std::string(reason));
   // The router is to find in the queue all that we took, for the client and from it. Should we not get to say that we
   // answer the client's requests, it does.
-  Quiesce(StoredQueue::Close::kSettled,
-          [keep, reason = std::string(reason), requests = keep->unanswered().Take()](bool noted) {
-            if (noted) keep->unanswered().Answer(requests);
-            keep->departure().SayEnded(reason);
-          });
+  auto quiet = [reason = std::string(reason), requests = session_.unanswered().Take()](Session& ended, bool noted) {
+    if (noted) ended.unanswered().Answer(requests);
+    ended.departure().SayEnded(reason);
+  };
+  Quiesce(StoredQueue::Close::kSettled, WhileAlive(keep, quiet));
 }
 
 void Departure::EndUnmanaged(const std::string& reason) {
