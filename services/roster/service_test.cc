@@ -267,9 +267,8 @@ TEST_F(ServiceTest, IsReadyWhenItGivesCredentials) {
   holding.exec("LOCK TABLE scram_keys IN ACCESS EXCLUSIVE MODE");
   telemetry::Metrics its_metrics;
   Service another(loop, TestConfig(database), its_metrics);
-  test::RunUntil(loop, [&] {
-    return !server.Execute(database.database, "SELECT 1 FROM pg_locks WHERE NOT granted").empty();
-  });
+  test::RunUntil(
+      loop, [&] { return !server.Execute(database.database, "SELECT 1 FROM pg_locks WHERE NOT granted").empty(); });
   EXPECT_THAT(another.Missing(), HasSubstr("iteration counts"));
   holding.abort();
   test::RunUntil(loop, [&] { return another.Missing().empty(); });

@@ -33,12 +33,19 @@ async def test_enable_before_binding_is_unexpected_and_does_no_harm(world):
 
 
 async def test_not_for_strangers(world):
-    raw = await Managed.connect(world.edges[0]["xmpp"], "localhost")
-    await raw.open()
-    await raw.starttls(world.context)
-    await raw.open()
-    answer = await raw.ask("resume", previd="x", h=0)
-    assert answer.tag in (FAILED, STREAM_ERROR)
+    """Also not if they know the id of a session, which does not suffer."""
+    owner = await managed(world, world.account())
+    for name, attributes in (("enable", {}), ("resume", {"previd": owner.sm_id, "h": 0})):
+        for secured in (False, True):
+            raw = await Managed.connect(world.edges[0]["xmpp"], "localhost")
+            await raw.open()
+            if secured:
+                await raw.starttls(world.context)
+                await raw.open()
+            answer = await raw.ask(name, **attributes)
+            assert (answer.tag, condition(answer)) == (FAILED, "unexpected-request")
+            assert condition(await raw.until(lambda e: e.tag == STREAM_ERROR)) == "not-authorized"
+    assert await owner.server_h() == 2, "its roster and its presence"
 
 
 @pytest.mark.parametrize("asked", ["true", "1"])
@@ -55,6 +62,11 @@ async def test_enabled_says_id_and_time(world, asked):
 async def test_shorter_time_asked_for_is_given(world):
     raw = await Managed.login(world.edges[0]["xmpp"], world.account(), PASSWORD, world.context)
     assert (await raw.enable(max=7)).get("max") == "7"
+
+
+async def test_longer_time_than_configured_is_not_given(world):
+    raw = await Managed.login(world.edges[0]["xmpp"], world.account(), PASSWORD, world.context)
+    assert (await raw.enable(max=100000)).get("max") == "300"
 
 
 async def test_location_where_configured(brief):

@@ -5,6 +5,7 @@
 #include "services/c2s/negotiate/resume.h"
 #include "services/c2s/negotiate/sasl.h"
 #include "services/c2s/negotiate/start_tls.h"
+#include "services/c2s/sm/elements.h"
 #include "services/c2s/stream/stream.h"
 
 namespace parley::c2s {
@@ -42,6 +43,8 @@ void Negotiation::OnChild(const xml::Child& child) {
   for (const auto& feature : features_) {
     if (feature->Take(child)) return;
   }
+  // XEP-0198 section 6, before login.
+  if (child.start.ns == kSmNs) stream_.Write(SmFailed("unexpected-request"));
   // RFC 6120 4.9.3.12: anything else before login, and stanzas before binding (7.1), are not authorized.
   if (!stream_.identity() || IsStanza(child.start)) return stream_.Fail(xmpp::StreamError("not-authorized"));
   stream_.Fail(xmpp::StreamError("unsupported-stanza-type"));

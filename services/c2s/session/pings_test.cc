@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "services/c2s/testing/session_test.h"
+#include "services/c2s/testing/sm_test.h"
 
 namespace parley::c2s::testing {
 namespace {
@@ -28,6 +29,25 @@ TEST_F(SessionTest, PingsTheSilentAndEndsTheDead) {
   // The answer went no further.
   ASSERT_TRUE(edge.Eventually([&] { return edge.router().got.size() == 1; }));
   EXPECT_TRUE(edge.OnLoop([&] { return edge.router().got[0].envelope.has_session_ended(); }));
+}
+
+class SilentTest : public SmTest {
+ protected:
+  SilentTest()
+      : SmTest([](config::Config& config) {
+          config.c2s.idle_ping = std::chrono::milliseconds(200);
+          config.c2s.idle_timeout = std::chrono::milliseconds(300);
+        }) {}
+};
+
+// XEP-0198 section 4 instead of XEP-0199.
+TEST_F(SilentTest, WithStreamManagementTheyAreAskedToAcknowledge) {
+  Client client(edge_.port());
+  Enable(client);
+  EXPECT_EQ(client.Until(kAsk), kAsk);
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='0'/>");
+  EXPECT_EQ(client.Until(kAsk), kAsk);
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "connection-timeout");
 }
 
 // XEP-0199 4.2

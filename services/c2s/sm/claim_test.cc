@@ -48,6 +48,16 @@ TEST_F(ResumeTest, ClaimsASessionThatAnotherEdgeLeft) {
   EXPECT_EQ(Contents().header.acked(), 4294967298u);
 }
 
+TEST_F(ResumeTest, ASmallerAcknowledgementFromBeforeTheWrapIsIgnored) {
+  Leave([](session::v1::QueueHeader& header) { header.set_acked((std::uint64_t{1} << 32) + 1); }, {Queued("a")});
+  Client client(edge_.port());
+  EXPECT_THAT(Resume(client, "left", UINT32_MAX), HasSubstr("<resumed"));
+  EXPECT_EQ(client.Until(Message("a")), Message("a"));
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='4294967295'/>");
+  EXPECT_EQ(client.Sync().find("stream:error"), std::string::npos);
+  EXPECT_EQ(Contents().header.acked(), (std::uint64_t{1} << 32) + 1);
+}
+
 // Of the client's stanzas since <enable/>, which came behind two others: 2^32 + 1 are handled.
 TEST_F(ResumeTest, WhatTheServerHasHandledWrapsAround) {
   constexpr std::uint64_t kBase = 2;

@@ -33,6 +33,74 @@ TEST_F(ManagementTest, TheClientMayWantLessTime) {
   EXPECT_THAT(client.Until("/>"), HasSubstr("max='7'"));
 }
 
+TEST_F(ManagementTest, TheClientMayNotHaveMoreTimeThanThereIs) {
+  for (const char* wanted : {"101", "99999999999"}) {
+    Client client(edge_.port());
+    client.Start();
+    client.Send("<enable xmlns='urn:xmpp:sm:3' resume='true' max='" + std::string(wanted) + "'/>");
+    EXPECT_THAT(client.Until("/>"), HasSubstr("max='100'")) << wanted;
+  }
+}
+
+TEST_F(ManagementTest, NoTimeIsNoResumption) {
+  Client client(edge_.port());
+  client.Start();
+  client.Send("<enable xmlns='urn:xmpp:sm:3' resume='true' max='0'/>");
+  EXPECT_EQ(client.Until("/>"), "<enabled xmlns='urn:xmpp:sm:3'/>");
+}
+
+TEST_F(ManagementTest, AnonymousUsersDoNotResume) {
+  Client client(edge_.port());
+  client.OpenSecured();
+  client.Auth("ANONYMOUS", "trace");
+  client.Until("</success>");
+  client.Open();
+  client.Bind();
+  client.Send(kEnable);
+  EXPECT_EQ(client.Until("/>"), "<enabled xmlns='urn:xmpp:sm:3'/>");
+}
+
+TEST_F(ManagementTest, WhatTheRouterDoesNotEnableFailsAndTheStreamGoesOn) {
+  edge_.OnLoop([this] { edge_.router().enable_ok = false; });
+  Client client(edge_.port());
+  client.Start();
+  client.Send(kEnable);
+  EXPECT_EQ(client.Until("</failed>"), Failed("internal-server-error"));
+  edge_.OnLoop([this] { edge_.router().enable_ok = true; });
+  client.Send(kEnable);
+  EXPECT_THAT(client.Until("/>"), HasSubstr("<enabled"));
+}
+
+TEST_F(ManagementTest, NothingIsAcknowledgedBeforeItIsEnabled) {
+  Client client(edge_.port());
+  client.Start();
+  for (const char* early : {kAsk, "<a xmlns='urn:xmpp:sm:3' h='0'/>"}) {
+    client.Send(early);
+    EXPECT_EQ(client.Until("</failed>"), Failed("unexpected-request"));
+  }
+  EXPECT_THAT(client.Sync(), Not(HasSubstr("stream:error")));
+}
+
+TEST_F(ManagementTest, StrangersAreToldThatItFailed) {
+  Client known(edge_.port());
+  const std::string id = Enable(known);
+  for (const std::string& element :
+       {std::string(kEnable), "<resume xmlns='urn:xmpp:sm:3' h='0' previd='" + id + "'/>"}) {
+    Client in_the_clear(edge_.port());
+    in_the_clear.Open();
+    in_the_clear.Send(element);
+    EXPECT_EQ(in_the_clear.Until("</failed>"), Failed("unexpected-request"));
+    EXPECT_EQ(StreamErrorIn(in_the_clear.Rest()), "not-authorized");
+    Client secured(edge_.port());
+    secured.OpenSecured();
+    secured.Send(element);
+    EXPECT_EQ(secured.Until("</failed>"), Failed("unexpected-request"));
+    EXPECT_EQ(StreamErrorIn(secured.Rest()), "not-authorized");
+  }
+  Deliver(id, Message("1"));
+  EXPECT_EQ(known.Until(Message("1")), Message("1"));
+}
+
 TEST_F(ManagementTest, WithoutResumptionThereIsNoId) {
   Client client(edge_.port());
   client.Start();
@@ -168,6 +236,15 @@ TEST_F(ManagementTest, AsksAfterSomeStanzasAndAfterSomeTime) {
   client.Send("<a xmlns='urn:xmpp:sm:3' h='3'/>");
   Deliver(SessionId(), Message("4"));
   EXPECT_THAT(client.Until(kAsk), HasSubstr(Message("4")));
+}
+
+TEST_F(ManagementTest, AsksAgainForWhatAnAnswerLeft) {
+  Client client(edge_.port());
+  Enable(client);
+  for (const char* id : {"1", "2", "3"}) Deliver(SessionId(), Message(id));
+  client.Until(kAsk);
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  EXPECT_EQ(client.Until(kAsk), kAsk);
 }
 
 class LateAskTest : public SmTest {

@@ -165,6 +165,17 @@ TEST_F(ResumeTest, LessThanWasAcknowledgedBeforeIsIgnored) {
   EXPECT_EQ(again.Sync().find("stream:error"), std::string::npos);
 }
 
+TEST_F(ResumeTest, WhatIsNoRequestToResumeIsABadOne) {
+  Client client(edge_.port());
+  client.LogIn();
+  for (const char* attributes :
+       {"", "previd='x'", "h='0'", "previd='' h='0'", "previd='x' h='-1'", "previd='x' h='4294967296'"}) {
+    client.Send("<resume xmlns='urn:xmpp:sm:3' " + std::string(attributes) + "/>");
+    EXPECT_EQ(client.Until("</failed>"), Failed("bad-request")) << attributes;
+  }
+  EXPECT_EQ(client.Bind(), "romeo@example.org/orchard");
+}
+
 TEST_F(ResumeTest, WhatNobodyKnowsIsNotFound) {
   edge_.OnLoop([this] {
     edge_.router().resumed.set_condition("item-not-found");

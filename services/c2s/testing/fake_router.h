@@ -76,6 +76,7 @@ class FakeRouter final : public rpc::LinkHandler {
   session::v1::Resumed resumed;  // the answer to a Resume
   std::string bind_condition;    // not empty: refuses binds
   bool restore_ok = true;
+  bool enable_ok = true;
   bool hold = false;
   bool hold_asks = false;
   bool draining = false;
@@ -89,7 +90,7 @@ class FakeRouter final : public rpc::LinkHandler {
     if (ask.has_restore()) {
       answer.mutable_restored()->set_ok(restore_ok);
     } else if (ask.has_enable()) {
-      answer.mutable_enabled()->set_ok(true);
+      answer.mutable_enabled()->set_ok(enable_ok);
     } else if (ask.has_resume()) {
       *answer.mutable_resumed() = resumed;
     } else if (!bind_condition.empty()) {

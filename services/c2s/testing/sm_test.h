@@ -79,6 +79,9 @@ class SmTest : public ::testing::Test {
     EXPECT_TRUE(decoded) << decoded.error().message();
     return decoded ? *decoded : contents;
   }
+  static std::string Failed(const std::string& condition) {
+    return "<failed xmlns='urn:xmpp:sm:3'><" + condition + " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>";
+  }
   static std::string Message(const std::string& id) { return "<message id='" + id + "'/>"; }
 
   // On the loop's thread.
