@@ -22,6 +22,7 @@ from rawxmpp import Raw, befriend  # noqa: E402
 
 DOMAINS = ["localhost", "second.test"]
 ACCOUNTS = 500
+OURS = 1  # the edge that is of this release also where the other is of the one before (./parley test upgrade)
 LOG_LINES = 40
 # Tests send faster than a person; the limits have tests of their own.
 NO_LIMITS = [

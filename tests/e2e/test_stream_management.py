@@ -2,7 +2,7 @@
 
 import pytest
 
-from conftest import PASSWORD
+from conftest import OURS, PASSWORD
 from managed import ACK, ENABLED, FAILED, RESUMED, Managed
 from managed import authenticated, bodies, managed, resumed, send_numbered
 from rawxmpp import PING, SM, STREAMS, body, condition, is_message
@@ -34,10 +34,10 @@ async def test_enable_before_binding_is_unexpected_and_does_no_harm(world):
 
 async def test_not_for_strangers(world):
     """Also not if they know the id of a session, which does not suffer."""
-    owner = await managed(world, world.account())
+    owner = await managed(world, world.account(), OURS)
     for name, attributes in (("enable", {}), ("resume", {"previd": owner.sm_id, "h": 0})):
         for secured in (False, True):
-            raw = await Managed.connect(world.edges[0]["xmpp"], "localhost")
+            raw = await Managed.connect(world.edges[OURS]["xmpp"], "localhost")
             await raw.open()
             if secured:
                 await raw.starttls(world.context)
@@ -91,7 +91,7 @@ async def test_without_resumption_the_session_ends_with_its_connection(world, as
 
 
 async def test_enable_twice_is_refused_and_ends_the_stream(world):
-    raw = await managed(world, world.account())
+    raw = await managed(world, world.account(), OURS)
     answer = await raw.enable()
     assert (answer.tag, condition(answer)) == (FAILED, "unexpected-request")
     assert condition((await raw.ended())[-1]) == "policy-violation"
