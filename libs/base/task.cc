@@ -14,12 +14,7 @@
 #include "libs/base/task_failure.h"
 
 namespace parley {
-
-struct Tasks::State {
-  explicit State(Loop& loop_) : loop(loop_) {}
-  Loop& loop;
-  std::list<boost::asio::cancellation_signal> running;
-};
+namespace {
 
 // What Asio calls when a task is over. It names no executor: of one that does, as bind_cancellation_slot's, Asio posts
 // the cancellation to the loop, which may not turn again.
@@ -31,6 +26,14 @@ struct Finished {
 
   cancellation_slot_type slot;
   Function call;
+};
+
+}  // namespace
+
+struct Tasks::State {
+  explicit State(Loop& loop_) : loop(loop_) {}
+  Loop& loop;
+  std::list<boost::asio::cancellation_signal> running;
 };
 
 Tasks::Tasks(Loop& loop) : state_(std::make_shared<State>(loop)) {}

@@ -101,15 +101,12 @@ Task<Resumption::Step> Resumption::TryOnce(Account& account, Claim& claim) {
   co_return reloaded ? Step::kAgain : Step::kFailed;
 }
 
-// Who tries again says it again.
+// If it is over. While it is not, its edge may be claiming it by means of another router, which has just said so.
 void Resumption::Unindex(Account& account, const Claim& claim) {
-  const std::string& node = claim.ask.node();
-  const std::string& epoch = claim.ask.node_epoch();
-  const Session* now = account.WithId(claim.ask.session());
-  if (now != nullptr && now->record.node() == node && now->record.node_epoch() == epoch) return;
+  if (account.WithId(claim.ask.session()) != nullptr) return;
   Record claimed = claim.owned;
-  claimed.set_node(node);
-  claimed.set_node_epoch(epoch);
+  claimed.set_node(claim.ask.node());
+  claimed.set_node_epoch(claim.ask.node_epoch());
   parts_.store.index().Remove(account.bare(), claimed);
 }
 

@@ -232,7 +232,10 @@ Task<void> Rules::Control(Account& account, Held held) {
   }
   if (!envelope.has_session_ended()) co_return;
   // Its sender has said it again, to a router that may have more of the session than we do, and may have told others.
-  if (held.receipt.severed()) co_await parts_.accounts.Reload(account);
+  if (held.receipt.severed()) {
+    const bool reloaded = co_await parts_.accounts.Reload(account);
+    if (!reloaded) co_return;
+  }
   const auto& ended = envelope.session_ended();
   const bool lost = ended.reason() == "lost" && envelope.origin().empty();  // so the reaper says; an edge knows
   const Session* session = account.Asking(envelope.session());

@@ -276,7 +276,8 @@ Task<Result<storage::Reply>> SessionStore::Erase(const std::string& bare, const 
 
 Task<Result<storage::Reply>> SessionStore::EraseRetired(const std::string& bare, const Record& record) {
   const std::string acknowledged = AcknowledgedBy(record.session());
-  // What was noted before it had a queue its edge has taken away, unless Redis was not to be reached then.
+  // What was noted before it had a queue its edge has taken into that one's header, unless it died before, or was not
+  // told that there is a queue.
   std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, record.queue()),
                                 PastKey(bare, record.session()), session::AskedKey(bare, record.session())};
   if (!acknowledged.empty()) keys.push_back(session::AcknowledgedKey(bare));

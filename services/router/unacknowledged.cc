@@ -95,8 +95,8 @@ Task<Result<Unacknowledged::Whose>> Unacknowledged::TryAgain(Account& account, c
   if (!ended.as.session.empty()) {
     const auto retired = co_await parts_.store.Retire(account.bare(), ended.record, ended.as, Record());
     if (!retired) co_return retired.error();
-    // Claimed meanwhile by means of another router: it lives. Or that has ended it.
-    if (*retired == SessionStore::Write::kConflict) co_return co_await Ask(account, ended.record.session());
+    // If it was refused, the session lives, claimed by means of another router, or that has begun to end it, and may
+    // not get to the end of that: whether its queue is there tells.
   }
   co_return co_await Load(account, ended, std::move(told));
 }

@@ -171,5 +171,36 @@ TEST_F(UnacknowledgedTwiceTest, WaitsForRedis) {
   RunUntil([&] { return RedisIsClean(); });
 }
 
+// Which may die before it has.
+TEST_F(UnacknowledgedTwiceTest, WhatAnotherRouterHasBegunToTakeCareOfWhileRedisWasAwayIsHandledAgain) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  auto record = RecordOf();
+  redis_.Pause();
+  RunUntil([&] { return !Missing().empty(); });
+  romeo.Close();
+  Chat(2, "romeo@home.example");
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 1; });  // it is over
+  roster_->SetHolding(true);
+  redis_.Resume();
+  const std::string sessions = "parley:s:{romeo@home.example}";
+  const std::string retired = "\n" + romeo.id();
+  const std::string queue = session::QueueKey("romeo@home.example", romeo.queue());
+  record.set_revision(record.revision() + 1);
+  record.set_queue("ended:" + romeo.id());
+  Redis({"HDEL", sessions, "orchard"});
+  Redis({"HSET", sessions, retired,
+         record.session() + " " + std::to_string(record.revision()) + "\n" + record.SerializeAsString()});
+  Redis({"RENAME", queue, session::QueueKey("romeo@home.example", record.queue())});
+  RunUntil([&] { return roster_->held() > 0; });
+  EXPECT_EQ(Redis({"HEXISTS", sessions, retired}), "1");
+  roster_->SetHolding(false);
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 2; });
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Ids(TakeOffline()), (std::vector<std::string>{"2", "1"}));
+}
+
 }  // namespace
 }  // namespace parley::router

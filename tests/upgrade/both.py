@@ -19,6 +19,7 @@ class BothReleases(chaos.Run):
     def __init__(self, options, old):
         super().__init__(options)
         self.old = old
+        self.former = set(old)  # runs the former release, or has not ended yet
 
     def make_cluster(self):
         cluster = ProxiedCluster(self.options.dir)
@@ -32,7 +33,7 @@ class BothReleases(chaos.Run):
     def judge_told_twice(self, text):
         """A router of 0.1 says who is gone without origin and number. If it dies before all edges have taken that, the next
         one says it again, as it should, and they cannot know it for the same (ours: OriginOfEnd)."""
-        if not any(name.startswith("router") for name in self.cluster.programs):
+        if not any(name.startswith("router") for name in self.former):
             self.world.ledger.violations.append(text)
 
     def names(self):
@@ -44,7 +45,10 @@ class BothReleases(chaos.Run):
             self.cluster.programs.pop(name, None)
         else:
             self.cluster.programs[name] = programs
+            self.former.add(name)
         await self.strike("restart", name.split("-")[0], name)
+        if programs is None:
+            self.former.discard(name)
 
     def migrate(self):
         """What the Job parley-migrate of this release does, while the one before works."""

@@ -35,7 +35,7 @@ def test_the_release_before_gets_the_settings_that_it_knows(tmp_path):
 @pytest.mark.parametrize(("old", "broken"), [([], 1), (["c2s-1", "roster-1"], 1), (["router-1"], 0)])
 def test_only_with_routers_of_the_release_before_may_it_be_told_twice_who_is_gone(old, broken):
     violations = []
-    run = SimpleNamespace(cluster=SimpleNamespace(programs=dict.fromkeys(old)))
+    run = SimpleNamespace(former=set(old))
     run.world = SimpleNamespace(ledger=SimpleNamespace(violations=violations))
     BothReleases.judge_told_twice(run, "w was told twice")
     assert len(violations) == broken

@@ -36,7 +36,7 @@ class SilentTest : public SmTest {
   SilentTest()
       : SmTest([](config::Config& config) {
           config.c2s.idle_ping = std::chrono::milliseconds(200);
-          config.c2s.idle_timeout = std::chrono::milliseconds(300);
+          config.c2s.idle_timeout = std::chrono::seconds(2);
         }) {}
 };
 

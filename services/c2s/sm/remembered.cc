@@ -24,8 +24,7 @@ void Remembered::NoteAnswerSeen(std::uint64_t request, std::int64_t now) {
 
 void Remembered::NoteSeen(const Entry& entry, std::int64_t now) {
   const session::Mark& mark = entry.mark();
-  auto& seen = SeenOf(mark.origin, now);
-  seen.set_seq(std::max(seen.seq(), mark.seq));
+  auto& seen = Saw(mark, now);
   const bool message = entry.kind() == link::v1::KIND_MESSAGE;
   if (!message && !entry.request()) return;
   const bool copy = message && !entry.lone_message();
@@ -39,9 +38,13 @@ void Remembered::NoteNumber(session::v1::Seen& seen, std::uint64_t number) {
 
 void Remembered::NoteRequest(const session::Mark& mark, std::int64_t now) {
   if (mark.origin == 0) return;
+  NoteNumber(Saw(mark, now), mark.seq);
+}
+
+session::v1::Seen& Remembered::Saw(const session::Mark& mark, std::int64_t now) {
   auto& seen = SeenOf(mark.origin, now);
   seen.set_seq(std::max(seen.seq(), mark.seq));
-  NoteNumber(seen, mark.seq);
+  return seen;
 }
 
 session::v1::Seen& Remembered::SeenOf(std::uint64_t origin, std::int64_t now) {

@@ -42,6 +42,7 @@ class Remembered {
   void NoteAnswerSeen(std::uint64_t request, std::int64_t now);
   // One origin's. With too many, the one that was not used for longest goes.
   session::v1::Seen& SeenOf(std::uint64_t origin, std::int64_t now);
+  session::v1::Seen& Saw(const session::Mark& mark, std::int64_t now);
   // Something is forgotten that was acknowledged at that moment.
   void CountLimit(std::string_view limit, std::int64_t at, std::int64_t now);
 
