@@ -24,7 +24,7 @@ void FillChat(link::v1::Envelope& envelope) {
 
 std::vector<Workload> AllWorkloads() {
   std::vector<Workload> all;
-  for (auto part : {XmlWorkloads, JidWorkloads, LinkWorkloads, SessionWorkloads, TlsWorkloads, Http2Workloads,
+  for (auto part : {XmlWorkloads, JidWorkloads, LinkWorkloads, LookupWorkloads, SessionWorkloads, TlsWorkloads, Http2Workloads,
                     ClusterWorkloads}) {
     auto some = part();
     all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));

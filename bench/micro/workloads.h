@@ -23,6 +23,7 @@ struct Workload {
 std::vector<Workload> XmlWorkloads();
 std::vector<Workload> JidWorkloads();
 std::vector<Workload> LinkWorkloads();
+std::vector<Workload> LookupWorkloads();
 std::vector<Workload> SessionWorkloads();
 std::vector<Workload> TlsWorkloads();
 std::vector<Workload> Http2Workloads();
