@@ -26,6 +26,7 @@ std::vector<Workload> LinkWorkloads();
 std::vector<Workload> LookupWorkloads();
 std::vector<Workload> SessionWorkloads();
 std::vector<Workload> TlsWorkloads();
+std::vector<Workload> HandshakeWorkloads();
 std::vector<Workload> Http2Workloads();
 std::vector<Workload> ClusterWorkloads();
 std::vector<Workload> AllWorkloads();
