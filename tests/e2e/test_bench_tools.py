@@ -1,5 +1,5 @@
 """What stands around parley-bench: the relay that is its floor, classes of a profile's samples, two variants side by side,
-system calls, what a lone message asks of the stores."""
+system calls, what a lone message asks of the stores, what a heap holds."""
 
 import importlib.machinery
 import importlib.util
@@ -209,12 +209,13 @@ class Redis:
 
 
 def test_what_clients_left_behind_is_waited_for(harness):
-    alone = program("alone")
-    busy = Redis(1000, 3000, 3010, 3300, 3300, 3300 + alone.IDLE)
-    alone.settle(busy, sleep=lambda _: None)
+    from harness import idle
+
+    busy = Redis(1000, 3000, 3010, 3300, 3300, 3300 + idle.COMMANDS)
+    idle.settle(busy, sleep=lambda _: None)
     assert not busy.commands
     with pytest.raises(Failure, match="not idle .* 500 commands a second"):
-        alone.settle(Redis(*range(0, 1000 * alone.SETTLING, 500)), sleep=lambda _: None)
+        idle.settle(Redis(*range(0, 1000 * idle.SECONDS, 500)), sleep=lambda _: None)
 
 
 def test_no_figure_where_nothing_was_dearer_than_the_load(harness):
@@ -225,3 +226,27 @@ def test_no_figure_where_nothing_was_dearer_than_the_load(harness):
     told = alone.render([["a message", *map(alone.cell, found.values())]], ["600 without"])
     assert "| a message | 3.00 | 3.00 | 3.00 | ? | 3.00 | -0.10 |" in told and "take it again" in told
     assert "take it again" not in alone.render([["a message", "3.00"]], [])
+
+
+# Of an edge, with fewer frames (heaptrack_print --flamegraph-cost-type leaked -F).
+STACKS = """\
+main (main.cc);parley::Loop::Run() (loop.cc);parley::net::TlsSession::TlsSession(parley::net::Socket&) (tls_session.cc);SSL_new;CRYPTO_zalloc; 1049904
+main (main.cc);parley::Loop::Run() (loop.cc);parley::net::TlsSession::TlsSession(parley::net::Socket&) (tls_session.cc);SSL_new;0x7f9a5d66d5a1; 96
+main (main.cc);parley::Loop::Run() (loop.cc);operator() (connection_state.cc);complete<> (handler_work.hpp);allocate<> (handler_alloc_helpers.hpp); 62608
+main (main.cc);operator() (connection_state.cc);parley::Loop::After(std::chrono::duration<>) (loop.cc);std::make_unique<>() (unique_ptr.h); 400
+main (main.cc);operator() (connection_state.cc);parley::Loop::After(std::chrono::duration<>) (loop.cc);std::make_unique<>() (unique_ptr.h); 0
+_dl_init (dl-init.c);call_init (dl-init.c);0x7f9a5cca57b9; 72704
+"""
+
+
+def test_memory_belongs_to_who_asked_for_it(harness):
+    from harness import heap
+
+    held = heap.by_holder(STACKS.splitlines(), heap.sources("c2s"))
+    assert held == {"OpenSSL": 1050000, "libs/net/connection_state.cc": 63008, "other": 72704}
+
+
+def test_memory_of_a_session_is_what_more_sessions_have_more(harness):
+    memory = program("memory")
+    found = memory.each(Counter({"a/b.cc": 2000, "OpenSSL": 9500, "other": 900}), Counter({"a/b.cc": 500, "other": 897}), 3)
+    assert list(memory.rows(found)) == [["OpenSSL", "3,167"], ["`a/b.cc`", "500"], ["others", "1"], ["**all**", "3,668"]]
