@@ -35,7 +35,8 @@ class Heap:
         """Bytes by who holds them, once the process was killed."""
         stacks, trace = self.raw.with_suffix(".stacks"), self.raw.with_suffix(".trace")
         with open(self.raw, "rb") as raw, open(trace, "wb") as to:
-            subprocess.run([HEAPTRACK / "libexec" / "heaptrack_interpret"], stdin=raw, stdout=to, stderr=subprocess.DEVNULL)
+            interpreter = HEAPTRACK / "libexec" / "heaptrack_interpret"
+            finished([interpreter], 300, "heaptrack_interpret", stdin=raw, stdout=to, stderr=subprocess.DEVNULL)
         line = ["heaptrack_print", "-f", trace, "-p", "0", "-a", "0", "--flamegraph-cost-type", "leaked", "-F", stacks]
         printed = finished(line, 300, "heaptrack_print", capture_output=True)
         if printed.returncode != 0:
