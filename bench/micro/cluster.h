@@ -31,6 +31,7 @@ class Cluster {
   router::Router& router() { return *router_; }
   c2s::Context& context() { return edge_->context(); }
   router::testing::MemoryRoster& roster() { return roster_; }
+  storage::RedisOptions redis() const { return redis_.options(); }
   // Turns the loop until `condition` holds.
   void Until(const std::function<bool()>& condition);
   // Calls it within a turn of the loop, where everything is called that comes from a socket.

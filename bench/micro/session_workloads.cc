@@ -1,9 +1,8 @@
-// What a router looks up for each stanza, and what an edge notes for each delivery.
+// What an edge notes for each delivery, and writes for it into the queue of a session with stream management.
 #include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "bench/micro/workloads.h"
@@ -11,34 +10,9 @@
 #include "libs/session/queue.h"
 #include "libs/storage/resp.h"
 #include "services/c2s/session/repeats.h"
-#include "services/router/account.h"
 
 namespace parley::bench {
 namespace {
-
-constexpr int kAccounts = 10000;
-
-std::string User(int number) { return "bench" + std::to_string(number) + "@localhost"; }
-
-Workload Lookup() {
-  auto accounts = std::make_shared<std::unordered_map<std::string, router::Account>>();
-  for (int i = 0; i < kAccounts; ++i) {
-    router::Account account(User(i));
-    for (const char* resource : {"phone", "desk", "bench"}) {
-      router::Session session;
-      session.record.set_resource(resource);
-      session.record.set_session(User(i) + resource);
-      account.sessions().push_back(session);
-    }
-    accounts->emplace(User(i), std::move(account));
-  }
-  auto turn = std::make_shared<int>(0);
-  return {"session_lookup", [accounts, turn] {
-            *turn = (*turn + 7) % 1000 + 1000;  // names of one length: the same work each time
-            auto found = accounts->find(User(*turn));
-            Keep(found->second.WithResource("bench"));
-          }};
-}
 
 Workload Repeat() {
   auto repeats = std::make_shared<c2s::Repeats>(100000, std::chrono::hours(1));
@@ -82,6 +56,6 @@ Workload Queue() {
 
 }  // namespace
 
-std::vector<Workload> SessionWorkloads() { return {Lookup(), Repeat(), Queue()}; }
+std::vector<Workload> SessionWorkloads() { return {Repeat(), Queue()}; }
 
 }  // namespace parley::bench

@@ -24,8 +24,8 @@ void FillChat(link::v1::Envelope& envelope) {
 
 std::vector<Workload> AllWorkloads() {
   std::vector<Workload> all;
-  for (auto part : {XmlWorkloads, JidWorkloads, LinkWorkloads, SessionWorkloads, TlsWorkloads, Http2Workloads,
-                    ClusterWorkloads}) {
+  for (auto part : {XmlWorkloads, JidWorkloads, LinkWorkloads, LookupWorkloads, SessionWorkloads, TlsWorkloads,
+                    HandshakeWorkloads, Http2Workloads, ClusterWorkloads}) {
     auto some = part();
     all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
   }

@@ -23,8 +23,10 @@ struct Workload {
 std::vector<Workload> XmlWorkloads();
 std::vector<Workload> JidWorkloads();
 std::vector<Workload> LinkWorkloads();
+std::vector<Workload> LookupWorkloads();
 std::vector<Workload> SessionWorkloads();
 std::vector<Workload> TlsWorkloads();
+std::vector<Workload> HandshakeWorkloads();
 std::vector<Workload> Http2Workloads();
 std::vector<Workload> ClusterWorkloads();
 std::vector<Workload> AllWorkloads();

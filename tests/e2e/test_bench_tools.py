@@ -1,15 +1,18 @@
-"""What stands around parley-bench: the relay that is its floor, classes of a profile's samples, two variants side by side."""
+"""What stands around parley-bench: the relay that is its floor, classes of a profile's samples, two variants side by side,
+system calls, what a lone message asks of the stores, what a heap holds."""
 
 import importlib.machinery
 import importlib.util
 import json
 import subprocess
 import sys
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
 from parley_dev import build
+from parley_dev.steps import Failure
 
 BENCH = build.ROOT / "bench"
 BRIEF = ["--warmup", "0.1", "--seconds", "0.4"]
@@ -128,3 +131,122 @@ def test_sizes_that_carry_a_rate_and_stream_management(harness):
     assert sizes[4].timed == ["--rate", "4000", "--sm"] and sizes[4].clients == 4 * sizes[1].clients
     assert scale.idling(sizes[1], SimpleNamespace(seconds=3))[-1] == "--sm"
     assert scale.AXES["sm"](SimpleNamespace(nodes=[2]))[2].timed == ["--window", "10", "--sm"]
+
+
+# Of an edge that serves pings; the first events of each interval (perf stat -x ";" -I 200).
+COUNTED = """\
+# started on Sat Nov 28 09:44:40 2026
+
+     0.200320172;38;;raw_syscalls:sys_enter;599109;100.00;;
+     0.200320172;2;;syscalls:sys_enter_sendto;599109;100.00;;
+     0.400902574;13036;;raw_syscalls:sys_enter;957344;100.00;;
+     0.400902574;4000;;syscalls:sys_enter_sendto;957344;100.00;;
+     0.400902574;0;;syscalls:sys_enter_writev;957344;100.00;;
+     0.400902574;<not counted>;;syscalls:sys_enter_futex;0;0.00;;
+     0.601457318;13036;;raw_syscalls:sys_enter;957344;100.00;;
+     0.601457318;3990;;syscalls:sys_enter_sendto;957344;100.00;;
+     0.601457318;10;;syscalls:sys_enter_writev;957344;100.00;;
+     0.601457318;2;;syscalls:sys_enter_fdatasync;957344;100.00;;
+     0.802011442;13036;;raw_syscalls:sys_enter;957344;100.00;;
+"""
+
+
+@pytest.fixture
+def perf(tmp_path, monkeypatch):
+    """Makes a `perf` that does these commands with the file as its last argument."""
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    def make(commands):
+        file = tmp_path / "perf"
+        file.write_text(f'#!/bin/sh\nfor file; do :; done\n{commands}\n')
+        file.chmod(0o755)
+
+    return make
+
+
+COUNTS = f"cat > $file <<END\n{COUNTED}END\nexec sleep 60"
+
+
+def test_system_calls_are_those_of_the_time_that_was_measured(harness, perf, tmp_path):
+    from harness.calls import Counting
+
+    perf(COUNTS)
+    with Counting([1], tmp_path / "calls") as counting:
+        pass
+    # Intervals that end 0.4 and 0.6 s after it began lie within: that of 0.2 is too early, and that of 0.8 too late.
+    found = counting.rates(counting.began - 0.1, counting.began + 0.9)
+    assert found["send"] == pytest.approx((4000 + 4000) / 0.4) and found["all"] == pytest.approx(2 * 13036 / 0.4)
+    assert found["disk (fsync)"] == pytest.approx(2 / 0.4) and found["lock (futex)"] == 0
+    with pytest.raises(Failure, match="too short"):
+        counting.rates(counting.began, counting.began + 0.5)
+
+
+def test_perf_that_fails_is_told_with_what_it_said(harness, perf, tmp_path):
+    from harness.perf import Perf
+
+    perf("echo no permission >&2; exit 255")
+    with pytest.raises(Failure, match="perf stat ended with 255: no permission"), Perf(["stat"], [1], tmp_path / "calls"):
+        pass
+
+
+def test_only_services_that_have_to_do_with_a_message_have_a_row_of_calls(harness):
+    from harness import calls
+
+    rates = {"c2s": Counter({"send": 1000, "all": 3000}), "postgres": Counter({"all": 9})}
+    lines = [*calls.header(), *calls.render(SimpleNamespace(title="chat"), {"per_second": 1000}, rates)]
+    assert lines[2:] == ["| chat | c2s | 1 | 0 | 0 | 0 | 0 | 0 | 0 | 0 | 3 |"]
+    assert len({line.count("|") for line in lines}) == 1, "a table"
+
+
+class Redis:
+    """That has carried out so many commands, each time that it is asked."""
+
+    def __init__(self, *commands):
+        self.commands = list(commands)
+
+    def redis_work(self):
+        return {"redis": self.commands.pop(0)}
+
+
+def test_what_clients_left_behind_is_waited_for(harness):
+    from harness import idle
+
+    busy = Redis(1000, 3000, 3010, 3300, 3300, 3300 + idle.COMMANDS)
+    idle.settle(busy, sleep=lambda _: None)
+    assert not busy.commands
+    with pytest.raises(Failure, match="not idle .* 500 commands a second"):
+        idle.settle(Redis(*range(0, 1000 * idle.SECONDS, 500)), sleep=lambda _: None)
+
+
+def test_no_figure_where_nothing_was_dearer_than_the_load(harness):
+    alone = program("alone")
+    nothing, load = dict.fromkeys(alone.COLUMNS, 1000), dict.fromkeys(alone.COLUMNS, 1300)
+    found = alone.each({**load, "redis": 100, "log": 990}, nothing, 100)
+    assert found["redis"] is None and found["append"] == 3 and found["log"] == pytest.approx(-0.1)
+    told = alone.render([["a message", *map(alone.cell, found.values())]], ["600 without"])
+    assert "| a message | 3.00 | 3.00 | 3.00 | ? | 3.00 | -0.10 |" in told and "take it again" in told
+    assert "take it again" not in alone.render([["a message", "3.00"]], [])
+
+
+# Of an edge, with fewer frames (heaptrack_print --flamegraph-cost-type leaked -F).
+STACKS = """\
+main (main.cc);parley::Loop::Run() (loop.cc);parley::net::TlsSession::TlsSession(parley::net::Socket&) (tls_session.cc);SSL_new;CRYPTO_zalloc; 1049904
+main (main.cc);parley::Loop::Run() (loop.cc);parley::net::TlsSession::TlsSession(parley::net::Socket&) (tls_session.cc);SSL_new;0x7f9a5d66d5a1; 96
+main (main.cc);parley::Loop::Run() (loop.cc);operator() (connection_state.cc);complete<> (handler_work.hpp);allocate<> (handler_alloc_helpers.hpp); 62608
+main (main.cc);operator() (connection_state.cc);parley::Loop::After(std::chrono::duration<>) (loop.cc);std::make_unique<>() (unique_ptr.h); 400
+main (main.cc);operator() (connection_state.cc);parley::Loop::After(std::chrono::duration<>) (loop.cc);std::make_unique<>() (unique_ptr.h); 0
+_dl_init (dl-init.c);call_init (dl-init.c);0x7f9a5cca57b9; 72704
+"""
+
+
+def test_memory_belongs_to_who_asked_for_it(harness):
+    from harness import heap
+
+    held = heap.by_holder(STACKS.splitlines(), heap.sources("c2s"))
+    assert held == {"OpenSSL": 1050000, "libs/net/connection_state.cc": 63008, "other": 72704}
+
+
+def test_memory_of_a_session_is_what_more_sessions_have_more(harness):
+    memory = program("memory")
+    found = memory.each(Counter({"a/b.cc": 2000, "OpenSSL": 9500, "other": 900}), Counter({"a/b.cc": 500, "other": 897}), 3)
+    assert list(memory.rows(found)) == [["OpenSSL", "3,167"], ["`a/b.cc`", "500"], ["others", "1"], ["**all**", "3,668"]]
