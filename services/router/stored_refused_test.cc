@@ -50,6 +50,17 @@ class StoredRefusedTest : public ManagedTest {
       return std::find(asked.begin(), asked.end(), "fetch_offline") != asked.end();
     });
   }
+  // The same for one who logs in now; by then all has been tried again that is.
+  void RunUntilAnotherIsTried() {
+    Chat(1, "benvolio@home.example");
+    Settle();
+    second().SetInDoubt(true);
+    Login(second(), "benvolio@home.example/street").Send("<presence/>");
+    Settle();
+    roster_->TakeAsked();
+    RunUntilFetched();
+    RunUntilFetched();
+  }
   std::size_t stored() const { return roster_->offline_count(kRomeo); }
 };
 
@@ -132,6 +143,20 @@ TEST_F(StoredRefusedTest, AnOrphanGetsItFirst) {
   ExpectIds(Resumed(second(), left), Numbers(1, 4));
 }
 
+// Without Redis it would be fetched for nothing, again and again.
+TEST_F(StoredRefusedTest, AnOrphanGetsItWithWhatIsNewAndNotBefore) {
+  Begin();
+  ManagedAndRefused();
+  KillEdge(first());
+  RunUntilOrphaned();
+  RunUntilAnotherIsTried();
+  Settle();
+  EXPECT_EQ(stored(), 1u);
+  Chat(2, kRomeo);
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+}
+
 TEST_F(StoredRefusedTest, WhoNeverGotItLeavesItInOrder) {
   Begin();
   Client& romeo = RefusedByFirst();
@@ -167,12 +192,10 @@ TEST_F(StoredRefusedTest, WhatAnotherSessionGetsTooComesAtOnce) {
 // To ask such an edge again is of no use: what is new shows that it does not have the session.
 TEST_F(StoredRefusedTest, NothingIsStoredForAGhost) {
   Begin();
-  Chat(1, kRomeo);
-  Settle();
-  Client& ghost = Login(first(), kOrchard);
+  Client& ghost = RefusedByFirst();
   first().Lose(ghost);
-  ghost.Send("<presence/>");
-  Settle();
+  roster_->TakeAsked();
+  RunUntilFetched();
   Chat(2, kRomeo);
   RunUntil([&] { return Metric("parley_router_ghost_sessions_total") == 1; });
   Settle();
@@ -183,17 +206,9 @@ TEST_F(StoredRefusedTest, OtherSessionsDoNotWaitForALinkToItsEdge) {
   Begin();
   Client& romeo = RefusedByFirst();
   Client& other = Login(second(), "romeo@home.example/other");
-  // One whose edge is tried again after Romeo's.
-  Chat(1, "benvolio@home.example");
-  Settle();
-  second().SetInDoubt(true);
   first().Disconnect();
   RunUntil([&] { return !HasEdge("c2s-2"); });
-  Login(second(), "benvolio@home.example/street").Send("<presence/>");
-  Settle();
-  roster_->TakeAsked();
-  RunUntilFetched();
-  RunUntilFetched();
+  RunUntilAnotherIsTried();
   other.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
   RunUntil([&] { return !other.received().empty(); });
   EXPECT_EQ(stored(), 1u);
