@@ -19,6 +19,12 @@ Session* Named(Account& account, const Envelope& envelope) {
   return resource.empty() ? nullptr : account.WithResource(resource);
 }
 
+// RFC 6121 8.5.2.1.1
+auto IsMostAvailable(const Account& account) {
+  const int highest = account.highest_priority();
+  return [highest](const Session& s) { return s.available() && s.record.priority() == highest; };
+}
+
 // A message that goes to several sessions: answered with an error only if not one of them takes it.
 class Copies {
  public:
@@ -85,6 +91,7 @@ bool Delivery::MessageNow(Account& account, Held& held) {
       There(*named, std::move(held));
       break;
     case Outcome::kDeliverMostAvailable:
+      if (BehindStored(account)) return offline_.StoreNow(account, held);
       MostAvailable(account, std::move(held));
       break;
     case Outcome::kDeliverAll:
@@ -105,10 +112,15 @@ bool Delivery::MessageNow(Account& account, Held& held) {
 }
 
 void Delivery::MostAvailable(Account& account, Held held) {
-  const int highest = account.highest_priority();
-  const auto wanted = [highest](const Session& s) { return s.available() && s.record.priority() == highest; };
+  const auto wanted = IsMostAvailable(account);
   if (!xmpp::ResourceOf(held.envelope->to()).empty()) NoteDiverted(account, *held.envelope, wanted);
   ToEach(account, std::move(held), wanted);
+}
+
+bool Delivery::BehindStored(const Account& account) const {
+  const auto wanted = IsMostAvailable(account);
+  const auto& all = account.sessions();
+  return std::all_of(all.begin(), all.end(), [&](const Session& s) { return !wanted(s) || offline_.Owes(s); });
 }
 
 template <class Wanted>

@@ -32,6 +32,8 @@ class Delivery {
 
  private:
   void MostAvailable(Account& account, Held held);
+  // All that a message for the most available would go to are owed older ones.
+  bool BehindStored(const Account& account) const;
   template <class Wanted>
   void NoteDiverted(Account& account, const Envelope& envelope, Wanted wanted);
   // True: it was sent again, and went to others when it came first.

@@ -50,7 +50,7 @@ void Edges::Deliver(const Record& record, rpc::Held held) {
 
 void Edges::Wait(Leaving& leaving, rpc::Held held) {
   // Who delivers from a store waits for the outcome, in the account's turn: it may not have to wait for that here.
-  if (held.envelope->kept()) return owner_.OnUndelivered(std::move(held), Failure::kGone);
+  if (held.envelope->kept()) return owner_.OnUndelivered(std::move(held), Failure::kTimeout);
   held.mark = MarkOf(leaving.record);
   Park(leaving.waiting, std::move(held));
 }

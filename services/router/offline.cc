@@ -41,22 +41,23 @@ Envelope EnvelopeOf(const Account& account, const roster::v1::OfflineMessage& me
   return envelope;
 }
 
+}  // namespace
+
 // The acknowledgements of a batch.
-struct Pending {
+struct Offline::Pending {
   std::size_t open = 0;
-  std::vector<std::int64_t> accepted;
-  std::function<void(std::vector<std::int64_t>)> done;
+  Given given;
+  std::function<void(Given)> done;
 
   void Settle(std::int64_t id, rpc::RefusalReason reason) {
-    if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED) accepted.push_back(id);
+    if (reason == link::v1::REFUSAL_REASON_UNSPECIFIED) given.accepted.push_back(id);
+    if (reason == link::v1::REFUSAL_REASON_OVERLOADED) given.others_later = true;
     Close();
   }
   void Close() {
-    if (--open == 0) done(std::move(accepted));
+    if (--open == 0) done(std::move(given));
   }
 };
-
-}  // namespace
 
 Offline::Offline(const Parts& parts, const Options& options) : parts_(parts), batch_(options.offline_batch) {}
 
@@ -78,8 +79,16 @@ bool Offline::StoreNow(Account& account, Held& held) {
 
 Task<void> Offline::Flush(Account& account, std::string session, Attempt attempt) {
   const bool flushed = co_await TryToFlush(account, session, attempt);
-  if (flushed || !to_resume_.insert(session).second) co_return;
-  parts_.tasks.Spawn("flush_later", ResumeLater(account.bare(), std::move(session)));
+  if (!flushed) Later(account.bare(), std::move(session));
+}
+
+void Offline::Later(const std::string& bare, std::string session) {
+  if (!to_resume_.insert(session).second) return;
+  parts_.tasks.Spawn("flush_later", ResumeLater(bare, std::move(session)));
+}
+
+bool Offline::Owes(const Session& session) const {
+  return session.stored == Session::Stored::kLeft && !session.away() && to_resume_.contains(session.id());
 }
 
 Task<void> Offline::Resume(Account& account, std::string id) {
@@ -91,12 +100,21 @@ Task<void> Offline::Resume(Account& account, std::string id) {
 Task<void> Offline::ResumeLater(std::string bare, std::string id) {
   co_await parts_.rosters.MayBeBack();
   AccountTable::Job job;
-  job.run = [this, id](Account& account) {
-    to_resume_.erase(id);
-    return Resume(account, id);
-  };
+  job.run = [this, id](Account& account) { return TryAgain(account, id); };
   job.failed = [this, bare, id] { parts_.tasks.Spawn("flush_later", ResumeLater(bare, id)); };
   parts_.accounts.Post(bare, std::move(job));
+}
+
+Task<void> Offline::TryAgain(Account& account, std::string id) {
+  to_resume_.erase(id);
+  const Session* session = account.WithId(id);
+  if (session == nullptr) co_return;
+  if (session->stored == Session::Stored::kLeft) {
+    if (session->away()) co_return;  // see Owes
+    // Not in the account's turn: the link may be long in coming.
+    if (!parts_.sender.Linked(*session)) co_return Later(account.bare(), std::move(id));
+  }
+  co_await Resume(account, std::move(id));
 }
 
 Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt attempt) {
@@ -114,11 +132,11 @@ Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt
     const Session* session = account.WithId(session_id);
     if (session == nullptr) co_return true;  // what stays comes at the next login
     if (batch.messages().empty()) break;
-    Ids accepted = co_await Give(account, *session, batch);
+    Given given = co_await Give(account, *session, batch);
     after = batch.messages().rbegin()->id();
-    const bool all = accepted.size() == static_cast<std::size_t>(batch.messages_size());
-    if (!accepted.empty()) co_await Delete(account.bare(), std::move(accepted));
-    if (!all) co_return true;
+    const bool all = given.accepted.size() == static_cast<std::size_t>(batch.messages_size());
+    if (!given.accepted.empty()) co_await Delete(account.bare(), std::move(given.accepted));
+    if (!all) co_return !given.others_later;
     more = batch.more();
   }
   Note(account, session_id, Session::Stored::kGiven);
@@ -138,21 +156,21 @@ Task<roster::v1::Answer> Offline::Fetch(std::string owner, std::string session, 
   co_return co_await parts_.rosters.Ask(owner, std::move(ask));
 }
 
-Task<Offline::Ids> Offline::Give(Account& account, const Session& session, const Batch& batch) {
+Task<Offline::Given> Offline::Give(Account& account, const Session& session, const Batch& batch) {
   if (session.away()) co_return co_await QueueBatch(account, session.id(), batch);
   co_return co_await DeliverBatch(account, session, batch);
 }
 
 // Another router may do the same at the same time, as where an edge reaches only one of us: so its edge has to look
 // whether it had it. It goes by exact numbers for what was kept.
-Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& session, const Batch& batch) {
+Task<Offline::Given> Offline::DeliverBatch(Account& account, const Session& session, const Batch& batch) {
   auto pending = std::make_shared<Pending>();
-  std::function<void(std::function<void(Ids)>)> start = [&](std::function<void(Ids)> done) {
+  std::function<void(std::function<void(Given)>)> start = [&](std::function<void(Given)> done) {
     pending->done = std::move(done);
     pending->open = 1;  // until all are sent
     for (const auto& message : batch.messages()) {
       if (IsUndeleted(account.bare(), message.id())) {
-        pending->accepted.push_back(message.id());
+        pending->given.accepted.push_back(message.id());
         continue;
       }
       Envelope envelope = EnvelopeOf(account, message);
@@ -163,12 +181,12 @@ Task<Offline::Ids> Offline::DeliverBatch(Account& account, const Session& sessio
     }
     pending->Close();
   };
-  co_return co_await Await<Ids>(start);
+  co_return co_await Await<Given>(start);
 }
 
 // Its edge may have had some of it, and so may a router that died meanwhile.
-Task<Offline::Ids> Offline::QueueBatch(Account& account, std::string session, const Batch& batch) {
-  Ids queued;
+Task<Offline::Given> Offline::QueueBatch(Account& account, std::string session, const Batch& batch) {
+  Given queued;
   for (const auto& message : batch.messages()) {
     Envelope envelope = EnvelopeOf(account, message);
     envelope.set_leg(link::v1::LEG_DELIVER);
@@ -178,7 +196,7 @@ Task<Offline::Ids> Offline::QueueBatch(Account& account, std::string session, co
       const auto outcome = co_await parts_.queues.Append(account, envelope);
       if (outcome != OrphanQueues::Outcome::kQueued) break;
     }
-    queued.push_back(message.id());
+    queued.accepted.push_back(message.id());
   }
   co_return queued;
 }

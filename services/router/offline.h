@@ -35,7 +35,8 @@ class Offline {
   bool StoreNow(Account& account, Held& held);
   // To one session that has just become able to take them; all of them, in order: to its edge or, if that is gone, into
   // its queue. They are deleted when they are accepted there. What is on its way to the store is waited for. What
-  // became of it: Session::stored. If the roster service is away, what is left comes when it is back.
+  // became of it: Session::stored. If the roster service is away, what is left comes when it is back; if its edge does
+  // not take all now, a moment later.
   enum class Attempt {
     kFirst,   // not needed if the roster service has just said that nothing is stored
     kRepeat,  // a fault may have cut a first one short
@@ -43,21 +44,30 @@ class Offline {
   Task<void> Flush(Account& account, std::string session, Attempt attempt);
   // The same for one that may have had some of it, if it takes messages.
   Task<void> Resume(Account& account, std::string session);
+  // Its edge, which lives, did not take all, and will be asked again: the place of what is new is behind that, in the
+  // store. Not so of an orphan, which gets both at once (Orphans), nor while the store cannot be read.
+  bool Owes(const Session& session) const;
 
  private:
   using Ids = std::vector<std::int64_t>;
   using Batch = roster::v1::OfflineMessages;
-  // False: the roster service was away, some may be left.
+  struct Given {
+    Ids accepted;
+    bool others_later = false;  // its edge may take them then
+  };
+  struct Pending;
+  // False: some may be left, and it is worth while to try again.
   Task<bool> TryToFlush(Account& account, std::string session, Attempt attempt);
+  void Later(const std::string& bare, std::string session);
   Task<void> ResumeLater(std::string bare, std::string session);
+  Task<void> TryAgain(Account& account, std::string session);
   static void Note(Account& account, const std::string& session, Session::Stored stored);
   Task<roster::v1::Answer> Fetch(std::string owner, std::string session, std::int64_t after);
-  // Ids of those that were accepted.
-  Task<Ids> Give(Account& account, const Session& session, const Batch& batch);
-  Task<Ids> DeliverBatch(Account& account, const Session& session, const Batch& batch);
+  Task<Given> Give(Account& account, const Session& session, const Batch& batch);
+  Task<Given> DeliverBatch(Account& account, const Session& session, const Batch& batch);
   // A full queue takes it, too (there is no more than roster.max_offline_messages): the session ends with what is new,
   // and all of it stays in order.
-  Task<Ids> QueueBatch(Account& account, std::string session, const Batch& batch);
+  Task<Given> QueueBatch(Account& account, std::string session, const Batch& batch);
   bool IsUndeleted(const std::string& owner, std::int64_t id) const;
   Task<void> Delete(std::string owner, Ids ids);
   Task<bool> TryDelete(std::string owner, Ids ids);

@@ -114,6 +114,7 @@ TEST_F(OfflineTest, WhatTheEdgeDidNotTakeStays) {
   juliet.Send("<presence/>");
   Settle();
   EXPECT_EQ(roster_->offline_count("juliet@home.example"), 1);
+  juliet.Close();
   edge().SetOverloaded(false);
   Client& again = Login("juliet@home.example/again");
   again.Send("<presence/>");

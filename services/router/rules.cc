@@ -150,7 +150,7 @@ Task<void> Rules::Outbound(Account& account, Held held) {
   } else if (envelope.kind() == KIND_IQ) {
     const Target target = ForOwnAccount(account, envelope) ? Target::kAccount : Target::kServer;
     co_await parts_.iqs.Answer(account, target, std::move(held));
-  } else {  // to the own account, and nobody there: see OutboundNow
+  } else {  // to the own account, and to be stored: see OutboundNow
     co_await parts_.delivery.StoreMessage(account, std::move(held));
   }
 }
@@ -267,7 +267,8 @@ void Rules::Unreachable(Held held) {
 void Rules::OnUndelivered(Held held, Failure failure) {
   const Envelope& envelope = *held.envelope;
   if (envelope.kept()) {
-    held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+    const bool gone = failure == Failure::kGone;
+    held.receipt.Refuse(gone ? link::v1::REFUSAL_REASON_NO_SESSION : link::v1::REFUSAL_REASON_OVERLOADED);
     return;
   }
   if (envelope.kind() == KIND_CONTROL) return;

@@ -49,6 +49,8 @@ void Sender::Forward(Envelope envelope, Receipt receipt) {
   Forward(std::move(held));
 }
 
+bool Sender::Linked(const Session& session) const { return edges_.linked(session.record.node()); }
+
 bool Sender::Reachable(std::string_view jid) const { return domains_.Serves(xmpp::DomainOf(jid)); }
 
 void Sender::Reply(Account& here, const Envelope& request, Envelope reply, Receipt receipt) {

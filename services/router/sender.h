@@ -36,6 +36,8 @@ class Sender {
   void Forward(Envelope envelope, Receipt receipt);
   // A domain that is not ours.
   bool Reachable(std::string_view jid) const;
+  // Whether there is a link to its edge.
+  bool Linked(const Session& session) const;
 
   // An answer to `request`: to the session that sent it, which may be one of `here` (a handler's own account).
   void Reply(Account& here, const Envelope& request, Envelope reply, Receipt receipt);

@@ -118,6 +118,8 @@ class Edge final : private rpc::Ring::Owner {
   // Lets go of no session: not now.
   void SetKeeping(bool keeping) { keeping_ = keeping; }
   void SetOverloaded(bool overloaded) { overloaded_ = overloaded; }
+  // Takes what is new, but nothing that was stored: it does not know whether its sessions are its yet.
+  void SetInDoubt(bool in_doubt) { in_doubt_ = in_doubt; }
   // Its links break and stay so, while its lease goes on.
   void Disconnect() { ring_.reset(); }
   void Reconnect();
@@ -186,6 +188,7 @@ class Edge final : private rpc::Ring::Owner {
   std::int64_t now_ = 1'700'000'000'000;
   bool holding_ = false;
   bool overloaded_ = false;
+  bool in_doubt_ = false;
   bool keeping_ = false;
   bool asked_ = false;
   int repeats_ = 0;

@@ -205,7 +205,7 @@ void Edge::OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   }
   Client* client = Find(envelope->session());
   if (client == nullptr) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
-  if (overloaded_) return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  if (overloaded_ || (in_doubt_ && envelope->kept())) return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
   if (resuming_.contains(client->id())) {
     client->early_.push_back({std::move(envelope), std::move(receipt)});
     return;

@@ -1,0 +1,236 @@
+// What is stored for an account whose session's edge lives, but does not take it now.
+#include <algorithm>
+
+#include "services/router/testing/managed.h"
+
+namespace parley::router {
+namespace {
+
+using testing::Client;
+using ::testing::IsEmpty;
+using testing::ManagedTest;
+
+class StoredRefusedTest : public ManagedTest {
+ protected:
+  static constexpr char kRomeo[] = "romeo@home.example";
+
+  // One message is stored for Romeo when he logs in. His edge refuses it.
+  Client& RefusedByFirst(const std::string& priority = "0") {
+    Chat(1, kRomeo);
+    Settle();
+    first().SetInDoubt(true);
+    Client& romeo = Login(first(), kOrchard);
+    romeo.Send("<presence><priority>" + priority + "</priority></presence>");
+    Settle();
+    EXPECT_EQ(stored(), 1u);
+    return romeo;
+  }
+  Client& ManagedAndRefused() {
+    Client& romeo = RefusedByFirst("-1");
+    first().Enable(romeo, kLong);
+    RunUntil([&] { return first().answered(romeo); });
+    romeo.Send("<presence/>");
+    Settle();
+    return romeo;
+  }
+  void PutBack(Client& romeo) {
+    first().SetInDoubt(false);
+    session::v1::Record record;
+    record.set_resource("orchard");
+    record.set_queue(romeo.queue());
+    record.set_resume_ms(kLong);
+    bool ok = false;
+    first().Restore(romeo, record, [&ok](bool restored) { ok = restored; });
+    RunUntil([&] { return ok; });
+  }
+  // Somebody's edge is to be given what is stored, once more.
+  void RunUntilFetched() {
+    RunUntil([&] {
+      const auto asked = roster_->TakeAsked();
+      return std::find(asked.begin(), asked.end(), "fetch_offline") != asked.end();
+    });
+  }
+  // The same for one who logs in now; by then all has been tried again that is.
+  void RunUntilAnotherIsTried() {
+    Chat(1, "benvolio@home.example");
+    Settle();
+    second().SetInDoubt(true);
+    Login(second(), "benvolio@home.example/street").Send("<presence/>");
+    Settle();
+    roster_->TakeAsked();
+    RunUntilFetched();
+    RunUntilFetched();
+  }
+  std::size_t stored() const { return roster_->offline_count(kRomeo); }
+};
+
+TEST_F(StoredRefusedTest, WhatIsNewStaysBehindIt) {
+  Begin();
+  Client& romeo = ManagedAndRefused();
+  Chat(2, kRomeo);
+  Chat(3, kRomeo);
+  Settle();
+  EXPECT_THAT(Ids(romeo.received()), IsEmpty());
+  PutBack(romeo);
+  Chat(4, kRomeo);
+  ExpectIds(romeo, Numbers(1, 5));
+  EXPECT_EQ(stored(), 0u);
+}
+
+// Nor is it put back, as it was not for long that its edge did not know whose it is.
+TEST_F(StoredRefusedTest, ItIsTriedAgainByItself) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  Chat(2, kRomeo);
+  Settle();
+  first().SetInDoubt(false);
+  ExpectIds(romeo, Numbers(1, 3));
+  Chat(3, kRomeo);
+  ExpectIds(romeo, Numbers(1, 4));
+  EXPECT_EQ(stored(), 0u);
+}
+
+TEST_F(StoredRefusedTest, RefusedAgainItStillComesFirst) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  roster_->TakeAsked();
+  RunUntilFetched();
+  Settle();
+  Chat(2, kRomeo);
+  Settle();
+  EXPECT_THAT(Ids(romeo.received()), IsEmpty());
+  first().SetInDoubt(false);
+  ExpectIds(romeo, Numbers(1, 3));
+}
+
+TEST_F(StoredRefusedTest, ResumedElsewhereTheSessionGetsItFirst) {
+  Begin();
+  Client& romeo = ManagedAndRefused();
+  Chat(2, kRomeo);
+  Settle();
+  ExpectIds(Resumed(second(), romeo), Numbers(1, 3));
+}
+
+// Nobody takes what is stored while the session is asked for.
+TEST_F(StoredRefusedTest, NotHandedOverTheSessionGetsItFirst) {
+  Begin();
+  Client& romeo = ManagedAndRefused();
+  first().SetInDoubt(false);
+  first().SetFrozen(true);
+  first().SetKeeping(true);
+  second().Resume(romeo);
+  RunUntil([&] { return first().frozen() == 1; });  // it is asked for it
+  Chat(2, kRomeo);
+  roster_->TakeAsked();
+  RunUntilFetched();
+  Chat(3, kRomeo);
+  RunUntil([&] { return stored() == 3; });
+  first().SetFrozen(false);
+  ExpectIds(romeo, Numbers(1, 4));
+}
+
+TEST_F(StoredRefusedTest, AnOrphanGetsItFirst) {
+  Begin();
+  Client& romeo = ManagedAndRefused();
+  Chat(2, kRomeo);
+  Settle();
+  const Client left(second(), kRomeo, romeo.id());
+  KillEdge(first());
+  RunUntilOrphaned();
+  Chat(3, kRomeo);
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+  ExpectIds(Resumed(second(), left), Numbers(1, 4));
+}
+
+// Without Redis it would be fetched for nothing, again and again.
+TEST_F(StoredRefusedTest, AnOrphanGetsItWithWhatIsNewAndNotBefore) {
+  Begin();
+  ManagedAndRefused();
+  KillEdge(first());
+  RunUntilOrphaned();
+  RunUntilAnotherIsTried();
+  Settle();
+  EXPECT_EQ(stored(), 1u);
+  Chat(2, kRomeo);
+  Settle();
+  EXPECT_EQ(stored(), 0u);
+}
+
+TEST_F(StoredRefusedTest, WhoNeverGotItLeavesItInOrder) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  Chat(2, kRomeo);
+  Settle();
+  romeo.Close();
+  Settle();
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 3));
+}
+
+// It has no place in the store.
+TEST_F(StoredRefusedTest, WhatIsForTheResourceAloneComesAtOnce) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  Chat(2);
+  juliet().Send("<message type='headline' to='romeo@home.example' id='3'><body>x</body></message>");
+  ExpectIds(romeo, {"2", "3"});
+  EXPECT_EQ(stored(), 1u);
+}
+
+// To both, as ever.
+TEST_F(StoredRefusedTest, WhatAnotherSessionGetsTooComesAtOnce) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  Client& other = Login(second(), "romeo@home.example/other");
+  other.Send("<presence/>");
+  Settle();
+  Chat(2, kRomeo);
+  ExpectIds(other, Numbers(1, 3));
+  ExpectIds(romeo, {"2"});
+}
+
+// To ask such an edge again is of no use: what is new shows that it does not have the session.
+TEST_F(StoredRefusedTest, NothingIsStoredForAGhost) {
+  Begin();
+  Client& ghost = RefusedByFirst();
+  first().Lose(ghost);
+  roster_->TakeAsked();
+  RunUntilFetched();
+  Chat(2, kRomeo);
+  RunUntil([&] { return Metric("parley_router_ghost_sessions_total") == 1; });
+  Settle();
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 3));
+}
+
+TEST_F(StoredRefusedTest, OtherSessionsDoNotWaitForALinkToItsEdge) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  Client& other = Login(second(), "romeo@home.example/other");
+  first().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-2"); });
+  RunUntilAnotherIsTried();
+  other.Send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
+  RunUntil([&] { return !other.received().empty(); });
+  EXPECT_EQ(stored(), 1u);
+  first().SetInDoubt(false);
+  first().Reconnect();
+  ExpectIds(romeo, {"1"});
+}
+
+// As where somebody logs in: what is new does not wait for PostgreSQL.
+TEST_F(StoredRefusedTest, WithoutTheStoreWhatIsNewComesAtOnce) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  roster_->SetBroken(true);
+  roster_->TakeAsked();
+  RunUntilFetched();
+  Settle();
+  Chat(2, kRomeo);
+  ExpectIds(romeo, {"2"});
+  first().SetInDoubt(false);
+  roster_->SetBroken(false);
+  ExpectIds(romeo, {"2", "1"});
+}
+
+}  // namespace
+}  // namespace parley::router
