@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "libs/base/ids.h"
+#include "libs/storage/lease.h"
 
 namespace parley::session {
 namespace {
@@ -73,6 +74,9 @@ std::string QueueKey(std::string_view bare_jid, std::string_view queue) {
   std::string key = "parley:q:{";
   return key.append(bare_jid).append("}:").append(queue);
 }
+
+// No resource has a line feed (RFC 7622 3.4).
+std::string RetiredField(std::string_view session) { return std::string("\n").append(session); }
 
 std::string Encode(const v1::QueueHeader& header) {
   v1::QueueElement element;
@@ -169,20 +173,27 @@ void Load(storage::Redis& redis, const std::string& key, std::function<void(Resu
   });
 }
 
-void Rebuild(storage::Redis& redis, const std::string& key, std::size_t length,
+void Rebuild(storage::Redis& redis, const std::string& key, const Owner& owner, std::size_t length,
              const std::vector<std::string_view>& elements, std::function<void(Result<bool>)> done) {
   static const storage::Script script(R"(
     if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+    if ARGV[1] == '0' then
+      if redis.call('HEXISTS', KEYS[2], ARGV[4]) == 1 then return 0 end
+      local record = redis.call('HGET', KEYS[2], ARGV[2])
+      if record and string.match(record, '^[^ ]*') ~= ARGV[3] then return 0 end
+    end
     redis.call('DEL', KEYS[1])
-    for i = 2, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+    for i = 5, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
     return 1)");
   const std::string expected = std::to_string(length);
-  std::vector<std::string_view> arguments{expected};
+  const std::string retired = RetiredField(owner.session);
+  std::vector<std::string_view> arguments{expected, owner.resource, owner.session, retired};
   arguments.insert(arguments.end(), elements.begin(), elements.end());
-  redis.Eval(script, {key}, arguments, [done = std::move(done)](const Result<storage::Reply>& reply) {
-    if (!reply) return done(reply.error());
-    done(reply->integer == 1);
-  });
+  redis.Eval(script, {key, storage::SessionsKey(owner.bare_jid)}, arguments,
+             [done = std::move(done)](const Result<storage::Reply>& reply) {
+               if (!reply) return done(reply.error());
+               done(reply->integer == 1);
+             });
 }
 
 }  // namespace parley::session

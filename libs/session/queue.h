@@ -19,6 +19,8 @@ namespace parley::session {
 
 // parley:q:{user@host}:<queue>
 std::string QueueKey(std::string_view bare_jid, std::string_view queue);
+// Of parley:s:{user@host}: the record of a session whose end was begun.
+std::string RetiredField(std::string_view session);
 
 // By what a repeat of a stanza for one session is recognised: what comes from one origin comes in rising order. What an
 // ended session left unacknowledged comes from that session's queue, not from where it came first: it is older than
@@ -84,9 +86,16 @@ void SetHeader(storage::Redis& redis, const std::string& key, const v1::QueueHea
 void Trim(storage::Redis& redis, const std::string& key, std::uint64_t count, const v1::QueueHeader& header,
           std::function<void(Result<Ok>)> done);
 void Load(storage::Redis& redis, const std::string& key, std::function<void(Result<QueueContents>)> done);
+// Whose queue it is.
+struct Owner {
+  std::string_view bare_jid;
+  std::string_view resource;
+  std::string_view session;
+};
 // Makes the queue what its owner knows: after Redis lost it, or others added to it meanwhile. `done` gets false, and
-// nothing is changed, if the list does not have `length` elements any more (0: it is not there).
-void Rebuild(storage::Redis& redis, const std::string& key, std::size_t length,
+// nothing is changed, if the list does not have `length` elements any more (0: it is not there), or is not there as the
+// session's end was begun.
+void Rebuild(storage::Redis& redis, const std::string& key, const Owner& owner, std::size_t length,
              const std::vector<std::string_view>& elements, std::function<void(Result<bool>)> done);
 
 }  // namespace parley::session

@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "libs/storage/lease.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/run_until.h"
 
@@ -14,6 +15,8 @@ namespace {
 using ::testing::ElementsAre;
 
 const std::string kKey = QueueKey("romeo@home.example", "q1");
+
+const Owner kOwner{"romeo@home.example", "orchard", "s1"};
 
 link::v1::Envelope Message(int number) {
   link::v1::Envelope envelope;
@@ -121,7 +124,7 @@ TEST_F(QueueTest, IsRebuiltOnlyAsItWasRead) {
   const std::string header = Encode(Header(7));
   const std::vector<std::string_view> elements{header};
   const auto rebuild = [&](std::size_t length) {
-    return Wait<bool>([&](auto done) { Rebuild(redis_, kKey, length, elements, done); });
+    return Wait<bool>([&](auto done) { Rebuild(redis_, kKey, kOwner, length, elements, done); });
   };
   EXPECT_FALSE(*rebuild(0));
   EXPECT_FALSE(*rebuild(1));
@@ -129,6 +132,23 @@ TEST_F(QueueTest, IsRebuiltOnlyAsItWasRead) {
   EXPECT_TRUE(*rebuild(Contents()->length));
   EXPECT_EQ(Contents()->header.acked(), 7u);
   EXPECT_TRUE(Contents()->stanzas.empty());
+}
+
+TEST_F(QueueTest, IsNotMadeAnewForASessionThatAnotherHasPutAway) {
+  const std::string header = Encode(Header(7));
+  const auto rebuild = [&] {
+    return *Wait<bool>([&](auto done) { Rebuild(redis_, kKey, kOwner, 0, {header}, done); });
+  };
+  const std::string sessions = storage::SessionsKey("romeo@home.example");
+  server_.Call({"HSET", sessions, "orchard", "s2 1\nrecord"});
+  EXPECT_FALSE(rebuild());
+  server_.Call({"HDEL", sessions, "orchard"});
+  server_.Call({"HSET", sessions, RetiredField("s1"), "s1 5\nrecord"});
+  EXPECT_FALSE(rebuild());
+  EXPECT_EQ(server_.Call({"EXISTS", kKey}), "0");
+  server_.Call({"HDEL", sessions, RetiredField("s1")});
+  server_.Call({"HSET", sessions, "orchard", "s1 5\nrecord"});
+  EXPECT_TRUE(rebuild());
 }
 
 // Redis that is out of memory refuses the header: then nothing may be taken out.

@@ -16,9 +16,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kRetry{500};
 
-// No resource has a line feed (RFC 7622 3.4).
-std::string RetiredField(const std::string& session) { return "\n" + session; }
-
 // parley:e:{user@host}:<session>
 std::string EndedKey(const std::string& bare, const std::string& session) {
   return "parley:e:{" + bare + "}:" + session;
@@ -162,7 +159,7 @@ Task<Result<SessionStore::Write>> SessionStore::Retire(std::string bare, Record 
   std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, record.queue()),
                                 session::QueueKey(bare, retired.queue())};
   std::vector<std::string> arguments{record.resource(), Stamp(expected.session, expected.revision),
-                                     RetiredField(record.session()), Value(retired),
+                                     session::RetiredField(record.session()), Value(retired),
                                      next.session().empty() ? std::string() : Value(next)};
   co_return co_await RunWrite(RetireScript(), std::move(keys), std::move(arguments));
 }
@@ -281,7 +278,7 @@ Task<Result<storage::Reply>> SessionStore::EraseRetired(const std::string& bare,
   std::vector<std::string> keys{storage::SessionsKey(bare), session::QueueKey(bare, record.queue()),
                                 PastKey(bare, record.session()), session::AskedKey(bare, record.session())};
   if (!acknowledged.empty()) keys.push_back(session::AcknowledgedKey(bare));
-  std::vector<std::string> arguments{RetiredField(record.session()), std::to_string(remember_queue_.count()),
+  std::vector<std::string> arguments{session::RetiredField(record.session()), std::to_string(remember_queue_.count()),
                                      acknowledged, std::to_string(remember_ends_),
                                      std::to_string(remember_acknowledged_.count())};
   co_return co_await storage::AwaitEval(redis_, EraseRetiredScript(), std::move(keys), std::move(arguments));

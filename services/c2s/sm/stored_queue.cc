@@ -292,7 +292,9 @@ void StoredQueue::Rebuild(std::size_t length) {
     self.Ready();
   };
   context_.metrics.sm_rebuilds.Increment();
-  session::Rebuild(context_.redis, key_, length, elements, WhileAlive(session_.shared_from_this(), std::move(rebuilt)));
+  const session::Owner owner{session_.jid().bare(), session_.jid().resource(), session_.id()};
+  session::Rebuild(context_.redis, key_, owner, length, elements,
+                   WhileAlive(session_.shared_from_this(), std::move(rebuilt)));
 }
 
 void StoredQueue::Ready() {

@@ -1,6 +1,7 @@
 // A session's queue in Redis, where others put stanzas, too, and which may be lost or not be had.
 #include "services/c2s/sm/stored_queue.h"
 
+#include "libs/storage/lease.h"
 #include "services/c2s/testing/management_test.h"
 
 namespace parley::c2s::testing {
@@ -75,6 +76,25 @@ TEST_F(StoredQueueTest, AQueueThatRedisLostIsMadeAnew) {
   const auto contents = Contents();
   ASSERT_EQ(contents.stanzas.size(), 2u);
   EXPECT_EQ(contents.stanzas[1].envelope().stanza(), Message("2"));
+}
+
+// As another took its resource just after the router had said that it is ours.
+TEST_F(StoredQueueTest, AQueueThatIsGoneWithItsSessionIsNotMadeAnew) {
+  Client client(edge_.port());
+  Enable(client);
+  Deliver(SessionId(), Message("1"));
+  client.Until(Message("1"));
+  edge_.redis().Call({"DEL", queue_});
+  edge_.OnLoop([this] {
+    edge_.router().on_ask = [this, asked = 0](const session::v1::Ask& ask) mutable {
+      if (!ask.has_restore()) return;
+      edge_.router().restore_ok = ++asked == 1;
+      edge_.redis().Call({"HSET", storage::SessionsKey("romeo@example.org"), "orchard", "another 1\nrecord"});
+    };
+  });
+  Deliver(SessionId(), Message("2"));
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "conflict");
+  EXPECT_EQ(edge_.redis().Call({"EXISTS", queue_}), "0");
 }
 
 TEST_F(StoredQueueTest, WhatIsOlderThanWhatItsSenderSaidSinceIsNoRepeat) {
