@@ -28,25 +28,27 @@ xmpp::Jid AddressOf(const std::string& text) {
   return *jid;
 }
 
-nlohmann::json ToJson(const std::string& jid, const Record& record) {
+nlohmann::json ToJson(const std::string& jid, const pb::SessionRow& row) {
+  const Record& record = row.record();
   return {{"jid", jid},
           {"session", record.session()},
           {"node", record.node()},
           {"address", record.address()},
           {"mechanism", record.mechanism()},
-          {"available", !record.presence().empty()},
+          {"available", row.available()},
           {"priority", record.priority()},
           {"resumable", record.resume_ms() != 0},
           {"orphaned", record.away_since() != 0},
           {"since", Time(record.bound_at())}};
 }
 
-std::vector<std::string> ToRow(const std::string& jid, const Record& record) {
+std::vector<std::string> ToRow(const std::string& jid, const pb::SessionRow& row) {
+  const Record& record = row.record();
   return {jid,
           record.node(),
           record.address(),
           record.mechanism(),
-          record.presence().empty() ? "-" : std::to_string(record.priority()),
+          row.available() ? std::to_string(record.priority()) : "-",
           Time(record.bound_at())};
 }
 
@@ -82,8 +84,8 @@ void ListSessions(const Options& options) {
   auto json = nlohmann::json::array();
   for (const auto& row : FetchSessions(options)) {
     const auto jid = row.account() + "/" + row.record().resource();
-    json.push_back(ToJson(jid, row.record()));
-    table.Add(ToRow(jid, row.record()));
+    json.push_back(ToJson(jid, row));
+    table.Add(ToRow(jid, row));
   }
   if (options.json) {
     std::cout << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;

@@ -47,9 +47,10 @@ class AdminOperations::Listing {
   bool Give(const std::string& account, Record record) {
     if (request_.limit() != 0 && given_ >= request_.limit()) return false;
     ++given_;
+    admin::v1::SessionRow row;
+    row.set_available(!record.presence().empty());
     record.clear_directed();  // whom a user meets is nobody's business
     record.clear_presence();
-    admin::v1::SessionRow row;
     row.set_account(account);
     *row.mutable_record() = std::move(record);
     return row_(std::move(row));

@@ -110,6 +110,10 @@ async def test_sessions_are_listed_as_table_and_json_and_kicked(world):
     assert resource in ctl(world, "sessions", "list", bare).stdout
     rows = json.loads(ctl(world, "--json", "sessions", "list", bare).stdout)
     assert len(rows) == 1 and "c2s-2" in json.dumps(rows)
+    assert (rows[0]["available"], rows[0]["priority"]) == (True, 0)
+    unavailable = await world.login(world.account(), available=False)
+    [row] = json.loads(ctl(world, "--json", "sessions", "list", unavailable.jid.split("/")[0]).stdout)
+    assert not row["available"]
     assert bare in ctl(world, "sessions", "list").stdout
     ctl(world, "sessions", "kick", session.jid)
     await session.ended()
