@@ -115,7 +115,9 @@ Edge::Edge(Loop& loop, const config::Config& config, telemetry::Metrics& metrics
   routers_.OnUnknown([this](const std::shared_ptr<Session>& session) { node_.PutBack(session); });
   routers_.OnAvailable([this](bool available) { node_.OnRouters(available); });
   redis_.OnState([this](bool up) {
-    if (up) sessions_.OnRedisUp();
+    if (!up) return;
+    orders_.Poll();
+    sessions_.OnRedisUp();
   });
   AddReadyChecks();
   MeasureCertificates();

@@ -16,7 +16,6 @@ namespace parley::c2s {
 Orders::Orders(Context& context, Acceptor& acceptor)
     : context_(context), acceptor_(acceptor), farewell_(context), alive_(std::make_shared<Orders*>(this)) {
   polling_ = context.loop.Every(context.config.c2s.orders_poll, [this] { Poll(); });
-  Poll();
 }
 
 Orders::~Orders() = default;

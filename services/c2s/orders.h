@@ -22,9 +22,10 @@ class Orders {
   // The process ends: nothing is accepted any more, whatever is ordered.
   void Close();
   bool draining() const { return draining_; }
+  // Looks at once, as when Redis is to be had again, or for the first time.
+  void Poll();
 
  private:
-  void Poll();
   void OnAnswer(const storage::Reply& reply);
   void SetBans(const storage::Reply& list);
   void SetDraining(bool ordered);

@@ -98,5 +98,19 @@ TEST_F(OrdersTest, AnOrderForAnotherEdgeIsNoneForThis) {
   EXPECT_TRUE(edge.OnLoop([&] { return edge.edge().ready(); }));
 }
 
+class SeldomTest : public OrdersTest {
+ protected:
+  EdgeHarness seldom{[](config::Config& config) { config.c2s.orders_poll = std::chrono::hours(1); }};
+};
+
+// As when the edge starts: whoever drained it does not want it to take clients until the next look.
+TEST_F(SeldomTest, OrdersAreReadAsSoonAsRedisIsThere) {
+  Client romeo(seldom.port());
+  romeo.Start();
+  seldom.redis().Call({"SADD", storage::kDrainKey, seldom.instance()});
+  seldom.redis().Call({"CLIENT", "KILL", "TYPE", "normal"});
+  EXPECT_EQ(StreamErrorIn(romeo.Rest()), "system-shutdown");
+}
+
 }  // namespace
 }  // namespace parley::c2s::testing
