@@ -33,6 +33,7 @@ bool Resume::Take(const xml::Child& child) {
     stream_.Write(SmFailed("bad-request"));
   } else {
     handled_ = *handled;
+    until_ = std::chrono::steady_clock::now() + stream_.context().config.c2s.router_timeout;
     stream_.Hold(Stream::Pause::kStage);
     Try();
   }
@@ -90,6 +91,8 @@ void Resume::OnClaimed(Claim::Outcome outcome) {
   session_ = std::move(outcome.session);
   if (session_) return Attach("claimed");
   if (outcome.gone) return Refuse("item-not-found", outcome.handled);
+  // Whether it lives, and is ours again, the router knows.
+  if (outcome.taken && std::chrono::steady_clock::now() < until_) return TryLater();
   Postpone();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,8 +34,9 @@ class Resume final : public Feature, public std::enable_shared_from_this<Resume>
   void Refuse(std::string_view condition, std::optional<std::uint32_t> handled);
 
   Stream& stream_;
-  std::string previous_;       // id of the session
-  std::uint32_t handled_ = 0;  // what its client got
+  std::string previous_;                         // id of the session
+  std::uint32_t handled_ = 0;                    // what its client got
+  std::chrono::steady_clock::time_point until_;  // it is worth while to try again
   std::shared_ptr<Session> session_;
   Loop::Timer retry_;
 };

@@ -22,8 +22,9 @@ class Session;
 class Claim final : public std::enable_shared_from_this<Claim> {
  public:
   struct Outcome {
-    std::shared_ptr<Session> session;      // ours, and away; nullptr: it could not be had
-    bool gone = false;                     // because there is none; otherwise nobody answered
+    std::shared_ptr<Session> session;  // ours, and away; nullptr: it could not be had
+    bool gone = false;                 // because there is none
+    bool taken = false;                // because it was claimed by another meanwhile, or is over; else nobody answered
     std::optional<std::uint32_t> handled;  // of the one that is gone, if that is known
   };
   using Done = std::function<void(Outcome)>;

@@ -118,16 +118,43 @@ TEST_F(ResumeTest, AStreamThatIsCutWhileTheSessionIsClaimedLeavesItAway) {
   client.Until(Message("queued"));
 }
 
-TEST_F(ResumeTest, WhatIsClaimedByAnotherBeforeWeHaveItIsNotOurs) {
-  Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
-  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+class CrossingTest : public ResumeTest {
+ protected:
+  // Another edge claims the session before we hear that it is ours.
+  void Cross(Client& client) {
+    Leave([](session::v1::QueueHeader&) {}, {Queued("queued")});
+    edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+    client.LogIn();
+    client.Send("<resume xmlns='urn:xmpp:sm:3' previd='left' h='0'/>");
+    ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+    HandOver("left");
+    ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  }
+  void AnswerAll() {
+    edge_.OnLoop([this] {
+      edge_.router().hold_asks = false;
+      edge_.router().AnswerHeld();
+    });
+  }
+};
+
+TEST_F(CrossingTest, WhatIsClaimedByAnotherBeforeWeHaveItIsAskedForAgain) {
   Client client(edge_.port());
-  client.LogIn();
-  client.Send("<resume xmlns='urn:xmpp:sm:3' previd='left' h='0'/>");
-  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
-  HandOver("left");
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
-  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  Cross(client);
+  AnswerAll();
+  EXPECT_THAT(client.Until(">"), HasSubstr("<resumed"));
+  EXPECT_EQ(client.Until(Message("queued")), Message("queued"));
+}
+
+TEST_F(CrossingTest, WhatIsOverThenIsNotFound) {
+  Client client(edge_.port());
+  Cross(client);
+  edge_.OnLoop([this] {
+    auto& resumed = edge_.router().resumed;
+    resumed.Clear();
+    resumed.set_condition("item-not-found");
+  });
+  AnswerAll();
   EXPECT_THAT(client.Until("</failed>"), HasSubstr("item-not-found"));
   EXPECT_FALSE(Ended());
   EXPECT_TRUE(AwaitSessions("ending", 0));
