@@ -132,7 +132,8 @@ def one_up(tmp_path_factory):
 
 @pytest.mark.parametrize("store", [Redis, Postgres])
 def test_a_store_that_ends_at_once_says_why(store, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:  # one that listened would keep those who ask waiting
+        taken.bind(("127.0.0.1", 0))
         one = store(tmp_path, taken.getsockname()[1])
         one.process.log_file.parent.mkdir()
         one.process.log_file.write_text("what it said the day before\n")
