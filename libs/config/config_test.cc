@@ -172,6 +172,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"NothingLikeIt", "xyzzyplugh: 1\n", "config:1: unknown key", "--print-config-reference"},
         Wrong{"UnknownHostKey", "hosts:\n  - domain: a.b\n    registation: true\n",
               "config:3: unknown key 'hosts.registation'", "did you mean 'hosts.registration'?"},
+        Wrong{"HostKeyLikeASection", "hosts:\n  - domain: a.b\n    admin: [c@a.b]\n",
+              "config:3: unknown key 'hosts.admin'", "did you mean 'hosts.admins'?"},
         Wrong{"NotANumber", "c2s:\n  max_depth: deep\n", "config:2: c2s.max_depth: 'deep'", "whole number"},
         Wrong{"OutOfRange", "c2s: {max_depth: 1}\n", "config:1: c2s.max_depth: '1' is out of range", "8 to 256"},
         Wrong{"HugeNumber", "c2s: {max_depth: 99999999999999999999}\n", "config:1: c2s.max_depth", "whole number"},

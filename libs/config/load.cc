@@ -93,6 +93,7 @@ Config Load(const CommandLine& line, const std::string& service) {
     Finish(line.file + ": ok\n");
   }
   parsed.config.log.service = service;
+  parsed.config.admin.key = service + ".admin";
   parsed.config.log.instance = parsed.config.cluster.instance;
   return std::move(parsed.config);
 }

@@ -24,6 +24,7 @@ std::size_t Distance(std::string_view a, std::string_view b) {
 }
 
 std::string_view LastWord(std::string_view path) { return path.substr(path.rfind('.') + 1); }
+std::string_view Place(std::string_view path) { return path.substr(0, path.size() - LastWord(path).size()); }
 
 }  // namespace
 
@@ -32,6 +33,8 @@ std::string Suggestion(std::string_view path) {
   for (const auto& section : Sections()) known.emplace_back(section.name);
   for (const auto& row : Rows()) known.emplace_back(row.path);
   for (const auto& row : HostRows()) known.push_back("hosts." + std::string(row.path));
+  // Of those that are equally near, one of the same place is meant.
+  std::ranges::stable_partition(known, [path](const auto& key) { return Place(key) == Place(path); });
   std::size_t best = std::max<std::size_t>(2, LastWord(path).size() / 3) + 1;
   std::string meant;
   for (const auto& candidate : known) {

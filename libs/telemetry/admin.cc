@@ -29,11 +29,20 @@ tcp::endpoint Resolve(Loop& loop, const std::string& listen) {
       ->endpoint();
 }
 
-tcp::acceptor Listen(Loop& loop, const std::string& listen) {
+std::string Remedy(const boost::system::error_code& code, const std::string& key) {
+  if (code != boost::asio::error::address_in_use) return {};
+  return "; another process listens there: give this one an address of its own, as by --set " + key + "=127.0.0.1:9101";
+}
+
+tcp::acceptor Listen(Loop& loop, const std::string& listen, const std::string& key) {
+  const std::string problem = key + ": cannot serve /metrics and probes on \"" + listen + "\": ";
   try {
     return tcp::acceptor(loop.io(), Resolve(loop, listen));
+  } catch (const boost::system::system_error& error) {
+    // Not what(), which has places in Boost's source.
+    throw std::runtime_error(problem + error.code().message() + Remedy(error.code(), key));
   } catch (const std::exception& error) {
-    throw std::runtime_error("cannot serve /metrics and probes on \"" + listen + "\": " + error.what());
+    throw std::runtime_error(problem + error.what());
   }
 }
 
@@ -44,7 +53,7 @@ struct Admin::State : std::enable_shared_from_this<Admin::State> {
       : loop(loop_),
         metrics(metrics_),
         options(options_),
-        acceptor(Listen(loop_, listen)),
+        acceptor(Listen(loop_, listen, options_.key)),
         lag(std::in_place, loop_, metrics_),
         full(metrics_.Counter("parley_admin_connections_full_total",
                               "Times that admin.max_connections kept the next from being accepted")) {}

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace parley::telemetry {
 
@@ -10,6 +11,7 @@ struct AdminOptions {
   std::uint32_t max_connections = 32;  // probes and a few scrapers
   std::chrono::milliseconds request_timeout{10000};
   std::uint32_t max_header_bytes = 8192;
+  std::string key = "admin";  // of the configuration, where the address is from: errors name it
 };
 
 }  // namespace parley::telemetry

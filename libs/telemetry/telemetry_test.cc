@@ -195,10 +195,13 @@ TEST(AdminStartTest, AnAddressInUseIsNamed) {
   const Admin first(loop, metrics, "127.0.0.1:0");
   const std::string same = "127.0.0.1:" + std::to_string(first.port());
   try {
-    Admin second(loop, metrics, same);
+    Admin second(loop, metrics, same, {.key = "c2s.admin"});
     FAIL() << "listened twice";
   } catch (const std::runtime_error& error) {
     EXPECT_THAT(error.what(), HasSubstr(same));
+    EXPECT_THAT(error.what(), HasSubstr("another process listens there"));
+    EXPECT_THAT(error.what(), HasSubstr("--set c2s.admin="));
+    EXPECT_THAT(error.what(), Not(HasSubstr(".hpp")));
   }
 }
 

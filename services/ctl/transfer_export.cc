@@ -1,7 +1,10 @@
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 #include "libs/xml/scanner.h"
@@ -25,17 +28,20 @@ constexpr char kRoster[] = "roster service";
 constexpr std::chrono::seconds kLimit{60};
 constexpr std::uint32_t kPage = 1000;
 
-// Standard output, or a file that only its owner may read, for it holds what lets people in.
+// Standard output, or a file that only its owner may read, for it holds what lets people in. The file takes its name
+// when it is complete: one that was there before stays until then.
 class Output {
  public:
   explicit Output(const std::string& name) {
     if (name.empty() || name == "-") return;
-    const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    file_ = fd < 0 ? nullptr : fdopen(fd, "wb");
+    struct stat found {};
+    const bool device = ::stat(name.c_str(), &found) == 0 && !S_ISREG(found.st_mode);
+    file_ = device ? std::fopen(name.c_str(), "wbe") : OpenBeside(name);
     if (file_ == nullptr) throw Failure(kUsage, name + " cannot be written");
   }
   ~Output() {
     if (file_ != stdout) std::fclose(file_);
+    if (!part_.empty()) ::unlink(part_.c_str());
   }
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
@@ -43,13 +49,28 @@ class Output {
   void Write(const std::string& text) {
     if (std::fwrite(text.data(), 1, text.size(), file_) != text.size()) Broken();
   }
-  void Flush() {
+  void End() {
     if (std::fflush(file_) != 0) Broken();
+    if (part_.empty()) return;
+    if (::fsync(::fileno(file_)) != 0 || ::rename(part_.c_str(), name_.c_str()) != 0) Broken();
+    part_.clear();
   }
 
  private:
+  std::FILE* OpenBeside(const std::string& name) {
+    std::error_code ignored;
+    name_ = std::filesystem::weakly_canonical(name, ignored);  // a link stays one
+    if (name_.empty()) name_ = name;
+    std::string part = name_ + ".XXXXXX";
+    const int fd = ::mkostemp(part.data(), O_CLOEXEC);  // mode 0600
+    if (fd < 0) return nullptr;
+    part_ = part;
+    return ::fdopen(fd, "wb");
+  }
   [[noreturn]] static void Broken() { throw Failure(kRefused, "the export cannot be written: is the disk full?"); }
   std::FILE* file_ = stdout;
+  std::string name_;
+  std::string part_;  // what the file is called until it is complete; empty: nothing to rename or remove
 };
 
 class Exporter {
@@ -102,7 +123,7 @@ class Exporter {
   void End() {
     if (!host_.empty()) out_.Write("</host>\n");
     out_.Write("</server-data>\n");
-    out_.Flush();
+    out_.End();
   }
 
  private:

@@ -2,12 +2,15 @@
 
 import json
 import os
+import socket
 import ssl
 import subprocess
 
 import pytest
 
 from conftest import NO_LIMITS, ROOT
+from parley_dev.steps import Failure
+from parley_dev.stores import Postgres, Redis
 from rawxmpp import Raw, body, is_message
 
 PASSWORDS = {"romeo": "juliet-forever", "juliet": "romeo-forever"}
@@ -25,7 +28,7 @@ class Checkout:
             [str(ROOT / "parley"), *words], env=environment, capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
+        return done.stdout if code == 0 else done.stderr
 
     def up(self, *words):
         return self.run("up", *words, *(word for setting in NO_LIMITS for word in ("--set", setting)))
@@ -101,3 +104,41 @@ async def test_two_clusters_side_by_side_as_a_person_uses_them(checkouts):
     await elsewhere.sync()
     one.up()
     assert "romeo@localhost" in one.run("ctl", "user", "list"), "accounts stay"
+
+
+@pytest.mark.parametrize("mistake", [("--set", "c2s.idel_ping=60s"), ("--domain", "bad domain"), ("--c2s", "2", "--set", "c2s")])
+def test_a_mistake_stops_and_changes_nothing(one_up, mistake):
+    before, plan = one_up.services(), (one_up.directory / "cluster.json").read_text()
+    said = one_up.run("up", *mistake, code=1)
+    assert "parley-" in said and "nothing was stopped or changed" in said and "proposed-" not in said
+    assert one_up.services() == before
+    assert (one_up.directory / "cluster.json").read_text() == plan
+    assert not list(one_up.directory.glob("proposed-*"))
+
+
+def test_options_after_ctl_are_those_of_parleyctl(one_up):
+    assert "import" in one_up.run("ctl", "--help")
+    assert json.loads(one_up.run("ctl", "--json", "members"))
+    assert "romeo@localhost" in one_up.run("ctl", "user", "list", "--json")
+
+
+@pytest.fixture(scope="module")
+def one_up(tmp_path_factory):
+    one = Checkout(tmp_path_factory.mktemp("checkout") / "one")
+    one.up("--c2s", "1", "--router", "1")
+    yield one
+    one.run("down")
+
+
+@pytest.mark.parametrize("store", [Redis, Postgres])
+def test_a_store_that_ends_at_once_says_why(store, tmp_path):
+    with socket.socket() as taken:  # one that listened would keep those who ask waiting
+        taken.bind(("127.0.0.1", 0))
+        one = store(tmp_path, taken.getsockname()[1])
+        one.process.log_file.parent.mkdir()
+        one.process.log_file.write_text("what it said the day before\n")
+        with pytest.raises(Failure) as failure:
+            one.start()
+    said = str(failure.value)
+    assert "Address already in use" in said and str(one.process.log_file) in said
+    assert "the day before" not in said

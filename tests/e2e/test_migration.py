@@ -1,7 +1,9 @@
 """Accounts that come from ejabberd and Prosody, whole. `exports/` is what their own tools wrote (ejabberd 23.01's
 export_piefxis, Prosody 0.12.3's migrator to xep0227), of the same three users."""
 
+import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,25 @@ async def test_export_holds_all_and_comes_back_the_same(empty):
     assert "created 1, existed already 0" in ctl(empty, "import", "-", stdin=one).stdout
     assert exported(empty, "user", "export", "juliet@localhost") == one
     await (await login(empty, "juliet")).close()
+
+
+def test_export_that_fails_leaves_the_file_that_was_there(empty, tmp_path):
+    file = tmp_path / "nobody.xml"
+    file.write_text("an older export")
+    ctl(empty, "user", "export", "nobody@localhost", str(file), code=1)
+    assert file.read_text() == "an older export" and os.listdir(tmp_path) == [file.name]
+
+
+def test_export_replaces_a_file_that_only_its_owner_may_read(empty, tmp_path):
+    ctl(empty, "import", str(EJABBERD))
+    file, link = tmp_path / "juliet.xml", tmp_path / "latest.xml"
+    file.write_text("an older export")
+    link.symlink_to(file)
+    ctl(empty, "user", "export", "juliet@localhost", str(link))
+    assert file.read_text() == exported(empty, "user", "export", "juliet@localhost")
+    assert link.is_symlink() and stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert sorted(os.listdir(tmp_path)) == [file.name, link.name]
+    assert exported(empty, "user", "export", "juliet@localhost", "/dev/stdout") == file.read_text()
 
 
 def test_import_says_what_it_cannot_take_and_goes_on(empty):

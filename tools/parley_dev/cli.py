@@ -19,7 +19,7 @@ def up(arguments):
         for service, default in (("c2s", 2), ("router", 2), ("roster", 1))
     }
     domains = arguments.domain or previous["domains"]
-    settings = arguments.set if arguments.set is not None else previous["settings"]
+    settings = previous["settings"] if arguments.set is None else [setting for setting in arguments.set if setting]
     mtls = previous.get("mtls", False) if arguments.mtls is None else arguments.mtls
     here.up(counts, domains, settings, mtls=mtls)
     print_welcome(here)
@@ -169,8 +169,10 @@ def parser():
     starting = add("up", up, "install, build, start a whole cluster, and say how to use it")
     for service in ("c2s", "router", "roster"):
         starting.add_argument(f"--{service}", type=int, metavar="N", help=f"how many {service} processes")
-    starting.add_argument("--domain", action="append", help="a domain to serve (repeatable; default localhost)")
-    starting.add_argument("--set", action="append", metavar="KEY=VALUE", help="a configuration key, for all services")
+    starting.add_argument("--domain", action="append", help="a domain to serve (repeatable, kept; at first localhost)")
+    starting.add_argument(
+        "--set", action="append", metavar="KEY=VALUE", help="a configuration key, for all services (repeatable, kept; '': none)"
+    )
     starting.add_argument("--mtls", action=argparse.BooleanOptionalAction, help="mutual TLS between the services")
     add("down", down, "stop the cluster; its data stays")
     add("status", status, "what runs, where").add_argument("--json", action="store_true")
@@ -178,8 +180,10 @@ def parser():
     showing.add_argument("instance", nargs="*")
     showing.add_argument("-f", "--follow", action="store_true")
     showing.add_argument("-n", "--lines", type=int, default=30)
-    managing = add("ctl", ctl, "parleyctl against this cluster: accounts, sessions, members")
-    managing.add_argument("arguments", nargs=argparse.REMAINDER)
+    # Their options are parleyctl's and the driver's: nothing here begins an option.
+    foreign = {"prefix_chars": "\0", "add_help": False}
+    managing = add("ctl", ctl, "parleyctl against this cluster: accounts, sessions, members; ctl --help", **foreign)
+    managing.add_argument("arguments", nargs="*")
     for name, action, text in (
         ("start", Cluster.start, "start instances and wait until they are ready"),
         ("stop", Cluster.stop, "stop instances (SIGTERM: they drain)"),
@@ -203,8 +207,7 @@ def parser():
         help="check, unit, instructions, asan, fuzz, e2e, chaos, ops (default: these); asan-services, tsan, upgrade",
     )
     testing_command.add_argument("-k", dest="keyword", help="only tests whose name matches")
-    # Its options are the driver's: nothing here begins an option.
-    breaking = add("chaos", chaos, "harm a cluster under load; chaos --help, chaos variety --help", prefix_chars="\0", add_help=False)
+    breaking = add("chaos", chaos, "harm a cluster under load; chaos --help, chaos variety --help", **foreign)
     breaking.add_argument("arguments", nargs="*")
     add("help", lambda arguments: top.print_help(), "this text")
     return top

@@ -1,11 +1,13 @@
 """One development cluster in one directory: its plan (cluster.json), its processes, its state."""
 
+import copy
 import fcntl
 import json
 import os
 import re
 import signal
 import subprocess
+import tempfile
 import urllib.request
 from contextlib import contextmanager
 from functools import cache
@@ -14,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from parley_dev import build, certificates
-from parley_dev.processes import Process, free_port, wait_until
+from parley_dev.processes import Process, free_port
 from parley_dev.steps import Failure, Steps
 from parley_dev.stores import Postgres, Redis
 
@@ -54,8 +56,12 @@ class Cluster:
     # -- planning ---------------------------------------------------------------------------------------------------
 
     def size(self, counts, domains, settings, fixed_ports=True, mtls=False):
-        """Decides instances, ports and settings. What exists keeps its ports."""
-        plan = self.plan or {"instances": {}, "stores": {}, "domains": domains, "settings": []}
+        """Decides instances, ports and settings, and keeps them."""
+        self._adopt(self._planned(counts, domains, settings, fixed_ports, mtls))
+
+    def _planned(self, counts, domains, settings, fixed_ports, mtls):
+        """What exists keeps its ports."""
+        plan = copy.deepcopy(self.plan) or {"instances": {}, "stores": {}}
         for store in ("redis", "postgres"):
             plan["stores"].setdefault(store, free_port())
         old = plan["instances"]
@@ -67,7 +73,25 @@ class Cluster:
         plan["domains"] = domains
         plan["settings"] = settings
         plan["mtls"] = mtls
-        for gone in set(old) - set(plan["instances"]):
+        return plan
+
+    def _check(self, plan):
+        """By the programs themselves, in a directory of its own: nothing is stopped or kept for a mistake."""
+        with tempfile.TemporaryDirectory(dir=self.directory, prefix="proposed-") as proposed:
+            trial = Cluster(proposed)
+            trial.plan, trial.programs = plan, self.programs
+            trial.write_config()
+            for name in {instance["service"]: name for name, instance in plan["instances"].items()}.values():
+                checked = subprocess.run(
+                    [*trial.command(name), "--check-config"], capture_output=True, text=True, check=False
+                )
+                if checked.returncode != 0:
+                    raise Failure(
+                        checked.stderr.strip().replace(proposed, str(self.directory)) + "\nnothing was stopped or changed"
+                    )
+
+    def _adopt(self, plan):
+        for gone in set(self.plan["instances"] if self.plan else ()) - set(plan["instances"]):
             Process(self.directory, gone).stop()
         self.plan = plan
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -180,7 +204,9 @@ class Cluster:
                 build.build(build.SERVICES, progress=steps.progress)
                 steps.done()
             steps.begin("Configuration and development TLS certificate")
-            self.size(counts, domains, settings, fixed_ports, mtls)
+            plan = self._planned(counts, domains, settings, fixed_ports, mtls)
+            self._check(plan)
+            self._adopt(plan)
             changed = self.write_config()
             steps.done()
             self._start_stores(steps)
@@ -264,13 +290,9 @@ class Cluster:
 
     def wait_ready(self, name, seconds=READY_SECONDS):
         process = Process(self.directory, name)
-        try:
-            wait_until(lambda: self.state(name) == "ready", seconds, name, process.pid)
-        except Failure as failure:
-            raise Failure(
-                f"{failure}; it says:\n{self.unready_reason(name)}\nits log ({process.log_file}) ends:\n"
-                f"{process.log_tail()}"
-            ) from None
+        process.wait_until(
+            lambda: self.state(name) == "ready", seconds, name, lambda: f"it says: {self.unready_reason(name)}"
+        )
 
     def redis(self):
         return Redis(self.directory, self._need_plan()["stores"]["redis"])

@@ -97,10 +97,11 @@ class Process:
         self.pid_file.parent.mkdir(parents=True, exist_ok=True)
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log_file, "ab") as log:
+            before = log.tell()
             child = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=cwd, start_new_session=True
             )
-        self.pid_file.write_text(json.dumps({"pid": child.pid, "started": start_time(child.pid)}))
+        self.pid_file.write_text(json.dumps({"pid": child.pid, "started": start_time(child.pid), "log": before}))
         # Reaped by init when this command ends; a long-lived caller (tests) reaps here.
         _children.append(child)
 
@@ -131,11 +132,22 @@ class Process:
         reap()
         return self.pid() is None
 
-    def log_tail(self, lines=15):
+    def wait_until(self, condition, seconds, what, unready=lambda: ""):
+        """As the function; a failure has what `unready()` says of a process that lives, and the log since its start."""
         try:
-            return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
-        except OSError:
+            return wait_until(condition, seconds, what, self.pid)
+        except Failure as failure:
+            says = f"; {unready()}".rstrip("; ") if self.pid() else ""
+            raise Failure(f"{failure}{says}\nits log ({self.log_file}) ends:\n{self.log_tail()}") from None
+
+    def log_tail(self, lines=15):
+        """Of what was logged since the last start."""
+        try:
+            begin = json.loads(self.pid_file.read_text()).get("log", 0)
+            text = self.log_file.read_bytes()[begin:].decode(errors="replace")
+        except (OSError, ValueError):
             return ""
+        return "\n".join(text.splitlines()[-lines:])
 
 
 _children = []

@@ -24,7 +24,7 @@ class Redis:
             ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory)]
             + ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--daemonize", "no"],
         )
-        wait_until(self.answers, 30, "Redis", self.process.pid)
+        self.process.wait_until(self.answers, 30, "Redis")
 
     def answers(self):
         ping = subprocess.run(
@@ -51,7 +51,7 @@ class Postgres:
             self._as_owner([str(PG_BIN / "postgres"), "-D", str(self.directory), "-p", str(self.port)]),
             cwd="/",
         )
-        wait_until(self.answers, 60, "PostgreSQL", self.process.pid)
+        self.process.wait_until(self.answers, 60, "PostgreSQL")
 
     def answers(self):
         ready = subprocess.run(

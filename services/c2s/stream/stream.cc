@@ -126,7 +126,10 @@ void Stream::Accept(Header header) {
     // Whoever has logged in stays who they are, and where.
     if (header.to != identity_->account.domain()) return Fail(xmpp::StreamError("host-unknown"));
     const bool other = !claimed_from_.empty() && claimed_from_.bare() != identity_->account.str();
-    if (other && !identity_->anonymous) return Fail(xmpp::StreamError("invalid-from"));
+    if (other && !identity_->anonymous) {
+      return Fail(xmpp::StreamError("invalid-from", "the stream is from " + claimed_from_.str() +
+                                                        ", the login was by " + identity_->account.str()));
+    }
   }
   SendHeader();
   phase_ = Phase::kOpen;

@@ -199,7 +199,9 @@ TEST(StreamErrorTest, AfterLoginTheHeaderMayNotNameAnother) {
   client.AuthPlain();
   client.Until("</success>");
   client.Send(HeaderFor(kHost, "from='juliet@example.org' version='1.0'"));
-  EXPECT_EQ(StreamErrorIn(client.Rest()), "invalid-from");
+  const std::string rest = client.Rest();
+  EXPECT_EQ(StreamErrorIn(rest), "invalid-from");
+  EXPECT_THAT(rest, HasSubstr("the stream is from juliet@example.org, the login was by "));
 }
 
 }  // namespace
