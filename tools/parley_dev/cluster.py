@@ -290,9 +290,7 @@ class Cluster:
 
     def wait_ready(self, name, seconds=READY_SECONDS):
         process = Process(self.directory, name)
-        process.wait_until(
-            lambda: self.state(name) == "ready", seconds, name, lambda: f"it says: {self.unready_reason(name)}"
-        )
+        process.wait_until(lambda: self.state(name) == "ready", seconds, name, lambda: self.unready_reason(name))
 
     def redis(self):
         return Redis(self.directory, self._need_plan()["stores"]["redis"])

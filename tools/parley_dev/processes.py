@@ -132,20 +132,27 @@ class Process:
         reap()
         return self.pid() is None
 
-    def wait_until(self, condition, seconds, what, unready=lambda: ""):
+    def wait_until(self, condition, seconds, what, unready=lambda: "nothing"):
         """As the function; a failure has what `unready()` says of a process that lives, and the log since its start."""
         try:
             return wait_until(condition, seconds, what, self.pid)
         except Failure as failure:
-            says = f"; {unready()}".rstrip("; ") if self.pid() else ""
-            raise Failure(f"{failure}{says}\nits log ({self.log_file}) ends:\n{self.log_tail()}") from None
+            says = unready() if self.pid() else "stopped"
+            raise Failure(
+                f"{failure}; it says:\n{says}\nits log ({self.log_file}) ends:\n{self.log_tail()}"
+            ) from None
+
+    def _log_begin(self):
+        try:
+            return json.loads(self.pid_file.read_text()).get("log", 0)
+        except (OSError, ValueError):
+            return 0
 
     def log_tail(self, lines=15):
         """Of what was logged since the last start."""
         try:
-            begin = json.loads(self.pid_file.read_text()).get("log", 0)
-            text = self.log_file.read_bytes()[begin:].decode(errors="replace")
-        except (OSError, ValueError):
+            text = self.log_file.read_bytes()[self._log_begin() :].decode(errors="replace")
+        except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
 
