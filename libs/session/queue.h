@@ -94,7 +94,7 @@ struct Owner {
 };
 // Makes the queue what its owner knows: after Redis lost it, or others added to it meanwhile. `done` gets false, and
 // nothing is changed, if the list does not have `length` elements any more (0: it is not there), or is not there as the
-// session's end was begun.
+// session's end was begun, or its resource is another's.
 void Rebuild(storage::Redis& redis, const std::string& key, const Owner& owner, std::size_t length,
              const std::vector<std::string_view>& elements, std::function<void(Result<bool>)> done);
 

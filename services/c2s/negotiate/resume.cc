@@ -90,9 +90,9 @@ void Resume::OnClaimed(Claim::Outcome outcome) {
   if (!stream_.open()) return;
   session_ = std::move(outcome.session);
   if (session_) return Attach("claimed");
-  if (outcome.gone) return Refuse("item-not-found", outcome.handled);
+  if (outcome.lack == Claim::Lack::kGone) return Refuse("item-not-found", outcome.handled);
   // Whether it lives, and is ours again, the router knows.
-  if (outcome.taken && std::chrono::steady_clock::now() < until_) return TryLater();
+  if (outcome.lack == Claim::Lack::kTaken && std::chrono::steady_clock::now() < until_) return TryLater();
   Postpone();
 }
 

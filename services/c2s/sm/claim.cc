@@ -55,7 +55,7 @@ void Claim::Ask() {
 
 void Claim::OnAnswer(const Result<std::string>& body) {
   stays_ = false;
-  if (session_->state() == Session::State::kEnded) return GiveUp(Outcome{.taken = true});
+  if (session_->state() == Session::State::kEnded) return GiveUp(Outcome{.lack = Lack::kTaken});
   session::v1::Answer answer;
   if (!body) return TryAgain(&Claim::Ask, body.error().message());
   if (!answer.ParseFromString(*body) || !answer.has_resumed())
@@ -68,7 +68,7 @@ void Claim::OnAnswer(const Result<std::string>& body) {
   stays_ = resumed.stays();
   if (resumed.condition() != "item-not-found") return TryAgain(&Claim::Ask, resumed.text());
   Outcome outcome;
-  outcome.gone = true;
+  outcome.lack = Lack::kGone;
   if (resumed.knows_handled()) outcome.handled = resumed.handled();
   GiveUp(std::move(outcome));
 }
@@ -81,14 +81,14 @@ void Claim::LoadQueue() {
 
 void Claim::OnQueue(Result<session::QueueContents> contents) {
   // Ended while it was ours, or claimed by another.
-  if (session_->state() == Session::State::kEnded) return GiveUp(Outcome{.taken = true});
+  if (session_->state() == Session::State::kEnded) return GiveUp(Outcome{.lack = Lack::kTaken});
   if (contents) {
     session_->Adopt(record_, std::move(*contents));
     context_.node.Bound(session_, epoch_);
     return std::exchange(done_, {})(Outcome{.session = session_});
   }
   // Another edge was faster.
-  if (contents.error().message() == session::kNoQueue) return GiveUp(Outcome{.taken = true});
+  if (contents.error().message() == session::kNoQueue) return GiveUp(Outcome{.lack = Lack::kTaken});
   TryAgain(&Claim::LoadQueue, contents.error().message());
 }
 
@@ -107,7 +107,7 @@ void Claim::TryAgain(void (Claim::*what)(), const std::string& why) {
 // A router may have given it to us without our hearing of it: whoever asks next is to get it.
 void Claim::GiveUp(Outcome outcome) {
   if (session_->state() != Session::State::kEnded)
-    outcome.gone || outcome.taken ? session_->departure().Forget() : session_->departure().LetGo();
+    outcome.lack == Lack::kUnanswered ? session_->departure().LetGo() : session_->departure().Forget();
   std::exchange(done_, {})(std::move(outcome));
 }
 

@@ -21,10 +21,14 @@ class Session;
 // by then.
 class Claim final : public std::enable_shared_from_this<Claim> {
  public:
+  enum class Lack {
+    kUnanswered,  // nobody could say whose it is
+    kGone,        // there is no such session
+    kTaken,       // another claimed it meanwhile, or it is over: whoever asks again is told
+  };
   struct Outcome {
-    std::shared_ptr<Session> session;  // ours, and away; nullptr: it could not be had
-    bool gone = false;                 // because there is none
-    bool taken = false;                // because it was claimed by another meanwhile, or is over; else nobody answered
+    std::shared_ptr<Session> session;      // ours, and away; nullptr: it could not be had
+    Lack lack = Lack::kUnanswered;         // why not
     std::optional<std::uint32_t> handled;  // of the one that is gone, if that is known
   };
   using Done = std::function<void(Outcome)>;
