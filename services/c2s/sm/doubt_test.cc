@@ -117,10 +117,8 @@ TEST_F(StoppedTest, WhatClientsSaidMeanwhileIsForgottenIfOthersHaveTheirSession)
   client.Send("<message to='juliet@example.org'/>");
   ASSERT_TRUE(AwaitAsked());
   ASSERT_TRUE(AwaitSaid(1));
-  edge_.OnLoop([this] {
-    edge_.router().restore_ok = false;
-    edge_.router().AnswerHeld();
-  });
+  edge_.OnLoop([this] { edge_.router().restore_ok = false; });
+  AnswerAsks();
   EXPECT_EQ(StreamErrorIn(client.Rest()), "conflict");
   EXPECT_TRUE(AwaitEnd("conflict"));
   EXPECT_FALSE(GotMessage());
