@@ -202,6 +202,8 @@ void Routers::HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt) {
 void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   auto* session = sessions_.Find(envelope->session());
   if (!session) {
+    if (auto* ending = sessions_.FindEnding(envelope->session()))
+      return ending->Refuse(std::move(envelope), std::move(receipt));
     metrics_.deliveries_refused.Add("no_session");
     return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   }

@@ -5,10 +5,11 @@ namespace {
 
 using testing::Client;
 using testing::Edge;
+using testing::ManagedTest;
 
 // Romeo's first edge reaches only a router that is not his home, which does not reach that edge, and so gives his
 // session away without asking it.
-class CutOffTest : public testing::ManagedTest {
+class CutOffTest : public ManagedTest {
  protected:
   void SetUp() override {
     ManagedTest::SetUp();
@@ -58,6 +59,30 @@ TEST_F(CutOffTest, WhatWaitsForTheFormerEdgeGoesBeforeWhatIsNew) {
   Client& back = Resumed(second(), romeo());
   Write(2);
   ExpectIds(back, Numbers(1, 3));
+}
+
+// Romeo's home, which has him in its memory, is cut off from Redis and does not know of it; another router binds him.
+TEST_F(ManagedTest, WhatIsStoredForOneWhoIsBoundMeanwhileComesToHimBeforeWhatIsNew) {
+  Configure(2, {"router.redis_patience=10m"});  // else it leaves the ring
+  Begin();
+  Edge there(loop_, "c2s-4", {address(1)}, redis_.options(), std::chrono::milliseconds(600));
+  RunUntil([&] { return there.ready() && HasEdge("c2s-4", 1); });
+  Chat(1, "romeo@home.example");
+  Settle();
+  CutFromRedis(0);
+  RunUntil([&] { return !Missing().empty(); });
+  Client& romeo = Login(there, kOrchard);
+  romeo.Send("<presence/>");
+  RunUntil([&] { return Ids(romeo.received()).size() == 1; });
+  Chat(2, "romeo@home.example");
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 1; });
+  there.Reconnect({address(0), address(1)});
+  RunUntil([&] { return there.ready() && HasEdge("c2s-4"); });
+  JoinToRedis(0);
+  RunUntil([&] { return Missing().empty(); });
+  RunUntil([&] { return Ids(romeo.received()).size() == 2; });
+  Chat(3, "romeo@home.example");
+  ExpectIds(romeo, Numbers(1, 4));
 }
 
 }  // namespace

@@ -74,6 +74,7 @@ bool Offline::StoreNow(Account& account, Held& held) {
     return true;
   }
   account.DoubtNothingStored();
+  if (!parts_.store.up()) blind_.insert(account.bare());
   return parts_.spool.Take(account.bare(), held);
 }
 
@@ -89,6 +90,38 @@ void Offline::Later(const std::string& bare, std::string session) {
 
 bool Offline::Owes(const Session& session) const {
   return session.stored == Session::Stored::kLeft && !session.away() && to_resume_.contains(session.id());
+}
+
+Task<void> Offline::AfterLoad(Account& account) {
+  if (blind_.erase(account.bare()) == 0) co_return;
+  std::vector<std::string> here;
+  for (const auto& session : account.sessions()) {
+    if (!session.away()) here.push_back(session.id());  // an orphan gets it with what is new
+  }
+  for (auto& id : here) co_await Resume(account, std::move(id));
+}
+
+void Offline::OnRedisUp() {
+  if (blind_.empty() || std::exchange(reading_blind_, true)) return;
+  parts_.tasks.Spawn("read_blind", ReadBlind(), [this] { reading_blind_ = false; });
+}
+
+Task<void> Offline::ReadBlind() {
+  const std::set<std::string> all = blind_;
+  for (const auto& bare : all) {
+    if (!blind_.contains(bare)) continue;
+    std::function<void(std::function<void(bool)>)> read = [&](std::function<void(bool)> done) {
+      AccountTable::Job job;
+      job.run = [done](Account&) -> Task<void> {
+        done(true);
+        co_return;
+      };
+      job.failed = [done] { done(false); };
+      parts_.accounts.Post(bare, std::move(job));
+    };
+    co_await Await<bool>(std::move(read));
+    if (!parts_.store.up()) co_return;  // again when it is back
+  }
 }
 
 Task<void> Offline::Resume(Account& account, std::string id) {

@@ -26,6 +26,7 @@ class Offline {
     RosterClient& rosters;
     OfflineSpool& spool;
     OrphanQueues& queues;
+    SessionStore& store;
   };
   Offline(const Parts& parts, const Options& options);
 
@@ -47,6 +48,11 @@ class Offline {
   // Its edge, which lives, did not take all, and will be asked again: the place of what is new is behind that, in the
   // store. Not so of an orphan, which gets both at once (Orphans), nor while the store cannot be read.
   bool Owes(const Session& session) const;
+  // The account was read: what was stored while Redis was away goes to sessions that others bound meanwhile, before
+  // anything newer.
+  Task<void> AfterLoad(Account& account);
+  // Redis is back: the accounts for which something was stored without it are read, one after the other.
+  void OnRedisUp();
 
  private:
   using Ids = std::vector<std::int64_t>;
@@ -72,10 +78,13 @@ class Offline {
   Task<void> Delete(std::string owner, Ids ids);
   Task<bool> TryDelete(std::string owner, Ids ids);
   Task<void> DeleteUntilDone(std::string owner);
+  Task<void> ReadBlind();
 
   Parts parts_;
   std::uint32_t batch_;
   std::set<std::string> to_resume_;  // sessions that get the rest later
+  std::set<std::string> blind_;      // accounts for which something was stored without Redis
+  bool reading_blind_ = false;
   // Delivered, but the roster service was away when they were to be deleted: not to be delivered again.
   std::map<std::string, std::set<std::int64_t>> undeleted_;
 };

@@ -120,7 +120,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       pushes_(sender_, rosters_, accounts_),
       spool_(loop, tasks_, accounts_, sender_, rosters_, options_),
       orphan_queues_(store_, metrics_, options_),
-      offline_(Offline::Parts{tasks_, accounts_, sender_, rosters_, spool_, orphan_queues_}, options_),
+      offline_(Offline::Parts{tasks_, accounts_, sender_, rosters_, spool_, orphan_queues_, store_}, options_),
       delivery_(sender_, offline_, spool_, options_),
       past_(store_, metrics_, options_),
       unanswered_(Unanswered::Parts{tasks_, store_, past_, sender_, metrics_}),
@@ -151,7 +151,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
                                    credentials_,
                                    operations_,
                                    {}})),
-      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, unacknowledged_, spool_, delivery_,
+      rules_(Rules::Parts{accounts_, sender_, sessions_, orphans_, store_, unacknowledged_, spool_, offline_, delivery_,
                           presence_, subscriptions_, iqs_, metrics_}),
       resumption_(Resumption::Parts{accounts_, store_, edges_, sessions_, orphans_, presence_, metrics_}),
       asks_(SessionAsks::Parts{tasks_, accounts_, sessions_, presence_, resumption_, metrics_, redis_watch_}, options_),
@@ -177,6 +177,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
     log::Info(up ? "redis_up" : "redis_down");
     if (up) orphan_queues_.RedisAnswers();
     OnChanged(nullptr);  // what was read before has not been watched over since
+    if (up) offline_.OnRedisUp();
   });
   peers_.Announce(rpc::Standing::kStarting);
   joining_.Begin();

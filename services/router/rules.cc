@@ -253,7 +253,10 @@ Task<void> Rules::Control(Account& account, Held held) {
   if (!over) held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // not yet
 }
 
-Task<void> Rules::AfterLoad(Account& account) { co_await parts_.orphans.Check(account); }
+Task<void> Rules::AfterLoad(Account& account) {
+  co_await parts_.orphans.Check(account);
+  co_await parts_.offline.AfterLoad(account);
+}
 
 void Rules::Unreachable(Held held) {
   const Envelope& envelope = *held.envelope;

@@ -24,6 +24,7 @@ class Rules final : public StanzaHandler, public Edges::Owner {
     SessionStore& store;
     Unacknowledged& unacknowledged;
     OfflineSpool& spool;
+    Offline& offline;
     Delivery& delivery;
     Presence& presence;
     Subscriptions& subscriptions;

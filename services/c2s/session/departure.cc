@@ -140,7 +140,7 @@ void Departure::SayEnded(const std::string& reason) {
   if (asked_ > 0) {
     last_words_ = std::make_unique<std::string>(reason);
     // It waits for that in the account's turn, and what we have asked waits for this turn.
-    if (dismissed_ && management) management->outbound().queue().GiveBack();
+    if (dismissed_) session_.GiveBack();
     return;
   }
   told_ = true;
@@ -159,7 +159,7 @@ void Departure::SayEnded(const std::string& reason) {
   ended->set_queue(management ? management->outbound().queue().name() : session_.claim());
   uplink.Send(std::move(envelope));
   uplink.Hurry();
-  if (management) management->outbound().queue().GiveBack();
+  session_.GiveBack();
 }
 
 void Departure::Forget() {

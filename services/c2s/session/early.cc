@@ -22,7 +22,10 @@ void Early::Deliver() {
 }
 
 void Early::Refuse() {
-  for (auto& held : std::exchange(kept_, {})) held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  for (auto& held : std::exchange(kept_, {})) {
+    context_.metrics.deliveries_refused.Add("no_session");
+    held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  }
 }
 
 }  // namespace parley::c2s

@@ -8,10 +8,14 @@
 
 namespace parley::c2s {
 
-// What a router delivers to a session before its answer to the bind or resumption is read, and the queue is.
+// What a router delivers to a session before its answer to the bind or resumption is read, and the queue is; or, once
+// the session is over, before that gives back what it holds.
 class Early {
  public:
   explicit Early(Context& context) : context_(context) {}
+  ~Early() { Refuse(); }
+  Early(const Early&) = delete;
+  Early& operator=(const Early&) = delete;
   void Keep(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt);
   // The session is ready for it.
   void Deliver();

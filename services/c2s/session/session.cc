@@ -247,6 +247,19 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, c
   return link::v1::REFUSAL_REASON_UNSPECIFIED;
 }
 
+// Who gives it what is stored waits for the outcome in the account's turn, for which what we hold may wait.
+void Session::Refuse(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt) {
+  const bool holds = management_ && management_->outbound().queue().owes();
+  if (holds && !envelope->kept()) return Keep(std::move(envelope), std::move(receipt));
+  context_.metrics.deliveries_refused.Add("no_session");
+  receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+}
+
+void Session::GiveBack() {
+  if (management_) management_->outbound().queue().GiveBack();
+  early_.Refuse();
+}
+
 // What the client has not acknowledged, and what would come now, is dealt with as for one who is not there.
 rpc::RefusalReason Session::Overflow() {
   context_.metrics.limits.Add("sm_queue");

@@ -87,6 +87,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt) {
     early_.Keep(std::move(envelope), std::move(receipt));
   }
+  // The same for one that is over: behind what it took and gives back, as routers go by that order.
+  void Refuse(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt);
+  // What it has for its client and Redis has not goes back to the router.
+  void GiveBack();
   // A stanza of our own for the client.
   void Write(std::string_view stanza);
   void WriteOwn(xmpp::Envelope envelope);
@@ -139,7 +143,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   Uplink uplink_;
   std::string id_;
   xmpp::Jid jid_;
-  Early early_;        // delivered while binding
+  Early early_;        // delivered while binding, or ending
   std::string claim_;  // its queue, while it is being claimed
   std::unique_ptr<Management> management_;
   Unanswered unanswered_;

@@ -18,11 +18,17 @@ void SessionTable::Remove(const Session& session) {
   const auto found = sessions_.find(session.id());
   if (found == sessions_.end()) return;
   // The key goes before what it is a view into.
-  ending_.emplace(&session, std::move(found->second));
+  ending_.emplace(session.id(), std::move(found->second));
   sessions_.erase(found);
 }
 
-void SessionTable::Forget(const Session& session) { ending_.erase(&session); }
+void SessionTable::Forget(const Session& session) {
+  const auto [begin, end] = ending_.equal_range(session.id());
+  const auto found = std::find_if(begin, end, [&](const auto& entry) { return entry.second.get() == &session; });
+  if (found == end) return;
+  const auto keep = std::move(found->second);
+  ending_.erase(found);
+}
 
 Session* SessionTable::Find(std::string_view id) const {
   const auto found = sessions_.find(id);
@@ -30,8 +36,7 @@ Session* SessionTable::Find(std::string_view id) const {
 }
 
 Session* SessionTable::FindEnding(std::string_view id) const {
-  const auto found =
-      std::find_if(ending_.begin(), ending_.end(), [id](const auto& entry) { return entry.first->id() == id; });
+  const auto found = ending_.find(id);
   return found == ending_.end() ? nullptr : found->second.get();
 }
 

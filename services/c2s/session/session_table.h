@@ -32,8 +32,8 @@ class SessionTable {
   std::size_t Unsettled();
 
  private:
-  std::unordered_map<std::string_view, std::shared_ptr<Session>> sessions_;  // keys are the sessions' own ids
-  std::unordered_map<const Session*, std::shared_ptr<Session>> ending_;
+  std::unordered_map<std::string_view, std::shared_ptr<Session>> sessions_;     // keys are the sessions' own ids
+  std::unordered_multimap<std::string_view, std::shared_ptr<Session>> ending_;  // one may be back, and end again
 };
 
 }  // namespace parley::c2s

@@ -50,6 +50,8 @@ void StoredQueue::GiveBack() {
   for (std::uint64_t number = sure() + 1; number <= unacked_.last(); ++number) unacked_.At(number).GiveBack();
 }
 
+bool StoredQueue::owes() const { return unacked_.last() > sure() && unacked_.At(unacked_.last()).owed(); }
+
 // Before the acknowledgement of what the client has got, by the same link.
 void StoredQueue::SayUnlogged() {
   if (std::exchange(said_unlogged_after_, logged_) == logged_) return;

@@ -65,6 +65,8 @@ class StoredQueue {
   void WhenLogged(std::function<void()> done);
   // The session is over here: what Redis has not got goes back to the router.
   void GiveBack();
+  // Whether there is any of that.
+  bool owes() const;
 
   // Asks Redis, and if need be the router, whether the session is ours still. `done` comes once it is known to be, or
   // to be ended, or Redis cannot be asked.

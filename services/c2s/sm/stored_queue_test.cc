@@ -10,7 +10,16 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class StoredQueueTest : public ManagementTest {};
+class StoredQueueTest : public ManagementTest {
+ protected:
+  std::vector<std::string> Refused() {
+    return edge_.OnLoop([this] {
+      std::vector<std::string> stanzas;
+      for (const auto& [envelope, reason] : edge_.router().refused) stanzas.push_back(envelope.stanza());
+      return stanzas;
+    });
+  }
+};
 
 // Of Juliet's stanzas.
 auto Numbered(std::uint64_t seq) {
@@ -192,6 +201,22 @@ TEST_F(StoredQueueTest, WhatRedisAppendsLateAndItsClientHasAcknowledgedIsNoNews)
   EXPECT_TRUE(AwaitSettled(3));
   EXPECT_EQ(Contents().header.acked(), 1u);
   EXPECT_EQ(Contents().stanzas.size(), 2u);
+}
+
+// Of what goes back to it the router handles first what is refused first.
+TEST_F(StoredQueueTest, WhatComesOnceTheSessionIsOverIsRefusedBehindWhatItHas) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.redis().Pause();
+  Deliver(SessionId(), Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sm_unacknowledged_stanzas") == 1; }));
+  client.Send("</stream:stream>");
+  client.Rest();
+  Deliver(SessionId(), Message("2"));
+  Deliver(SessionId(), Message("stored"), [](link::v1::Envelope& envelope) { envelope.set_kept(true); });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 3; }));
+  edge_.redis().Resume();
+  EXPECT_EQ(Refused(), (std::vector<std::string>{Message("stored"), Message("1"), Message("2")}));
 }
 
 // Also if the client has acknowledged many since.
