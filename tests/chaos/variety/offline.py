@@ -6,7 +6,7 @@ from world import DOMAIN
 
 from variety.part import Part
 
-SLEEPERS = ("z0", "z1")
+SLEEPERS = tuple(f"z{n}" for n in range(6))
 COLLECT_SECONDS = 30
 
 
@@ -22,7 +22,7 @@ class Offline(Part):
             for kind in ("chat", "")
         ]
         self._awake = {}
-        self.stage.act("write to sleepers", self._write, 0, 0.04)
+        self.stage.act("write to sleepers", self._write, 0, 0.015)
         for account in SLEEPERS:
             self.stage.act(f"wake {account}", lambda account=account: self._wake(account), 0.2, 1.5)
 
