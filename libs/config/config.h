@@ -174,7 +174,8 @@ struct Router {
   std::uint32_t max_parked = 100000;          // stanzas waiting for one edge whose link broke
   std::uint32_t max_directed = 1000;          // directed-presence targets remembered per session
   std::uint32_t offline_batch = 100;
-  std::uint32_t max_storing = 200;  // offline messages that the roster service is asked to store at a time
+  Milliseconds recheck_stored{30000};  // the store is looked into for sessions bound since, when they are first seen
+  std::uint32_t max_storing = 200;     // offline messages that the roster service is asked to store at a time
   Milliseconds roster_timeout{5000};
   Milliseconds roster_doubt_timeout{30000};
   Milliseconds delivery_timeout{10000};   // an account cannot be read, or a queue not written, without Redis

@@ -395,6 +395,9 @@ const std::vector<Row<Config>>& Rows() {
           "Messages for a resource that is not bound, and that went to other sessions of the account, which are "
           "remembered for each account while it is in memory: sent again after a fault, they do not go to the resource "
           "that is bound by then."),
+      ROW(router.recheck_stored, Duration(milliseconds(0), hours(1)),
+          "The offline store is looked into for sessions that were bound so recently, when a router first sees them: "
+          "the one before it may have died before it had given them what is there. What is new waits for that."),
       ROW(router.max_deferred, Number(1, 10'000'000),
           "Stanzas that ended sessions left, or that came back for them, and that wait for Redis beside their account. "
           "With that many, further accounts wait as a whole, and what comes back is handled at once."),

@@ -99,6 +99,9 @@ struct Metrics {
                                      "Answers about ended sessions that came too late to act on")),
         diverted_again(registry.Counter("parley_router_diverted_again_total",
                                         "Messages sent again that had gone to other sessions than the one they name")),
+        stored_rechecked(registry.Counter("parley_router_stored_rechecked_total",
+                                          "Sessions for which the offline store was looked into, as their account was "
+                                          "read and they may not have got what is there")),
         acknowledged_again(registry.Counter("parley_router_acknowledged_again_total",
                                             "Messages and requests sent again that an ended session had had")),
         storing(registry.Gauge("parley_router_storing", "Messages on their way to the offline store")),
@@ -183,6 +186,7 @@ struct Metrics {
   prometheus::Gauge& deferred;
   prometheus::Counter& standstills;
   prometheus::Counter& diverted_again;
+  prometheus::Counter& stored_rechecked;
   prometheus::Counter& acknowledged_again;
   prometheus::Gauge& storing;
   prometheus::Gauge& storing_waiting;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "libs/base/log.h"
+#include "libs/base/unix_time.h"
 #include "libs/rpc/trace.h"
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
@@ -59,7 +60,8 @@ struct Offline::Pending {
   }
 };
 
-Offline::Offline(const Parts& parts, const Options& options) : parts_(parts), batch_(options.offline_batch) {}
+Offline::Offline(const Parts& parts, const Options& options)
+    : parts_(parts), batch_(options.offline_batch), recheck_(options.recheck_stored) {}
 
 bool Offline::StoreNow(Account& account, Held& held) {
   const Envelope& message = *held.envelope;
@@ -93,12 +95,23 @@ bool Offline::Owes(const Session& session) const {
 }
 
 Task<void> Offline::AfterLoad(Account& account) {
-  if (blind_.erase(account.bare()) == 0) co_return;
-  std::vector<std::string> here;
+  const bool blind = blind_.erase(account.bare()) > 0;
+  std::vector<std::string> doubtful;
   for (const auto& session : account.sessions()) {
-    if (!session.away()) here.push_back(session.id());  // an orphan gets it with what is new
+    // An orphan gets it with what is new.
+    const bool lacks = session.takes_messages() && !session.away() && (blind || IsNew(session));
+    if (lacks) doubtful.push_back(session.id());
   }
-  for (auto& id : here) co_await Resume(account, std::move(id));
+  for (auto& id : doubtful) {
+    parts_.sender.metrics().stored_rechecked.Increment();
+    Note(account, id, Session::Stored::kLeft);
+    co_await GoOn(account, std::move(id));
+  }
+}
+
+bool Offline::IsNew(const Session& session) const {
+  return session.stored == Session::Stored::kUnknown &&
+         session.record.bound_at() + recheck_.count() > UnixMilliseconds();
 }
 
 void Offline::OnRedisUp() {
@@ -140,6 +153,10 @@ Task<void> Offline::ResumeLater(std::string bare, std::string id) {
 
 Task<void> Offline::TryAgain(Account& account, std::string id) {
   to_resume_.erase(id);
+  co_await GoOn(account, std::move(id));
+}
+
+Task<void> Offline::GoOn(Account& account, std::string id) {
   const Session* session = account.WithId(id);
   if (session == nullptr) co_return;
   if (session->stored == Session::Stored::kLeft) {

@@ -48,8 +48,9 @@ class Offline {
   // Its edge, which lives, did not take all, and will be asked again: the place of what is new is behind that, in the
   // store. Not so of an orphan, which gets both at once (Orphans), nor while the store cannot be read.
   bool Owes(const Session& session) const;
-  // The account was read: what was stored while Redis was away goes to sessions that others bound meanwhile, before
-  // anything newer.
+  // The account was read: to those of its sessions that may lack it, what is stored goes before anything newer. That
+  // are those that another router has just bound, and may have died before it gave it to them; and all, if we have
+  // stored something while we did not reach Redis, for one of whom we did not know.
   Task<void> AfterLoad(Account& account);
   // Redis is back: the accounts for which something was stored without it are read, one after the other.
   void OnRedisUp();
@@ -67,7 +68,10 @@ class Offline {
   void Later(const std::string& bare, std::string session);
   Task<void> ResumeLater(std::string bare, std::string session);
   Task<void> TryAgain(Account& account, std::string session);
+  // Once its edge is linked.
+  Task<void> GoOn(Account& account, std::string session);
   static void Note(Account& account, const std::string& session, Session::Stored stored);
+  bool IsNew(const Session& session) const;
   Task<roster::v1::Answer> Fetch(std::string owner, std::string session, std::int64_t after);
   Task<Given> Give(Account& account, const Session& session, const Batch& batch);
   Task<Given> DeliverBatch(Account& account, const Session& session, const Batch& batch);
@@ -82,6 +86,7 @@ class Offline {
 
   Parts parts_;
   std::uint32_t batch_;
+  std::chrono::milliseconds recheck_;
   std::set<std::string> to_resume_;  // sessions that get the rest later
   std::set<std::string> blind_;      // accounts for which something was stored without Redis
   bool reading_blind_ = false;

@@ -24,6 +24,7 @@ struct Options {
   std::size_t max_doubtful_queues = 10000;
   std::size_t max_parked = 100000;  // envelopes that wait for one edge
   std::uint32_t offline_batch = 100;
+  std::chrono::milliseconds recheck_stored{30000};
   std::size_t max_storing = 200;
   std::chrono::milliseconds roster_timeout{5000};
   std::chrono::milliseconds roster_doubt_timeout{30000};

@@ -31,6 +31,7 @@ Options OptionsOf(const config::Config& config) {
   options.max_parked = router.max_parked;
   options.max_directed = static_cast<int>(router.max_directed);
   options.offline_batch = router.offline_batch;
+  options.recheck_stored = router.recheck_stored;
   options.max_storing = router.max_storing;
   options.roster_timeout = router.roster_timeout;
   options.roster_doubt_timeout = router.roster_doubt_timeout;

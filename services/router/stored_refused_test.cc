@@ -43,6 +43,13 @@ class StoredRefusedTest : public ManagedTest {
     first().Restore(romeo, record, [&ok](bool restored) { ok = restored; });
     RunUntil([&] { return ok; });
   }
+  // Another router has written something, and nothing is known of what this one was about.
+  void ReadAnew() {
+    const double before = Metric("parley_router_accounts_invalidated_total");
+    Redis({"HSET", "parley:s:{romeo@home.example}", "x", "y"});
+    Redis({"HDEL", "parley:s:{romeo@home.example}", "x"});
+    RunUntil([&] { return Metric("parley_router_accounts_invalidated_total") > before; });
+  }
   // Somebody's edge is to be given what is stored, once more.
   void RunUntilFetched() {
     RunUntil([&] {
@@ -109,6 +116,42 @@ TEST_F(StoredRefusedTest, ResumedElsewhereTheSessionGetsItFirst) {
   Chat(2, kRomeo);
   Settle();
   ExpectIds(Resumed(second(), romeo), Numbers(1, 3));
+}
+
+// As after another router's write.
+TEST_F(StoredRefusedTest, ReadAnewTheSessionGetsItFirst) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  ReadAnew();
+  Chat(2, kRomeo);
+  Settle();
+  EXPECT_THAT(Ids(romeo.received()), IsEmpty());
+  first().SetInDoubt(false);
+  ExpectIds(romeo, Numbers(1, 3));
+}
+
+TEST_F(StoredRefusedTest, OneThatWasBoundLongAgoIsNotDoubted) {
+  Configure(1, {"router.recheck_stored=0ms"});
+  Begin();
+  Client& romeo = RefusedByFirst();
+  ReadAnew();
+  Chat(2, kRomeo);
+  ExpectIds(romeo, {"2"});
+}
+
+TEST_F(StoredRefusedTest, WhereItsHomeDiesTheNextOneGivesItFirst) {
+  Configure(2);
+  Begin();
+  const std::size_t home = second().HomeOf(kRomeo) == "router-1" ? 0 : 1;
+  Client& romeo = RefusedByFirst();
+  first().SetInDoubt(false);
+  first().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-2", 1 - home); });
+  KillRouter(home);
+  Chat(2, kRomeo);
+  RunUntil([&] { return stored() == 2; });
+  first().Reconnect();
+  ExpectIds(romeo, Numbers(1, 3));
 }
 
 // Nobody takes what is stored while the session is asked for.

@@ -101,6 +101,7 @@ TEST_F(UnheardTest, AnEndThatHasBegunGoesByTheRecordOfWhoBeganIt) {
 
 // To which its edge has said it again, as the link to this one broke.
 TEST_F(UnheardTest, AnEndThatIsSaidAgainGoesByWhatRedisHas) {
+  Configure(1, {"router.recheck_stored=0ms"});  // no account that is read anew waits for the roster service
   Begin();
   Client& romeo = Online(first(), kOrchard);
   Client& nurse = Online(first(), "nurse@home.example/hall");

@@ -272,6 +272,7 @@ ROUTER = {
           (rate("parley_router_accounts_invalidated_total"), "changed by another"),
           (rate("parley_router_standstills_total"), "stood still meanwhile"),
           (rate("parley_router_diverted_again_total"), "sent again after a resource was bound"),
+          (rate("parley_router_stored_rechecked_total"), "sessions for which the store was looked into again"),
           (rate("parley_router_mailbox_repeats_total"), "sent again while they waited"),
           (rate("parley_router_acknowledged_again_total"), "sent again after their recipient's session ended")], ""),
         ("Dead edges and ghosts", PER_SECOND,
