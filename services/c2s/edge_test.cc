@@ -171,7 +171,7 @@ TEST_F(EdgeTest, StaysInServiceForItsSessionsWhileRedisRefusesWrites) {
 
 // Each refusal costs the connection, too: a failover may have moved the primary.
 TEST_F(EdgeTest, StaysInServiceForItsSessionsWhileRedisIsAReplica) {
-  ServesSessionsWhile({"REPLICAOF", "127.0.0.1", "1"}, {"REPLICAOF", "NO", "ONE"}, "read-only replica");
+  ServesSessionsWhile({"REPLICAOF", "127.0.0.1", "1"}, {"REPLICAOF", "NO", "ONE"}, "replica");
 }
 
 TEST_F(EdgeTest, NewHandshakesUseNewCertificates) {
