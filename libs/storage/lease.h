@@ -30,6 +30,8 @@ class NodeLease {
   const std::string& epoch() const;  // "" before the first
   // By our own clock: false from the moment on that nobody can take us for alive any more.
   bool held() const;
+  // What Redis said to the last attempt to take or keep it, or why it is not connected; "" if nothing is wrong with it.
+  const std::string& failure() const;
   // On a clean stop: the lease ends now and is not taken again. `done` comes also if Redis is away.
   void Release(std::function<void()> done);
 

@@ -131,6 +131,28 @@ TEST_F(LeaseTest, ReleaseEndsAlsoWithoutRedis) {
   Turn([&] { return released; });
 }
 
+TEST_F(LeaseTest, SaysWhyRedisRefusesIt) {
+  SeeAlive();
+  EXPECT_EQ(edge_->lease.failure(), "");
+  server_.Call({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  Turn([&] { return !edge_->lease.held(); });
+  EXPECT_TRUE(edge_->redis.up());
+  EXPECT_THAT(edge_->lease.failure(), testing::HasSubstr("NOREPLICAS"));
+  server_.Call({"CONFIG", "SET", "min-replicas-to-write", "0"});
+  Turn([&] { return edge_->lease.held(); });
+  EXPECT_EQ(edge_->lease.failure(), "");
+}
+
+TEST_F(LeaseTest, SaysWhyThereIsNoConnection) {
+  SeeAlive();
+  server_.Kill();
+  Turn([&] { return !edge_->redis.up(); });
+  EXPECT_NE(edge_->lease.failure(), "");
+  server_.Start();
+  Turn([&] { return edge_->lease.failure().empty(); });
+  EXPECT_TRUE(edge_->redis.up());
+}
+
 // The loop does not turn: what SIGSTOP does to an edge.
 TEST_F(LeaseTest, StoppedEdgeTakesANewEpoch) {
   SeeAlive();

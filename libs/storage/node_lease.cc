@@ -60,6 +60,7 @@ struct NodeLease::State : std::enable_shared_from_this<State> {
   const LeaseOptions options;
   std::function<void(const std::string&)> changed;
   std::string epoch;
+  std::string failure;           // of the last attempt, as Redis said it
   std::string run_id;            // of the Redis that we were connected to last
   int taken = 0;                 // raised only when one is: an attempt that seemed to fail may have worked
   Clock::time_point held_until;  // not later than what Redis has
@@ -118,8 +119,9 @@ void NodeLease::State::Send(const std::string& wanted) {
 void NodeLease::State::OnAnswer(const std::string& wanted, Clock::time_point asked, const Result<Reply>& reply) {
   asking = false;
   if (stopped) return;
+  failure = reply ? "" : reply.error().message();
   if (!reply) {
-    log::Warn("lease_refresh_failed", {{"reason", reply.error().message()}});
+    log::Warn("lease_refresh_failed", {{"reason", failure}});
     return;
   }
   if (reply->integer == 0) {
@@ -152,6 +154,7 @@ NodeLease::~NodeLease() {
 
 const std::string& NodeLease::epoch() const { return state_->epoch; }
 bool NodeLease::held() const { return state_->Held(); }
+const std::string& NodeLease::failure() const { return state_->redis.up() ? state_->failure : state_->redis.failure(); }
 
 void NodeLease::Release(std::function<void()> done) {
   state_->stopped = true;

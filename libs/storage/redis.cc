@@ -196,9 +196,9 @@ void Redis::State::OnClosed(const std::string& reason) {
   auto commands = std::move(waiting);
   again.clear();
   waiting.clear();
-  for (auto& evaluation : evaluations) Fail(std::move(evaluation->done), "redis: " + reason);
+  for (auto& evaluation : evaluations) Fail(std::move(evaluation->done), Unanswered(reason));
   for (auto& command : commands) {
-    Fail(std::move(command.evaluation ? command.evaluation->done : command.done), "redis: " + reason);
+    Fail(std::move(command.evaluation ? command.evaluation->done : command.done), Unanswered(reason));
   }
   // Not each attempt of a long outage.
   if (was_up || reason != last_failure) log::Warn(was_up ? "redis_lost" : "redis_connect_failed", {{"reason", reason}});
@@ -229,8 +229,9 @@ void Redis::State::OnMessage(const Reply& message) {
 
 // Why a command cannot be taken now; empty: it can.
 std::string Redis::State::Refusal() const {
-  if (!up) return "redis: not connected" + (last_failure.empty() ? "" : " (" + last_failure + ")");
-  if (connection->pending() + waiting.size() + again.size() >= options.max_pending) return "redis: too many commands";
+  if (!up) return Unanswered("not connected" + (last_failure.empty() ? "" : " (" + last_failure + ")"));
+  if (connection->pending() + waiting.size() + again.size() >= options.max_pending)
+    return Unanswered("too many commands");
   return "";
 }
 
@@ -314,6 +315,12 @@ Redis::~Redis() {
   state_->subscriber.reset();
 }
 
+std::string Explain(const Error& error) {
+  const std::string_view reason = error.message();
+  if (!reason.starts_with(kUnanswered)) return "Redis refuses it: " + error.message();
+  return "Redis cannot be reached: " + std::string(reason.substr(kUnanswered.size()));
+}
+
 void LogFailure(Result<Reply> reply) {
   if (!reply) log::Warn("redis_command_failed", {{"reason", reply.error().message()}});
 }
@@ -365,6 +372,7 @@ void Redis::OnState(std::function<void(bool up)> changed) {
 
 void Redis::OnReply(std::function<void(Clock::duration)> replied) { state_->replied = std::move(replied); }
 bool Redis::up() const { return state_->up; }
+const std::string& Redis::failure() const { return state_->last_failure; }
 std::size_t Redis::pending() const { return state_->connection ? state_->connection->pending() : 0; }
 const RedisCounters& Redis::counters() const { return state_->counters; }
 

@@ -100,6 +100,8 @@ class Redis {
   // Called for each reply with the time since its command was sent. Once.
   void OnReply(std::function<void(std::chrono::steady_clock::duration)> replied);
   bool up() const;
+  // Why it is not; "" if it is, or was never tried.
+  const std::string& failure() const;
   std::size_t pending() const;
   const RedisCounters& counters() const;
 
@@ -109,6 +111,8 @@ class Redis {
   std::shared_ptr<State> state_;
 };
 
+// Of a command that failed, for people: what Redis answered, or why it could not.
+std::string Explain(const Error& error);
 // For a command whose reply nobody needs.
 void LogFailure(Result<Reply> reply);
 

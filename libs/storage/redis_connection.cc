@@ -245,7 +245,7 @@ void RedisConnection::State::Close(const std::string& reason) {
   auto failed = std::move(sent);
   Forget();
   events.closed(reason);
-  for (auto& command : failed) command.done(Error("redis: " + reason));
+  for (auto& command : failed) command.done(Error(Unanswered(reason)));
 }
 
 void RedisConnection::State::Forget() {

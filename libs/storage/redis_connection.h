@@ -14,6 +14,10 @@
 
 namespace parley::storage {
 
+// Why a command failed that Redis did not answer begins with this.
+inline constexpr std::string_view kUnanswered = "redis: ";
+inline std::string Unanswered(const std::string& reason) { return std::string(kUnanswered) + reason; }
+
 // One socket to Redis, for one life: connects, introduces itself, then pipelines until it breaks. Redis answers in
 // order, so the oldest command's deadline is the connection's.
 class RedisConnection {

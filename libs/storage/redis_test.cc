@@ -189,8 +189,24 @@ TEST_F(RedisTest, LeavesAServerThatBecameAReplica) {
   // Of a primary that cannot be reached.
   server_.Call({"REPLICAOF", "127.0.0.1", "1"});
   EXPECT_THAT(Do({"SET", "key", "value"}), StartsWith("!READONLY"));
+  EXPECT_THAT(redis_->failure(), HasSubstr("read-only replica"));
   Turn([&] { return redis_->counters().connects >= 2; });
+  EXPECT_EQ(redis_->failure(), "");
   server_.Call({"REPLICAOF", "NO", "ONE"});
+}
+
+TEST_F(RedisTest, ExplainsWhetherRedisAnsweredOrCouldNotBeAsked) {
+  Connect();
+  std::vector<std::string> explained;
+  const auto keep = [&](const Result<Reply>& reply) { explained.push_back(reply ? "" : Explain(reply.error())); };
+  redis_->Command({"INCR"}, keep);
+  Turn([&] { return explained.size() == 1; });
+  server_.Kill();
+  Turn([&] { return !redis_->up(); });
+  redis_->Command({"INCR", "counter"}, keep);
+  Turn([&] { return explained.size() == 2; });
+  EXPECT_THAT(explained, ElementsAre(StartsWith("Redis refuses it: ERR wrong number of arguments"),
+                                     StartsWith("Redis cannot be reached: not connected (")));
 }
 
 TEST_F(RedisTest, NoCallbackComesAfterTheEnd) {

@@ -129,11 +129,13 @@ void Edge::AddReadyChecks() {
     return acceptor_.listening() ? "" : "not listening";
   });
   admin_.AddReadyCheck("routers", [this] { return routers_.available() ? "" : "no router is reachable"; });
-  admin_.AddReadyCheck("lease", [this] {
+  admin_.AddReadyCheck("lease", [this]() -> std::string {
     if (node_.held()) return "";
-    // Without Redis nobody can log in anywhere: taking every edge out of service would only cut off those who are in.
-    const bool serving = !redis_.up() && sessions_.size() > 0;
-    return serving ? "" : "no lease in Redis";
+    // Without Redis, or while it refuses writes, nobody can log in anywhere: taking every edge out of service would
+    // only cut off those who are in.
+    const std::string& failure = node_.lease_failure();
+    if (failure.empty()) return "no lease in Redis";
+    return sessions_.size() > 0 ? "" : "no lease in Redis: " + failure;
   });
 }
 
@@ -165,6 +167,7 @@ void Edge::Measure() {
   metrics_.connections_tls_released.Set(static_cast<double>(streams_.tls_released()));
   metrics_.unacknowledged.Set(static_cast<double>(routers_.unacknowledged()));
   metrics_.outbound_bytes.Set(static_cast<double>(streams_.queued_bytes()));
+  metrics_.lease_held.Set(node_.held() ? 1 : 0);
 }
 
 }  // namespace parley::c2s

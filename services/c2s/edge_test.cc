@@ -27,6 +27,39 @@ class EdgeTest : public ::testing::Test {
   static bool HasAsk(FakeRouter& router, bool (session::v1::Ask::*which)() const) {
     return std::any_of(router.asks.begin(), router.asks.end(), [&](const auto& ask) { return (ask.*which)(); });
   }
+
+  static std::string Probe(const EdgeHarness& edge) {
+    test::TlsClient client(edge.admin_port());
+    EXPECT_TRUE(client.Send("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    return client.ReceiveAll();
+  }
+
+  static double LeaseHeld(EdgeHarness& edge) {
+    edge.OnLoop([&] { edge.edge().Measure(); });
+    return edge.Metric("parley_c2s_lease_held");
+  }
+
+  // `refuse` and `accept`: what Redis is told. All tests have the same one.
+  static void ServesSessionsWhile(const std::vector<std::string>& refuse, const std::vector<std::string>& accept,
+                                  const std::string& reason) {
+    EdgeHarness edge([](config::Config& config) { Quick(config); });
+    const auto held = [&] { return edge.edge().context().node.held(); };
+    const std::shared_ptr<void> after(nullptr, [&](void*) { edge.redis().Call(accept); });
+    Client client(edge.port());
+    client.Start();
+    EXPECT_EQ(LeaseHeld(edge), 1);
+    edge.redis().Call(refuse);
+    ASSERT_TRUE(edge.Eventually([&] { return !held(); }));
+    for (int i = 0; i < 20; ++i) EXPECT_THAT(Probe(edge), HasSubstr(" 200 "));
+    EXPECT_EQ(LeaseHeld(edge), 0);
+    EXPECT_EQ(client.Sync().find("stream:error"), std::string::npos);
+    client.connection().Close();
+    ASSERT_TRUE(edge.Eventually([&] { return edge.edge().context().sessions.size() == 0; }));
+    EXPECT_THAT(Probe(edge), AllOf(HasSubstr(" 503 "), HasSubstr("lease: no lease in Redis: "), HasSubstr(reason)));
+    edge.redis().Call(accept);
+    ASSERT_TRUE(edge.Eventually(held));
+    EXPECT_THAT(Probe(edge), HasSubstr(" 200 "));
+  }
 };
 
 TEST_F(EdgeTest, PutsSessionsBackAfterRedisLostItsData) {
@@ -126,10 +159,19 @@ TEST_F(EdgeTest, IsNotReadyBeforeAnybodyIsToldToGo) {
     edge.edge().Drain([] {});
     EXPECT_EQ(open(), 1u);
   });
-  test::TlsClient probe(edge.admin_port());
-  ASSERT_TRUE(probe.Send("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
-  EXPECT_THAT(probe.ReceiveAll(), AllOf(HasSubstr(" 503 "), HasSubstr("stopping")));
+  EXPECT_THAT(Probe(edge), AllOf(HasSubstr(" 503 "), HasSubstr("stopping")));
   EXPECT_EQ(StreamErrorIn(client.Rest()), "system-shutdown");
+}
+
+// Nobody can log in anywhere then: who is in should not be cut off for it.
+TEST_F(EdgeTest, StaysInServiceForItsSessionsWhileRedisRefusesWrites) {
+  ServesSessionsWhile({"CONFIG", "SET", "min-replicas-to-write", "1"}, {"CONFIG", "SET", "min-replicas-to-write", "0"},
+                      "NOREPLICAS");
+}
+
+// Each refusal costs the connection, too: a failover may have moved the primary.
+TEST_F(EdgeTest, StaysInServiceForItsSessionsWhileRedisIsAReplica) {
+  ServesSessionsWhile({"REPLICAOF", "127.0.0.1", "1"}, {"REPLICAOF", "NO", "ONE"}, "replica");
 }
 
 TEST_F(EdgeTest, NewHandshakesUseNewCertificates) {

@@ -169,6 +169,7 @@ Metrics::Metrics(telemetry::Metrics& m)
                          {"no_session", "overloaded"}),
       repeats_dropped(m.Counter("parley_c2s_repeats_dropped_total", "Deliveries recognised as repeats")),
       undeliverable(m.Counter("parley_c2s_undeliverable_total", "Clients' stanzas that no router took")),
+      lease_held(m.Gauge("parley_c2s_lease_held", "1 while this edge has its lease in Redis")),
       restores(m.Counter("parley_c2s_sessions_restored_total", "Sessions put back after a lease or Redis was lost")),
       sm_enabled(m, "parley_c2s_sm_enabled_total", "Stream management enabled, and what for", "outcome",
                  {"resumable", "acknowledged", "failed"}),

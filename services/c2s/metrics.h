@@ -110,6 +110,7 @@ struct Metrics {
   CounterFamily deliveries_refused;
   prometheus::Counter& repeats_dropped;
   prometheus::Counter& undeliverable;
+  prometheus::Gauge& lease_held;
   prometheus::Counter& restores;
   // Stream management (XEP-0198)
   CounterFamily sm_enabled;

@@ -58,7 +58,7 @@ std::vector<std::string> ToRow(const pb::Member& member) {
           VersionOf(member),
           edge ? std::to_string(member.sessions()) : "-",
           std::to_string(member.waiting()),
-          edge ? std::to_string(member.lease_ms()) + " ms" : "-"};
+          edge ? LeaseOf(member) : "-"};
 }
 
 std::uint64_t SessionsIn(const pb::ListMembersResponse& view) {

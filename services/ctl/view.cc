@@ -23,6 +23,10 @@ std::string VersionOf(const admin::v1::Member& member) {
   return member.version().empty() ? kUnknownVersion : member.version();
 }
 
+std::string LeaseOf(const admin::v1::Member& member) {
+  return member.lease_ms() < 0 ? "expired" : std::to_string(member.lease_ms()) + " ms";
+}
+
 std::set<std::string> VersionsIn(const admin::v1::ListMembersResponse& view) {
   std::set<std::string> versions;
   for (const auto& member : view.members()) versions.insert(VersionOf(member));

@@ -13,6 +13,7 @@ inline constexpr char kUnknownVersion[] = "unknown";
 // those that it is linked to, and how much waits in itself.
 void Merge(admin::v1::ListMembersResponse& view, const admin::v1::ListMembersResponse& of_another);
 std::string VersionOf(const admin::v1::Member& member);
+std::string LeaseOf(const admin::v1::Member& member);
 // More than one: a rollout is under way, or stuck.
 std::set<std::string> VersionsIn(const admin::v1::ListMembersResponse& view);
 

@@ -40,5 +40,13 @@ TEST(ViewTest, VersionsAreThoseOfAllMembers) {
   EXPECT_THAT(VersionsIn(view), ElementsAre("0.2.0", kUnknownVersion)) << "a release that does not say is another";
 }
 
+TEST(ViewTest, ALeaseThatIsOverIsShownAsExpired) {
+  admin::v1::Member member;
+  member.set_lease_ms(2500);
+  EXPECT_EQ(LeaseOf(member), "2500 ms");
+  member.set_lease_ms(-14082);
+  EXPECT_EQ(LeaseOf(member), "expired");
+}
+
 }  // namespace
 }  // namespace parley::ctl

@@ -5,11 +5,6 @@
 
 // Orders to edges, kept in Redis, where these find them (libs/storage/orders.h).
 namespace parley::router {
-namespace {
-
-constexpr char kNoRedis[] = "Redis cannot be reached";
-
-}  // namespace
 
 void AdminOperations::DrainNode(const admin::v1::DrainNodeRequest& request,
                                 std::function<void(admin::v1::DrainNodeResponse)> done) {
@@ -24,7 +19,7 @@ void AdminOperations::DrainNode(const admin::v1::DrainNodeRequest& request,
   log::Info(request.undrain() ? "undrain_ordered" : "drain_ordered", {{"instance", request.instance()}});
   parts_.redis.Command({request.undrain() ? "SREM" : "SADD", storage::kDrainKey, request.instance()},
                        [done = std::move(done), response](const Result<storage::Reply>& reply) mutable {
-                         if (!reply) response.set_failure(kNoRedis);
+                         if (!reply) response.set_failure(storage::Explain(reply.error()));
                          done(response);
                        });
 }
@@ -40,7 +35,7 @@ void AdminOperations::Ban(const admin::v1::BanRequest& request, std::function<vo
   log::Info(request.lift() ? "ban_lifted" : "ban_ordered",
             {{"network", response.network()}, {"seconds", request.seconds()}});
   const auto answered = [done = std::move(done), response](const Result<storage::Reply>& reply) mutable {
-    if (!reply) response.set_failure(kNoRedis);
+    if (!reply) response.set_failure(storage::Explain(reply.error()));
     if (reply && reply->integer < 0) response.set_failure("there are too many bans (c2s.max_bans): lift some");
     response.set_changed(reply && reply->integer == 1);
     done(response);
@@ -60,7 +55,7 @@ void AdminOperations::ListBans(std::function<void(admin::v1::ListBansResponse)> 
                        [done = std::move(done)](const Result<storage::Reply>& reply) {
                          admin::v1::ListBansResponse response;
                          if (!reply) {
-                           response.set_failure(kNoRedis);
+                           response.set_failure(storage::Explain(reply.error()));
                            return done(response);
                          }
                          for (std::size_t i = 0; i + 1 < reply->items.size(); i += 2) {

@@ -6,9 +6,18 @@
 namespace parley::router {
 namespace {
 
+using admin::v1::BanRequest;
+using admin::v1::BanResponse;
+using admin::v1::DrainNodeRequest;
+using admin::v1::DrainNodeResponse;
+using admin::v1::ListBansRequest;
+using admin::v1::ListBansResponse;
+using admin::v1::ListMembersRequest;
+using admin::v1::ListMembersResponse;
 using testing::Client;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 class AdminTest : public testing::ClusterTest {
  protected:
@@ -25,6 +34,14 @@ class AdminTest : public testing::ClusterTest {
                           });
     RunUntil([&] { return response.has_value(); });
     return response.value_or(Response());
+  }
+
+  ListMembersResponse AwaitMembers(int count) {
+    ListMembersResponse response;
+    while (response.members_size() < count && !HasFailure()) {  // leases are read every now and then
+      response = Call<ListMembersResponse>("ListMembers", ListMembersRequest());
+    }
+    return response;
   }
 };
 
@@ -71,14 +88,39 @@ TEST_F(AdminTest, RemoveAccountFailsWholeWithoutTheStore) {
   EXPECT_EQ(romeo.disconnected(), "");
 }
 
+TEST_F(AdminTest, OrdersThatRedisRefusesSayItsAnswer) {
+  Configure(1);
+  Online("romeo@home.example/orchard");
+  AwaitMembers(3);
+  BanRequest ban;
+  ban.set_network("192.0.2.7");
+  DrainNodeRequest drain;
+  drain.set_instance("c2s-1");
+  Redis({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  for (const bool undone : {false, true}) {
+    ban.set_lift(undone);
+    drain.set_undrain(undone);
+    EXPECT_THAT(Call<BanResponse>("Ban", ban).failure(), StartsWith("Redis refuses it: NOREPLICAS"));
+    EXPECT_THAT(Call<DrainNodeResponse>("DrainNode", drain).failure(), StartsWith("Redis refuses it: NOREPLICAS"));
+  }
+  Redis({"ACL", "SETUSER", "router-1", "-zrange"});
+  EXPECT_THAT(Call<ListBansResponse>("ListBans", ListBansRequest()).failure(), StartsWith("Redis refuses it: NOPERM"));
+}
+
+TEST_F(AdminTest, OrdersWithoutRedisSaySo) {
+  Configure(1);
+  Start();
+  CutFromRedis(0);
+  BanRequest ban;
+  ban.set_network("192.0.2.7");
+  EXPECT_THAT(Call<BanResponse>("Ban", ban).failure(), StartsWith("Redis cannot be reached: "));
+}
+
 TEST_F(AdminTest, MembersAreEdgesRoutersAndRosters) {
   Configure(2);
   Start();
   Online("romeo@home.example/orchard");
-  admin::v1::ListMembersResponse response;
-  while (response.members_size() < 4 && !HasFailure()) {  // leases are read every now and then
-    response = Call<admin::v1::ListMembersResponse>("ListMembers", admin::v1::ListMembersRequest());
-  }
+  const auto response = AwaitMembers(4);
   std::map<std::string, std::uint64_t> members;
   for (const auto& member : response.members()) {
     members[member.instance()] = member.sessions();

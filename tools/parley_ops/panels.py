@@ -203,6 +203,8 @@ C2S = {
          [*gauge("parley_c2s_unacknowledged_stanzas"), *gauge("parley_c2s_deferred_stanzas")], ""),
         ("Deliveries given back", PER_SECOND, rates("parley_c2s_deliveries_refused_total", "reason"), ""),
         ("Repeats recognised", PER_SECOND, rates("parley_c2s_repeats_dropped_total"), ""),
+        ("Leases held", COUNT, gauge("parley_c2s_lease_held"),
+         "In Redis. Without one nobody can log in at that edge; log lease_refresh_failed has Redis' words."),
         ("Sessions restored", PER_SECOND, rates("parley_c2s_sessions_restored_total"),
          "Put back after a lease or Redis was lost."),
         ("Changes of sessions' states", PER_SECOND, rates("parley_c2s_session_events_total", "event"),
