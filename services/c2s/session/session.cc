@@ -222,13 +222,9 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, c
   // It stays stored, and comes when the session is put back.
   if (management_ && envelope->kept() && !certain() && context_.redis.up()) return link::v1::REFUSAL_REASON_OVERLOADED;
   const auto delivery = envelope->repeat() ? Uplink::Delivery::kRepeat : Uplink::Delivery::kFirst;
-  if (envelope->answers() != 0 && !uplink_.TakeAnswer(envelope->answers(), delivery)) {
+  if (envelope->answers() != 0 && !TakeAnswer(*envelope, delivery)) {
     context_.metrics.repeats_dropped.Increment();
     return link::v1::REFUSAL_REASON_UNSPECIFIED;
-  }
-  if (envelope->answers() != 0) {
-    availability_.OnRefused(envelope->answers(), *envelope);
-    if (management_) management_->NoteAnswered(*envelope);
   }
   const std::size_t size = envelope->stanza().size();
   if (management_) {
@@ -245,6 +241,19 @@ rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, c
   stream_->Write(envelope->stanza());
   unanswered_.Note(*envelope, std::move(receipt));
   return link::v1::REFUSAL_REASON_UNSPECIFIED;
+}
+
+bool Session::TakeAnswer(const xmpp::Envelope& answer, Uplink::Delivery delivery) {
+  if (!uplink_.TakeAnswer(answer.answers(), delivery)) return false;
+  availability_.OnRefused(answer.answers(), answer);
+  if (management_) management_->NoteAnswered(answer);
+  return true;
+}
+
+void Session::NoteQueued(const xmpp::Envelope& envelope) {
+  context_.routers.RememberQueued(*this, envelope);
+  unanswered_.NoteQueued(envelope);
+  if (envelope.answers() != 0) TakeAnswer(envelope, Uplink::Delivery::kRepeat);
 }
 
 // Who gives it what is stored waits for the outcome in the account's turn, for which what we hold may wait.

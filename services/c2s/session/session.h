@@ -89,6 +89,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   }
   // The same for one that is over: behind what it took and gives back, as routers go by that order.
   void Refuse(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt);
+  // A router has put it into the queue meanwhile, which is read.
+  void NoteQueued(const xmpp::Envelope& envelope);
   // What it has for its client and Redis has not goes back to the router.
   void GiveBack();
   // A stanza of our own for the client.
@@ -137,6 +139,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   bool HasReader() const;
   void Count(double change);
   rpc::RefusalReason Overflow();
+  // False: what it answers had been answered before.
+  bool TakeAnswer(const xmpp::Envelope& answer, Uplink::Delivery delivery);
 
   Context& context_;
   Stream* stream_;  // nullptr while away, and once ended

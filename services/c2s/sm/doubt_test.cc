@@ -153,6 +153,31 @@ TEST_F(StoppedTest, WhatOthersQueuedMeanwhileComesFirst) {
   EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("foreign")));
 }
 
+// By a router that took its edge for dead, and queued the answer; another one is asked again, and answers, too.
+TEST_F(StoppedTest, WhatTheQueueAnswersIsNotAnsweredAgain) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<iq type='get' id='q' to='juliet@example.org'><ping xmlns='urn:xmpp:ping'/></iq>");
+  ASSERT_TRUE(AwaitArrived(1));
+  const auto number = edge_.OnLoop([this] { return edge_.router().got.back().envelope.origin_seq(); });
+  const auto answers = [number](link::v1::Envelope& envelope) {
+    envelope.set_kind(link::v1::KIND_IQ);
+    envelope.set_id("q");
+    envelope.set_answers(number);
+    envelope.set_repeat(true);
+  };
+  link::v1::Envelope queued;
+  answers(queued);
+  queued.set_stanza("<iq type='result' id='q'/>");
+  edge_.redis().Call({"RPUSH", queue_, session::Encode(queued, 1, 0)});
+  StopAWhile();
+  client.Until(queued.stanza());
+  Deliver(id, "<iq type='error' id='q'/>", answers);
+  Deliver(id, Message("behind"));
+  EXPECT_EQ(client.Until(Message("behind")), Message("behind"));
+}
+
 TEST_F(StoppedTest, WhatTheClientHasSeenOfWhatIsUnsureKeepsItsPlaceAndNothingElse) {
   Client client(edge_.port());
   const std::string id = Enable(client);

@@ -46,7 +46,8 @@ bool Entry::IsRequest(std::string_view id, std::string_view from) const {
 }
 
 bool Entry::Is(const link::v1::Envelope& other) const {
-  if (answers_ != other.answers() || stanza() != other.stanza()) return false;
+  if (answers_ != 0) return answers_ == other.answers();  // it is answered once, in whatever words
+  if (other.answers() != 0 || stanza() != other.stanza()) return false;
   const link::v1::Envelope envelope = Envelope();
   return envelope.origin() == other.origin() && envelope.origin_seq() == other.origin_seq();
 }

@@ -6,7 +6,6 @@
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
 #include "services/c2s/metrics.h"
-#include "services/c2s/routers.h"
 #include "services/c2s/session/session.h"
 #include "services/c2s/sm/reconcile.h"
 
@@ -60,10 +59,7 @@ void Outbound::CountFrom(std::uint32_t h) {
 }
 
 bool Outbound::Merge(session::QueueContents contents, std::uint64_t logged) {
-  auto on_new = [this](const link::v1::Envelope& envelope) {
-    context_.routers.RememberQueued(session_, envelope);
-    session_.unanswered().NoteQueued(envelope);
-  };
+  auto on_new = [this](const link::v1::Envelope& envelope) { session_.NoteQueued(envelope); };
   return Reconcile(unacked_, remembered_, {std::move(contents), logged, written_ever_}, on_new);
 }
 
