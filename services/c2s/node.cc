@@ -53,6 +53,7 @@ void Node::OnLease(const std::string& epoch) {
   log::Info("lease_held", {{"epoch", epoch}, {"sessions", sessions_.size()}});
   if (!std::exchange(had_lease_, true)) return;
   ++generation_;
+  retry_.Cancel();
   PutBackAll();
 }
 
@@ -72,7 +73,9 @@ void Node::PutBack(const std::shared_ptr<Session>& session) {
   Pump();
 }
 
+// Nothing is put back under a lease that has lapsed: routers would take it for a dead node's.
 void Node::Pump() {
+  if (!waiting_.empty() && !held()) return PumpLater();
   while (!retry_.armed() && asking_ < options_.max_restoring && !waiting_.empty()) {
     const auto session = waiting_.front().lock();
     waiting_.pop_front();
@@ -81,6 +84,12 @@ void Node::Pump() {
     if (bound && session->state() != Session::State::kEnded) Restore(session);
   }
   metrics_.restoring.Set(static_cast<double>(waiting_.size() + asking_));
+}
+
+// Not at once: whatever is wrong needs a moment.
+void Node::PumpLater() {
+  metrics_.restoring.Set(static_cast<double>(waiting_.size() + asking_));
+  if (!retry_.armed()) retry_ = loop_.After(kRetryDelay, [this] { Pump(); });
 }
 
 void Node::Restore(const std::shared_ptr<Session>& session) {
@@ -105,9 +114,7 @@ void Node::OnAnswer(const std::weak_ptr<Session>& asked, std::uint32_t generatio
   session::v1::Answer answer;
   if (!body || !answer.ParseFromString(*body) || !answer.has_restored()) {
     waiting_.push_back(session);
-    // Not at once: whatever is wrong needs a moment.
-    if (!retry_.armed()) retry_ = loop_.After(kRetryDelay, [this] { Pump(); });
-    return;
+    return PumpLater();
   }
   if (answer.restored().ok()) {
     if (generation != generation_) return;  // it waits to be asked for again

@@ -60,6 +60,7 @@ class Node {
   void PutBackAll();
   void OnLease(const std::string& epoch);
   void Pump();
+  void PumpLater();
   void Restore(const std::shared_ptr<Session>& session);
   void OnAnswer(const std::weak_ptr<Session>& asked, std::uint32_t generation, const Result<std::string>& body);
 

@@ -161,9 +161,7 @@ const rpc::Envelope* AccountTable::Next(const Account& account) const {
   return next.held.envelope.get();
 }
 
-Work AccountTable::Waiting(rpc::Held held) const {
-  return Work{std::move(held), {}, Clock::now() + options_.delivery_timeout};
-}
+Work AccountTable::Waiting(rpc::Held held) const { return Work{std::move(held), {}, Clock::now()}; }
 
 void AccountTable::OnWaiting(Slot& slot) {
   metrics_.mailbox.Set(static_cast<double>(++waiting_));
@@ -210,9 +208,17 @@ void AccountTable::Stop(Slot& slot) {
   if (slot.stale && store_.up()) Drop(slot);
 }
 
+// What waited so long, or while we stood still, may have been handled by another router: as the link that it came by
+// broke, or as its client goes on at another edge, which no longer waited for us, and has another router for it.
+bool AccountTable::MayBeSaidAgain(const Work& work) const {
+  const auto& held = work.held;
+  if (held.receipt.severed()) return true;
+  const bool message = held.envelope && held.envelope->kind() == link::v1::KIND_MESSAGE;
+  return message && Clock::now() >= work.since + options_.settle_wait;
+}
+
 Task<void> AccountTable::DoWork(Slot& slot, Work work) {
-  // What waited so long, or while we stood still, may have been handled by another router.
-  if (work.held.receipt.severed()) work.held.envelope->set_repeat(true);
+  if (MayBeSaidAgain(work)) work.held.envelope->set_repeat(true);
   if (work.job.run) {
     co_await work.job.run(slot.account);
   } else if (!handler_->HandleNow(slot.account, work.held)) {
@@ -232,7 +238,7 @@ Task<bool> AccountTable::MakeFresh(Slot& slot, Work& work) {
     }
     // Its sender has sent it again, to a router that can read the account.
     if (work.held.receipt.severed()) co_return false;
-    if (Clock::now() >= work.deadline) co_return false;
+    if (Clock::now() >= work.since + options_.delivery_timeout) co_return false;
     co_await SleepFor(kRetry);
   }
   co_return !Abandoned(work);

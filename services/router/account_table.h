@@ -111,6 +111,7 @@ class AccountTable {
   void Stop(Slot& slot);
   Task<void> Pump(Slot& slot);
   Task<void> DoWork(Slot& slot, Work work);
+  bool MayBeSaidAgain(const Work& work) const;
   static bool Abandoned(const Work& work) { return work.job.abandoned && work.job.abandoned(); }
   Task<bool> LetInNext(Slot& slot);
   Task<bool> MakeFresh(Slot& slot, Work& work);

@@ -35,7 +35,7 @@ struct Job {
 struct Work {
   rpc::Held held;
   Job job;
-  std::chrono::steady_clock::time_point deadline;
+  std::chrono::steady_clock::time_point since;
 };
 
 // What waits for an account, in order. Empty it holds no memory; each operation takes the same time whatever waits, but

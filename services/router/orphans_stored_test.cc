@@ -55,6 +55,31 @@ class OrphansStoredTest : public OrphansTest {
   }
 };
 
+// Who says it may go on at an edge that has another router for Romeo, and have said it there again.
+TEST_F(OrphansStoredTest, WhatWaitsForLongerThanAnEdgeThatHandsOverIsDoubted) {
+  Configure(1, {"c2s.sm_settle_wait=0ms"});
+  Begin();
+  Client& romeo = GetsStored(1);
+  const auto before = first().doubtful();
+  Chat(2, kRomeo);
+  RunUntil([&] { return Metric("parley_router_mailbox") == 1; });
+  first().SetFrozen(false);
+  ExpectIds(romeo, Numbers(1, 3));
+  EXPECT_EQ(first().doubtful(), before + 2);
+}
+
+TEST_F(OrphansStoredTest, WhatWaitsForLessIsNot) {
+  Configure(1, {"c2s.sm_settle_wait=1m"});
+  Begin();
+  Client& romeo = GetsStored(1);
+  const auto before = first().doubtful();
+  Chat(2, kRomeo);
+  RunUntil([&] { return Metric("parley_router_mailbox") == 1; });
+  first().SetFrozen(false);
+  ExpectIds(romeo, Numbers(1, 3));
+  EXPECT_EQ(first().doubtful(), before + 1);
+}
+
 TEST_F(OrphansStoredTest, ItComesBeforeWhatIsNew) {
   Begin();
   Client& romeo = GetsStored(3);

@@ -4,6 +4,8 @@
 #include <array>
 #include <memory>
 
+#include "libs/storage/lease.h"
+
 namespace parley::c2s::testing {
 namespace {
 
@@ -82,6 +84,23 @@ TEST_F(StoppedUnmanagedTest, WithoutRedisNobodyWaitsForARouterThatIsBackEither) 
   edge_.StartRouter();
   EXPECT_TRUE(AwaitMessage());
   edge_.redis().Start();
+}
+
+// They would take it for a dead node's, and end it.
+TEST_F(StoppedUnmanagedTest, NothingIsPutBackUnderALeaseThatHasLapsed) {
+  Client client(edge_.port());
+  client.Start();
+  HoldAsks();
+  edge_.redis().Stop();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_redis_up") == 0; }));
+  StopAWhile();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_doubts_total{reason=\"stopped\"}") > 0; }));
+  EXPECT_FALSE(edge_.OnLoop([this] { return !edge_.router().held_asks.empty(); }));
+  edge_.redis().Start();
+  ASSERT_TRUE(AwaitAsked());
+  const auto& asks = edge_.router().asks;
+  EXPECT_TRUE(edge_.OnLoop(
+      [&] { return storage::IsLater(asks.back().restore().record().node_epoch(), asks.front().bind().node_epoch()); }));
 }
 
 // Of two routers, whose links break one behind the other.

@@ -143,14 +143,24 @@ class Client(Session):
         await self.stage.until(self.settle, f"{self.wanted} settled before it logs out")
         if unavailable:
             self.send("<presence type='unavailable'/>")
-        told = self.received
-        self.acknowledge()
-        sure = self.stage.inquiry.ask(self, None, "get", PING)
-        await self.stage.until(lambda: sure.answers and self.settle(), f"{self.wanted} confirmed")
-        self.incarnation.confirmed = max(self.incarnation.confirmed, told)
+        while not await self._assure():
+            pass
         self._part()
         await self.close()
         self.task.cancel()
+
+    async def _assure(self):
+        """False: the session was lost meanwhile, and with it perhaps the answer."""
+        told, here = self.received, self.incarnation
+        self.acknowledge()
+        sure = self.stage.inquiry.ask(self, None, "get", PING)
+        await self.stage.until(
+            lambda: (sure.answers or self.incarnation is not here) and self.settle(), f"{self.wanted} confirmed"
+        )
+        if self.incarnation is not here:
+            return False
+        here.confirmed = max(here.confirmed, told)
+        return True
 
     @property
     def over(self):
