@@ -168,13 +168,19 @@ Task<void> Offline::GoOn(Account& account, std::string id) {
 }
 
 Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt attempt) {
+  const Session* before = account.WithId(session_id);
+  const bool waited = before != nullptr && before->stored == Session::Stored::kLater;
   Note(account, session_id, Session::Stored::kLeft);
   co_await parts_.spool.Stored(account.bare());
   bool more = attempt == Attempt::kRepeat || !account.nothing_stored();
   std::int64_t after = 0;
+  const auto begun = std::chrono::steady_clock::now();
   while (more) {
     const auto answer = co_await Fetch(account.bare(), session_id, after);
     if (answer.problem() == roster::v1::PROBLEM_STORE) {
+      bool again = !waited;
+      if (again) again = co_await parts_.spool.MayPass(account.bare(), begun);
+      if (again) continue;
       Note(account, session_id, Session::Stored::kLater);
       co_return false;
     }

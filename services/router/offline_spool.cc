@@ -218,6 +218,15 @@ void OfflineSpool::Refuse(Held held) {
   Settle(std::move(held), roster::v1::PROBLEM_STORE);
 }
 
+Task<bool> OfflineSpool::MayPass(std::string owner, Clock::time_point since) {
+  const auto now = Clock::now();
+  outage_.OnFailure(now);
+  if (!outage_.may_pass(now) || now >= since + patience_) co_return false;
+  co_await accounts_.LetIn(std::move(owner));
+  co_await SleepFor(kRetry);
+  co_return true;
+}
+
 Task<void> OfflineSpool::Stored(std::string owner) {
   const auto found = rounds_.find(owner);
   if (found == rounds_.end()) co_return;

@@ -40,6 +40,9 @@ class OfflineSpool {
   bool on_its_way(const std::string& owner) const { return rounds_.contains(owner); }
   // In the owner's turn: until all that was taken for it is stored or refused.
   Task<void> Stored(std::string owner);
+  // In the owner's turn: the store cannot be read, for which somebody asks since then. True, after a while: it may be
+  // away for a moment only, ask again.
+  Task<bool> MayPass(std::string owner, std::chrono::steady_clock::time_point since);
   bool idle() const { return rounds_.empty(); }
   // While this ask is in doubt: whether something may be let in (AccountTable::LetIn) before it is asked again. The
   // account's turn waits for it, and no later message would overtake it meanwhile.

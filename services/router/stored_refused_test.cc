@@ -260,8 +260,9 @@ TEST_F(StoredRefusedTest, OtherSessionsDoNotWaitForALinkToItsEdge) {
   ExpectIds(romeo, {"1"});
 }
 
-// As where somebody logs in: what is new does not wait for PostgreSQL.
+// As where somebody logs in: what is new does not wait for PostgreSQL, if that is away for long.
 TEST_F(StoredRefusedTest, WithoutTheStoreWhatIsNewComesAtOnce) {
+  Configure(1, {"router.roster_timeout=200ms"});
   Begin();
   Client& romeo = RefusedByFirst();
   roster_->SetBroken(true);
@@ -273,6 +274,22 @@ TEST_F(StoredRefusedTest, WithoutTheStoreWhatIsNewComesAtOnce) {
   first().SetInDoubt(false);
   roster_->SetBroken(false);
   ExpectIds(romeo, {"2", "1"});
+}
+
+TEST_F(StoredRefusedTest, ForAMomentWhatIsNewWaitsForTheStore) {
+  Configure(1, {"router.roster_timeout=1m"});
+  Begin();
+  Chat(1, kRomeo);
+  Settle();
+  Client& romeo = Login(first(), kOrchard);
+  roster_->BreakAfter(1);  // the roster, for which presence is told
+  romeo.Send("<presence/>");
+  RunUntilFetched();
+  Chat(2, kRomeo);
+  RunUntilFetched();
+  EXPECT_THAT(Ids(romeo.received()), IsEmpty());
+  roster_->SetBroken(false);
+  ExpectIds(romeo, Numbers(1, 3));
 }
 
 }  // namespace
