@@ -29,6 +29,7 @@ struct Options {
   std::chrono::milliseconds roster_timeout{5000};
   std::chrono::milliseconds roster_doubt_timeout{30000};
   std::chrono::milliseconds delivery_timeout{10000};
+  std::chrono::milliseconds unsaved_retry{1000};
   std::chrono::milliseconds edge_timeout{60000};
   std::chrono::milliseconds redis_patience{500};
   std::chrono::milliseconds join_timeout{10000};
