@@ -36,6 +36,7 @@ class RefusedTest : public OrphansTest {
     RefuseWrites();
     romeo.Send("<presence><priority>3</priority></presence>");
     AwaitFromRomeo("<priority>3</priority>");
+    Settle();
     EXPECT_EQ(RecordOf().presence(), "");
     EXPECT_EQ(Metric("parley_router_unsaved"), 1);
     return romeo;
