@@ -178,6 +178,7 @@ struct Router {
   std::uint32_t max_storing = 200;     // offline messages that the roster service is asked to store at a time
   Milliseconds roster_timeout{5000};
   Milliseconds roster_doubt_timeout{30000};
+  Milliseconds unsaved_retry{1000};       // what Redis refused to write, although it can be reached
   Milliseconds delivery_timeout{10000};   // an account cannot be read, or a queue not written, without Redis
   Milliseconds edge_timeout{60000};       // a living edge has no link to us
   Milliseconds no_replica_timeout{5000};  // what is for other routers waits so long for one

@@ -427,6 +427,10 @@ const std::vector<Row<Config>>& Rows() {
           "contact's half of a subscription. What else is for that account waits, except for new sessions. And how "
           "long an offline message waits for a place among router.max_storing."),
       ROW(router.delivery_timeout, Duration(milliseconds(50), minutes(10)), "How long a stanza waits for Redis."),
+      ROW(router.unsaved_retry, Duration(milliseconds(10), minutes(10)),
+          "How often one of the changes of sessions that Redis refused to write, although it can be reached, is "
+          "written "
+          "again. When Redis takes it, the others follow."),
       ROW(router.edge_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a stanza waits for an edge that lives, but has no connection to this router."),
       ROW(router.no_replica_timeout, Duration(milliseconds(100), minutes(10)),

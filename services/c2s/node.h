@@ -39,6 +39,8 @@ class Node {
   const std::string& epoch() const { return lease_.epoch(); }
   bool held() const { return lease_.held(); }
   const std::string& lease_failure() const { return lease_.failure(); }
+  // Redis is away, or refuses our lease: no session can be put back before that is over.
+  bool without_redis() const { return !lease_failure().empty(); }
   // Whose the sessions are is in doubt from when that may have changed until each is put back: `generation` is raised,
   // and theirs are behind. If it may have changed unnoticed, by a stop (SIGSTOP) for as long as breaks a link or
   // because no router was linked, they may not act meanwhile (`out`); a lease that lapsed for want of Redis alone does

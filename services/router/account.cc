@@ -20,6 +20,10 @@ Account::Account(std::string bare) : bare_(std::move(bare)) {}
 std::string_view Account::local() const { return xmpp::LocalOf(bare_); }
 std::string_view Account::domain() const { return xmpp::DomainOf(bare_); }
 
+bool Account::unsaved() const {
+  return std::any_of(sessions_.begin(), sessions_.end(), [](const Session& session) { return session.unsaved; });
+}
+
 Session* Account::WithResource(std::string_view resource) {
   for (auto& session : sessions_) {
     if (session.record.resource() == resource) return &session;

@@ -21,9 +21,9 @@ class Acknowledged;
 // A bound resource.
 struct Session {
   Record record;
-  // Redis was away when it changed last: to be written when the account is read again.
+  // Redis was away when it changed last, or refused that: to be written when the account is read again.
   bool unsaved = false;
-  // And others have served the account since: what they have written counts.
+  // And others may have served the account since: what they have written counts.
   bool outdated = false;
   // Whether it has what was stored for its account when it became able to take that.
   enum class Stored : std::uint8_t {
@@ -69,6 +69,8 @@ class Account {
   std::string FullJid(const Session& session) const;
   Reach reach() const;
   int highest_priority() const;
+  // Some session's last change is in no other place than here.
+  bool unsaved() const;
   // Of an anonymous user: there is no account behind it, no roster, no offline messages.
   bool anonymous() const;
 

@@ -69,7 +69,12 @@ class LettingIn {
 }  // namespace
 
 AccountTable::AccountTable(Tasks& tasks, SessionStore& store, const Options& options, Metrics& metrics, Forget forget)
-    : tasks_(tasks), store_(store), options_(options), metrics_(metrics), forget_(std::move(forget)) {}
+    : tasks_(tasks),
+      store_(store),
+      options_(options),
+      metrics_(metrics),
+      forget_(std::move(forget)),
+      unsaved_(tasks, *this, options, metrics) {}
 
 AccountTable::~AccountTable() = default;
 
@@ -313,6 +318,7 @@ Task<void> AccountTable::SaveUnsaved(Account& account) {
     session.unsaved = false;
     session.outdated = false;
   }
+  if (account.unsaved()) SaveLater(account);
 }
 
 Task<bool> AccountTable::Reload(Account& account) {
@@ -385,9 +391,9 @@ void AccountTable::DoubtUnsaved() {
   }
 }
 
-// Not who had a session, as long as that may give something back.
+// Not who had a session, as long as that may give something back, nor what is written nowhere else.
 void AccountTable::Drop(Slot& slot) {
-  if (!handler_->MayGetBack(slot.account)) Erase(slot);
+  if (!handler_->MayGetBack(slot.account) && !unsaved_.Has(slot.account.bare())) Erase(slot);
 }
 
 // The least recently used that nothing happens to.
@@ -396,7 +402,7 @@ void AccountTable::Evict() {
   std::size_t tries = 16;
   for (auto place = lru_.end(); place != lru_.begin() && tries-- > 0;) {
     Slot& slot = **--place;
-    if (slot.busy) continue;
+    if (slot.busy || unsaved_.Has(slot.account.bare())) continue;
     forget_(&slot.account.bare());
     return Erase(slot);
   }

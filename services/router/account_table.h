@@ -18,6 +18,7 @@
 #include "services/router/metrics.h"
 #include "services/router/options.h"
 #include "services/router/session_store.h"
+#include "services/router/unsaved.h"
 
 namespace parley::router {
 
@@ -66,6 +67,8 @@ class AccountTable {
   void Invalidate(const std::string* key);
   // Others serve our accounts from now on: what we could not write yet, we write only where they have written nothing.
   void DoubtUnsaved();
+  // Redis can be reached, and refused to write it: until it takes that.
+  void SaveLater(const Account& account) { unsaved_.Add(account.bare()); }
   // What comes after the stanza that is being handled for the account; null: nothing yet, or no stanza.
   const rpc::Envelope* Next(const Account& account) const;
 
@@ -134,6 +137,7 @@ class AccountTable {
   std::uint64_t generation_ = 1;
   std::size_t waiting_ = 0;
   std::size_t busy_ = 0;
+  Unsaved unsaved_;
   // Accounts for which something is let in. Shared, as coroutines may outlive the table when the process goes.
   std::shared_ptr<std::set<std::string>> letting_in_ = std::make_shared<std::set<std::string>>();
 };

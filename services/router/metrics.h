@@ -94,6 +94,8 @@ struct Metrics {
         unacknowledged_again(Unacknowledged("again")),
         reaped_nodes(registry.Counter("parley_router_reaped_nodes_total", "Dead edges cleaned up after")),
         reaped_sessions(registry.Counter("parley_router_reaped_sessions_total", "Sessions of dead edges ended")),
+        unsaved(registry.Gauge("parley_router_unsaved",
+                               "Accounts with changes of sessions that Redis refused to write, and that wait for it")),
         deferred(registry.Gauge("parley_router_deferred", "Stanzas that ended sessions left, and that wait for Redis")),
         standstills(registry.Counter("parley_router_standstills_total",
                                      "Answers about ended sessions that came too late to act on")),
@@ -183,6 +185,7 @@ struct Metrics {
   prometheus::Counter& unacknowledged_again;      // its sender has sent it again
   prometheus::Counter& reaped_nodes;
   prometheus::Counter& reaped_sessions;
+  prometheus::Gauge& unsaved;
   prometheus::Gauge& deferred;
   prometheus::Counter& standstills;
   prometheus::Counter& diverted_again;

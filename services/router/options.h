@@ -30,6 +30,7 @@ struct Options {
   std::chrono::milliseconds roster_doubt_timeout{30000};
   std::chrono::milliseconds delivery_timeout{10000};
   std::chrono::milliseconds settle_wait{1000};  // an edge that hands a session over waits so long for us
+  std::chrono::milliseconds unsaved_retry{1000};
   std::chrono::milliseconds edge_timeout{60000};
   std::chrono::milliseconds redis_patience{500};
   std::chrono::milliseconds join_timeout{10000};

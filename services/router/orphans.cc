@@ -223,10 +223,10 @@ Task<bool> Orphans::IndexNowhere(std::string bare, Record record) {
   co_return indexed;
 }
 
-// Redis was away: the account is written when it is read again, and the reaper knows of the session from then on.
+// Redis was away, or refused it: the reaper knows of the session once it takes writes again.
 Task<void> Orphans::IndexLater(std::string bare, std::string id) {
   do {
-    co_await SleepFor(kRetry);
+    co_await SleepFor(options_.unsaved_retry);
   } while (!parts_.store.up());
   AccountTable::Job job;
   job.run = [this, id](Account& account) { return IndexNow(account, id); };

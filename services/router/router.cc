@@ -37,6 +37,7 @@ Options OptionsOf(const config::Config& config) {
   options.roster_doubt_timeout = router.roster_doubt_timeout;
   options.delivery_timeout = router.delivery_timeout;
   options.settle_wait = config.c2s.sm_settle_wait;
+  options.unsaved_retry = router.unsaved_retry;
   options.edge_timeout = router.edge_timeout;
   options.join_timeout = router.join_timeout;
   options.redis_patience = router.redis_patience;

@@ -178,11 +178,11 @@ Task<Sessions::Restored> Sessions::Move(Account& account, Record record) {
     r.set_queue(record.queue());  // Redis came back with what it was some time ago
     r.set_resume_ms(record.resume_ms());
   };
-  const bool done = co_await Update(account, record.session(), move);
-  if (!parts_.store.up()) co_return Restored::kFailed;
+  const Written written = co_await Write(account, record.session(), move);
   const Session* now = account.WithId(record.session());
-  if (now == nullptr) co_return Restored::kFailed;  // it vanished meanwhile: the edge asks again
-  if (!done || claimed(now->record)) co_return Restored::kRefused;
+  // Its edge has to ask again, also if the session vanished meanwhile.
+  if (written != Written::kDone || now == nullptr) co_return Restored::kFailed;
+  if (claimed(now->record)) co_return Restored::kRefused;
   parts_.metrics.session_events.Add(life::Event::kPutBack);
   if (Edges::MarkOf(before) != Edges::MarkOf(record)) parts_.store.index().Remove(account.bare(), before);
   co_return Restored::kUnnoticed;
@@ -199,36 +199,46 @@ Task<Result<bool>> Sessions::IsOver(Account& account, Record record) {
   co_return co_await parts_.store.IsFinished(account.bare(), record.session());
 }
 
-Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {
+Task<Sessions::Written> Sessions::Write(Account& account, std::string session_id, Change change) {
   for (int i = 0; i < kTries; ++i) {
     const bool undecided = parts_.redis.undecided();
     co_await parts_.redis.Decide();
-    if (undecided && parts_.redis.away()) co_return false;  // those that told us tell another router
+    if (undecided && parts_.redis.away()) co_return Written::kNoSession;  // those that told us tell another router
     Session* session = account.WithId(session_id);
-    if (session == nullptr) co_return false;
+    if (session == nullptr) co_return Written::kNoSession;
+    if (!parts_.store.up()) co_return Written::kNoRedis;
     Record next = session->record;
     change(next);
-    if (!parts_.store.up()) {
-      KeepUnsaved(*session, std::move(next));
-      co_return true;
-    }
     next.set_revision(next.revision() + 1);
     const auto written = co_await parts_.store.Put(account.bare(), next, SessionStore::As(session->record));
     if (written && *written == SessionStore::Write::kDone) {
       session->record = std::move(next);
-      co_return true;
+      session->unsaved = session->outdated = false;
+      co_return Written::kDone;
     }
     // Lost to another router, or in doubt: Redis knows how it stands.
     if (!written && !parts_.store.up()) continue;
     co_await parts_.accounts.Reload(account);
   }
-  co_return account.WithId(session_id) != nullptr;
+  co_return Written::kNoRedis;
 }
 
-void Sessions::KeepUnsaved(Session& session, Record next) {
+Task<bool> Sessions::Update(Account& account, std::string session_id, Change change) {
+  const Written written = co_await Write(account, session_id, change);
+  Session* session = account.WithId(session_id);
+  if (written == Written::kNoSession || session == nullptr) co_return false;
+  if (written == Written::kDone) co_return true;
+  Record next = session->record;
+  change(next);
+  KeepUnsaved(account, *session, std::move(next));
+  co_return true;
+}
+
+void Sessions::KeepUnsaved(const Account& account, Session& session, Record next) {
   session.record = std::move(next);
   session.unsaved = true;
-  session.outdated = false;
+  session.outdated = parts_.store.up();  // Redis may take what others write before us
+  if (parts_.store.up()) parts_.accounts.SaveLater(account);
 }
 
 Task<bool> Sessions::NoteUnlogged(Account& account, std::string id, link::v1::Unlogged unlogged) {
@@ -240,7 +250,7 @@ Task<bool> Sessions::NoteUnlogged(Account& account, std::string id, link::v1::Un
   if (parts_.store.up()) co_return co_await Update(account, std::move(id), note);
   Record next = session->record;
   note(next);
-  KeepUnsaved(*session, std::move(next));
+  KeepUnsaved(account, *session, std::move(next));
   co_return !parts_.redis.undecided();
 }
 

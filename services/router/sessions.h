@@ -53,8 +53,8 @@ class Sessions {
   };
   Task<Restored> Restore(Account& account, Record record);
 
-  // Changes a session's record, in Redis first (if no router has Redis: in memory, to be saved later). False: there is
-  // no such session (any more).
+  // Changes a session's record, in Redis first (if no router has Redis, or it refuses that: in memory, to be saved
+  // later). False: there is no such session (any more).
   using Change = std::function<void(Record&)>;
   Task<bool> Update(Account& account, std::string session, Change change);
 
@@ -75,7 +75,10 @@ class Sessions {
   Task<void> SayGone(Account& account, Record gone, std::string stanza, Origin origin, Receipt receipt);
 
  private:
-  static void KeepUnsaved(Session& session, Record next);
+  // kNoRedis: it is away, or refuses to write.
+  enum class Written { kDone, kNoSession, kNoRedis };
+  Task<Written> Write(Account& account, std::string session, Change change);
+  void KeepUnsaved(const Account& account, Session& session, Record next);
   void NoteBound(const session::v1::Bind& bind);
   enum class Verdict { kBind, kRefuse, kFull };
   Verdict Judge(Account& account, session::v1::Conflict policy, std::string& resource) const;

@@ -261,6 +261,7 @@ ROUTER = {
                                     ("sum(parley_router_parked{$i})", "parked for an edge"),
                                     ("sum(parley_router_storing{$i})", "for the offline store"),
                                     ("sum(parley_router_storing_waiting{$i})", "accounts, for a place there"),
+                                    ("sum(parley_router_unsaved{$i})", "accounts that Redis refuses to write"),
                                     ("sum(parley_router_deferred{$i})", "left by sessions, without Redis")], ""),
         ("Routers out of the ring", COUNT, gauge("parley_router_away"),
          "Redis answers others, but not them. They come back by themselves."),

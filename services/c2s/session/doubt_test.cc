@@ -103,6 +103,37 @@ TEST_F(StoppedUnmanagedTest, NothingIsPutBackUnderALeaseThatHasLapsed) {
       [&] { return storage::IsLater(asks.back().restore().record().node_epoch(), asks.front().bind().node_epoch()); }));
 }
 
+// As when its disk is full.
+class RefusedUnmanagedTest : public StoppedUnmanagedTest {
+ protected:
+  ~RefusedUnmanagedTest() override { edge_.redis().Call({"CONFIG", "SET", "min-replicas-to-write", "0"}); }
+  void RefuseWrites() {
+    HoldAsks();
+    edge_.redis().Call({"CONFIG", "SET", "min-replicas-to-write", "1"});
+    ASSERT_TRUE(edge_.Eventually([this] { return !edge_.edge().context().node.held(); }));
+  }
+};
+
+TEST_F(RefusedUnmanagedTest, WhileRedisRefusesWritesNobodyWaits) {
+  Client client(edge_.port());
+  client.Start();
+  RefuseWrites();
+  StopAWhile();
+  Say(client);
+  EXPECT_TRUE(AwaitMessage());
+}
+
+TEST_F(RefusedUnmanagedTest, WhileRedisRefusesWritesNobodyWaitsForARouterThatIsBackEither) {
+  Client client(edge_.port());
+  client.Start();
+  RefuseWrites();
+  edge_.StopRouter();
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_doubts_total{reason=\"no router\"}") > 0; }));
+  Say(client);
+  edge_.StartRouter();
+  EXPECT_TRUE(AwaitMessage());
+}
+
 // Of two routers, whose links break one behind the other.
 class TwoRoutersTest : public ::testing::Test {
  protected:

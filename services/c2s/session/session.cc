@@ -60,13 +60,13 @@ bool Session::in_doubt() const { return state_ != State::kEnded && context_.node
 bool Session::MayAct() const {
   if (!in_doubt()) return true;
   // Without a router nobody puts it back, and its client would not hear that nobody takes what it says.
-  return !management_ && !(context_.routers.available() && context_.redis.up());
+  return !management_ && (!context_.routers.available() || context_.node.without_redis());
 }
 
 bool Session::MayGo() const {
   if (!in_doubt()) return true;
   // Where a link has just broken the others may be about to: it comes back by the last, and waits in the ring.
-  return !management_ && (context_.routers.available() || !context_.redis.up());
+  return !management_ && (context_.routers.available() || context_.node.without_redis());
 }
 
 void Session::Confirm() { generation_ = context_.node.generation(); }

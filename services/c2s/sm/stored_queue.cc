@@ -100,8 +100,8 @@ void StoredQueue::Flush() {
 void StoredQueue::AppendNew() {
   if (state_ != State::kReady || issued_ == unacked_.last()) return;
   if (!session_.certain()) {
-    // One that is over is not put back any more.
-    if (!context_.redis.up() || session_.state() == Session::State::kEnded) return Suspend();
+    // One that is over is not put back any more, and nobody is without Redis.
+    if (context_.node.without_redis() || session_.state() == Session::State::kEnded) return Suspend();
     // If our lease lapsed, what is asked of the router then (Node) ends in OnRestored().
     auto again = [](Session& session) { QueueOf(session).AppendNew(); };
     if (!retry_.armed()) retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
