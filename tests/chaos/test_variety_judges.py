@@ -116,6 +116,15 @@ def test_who_logged_out_answers_once():
         assert asked.verdict() == verdict
 
 
+def test_who_logged_out_later_answers_again_what_its_lost_session_had():
+    asked = Asked()
+    asked.seen(asked.answerer.incarnation)
+    asked.answerer.lose(confirmed=1)
+    asked.answerer.log_out(at=1, confirmed=1)
+    asked.answered(2)
+    assert asked.verdict() == []
+
+
 def test_edge_or_router_that_failed_may_not_know_what_was_acknowledged():
     for struck, forgetful in (("c2s", True), ("redis", True), ("roster", False), (None, False)):
         assert Stage.forgetful.fget(SimpleNamespace(struck=struck)) == forgetful

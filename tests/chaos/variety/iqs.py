@@ -38,8 +38,8 @@ class Question(Note):
         return sum(who.kept(index) for _, who, index in self.seen) > 1 + self.resent
 
     def parted(self):
-        """How many had got it, and logged out. They do not answer again, as one does whose session was lost."""
-        return sum(client.over and who.kept(index) for client, who, index in self.seen)
+        """How many had got it, and logged out. They do not answer again, as one does whose session was lost before."""
+        return sum(client.over and client.incarnation is who and who.kept(index) for client, who, index in self.seen)
 
     def excess_answers(self):
         return len(self.answers) - 1 - self.resent - sum(who.lost for _, who, _ in self.seen) + self.parted()
