@@ -207,8 +207,13 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
     metrics_.deliveries_refused.Add("no_session");
     return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   }
-  // What it had at another edge is not known yet.
-  if (session->state() == Session::State::kBinding) return session->Keep(std::move(envelope), std::move(receipt));
+  if (session->state() == Session::State::kBinding) {
+    // What it had at another edge is not known yet. Who gives it what is stored waits for us in its account's turn, and
+    // our claim may wait for that.
+    if (!envelope->kept()) return session->Keep(std::move(envelope), std::move(receipt));
+    metrics_.deliveries_refused.Add("overloaded");
+    return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  }
   const auto now = CoarseNow();
   const session::Mark mark = session::MarkOf(*envelope);
   // A router may have answered in place of a client whose answer was on its way.
@@ -228,6 +233,9 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
     if (maybe_stored) Remember(*session, MarkOfKept(mark));
     return rpc::Recycle(std::move(envelope));  // a queue may have taken it
   }
+  // It was one too many, and is handled behind those.
+  if (auto* ending = sessions_.FindEnding(envelope->session()))
+    return ending->Refuse(std::move(envelope), std::move(receipt));
   metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
   receipt.Refuse(refusal);
 }

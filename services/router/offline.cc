@@ -120,21 +120,21 @@ void Offline::OnRedisUp() {
 }
 
 Task<void> Offline::ReadBlind() {
-  const std::set<std::string> all = blind_;
-  for (const auto& bare : all) {
-    if (!blind_.contains(bare)) continue;
-    std::function<void(std::function<void(bool)>)> read = [&](std::function<void(bool)> done) {
+  bool read = true;
+  while (read && !blind_.empty()) {
+    std::function<void(std::function<void(bool)>)> start = [this](std::function<void(bool)> done) {
       AccountTable::Job job;
-      job.run = [done](Account&) -> Task<void> {
-        done(true);
-        co_return;
-      };
-      job.failed = [done] { done(false); };
-      parts_.accounts.Post(bare, std::move(job));
+      job.run = [this, done](Account& account) { return ReadOne(account, done); };
+      job.failed = [done] { done(false); };  // again when Redis is back
+      parts_.accounts.Post(*blind_.begin(), std::move(job));
     };
-    co_await Await<bool>(std::move(read));
-    if (!parts_.store.up()) co_return;  // again when it is back
+    read = co_await Await<bool>(std::move(start));
   }
+}
+
+Task<void> Offline::ReadOne(Account& account, std::function<void(bool)> done) {
+  co_await AfterLoad(account);
+  done(parts_.store.up());
 }
 
 Task<void> Offline::Resume(Account& account, std::string id) {

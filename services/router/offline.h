@@ -83,6 +83,7 @@ class Offline {
   Task<bool> TryDelete(std::string owner, Ids ids);
   Task<void> DeleteUntilDone(std::string owner);
   Task<void> ReadBlind();
+  Task<void> ReadOne(Account& account, std::function<void(bool)> done);
 
   Parts parts_;
   std::uint32_t batch_;

@@ -28,6 +28,20 @@ TEST_F(ResumeTest, HandsOverWhatItHas) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
 }
 
+// Whoever gives it waits for us in the account's turn, and perhaps our claim for that.
+TEST_F(ResumeTest, WhatIsStoredIsNotTakenBeforeTheClaimIsAnswered) {
+  Leave([](session::v1::QueueHeader&) {}, {});
+  edge_.OnLoop([this] { edge_.router().hold_asks = true; });
+  Client client(edge_.port());
+  client.LogIn();
+  client.Send("<resume xmlns='urn:xmpp:sm:3' previd='left' h='0'/>");
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
+  Deliver("left", Message("1"), [](link::v1::Envelope& envelope) { envelope.set_kept(true); });
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
+  client.Until("<resumed");
+}
+
 class HastyResumeTest : public ResumeTest {
  protected:
   HastyResumeTest()

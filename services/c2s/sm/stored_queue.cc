@@ -50,7 +50,12 @@ void StoredQueue::GiveBack() {
   for (std::uint64_t number = sure() + 1; number <= unacked_.last(); ++number) unacked_.At(number).GiveBack();
 }
 
-bool StoredQueue::owes() const { return unacked_.last() > sure() && unacked_.At(unacked_.last()).owed(); }
+bool StoredQueue::owes() const {
+  for (std::uint64_t number = sure() + 1; number <= unacked_.last(); ++number) {
+    if (unacked_.At(number).owed()) return true;
+  }
+  return false;
+}
 
 // Before the acknowledgement of what the client has got, by the same link.
 void StoredQueue::SayUnlogged() {

@@ -209,7 +209,9 @@ TEST_F(StoredQueueTest, WhatComesOnceTheSessionIsOverIsRefusedBehindWhatItHas) {
   Enable(client);
   edge_.redis().Pause();
   Deliver(SessionId(), Message("1"));
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sm_unacknowledged_stanzas") == 1; }));
+  client.Send(
+      "<iq type='get' id='ours' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>");  // which the edge answers
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sm_unacknowledged_stanzas") == 2; }));
   client.Send("</stream:stream>");
   client.Rest();
   Deliver(SessionId(), Message("2"));
@@ -217,6 +219,21 @@ TEST_F(StoredQueueTest, WhatComesOnceTheSessionIsOverIsRefusedBehindWhatItHas) {
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 3; }));
   edge_.redis().Resume();
   EXPECT_EQ(Refused(), (std::vector<std::string>{Message("stored"), Message("1"), Message("2")}));
+}
+
+class FullQueueTest : public SmTest {
+ protected:
+  FullQueueTest() : SmTest([](config::Config& config) { config.c2s.sm_max_stanzas = 2; }) {}
+};
+
+TEST_F(FullQueueTest, WhatIsOneTooManyIsRefusedBehindTheOthers) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.redis().Pause();
+  for (const char* id : {"1", "2", "3"}) Deliver(SessionId(), Message(id));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 3; }));
+  edge_.redis().Resume();
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused.back().first.stanza(); }), Message("3"));
 }
 
 // Also if the client has acknowledged many since.
