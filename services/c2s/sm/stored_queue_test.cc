@@ -209,6 +209,7 @@ TEST_F(StoredQueueTest, WhatComesOnceTheSessionIsOverIsRefusedBehindWhatItHas) {
   Enable(client);
   edge_.redis().Pause();
   Deliver(SessionId(), Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sm_unacknowledged_stanzas") == 1; }));
   client.Send(
       "<iq type='get' id='ours' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>");  // which the edge answers
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sm_unacknowledged_stanzas") == 2; }));
