@@ -364,7 +364,9 @@ const std::vector<Row<Config>>& Rows() {
           "Acknowledged answers to a client's requests that are remembered for c2s.sm_repeat_window, for each "
           "session."),
       ROW(c2s.max_early, Number(1, 1'000'000),
-          "Deliveries that wait for a session that is just being bound or resumed; more are given back to the router."),
+          "Deliveries that wait for a session that is just being bound or resumed, or that ends; more are given back "
+          "to the "
+          "router."),
       ROW(c2s.max_deferred, Number(1, 100'000'000),
           "Stanzas of all sessions that are kept for a router to come back; more are dropped, which is logged."),
       ROW(c2s.max_repeats_remembered, Number(2, kMany),
@@ -429,8 +431,7 @@ const std::vector<Row<Config>>& Rows() {
       ROW(router.delivery_timeout, Duration(milliseconds(50), minutes(10)), "How long a stanza waits for Redis."),
       ROW(router.unsaved_retry, Duration(milliseconds(10), minutes(10)),
           "How often one of the changes of sessions that Redis refused to write, although it can be reached, is "
-          "written "
-          "again. When Redis takes it, the others follow."),
+          "written again. When Redis takes it, the others follow."),
       ROW(router.edge_timeout, Duration(milliseconds(50), minutes(10)),
           "How long a stanza waits for an edge that lives, but has no connection to this router."),
       ROW(router.no_replica_timeout, Duration(milliseconds(100), minutes(10)),

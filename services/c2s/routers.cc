@@ -233,10 +233,11 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
     if (maybe_stored) Remember(*session, MarkOfKept(mark));
     return rpc::Recycle(std::move(envelope));  // a queue may have taken it
   }
-  // It was one too many, and is handled behind those.
-  if (auto* ending = sessions_.FindEnding(envelope->session()))
+  // If it was one too many, the session is over, and it is handled behind the others.
+  const bool gone = refusal == link::v1::REFUSAL_REASON_NO_SESSION;
+  if (auto* ending = gone ? sessions_.FindEnding(envelope->session()) : nullptr)
     return ending->Refuse(std::move(envelope), std::move(receipt));
-  metrics_.deliveries_refused.Add(refusal == link::v1::REFUSAL_REASON_OVERLOADED ? "overloaded" : "no_session");
+  metrics_.deliveries_refused.Add(gone ? "no_session" : "overloaded");
   receipt.Refuse(refusal);
 }
 

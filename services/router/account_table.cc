@@ -393,7 +393,7 @@ void AccountTable::DoubtUnsaved() {
 
 // Not who had a session, as long as that may give something back, nor what is written nowhere else.
 void AccountTable::Drop(Slot& slot) {
-  if (!handler_->MayGetBack(slot.account) && !unsaved_.Has(slot.account.bare())) Erase(slot);
+  if (!handler_->MayGetBack(slot.account) && !slot.account.unsaved()) Erase(slot);
 }
 
 // The least recently used that nothing happens to.
@@ -402,7 +402,7 @@ void AccountTable::Evict() {
   std::size_t tries = 16;
   for (auto place = lru_.end(); place != lru_.begin() && tries-- > 0;) {
     Slot& slot = **--place;
-    if (slot.busy || unsaved_.Has(slot.account.bare())) continue;
+    if (slot.busy || slot.account.unsaved()) continue;
     forget_(&slot.account.bare());
     return Erase(slot);
   }

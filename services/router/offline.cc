@@ -95,6 +95,7 @@ bool Offline::Owes(const Session& session) const {
 }
 
 Task<void> Offline::AfterLoad(Account& account) {
+  if (account.anonymous()) co_return;
   const bool blind = blind_.erase(account.bare()) > 0;
   std::vector<std::string> doubtful;
   for (const auto& session : account.sessions()) {

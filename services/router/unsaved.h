@@ -22,8 +22,6 @@ class Unsaved {
   Unsaved(Tasks& tasks, AccountTable& accounts, const Options& options, Metrics& metrics);
 
   void Add(const std::string& bare);
-  // It has something that only we know, and must stay in memory.
-  bool Has(const std::string& bare) const { return known_.contains(bare); }
 
  private:
   Task<void> Run();

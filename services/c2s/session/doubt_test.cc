@@ -19,6 +19,12 @@ class StoppedUnmanagedTest : public StoppedTest {
     client.Send("<message to='juliet@example.org' id='1'/>");
     ASSERT_TRUE(AwaitSaid(1));
   }
+  void StartAndStopRedis(Client& client) {
+    client.Start();
+    HoldAsks();
+    edge_.redis().Stop();
+    ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_redis_up") == 0; }));
+  }
   void ExpectItWaitsUntilPutBack() {
     ASSERT_TRUE(AwaitAsked());
     EXPECT_FALSE(GotMessage());
@@ -62,10 +68,7 @@ TEST_F(StoppedUnmanagedTest, WithoutARouterThenItsClientIsToldSo) {
 // Nobody can put it back then.
 TEST_F(StoppedUnmanagedTest, WithoutRedisNobodyWaits) {
   Client client(edge_.port());
-  client.Start();
-  HoldAsks();
-  edge_.redis().Stop();
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_redis_up") == 0; }));
+  StartAndStopRedis(client);
   StopAWhile();
   Say(client);
   EXPECT_TRUE(AwaitMessage());
@@ -74,10 +77,7 @@ TEST_F(StoppedUnmanagedTest, WithoutRedisNobodyWaits) {
 
 TEST_F(StoppedUnmanagedTest, WithoutRedisNobodyWaitsForARouterThatIsBackEither) {
   Client client(edge_.port());
-  client.Start();
-  HoldAsks();
-  edge_.redis().Stop();
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_redis_up") == 0; }));
+  StartAndStopRedis(client);
   edge_.StopRouter();
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_doubts_total{reason=\"no router\"}") > 0; }));
   Say(client);
@@ -89,10 +89,7 @@ TEST_F(StoppedUnmanagedTest, WithoutRedisNobodyWaitsForARouterThatIsBackEither) 
 // They would take it for a dead node's, and end it.
 TEST_F(StoppedUnmanagedTest, NothingIsPutBackUnderALeaseThatHasLapsed) {
   Client client(edge_.port());
-  client.Start();
-  HoldAsks();
-  edge_.redis().Stop();
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_redis_up") == 0; }));
+  StartAndStopRedis(client);
   StopAWhile();
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_doubts_total{reason=\"stopped\"}") > 0; }));
   EXPECT_FALSE(edge_.OnLoop([this] { return !edge_.router().held_asks.empty(); }));
