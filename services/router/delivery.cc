@@ -120,7 +120,8 @@ void Delivery::MostAvailable(Account& account, Held held) {
 bool Delivery::BehindStored(const Account& account) const {
   const auto wanted = IsMostAvailable(account);
   const auto& all = account.sessions();
-  return std::all_of(all.begin(), all.end(), [&](const Session& s) { return !wanted(s) || offline_.Owes(s); });
+  const auto first = std::find_if(all.begin(), all.end(), wanted);
+  return first != all.end() && offline_.Owes(*first) && std::none_of(first + 1, all.end(), wanted);
 }
 
 template <class Wanted>

@@ -32,7 +32,8 @@ class Delivery {
 
  private:
   void MostAvailable(Account& account, Held held);
-  // All that a message for the most available would go to are owed older ones.
+  // A message for the most available would go to one session alone, which is owed older ones. (What is stored one gets,
+  // where each would have to.)
   bool BehindStored(const Account& account) const;
   template <class Wanted>
   void NoteDiverted(Account& account, const Envelope& envelope, Wanted wanted);

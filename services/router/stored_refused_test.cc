@@ -232,6 +232,21 @@ TEST_F(StoredRefusedTest, WhatAnotherSessionGetsTooComesAtOnce) {
   ExpectIds(romeo, {"2"});
 }
 
+// What is stored one of them would get.
+TEST_F(StoredRefusedTest, WhatTwoSessionsThatLackItGetComesAtOnceToBoth) {
+  Begin();
+  Client& romeo = RefusedByFirst();
+  Client& other = Login(first(), "romeo@home.example/other");
+  other.Send("<presence/>");
+  Settle();
+  Chat(2, kRomeo);
+  Settle();
+  first().SetInDoubt(false);
+  RunUntil([&] { return stored() == 0; });
+  Settle();
+  for (Client* each : {&romeo, &other}) EXPECT_THAT(Ids(each->received()), ::testing::Contains("2"));
+}
+
 // To ask such an edge again is of no use: what is new shows that it does not have the session.
 TEST_F(StoredRefusedTest, NothingIsStoredForAGhost) {
   Begin();
