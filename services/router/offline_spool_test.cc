@@ -363,7 +363,10 @@ TEST_F(OfflineSpoolTest, ABindDoesNotWaitForWhatIsAskedForNoMore) {
   roster_->AnswerAll([] { return Refusal(roster::v1::PROBLEM_IN_DOUBT); });
   RunUntil([&] { return Metric("parley_router_storing") == 2; });
   Chat(romeo, 3);  // waits for these two
-  RunUntil([&] { return edge().unacknowledged() == 2; });
+  RunUntil([&] {
+    edge().Hurry();
+    return edge().unacknowledged() == 2;
+  });
   other.Disconnect();
   RunUntil([&] { return Metric("parley_router_storing") == 1; });
   const Client& juliet = Login("juliet@home.example/balcony");
