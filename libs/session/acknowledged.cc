@@ -40,6 +40,14 @@ bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number) {
   return index < Known(seen) && (seen.acknowledged(index) >> number % kBlock & 1) != 0;
 }
 
+std::uint64_t LatestAcknowledged(const v1::Seen& seen) {
+  std::uint64_t latest = 0;
+  for (std::uint64_t n = 0; n < 64 && n < seen.seq(); ++n) {
+    if (HasAcknowledged(seen, seen.seq() - n)) latest |= std::uint64_t{1} << n;
+  }
+  return latest;
+}
+
 std::uint64_t OriginOfCopies(std::uint64_t origin) { return origin ^ 0xc2b2ae3d27d4eb4f; }
 
 v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old) {

@@ -15,6 +15,8 @@ namespace parley::session {
 bool NoteAcknowledged(v1::Seen& seen, std::uint64_t number, std::uint32_t blocks);
 // False: not as far as is known.
 bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number);
+// The same of the 64 latest numbers: bit n is seen.seq() - n.
+std::uint64_t LatestAcknowledged(const v1::Seen& seen);
 // Copies of what other sessions of the account got, too, are noted under a name of their own: that this client
 // acknowledged one says nothing of theirs, but who ends without having acknowledged its own owes it to nobody any more.
 std::uint64_t OriginOfCopies(std::uint64_t origin);

@@ -16,6 +16,16 @@ TEST(AcknowledgedTest, KnowsOnlyWhatWasNoted) {
   }
 }
 
+TEST(AcknowledgedTest, KnowsTheLatestAtOnce) {
+  v1::Seen seen;
+  EXPECT_EQ(LatestAcknowledged(seen), 0u);
+  for (const std::uint64_t number : {3u, 6u, 67u, 69u}) NoteAcknowledged(seen, number, kBlocks);
+  seen.set_seq(5);
+  EXPECT_EQ(LatestAcknowledged(seen), 0b100u);
+  seen.set_seq(69);
+  EXPECT_EQ(LatestAcknowledged(seen), 0b101u | std::uint64_t{1} << 63);
+}
+
 TEST(AcknowledgedTest, ForgetsTheOldestBlock) {
   v1::Seen seen;
   for (std::uint64_t number = 0; number < 64 * kBlocks; ++number) {

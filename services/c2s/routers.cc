@@ -5,6 +5,7 @@
 #include "libs/base/coarse_clock.h"
 #include "libs/base/log.h"
 #include "libs/rpc/trace.h"
+#include "libs/session/acknowledged.h"
 #include "libs/xmpp/errors.h"
 #include "services/c2s/session/route.h"
 #include "services/c2s/session/session.h"
@@ -36,9 +37,10 @@ bool WorthKeeping(const rpc::Envelope& envelope) {
 bool IsMessage(const rpc::Envelope& envelope) { return envelope.kind() == link::v1::KIND_MESSAGE; }
 
 // What was stored may be older than all that came from its sender since, and new all the same; and once we have taken
-// it, it is deleted. So each stretch of its sender's numbers is an origin of its own: of these all are known exactly.
-// Noted is also what was given to the session otherwise and may be in the store all the same: what its sender has sent
-// again, and what a router has put into the queue of a session without an edge.
+// it, it is deleted. So it is known by itself: among its sender's latest, or, as each stretch of its sender's numbers
+// is an origin of its own, among these. There, noted is also what was given to the session otherwise and may be in the
+// store all the same: what its sender has sent again, and what a router has put into the queue of a session without an
+// edge.
 session::Mark MarkOfKept(session::Mark mark) {
   if (mark.origin == 0) return mark;
   const std::uint64_t stretch = mark.seq / Repeats::kLatest + 1;
@@ -207,21 +209,11 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
     metrics_.deliveries_refused.Add("no_session");
     return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
   }
-  if (session->state() == Session::State::kBinding) {
-    // What it had at another edge is not known yet. Who gives it what is stored waits for us in its account's turn, and
-    // our claim may wait for that.
-    if (!envelope->kept()) return session->Keep(std::move(envelope), std::move(receipt));
-    metrics_.deliveries_refused.Add("overloaded");
-    return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
-  }
-  const auto now = CoarseNow();
+  if (session->state() == Session::State::kBinding && !envelope->kept())
+    return session->Keep(std::move(envelope), std::move(receipt));
   const session::Mark mark = session::MarkOf(*envelope);
-  // A router may have answered in place of a client whose answer was on its way.
-  const bool doubtful = envelope->repeat() || (IsAnswer(*envelope) && envelope->answers() == 0);
-  const bool kept = envelope->kept();
-  const bool maybe_stored = kept || (envelope->repeat() && IsMessage(*envelope));
-  const session::Mark known = kept ? MarkOfKept(mark) : mark;
-  if (mark.origin != 0 && doubtful && repeats_.Seen(known.origin, session->id(), known.seq, now)) {
+  const bool maybe_stored = envelope->kept() || (envelope->repeat() && IsMessage(*envelope));
+  if (HadBefore(*session, *envelope, mark)) {
     metrics_.repeats_dropped.Increment();
     rpc::NoteOutcome(receipt, "repeat");
     return;
@@ -241,9 +233,23 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   receipt.Refuse(refusal);
 }
 
+bool Routers::HadBefore(const Session& session, const rpc::Envelope& envelope, session::Mark mark) {
+  const auto now = CoarseNow();
+  if (mark.origin == 0) return false;
+  if (envelope.kept()) {
+    const auto kept = MarkOfKept(mark);
+    return repeats_.SeenItself(mark.origin, session.number(), mark.seq, now) ||
+           repeats_.Seen(kept.origin, session.number(), kept.seq, now);
+  }
+  // A router may have answered in place of a client whose answer was on its way.
+  const bool doubtful = envelope.repeat() || (IsAnswer(envelope) && envelope.answers() == 0);
+  return doubtful && repeats_.Seen(mark.origin, session.number(), mark.seq, now);
+}
+
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {
   for (const auto& seen : contents.header.seen()) {
-    const auto kept = repeats_.NoteUpTo(seen.origin(), session.id(), seen.seq(), CoarseNow());
+    const auto kept =
+        repeats_.NoteUpTo(seen.origin(), session.number(), seen.seq(), session::LatestAcknowledged(seen), CoarseNow());
     if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
   }
   for (const auto& queued : contents.stanzas) {
@@ -259,7 +265,7 @@ void Routers::RememberQueued(const Session& session, const rpc::Envelope& envelo
 
 void Routers::Remember(const Session& session, session::Mark mark) {
   if (mark.origin == 0) return;
-  const auto kept = repeats_.Note(mark.origin, session.id(), mark.seq, CoarseNow());
+  const auto kept = repeats_.Note(mark.origin, session.number(), mark.seq, CoarseNow());
   if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
 }
 

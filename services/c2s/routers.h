@@ -58,6 +58,8 @@ class Routers final : private rpc::Ring::Owner {
   std::size_t unacknowledged() const;
   // Somebody has come to wait for some of that (Receipt::unhurried()).
   void HurryOn() { ring_.HurryOn(); }
+  // For a new one (Session::number).
+  std::uint64_t NumberOfSession() { return ++sessions_numbered_; }
 
  private:
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;
@@ -68,6 +70,8 @@ class Routers final : private rpc::Ring::Owner {
   void OnWritable() override;
 
   void HandOver(const rpc::Envelope& envelope, rpc::Receipt receipt);
+  // The session had it already, as far as is known of what may come twice.
+  bool HadBefore(const Session& session, const rpc::Envelope& envelope, session::Mark mark);
   void Remember(const Session& session, session::Mark mark);
   // Who may not act keeps it.
   bool TakenBack(rpc::Held& held);
@@ -83,6 +87,7 @@ class Routers final : private rpc::Ring::Owner {
   const tracing::Tracer& tracer_;
   const std::size_t max_deferred_;
   Repeats repeats_;
+  std::uint64_t sessions_numbered_ = 0;
   std::function<void(const std::shared_ptr<Session>&)> unknown_;
   std::function<void(bool)> available_;
   std::vector<std::weak_ptr<Session>> waiting_;

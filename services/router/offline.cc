@@ -225,6 +225,7 @@ Task<Offline::Given> Offline::DeliverBatch(Account& account, const Session& sess
   std::function<void(std::function<void(Given)>)> start = [&](std::function<void(Given)> done) {
     pending->done = std::move(done);
     pending->open = 1;  // until all are sent
+    std::uint32_t place = 0;
     for (const auto& message : batch.messages()) {
       if (IsUndeleted(account.bare(), message.id())) {
         pending->given.accepted.push_back(message.id());
@@ -232,6 +233,7 @@ Task<Offline::Given> Offline::DeliverBatch(Account& account, const Session& sess
       }
       Envelope envelope = EnvelopeOf(account, message);
       envelope.set_repeat(true);
+      envelope.set_batch_place(++place);
       ++pending->open;
       Receipt receipt([pending, id = message.id()](rpc::RefusalReason reason) { pending->Settle(id, reason); });
       parts_.sender.Deliver(session, std::move(envelope), std::move(receipt));

@@ -97,6 +97,18 @@ TEST_F(StoredRefusedTest, ItIsTriedAgainByItself) {
   EXPECT_EQ(stored(), 0u);
 }
 
+// A slow client's edge may have room again for what is behind it.
+TEST_F(StoredRefusedTest, WhatIsBehindItInTheStoreIsNotTakenEither) {
+  Begin();
+  for (const int n : {1, 2, 3}) Chat(n, kRomeo);
+  Settle();
+  first().RefuseNextStored();
+  Client& romeo = Login(first(), kOrchard);
+  romeo.Send("<presence/>");
+  ExpectIds(romeo, Numbers(1, 4));
+  EXPECT_EQ(stored(), 0u);
+}
+
 TEST_F(StoredRefusedTest, RefusedAgainItStillComesFirst) {
   Begin();
   Client& romeo = RefusedByFirst();

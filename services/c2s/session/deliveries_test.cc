@@ -83,6 +83,28 @@ TEST_F(SessionTest, WhatWasSentAgainAndGivenToItIsNotTakenFromTheStoreAsWell) {
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 7; }));  // and so leaves the store
 }
 
+// Nobody had acknowledged it to its sender when its home died, and the next one stored it, behind what the session
+// owed.
+TEST_F(SessionTest, WhatItHadFirstIsNotTakenFromTheStoreAsWell) {
+  Client client(edge_.port());
+  client.Start();
+  const std::string session = SessionId();
+  const auto first = [](std::uint64_t seq) {
+    return [seq](Envelope& envelope) {
+      envelope.set_origin("another");
+      envelope.set_origin_seq(seq);
+    };
+  };
+  Deliver(session, "<message id='8'/>", first(8));
+  Deliver(session, "<message id='10'/>", first(10));
+  Deliver(session, "<message id='8-stored'/>", Again(8, true));
+  Deliver(session, "<message id='9'/>", Again(9, true));
+  Deliver(session, "<message id='10-stored'/>", Again(10, true));
+  Deliver(session, "<message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"),
+            "<message id='8'/><message id='10'/><message id='9'/><message id='end'/>");
+}
+
 TEST_F(SessionTest, TakesOneAnswerToEachStanza) {
   edge_.OnLoop([this] { edge_.router().hold = true; });
   Client client(edge_.port());

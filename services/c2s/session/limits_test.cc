@@ -94,6 +94,30 @@ TEST_F(SessionTest, EndsWhoeverDoesNotRead) {
   EXPECT_EQ(edge.Metric("parley_c2s_limits_total{limit=\"slow_reader\"}"), 1);
 }
 
+// What does not fit stays stored, and would come behind it.
+TEST_F(SessionTest, WhatIsStoredBehindWhatDoesNotFitIsRefusedToo) {
+  EdgeHarness edge([](config::Config& config) { config.c2s.max_outbound_bytes = 1 << 20; });
+  Client client(edge.port());
+  client.Start();
+  const auto deliver = [&](const std::string& stanza, std::uint32_t place) {
+    edge.OnLoop([&] {
+      const std::string session = edge.router().asks.at(0).bind().session();
+      edge.router().Deliver(session, stanza, [place](link::v1::Envelope& envelope) {
+        envelope.set_kept(true);
+        envelope.set_batch_place(place);
+      });
+    });
+  };
+  deliver("<message id='1'/>", 1);
+  deliver("<message><body>" + std::string(2 << 20, 'x') + "</body></message>", 2);
+  deliver("<message id='3'/>", 3);
+  deliver("<message id='4'/>", 4);
+  ASSERT_TRUE(edge.Eventually([&] { return edge.router().refused.size() == 3; }));
+  deliver("<message id='5'/>", 1);
+  deliver("<message id='6'/>", 2);
+  EXPECT_EQ(client.Until("<message id='6'/>"), "<message id='1'/><message id='5'/><message id='6'/>");
+}
+
 TEST_F(SessionTest, OneWhoAsksWithoutReadingIsNotRead) {
   Client client(edge_.port());
   client.Start();

@@ -1,6 +1,5 @@
 #include "services/c2s/session/repeats.h"
 
-#include <functional>
 #include <utility>
 
 namespace parley::c2s {
@@ -10,41 +9,55 @@ bool Repeats::Numbers::Has(std::uint64_t seq) const {
   return highest - seq >= kLatest || (latest >> (highest - seq) & 1) != 0;
 }
 
-void Repeats::Numbers::Add(std::uint64_t seq) {
-  if (seq > highest) {
-    latest = seq - highest < kLatest ? latest << (seq - highest) : 0;
-    highest = seq;
-  }
-  if (highest - seq < kLatest) latest |= std::uint64_t{1} << (highest - seq);
+bool Repeats::Numbers::HasItself(std::uint64_t seq) const {
+  return seq <= highest && highest - seq < kLatest && (itself >> (highest - seq) & 1) != 0;
 }
 
-bool Repeats::Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
+void Repeats::Numbers::Add(std::uint64_t seq) {
+  if (seq > highest) {
+    const std::uint64_t by = seq - highest;
+    latest = by < kLatest ? latest << by : 0;
+    itself = by < kLatest ? itself << by : 0;
+    highest = seq;
+  }
+  if (highest - seq >= kLatest) return;
+  latest |= std::uint64_t{1} << (highest - seq);
+  itself |= std::uint64_t{1} << (highest - seq);
+}
+
+template <class Known>
+bool Repeats::Any(const Key& key, Clock::time_point now, Known known) {
   Age(now);
-  const Key key = KeyFor(origin, session);
   for (const auto* generation : {&young_, &old_}) {
     const auto found = generation->find(key);
-    if (found != generation->end() && found->second.Has(seq)) return true;
+    if (found != generation->end() && known(found->second)) return true;
   }
   return false;
 }
 
-Repeats::Kept Repeats::Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now) {
+bool Repeats::Seen(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
+  return Any({origin, session}, now, [seq](const Numbers& numbers) { return numbers.Has(seq); });
+}
+
+bool Repeats::SeenItself(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
+  return Any({origin, session}, now, [seq](const Numbers& numbers) { return numbers.HasItself(seq); });
+}
+
+Repeats::Kept Repeats::Note(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
   const Kept kept = Age(now);
-  young_[KeyFor(origin, session)].Add(seq);
+  young_[{origin, session}].Add(seq);
   return kept;
 }
 
-Repeats::Kept Repeats::NoteUpTo(std::uint64_t origin, std::string_view session, std::uint64_t seq,
+Repeats::Kept Repeats::NoteUpTo(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, std::uint64_t itself,
                                 Clock::time_point now) {
   const Kept kept = Age(now);
-  auto& numbers = young_[KeyFor(origin, session)];
+  auto& numbers = young_[{origin, session}];
   numbers.Add(seq);
-  if (numbers.highest == seq) numbers.latest = ~std::uint64_t{0};
+  if (numbers.highest != seq) return kept;
+  numbers.latest = ~std::uint64_t{0};
+  numbers.itself |= itself;
   return kept;
-}
-
-Repeats::Key Repeats::KeyFor(std::uint64_t origin, std::string_view session) {
-  return Key{origin, std::hash<std::string_view>()(session)};
 }
 
 Repeats::Kept Repeats::Age(Clock::time_point now) {

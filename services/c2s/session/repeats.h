@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace parley::c2s {
 
@@ -19,34 +18,41 @@ class Repeats {
 
   // True: this one was noted before, or it is far older than the latest: numbers of one origin come to one session in
   // rising order, but one that was refused by the session's former edge may come behind the next.
-  // `origin` and `seq`: session::MarkOf.
-  bool Seen(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
+  // `origin` and `seq`: session::MarkOf. `session`: Session::number.
+  bool Seen(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now);
+  // True: this very one was noted, and is among the latest. What is only older than another may be new.
+  bool SeenItself(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now);
   // kShorter: for want of room, older ones are forgotten before the period is over.
   enum class Kept { kAll, kShorter };
-  Kept Note(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
-  // This one and all before it.
-  Kept NoteUpTo(std::uint64_t origin, std::string_view session, std::uint64_t seq, Clock::time_point now);
+  Kept Note(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now);
+  // This one and all before it. Bit n of `itself`: that very one is seq - n.
+  Kept NoteUpTo(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, std::uint64_t itself,
+                Clock::time_point now);
   std::size_t size() const { return young_.size() + old_.size(); }
 
  private:
-  // Two 64-bit hashes: ids are random, a clash is out of reach.
   struct Key {
-    std::uint64_t origin;
+    std::uint64_t origin;  // a hash: ids are random, a clash is out of reach
     std::uint64_t session;
     bool operator==(const Key&) const = default;
   };
   struct Hash {
-    using is_avalanching = void;  // both are hashes already
+    using is_avalanching = void;  // the origin is a hash already
     std::size_t operator()(const Key& key) const { return key.origin ^ (key.session * 0x9e3779b97f4a7c15ull); }
   };
   struct Numbers {
     bool Has(std::uint64_t seq) const;
+    bool HasItself(std::uint64_t seq) const;
     void Add(std::uint64_t seq);
     std::uint64_t highest = 0;
-    std::uint64_t latest = 0;  // bit n: highest - n
+    // Bit n: highest - n.
+    std::uint64_t latest = 0;
+    std::uint64_t itself = 0;  // of these the ones that were noted one by one
   };
   using Generation = boost::unordered_flat_map<Key, Numbers, Hash>;
-  static Key KeyFor(std::uint64_t origin, std::string_view session);
+  // Either generation has numbers for the key of which that is true.
+  template <class Known>
+  bool Any(const Key& key, Clock::time_point now, Known known);
   Kept Age(Clock::time_point now);
 
   const std::size_t max_entries_;

@@ -41,6 +41,7 @@ Session::Session(Context& context, Stream* stream, const Identity& identity, std
       stream_(stream),
       uplink_(*this, context),
       id_(std::move(id)),
+      number_(context.routers.NumberOfSession()),
       jid_(identity.account),
       early_(context),
       unanswered_(*this, context),
@@ -217,6 +218,21 @@ void Session::OnUndeliverable(const xmpp::Envelope& envelope, const xmpp::Stanza
 
 rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
                                     rpc::Receipt& receipt) {
+  if (!envelope->kept()) return Take(envelope, mark, receipt);
+  if (IsBehindRefused(*envelope)) return link::v1::REFUSAL_REASON_OVERLOADED;
+  const auto refusal = Take(envelope, mark, receipt);
+  batch_refused_ = refusal == link::v1::REFUSAL_REASON_OVERLOADED;
+  return refusal;
+}
+
+// What was refused stays stored, and would come behind it. The next batch comes when the outcome of this one is known.
+bool Session::IsBehindRefused(const xmpp::Envelope& kept) { return kept.batch_place() > 1 && batch_refused_; }
+
+rpc::RefusalReason Session::Take(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
+                                 rpc::Receipt& receipt) {
+  // What it had at another edge is not known yet. Who gives it what is stored waits for us in its account's turn, and
+  // our claim may wait for that.
+  if (state_ == State::kBinding) return link::v1::REFUSAL_REASON_OVERLOADED;
   if (!management_ && !HasReader()) return link::v1::REFUSAL_REASON_NO_SESSION;
   // Who gives it what is stored waits for us in its account's turn, and what we ask to be certain waits for this turn.
   // It stays stored, and comes when the session is put back.

@@ -40,6 +40,8 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   State state() const { return state_; }
   const std::string& id() const { return id_; }
+  // No other session of this edge has or had it, nor has this one, should it be claimed again.
+  std::uint64_t number() const { return number_; }
   const xmpp::Jid& jid() const { return jid_; }  // bare while binding
   Uplink& uplink() { return uplink_; }
   Departure& departure() { return departure_; }
@@ -138,6 +140,9 @@ class Session final : public std::enable_shared_from_this<Session> {
   // Somebody reads what is written, as far as we know.
   bool HasReader() const;
   void Count(double change);
+  rpc::RefusalReason Take(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark, rpc::Receipt& receipt);
+  // Of what comes from the store.
+  bool IsBehindRefused(const xmpp::Envelope& kept);
   rpc::RefusalReason Overflow();
   // False: what it answers had been answered before.
   bool TakeAnswer(const xmpp::Envelope& answer, Uplink::Delivery delivery);
@@ -146,6 +151,7 @@ class Session final : public std::enable_shared_from_this<Session> {
   Stream* stream_;  // nullptr while away, and once ended
   Uplink uplink_;
   std::string id_;
+  std::uint64_t number_;
   xmpp::Jid jid_;
   Early early_;        // delivered while binding, or ending
   std::string claim_;  // its queue, while it is being claimed
@@ -159,7 +165,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   bool heard_ = false;
   State state_ = State::kBinding;
   bool anonymous_ = false;
-  bool interested_ = false;  // asked for its roster (RFC 6121 2.1.6)
+  bool batch_refused_ = false;  // the rest of a batch from the store
+  bool interested_ = false;     // asked for its roster (RFC 6121 2.1.6)
 };
 
 }  // namespace parley::c2s

@@ -36,10 +36,45 @@ TEST_F(ResumeTest, WhatIsStoredIsNotTakenBeforeTheClaimIsAnswered) {
   client.LogIn();
   client.Send("<resume xmlns='urn:xmpp:sm:3' previd='left' h='0'/>");
   ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().held_asks.empty(); }));
-  Deliver("left", Message("1"), [](link::v1::Envelope& envelope) { envelope.set_kept(true); });
+  const auto kept = [](std::uint32_t place) {
+    return [place](link::v1::Envelope& envelope) {
+      envelope.set_kept(true);
+      envelope.set_batch_place(place);
+    };
+  };
+  Deliver("left", Message("1"), kept(1));
   EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
   edge_.OnLoop([this] { edge_.router().AnswerHeld(); });
-  client.Until("<resumed");
+  client.Until("h='0'/>");
+  // Of one batch.
+  Deliver("left", Message("2"), kept(2));
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 2; }));
+  Deliver("left", Message("1"), kept(1));
+  Deliver("left", Message("2"), kept(2));
+  EXPECT_EQ(client.Until(Message("2")), Message("1") + Message("2"));
+}
+
+// What had come meanwhile is told by what the session has, not by what this edge gave it at another time.
+TEST_F(ResumeTest, WhatWasHereBeforeAndIsNotInTheQueueIsNew) {
+  Leave([](session::v1::QueueHeader&) {}, {});
+  const auto repeat = [](bool again) {
+    return [again](link::v1::Envelope& envelope) {
+      envelope.set_origin("origin");
+      envelope.set_origin_seq(6);
+      envelope.set_repeat(again);
+    };
+  };
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  Deliver("left", Message("6"), repeat(false));
+  client.Until(Message("6"));
+  HandOver("left");
+  EXPECT_EQ(StreamErrorIn(client.Rest()), "conflict");
+  Leave([](session::v1::QueueHeader&) {}, {});
+  Client again(edge_.port());
+  Resume(again, "left", 0);
+  Deliver("left", Message("6"), repeat(true));
+  EXPECT_EQ(again.Until("/>"), Message("6"));
 }
 
 class HastyResumeTest : public ResumeTest {

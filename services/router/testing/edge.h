@@ -120,6 +120,8 @@ class Edge final : private rpc::Ring::Owner {
   void SetOverloaded(bool overloaded) { overloaded_ = overloaded; }
   // Takes what is new, but nothing that was stored: it does not know whether its sessions are its yet.
   void SetInDoubt(bool in_doubt) { in_doubt_ = in_doubt; }
+  // Refuses the next one from the store, and so what is behind it in its batch.
+  void RefuseNextStored() { refuse_stored_ = true; }
   // Its links break and stay so, while its lease goes on.
   void Disconnect() { ring_.reset(); }
   void Reconnect();
@@ -156,6 +158,7 @@ class Edge final : private rpc::Ring::Owner {
   void Send(std::unique_ptr<rpc::Envelope> envelope);
 
   void OnEnvelope(rpc::Link& link, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) override;
+  bool TakesStored(const rpc::Envelope& kept);
   void OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   std::uint64_t& Exactly(const session::Mark& mark, const std::string& session);
   void Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
@@ -189,6 +192,8 @@ class Edge final : private rpc::Ring::Owner {
   bool holding_ = false;
   bool overloaded_ = false;
   bool in_doubt_ = false;
+  bool refuse_stored_ = false;
+  bool batch_refused_ = false;
   bool keeping_ = false;
   bool asked_ = false;
   int repeats_ = 0;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "libs/base/ids.h"
 #include "libs/rpc/testing.h"
@@ -205,12 +206,19 @@ void Edge::OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   }
   Client* client = Find(envelope->session());
   if (client == nullptr) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
-  if (overloaded_ || (in_doubt_ && envelope->kept())) return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+  const bool takes = !overloaded_ && (!envelope->kept() || TakesStored(*envelope));
+  if (!takes) return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
   if (resuming_.contains(client->id())) {
     client->early_.push_back({std::move(envelope), std::move(receipt)});
     return;
   }
   Take(*client, std::move(envelope), std::move(receipt));
+}
+
+bool Edge::TakesStored(const rpc::Envelope& kept) {
+  const bool behind = kept.batch_place() > 1 && batch_refused_;
+  batch_refused_ = behind || in_doubt_ || std::exchange(refuse_stored_, false);
+  return !batch_refused_;
 }
 
 // Of what comes from a store only exact numbers count, as with the real one.
@@ -227,7 +235,7 @@ void Edge::Take(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Re
       return;
     }
     highest = std::max(highest, mark.seq);
-    if (envelope->kept() || envelope->repeat()) exactly = mark.seq;
+    exactly = mark.seq;
   }
   if (envelope->repeat()) ++doubtful_;
   if (envelope->answers() != 0 && envelope->repeat()) ++doubtful_answers_;
