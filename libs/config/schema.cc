@@ -365,8 +365,7 @@ const std::vector<Row<Config>>& Rows() {
           "session."),
       ROW(c2s.max_early, Number(1, 1'000'000),
           "Deliveries that wait for a session that is just being bound or resumed, or that ends; more are given back "
-          "to the "
-          "router."),
+          "to the router, of a session that ends with those that wait."),
       ROW(c2s.max_deferred, Number(1, 100'000'000),
           "Stanzas of all sessions that are kept for a router to come back; more are dropped, which is logged."),
       ROW(c2s.max_repeats_remembered, Number(2, kMany),

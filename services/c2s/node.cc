@@ -31,6 +31,10 @@ void Node::Beat() {
   if (stopped()) Doubt("stopped");
   beat_ = std::chrono::steady_clock::now();
   if (held() && routers_.available() && waiting_.empty() && asking_ == 0) out_ = false;
+  if (awaiting_redis_ && !without_redis()) {
+    awaiting_redis_ = false;
+    sessions_.OnRedisUp();
+  }
 }
 
 void Node::OnRouters(bool available) {

@@ -41,6 +41,8 @@ class Node {
   const std::string& lease_failure() const { return lease_.failure(); }
   // Redis is away, or refuses our lease: no session can be put back before that is over.
   bool without_redis() const { return !lease_failure().empty(); }
+  // The queues of sessions are tried again when it takes the lease.
+  void AwaitRedis() { awaiting_redis_ = true; }
   // Whose the sessions are is in doubt from when that may have changed until each is put back: `generation` is raised,
   // and theirs are behind. If it may have changed unnoticed, by a stop (SIGSTOP) for as long as breaks a link or
   // because no router was linked, they may not act meanwhile (`out`); a lease that lapsed for want of Redis alone does
@@ -75,6 +77,7 @@ class Node {
   std::size_t asking_ = 0;
   bool had_lease_ = false;
   bool out_ = false;
+  bool awaiting_redis_ = false;
   std::chrono::steady_clock::time_point beat_ = std::chrono::steady_clock::now();
   Loop::Timer beating_;
   std::uint32_t generation_ = 0;

@@ -1,10 +1,7 @@
 #include "services/router/account_table.h"
 
-#include <algorithm>
-
-#include "libs/base/log.h"
 #include "libs/base/task_failure.h"
-#include "libs/storage/lease.h"
+#include "services/router/reread.h"
 
 namespace parley::router {
 namespace {
@@ -16,38 +13,6 @@ std::string_view BareOfKey(std::string_view key) {
   const auto open = key.find('{');
   if (open == std::string_view::npos || !key.ends_with('}')) return {};
   return key.substr(open + 1, key.size() - open - 2);
-}
-
-bool SameClaim(const Record& a, const Record& b) {
-  return a.node() == b.node() && a.node_epoch() == b.node_epoch() && a.queue() == b.queue();
-}
-
-// What may have changed while Redis was away. Who has the session is as Redis says: another may have claimed it.
-void Apply(Record& unsaved, Record& record) {
-  record.set_interested(unsaved.interested());
-  record.set_priority(unsaved.priority());
-  record.mutable_presence()->swap(*unsaved.mutable_presence());
-  record.mutable_directed()->Swap(unsaved.mutable_directed());
-  if (!SameClaim(record, unsaved)) return;
-  if (record.away_since() == 0) record.set_away_since(unsaved.away_since());
-  if (unsaved.has_unlogged_after()) record.set_unlogged_after(unsaved.unlogged_after());
-}
-
-// `before`, which an edge has, was written by another router.
-void NoteChanged(Account& account, const Record& before, const Record& now) {
-  if (!SameClaim(before, now)) {
-    account.moved().push_back(before);
-  } else if (now.away_since() != 0) {
-    account.parted().push_back(before);
-  }
-}
-
-const std::string& IdOf(const Session& session) { return session.id(); }
-const std::string& IdOf(const Record& record) { return record.session(); }
-
-template <class Each>
-bool Has(const std::vector<Each>& all, const Session& known) {
-  return std::any_of(all.begin(), all.end(), [&](const Each& each) { return IdOf(each) == known.id(); });
 }
 
 // While it lives, something is let in for an account.
@@ -265,43 +230,11 @@ Task<bool> AccountTable::Load(Slot& slot, Job& job) {
     slot.stale = slot.generation != 0;
     co_return false;
   }
-  Replace(slot, std::move(*loaded));
+  Reread(slot.account, std::move(*loaded),
+         slot.generation == generation_ ? RedisMeanwhile::kThere : RedisMeanwhile::kAway);
   slot.generation = generation;
   co_await SaveUnsaved(slot.account);
   co_return true;
-}
-
-void AccountTable::Replace(Slot& slot, SessionStore::Loaded loaded) {
-  Account& account = slot.account;
-  std::vector<Session> sessions;
-  for (auto& record : loaded.sessions) {
-    Session next;
-    next.record = std::move(record);
-    if (Session* known = account.WithId(next.id()); known != nullptr) {
-      const bool written = known->record.revision() != next.record.revision();
-      const bool others = written && known->stored == Session::Stored::kGiven;
-      next.stored = others ? Session::Stored::kUnknown : known->stored;
-      next.unsaved = known->unsaved && !(known->outdated && written);
-      next.outdated = next.unsaved && known->outdated;
-      next.unannounced = known->unannounced;
-      if (!known->away()) NoteChanged(account, known->record, next.record);
-      if (next.unsaved) Apply(known->record, next.record);
-    }
-    sessions.push_back(std::move(next));
-  }
-  if (slot.generation != generation_) account.vanished().clear();
-  for (auto& known : account.sessions()) {
-    if (known.id().empty() || Has(sessions, known) || Has(loaded.retired, known)) continue;
-    if (slot.generation != generation_) {  // Redis was away, and may have lost it
-      account.vanished().push_back(std::move(known));
-    } else if (!known.away()) {
-      account.parted().push_back(std::move(known.record));
-    }
-  }
-  account.DoubtNothingStored();
-  account.acknowledged().reset();
-  account.sessions() = std::move(sessions);
-  account.retired() = std::move(loaded.retired);
 }
 
 Task<void> AccountTable::SaveUnsaved(Account& account) {

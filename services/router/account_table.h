@@ -119,7 +119,6 @@ class AccountTable {
   Task<bool> LetInNext(Slot& slot);
   Task<bool> MakeFresh(Slot& slot, Work& work);
   Task<bool> Load(Slot& slot, Job& job);
-  void Replace(Slot& slot, SessionStore::Loaded loaded);
   Task<void> SaveUnsaved(Account& account);
   void Fail(Work work);
   void Drop(Slot& slot);

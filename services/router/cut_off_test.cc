@@ -1,3 +1,7 @@
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "services/router/testing/managed.h"
 
 namespace parley::router {
@@ -61,28 +65,110 @@ TEST_F(CutOffTest, WhatWaitsForTheFormerEdgeGoesBeforeWhatIsNew) {
   ExpectIds(back, Numbers(1, 3));
 }
 
-// Romeo's home, which has him in its memory, is cut off from Redis and does not know of it; another router binds him.
-TEST_F(ManagedTest, WhatIsStoredForOneWhoIsBoundMeanwhileComesToHimBeforeWhatIsNew) {
-  Configure(2, {"router.redis_patience=10m"});  // else it leaves the ring
-  Begin();
-  Edge there(loop_, "c2s-4", {address(1)}, redis_.options(), std::chrono::milliseconds(600));
-  RunUntil([&] { return there.ready() && HasEdge("c2s-4", 1); });
-  Chat(1, "romeo@home.example");
-  Settle();
-  CutFromRedis(0);
-  RunUntil([&] { return !Missing().empty(); });
-  Client& romeo = Login(there, kOrchard);
-  romeo.Send("<presence/>");
-  RunUntil([&] { return Ids(romeo.received()).size() == 1; });
-  Chat(2, "romeo@home.example");
-  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 1; });
-  there.Reconnect({address(0), address(1)});
-  RunUntil([&] { return there.ready() && HasEdge("c2s-4"); });
-  JoinToRedis(0);
-  RunUntil([&] { return Missing().empty(); });
+// Romeo's home, which has him in its memory, is cut off from Redis; another router binds him, of which it does not
+// know.
+class BlindTest : public ManagedTest {
+ protected:
+  void SetUp() override {
+    ManagedTest::SetUp();
+    Configure(2, {"router.redis_patience=10m"});  // else it leaves the ring
+    Begin();
+    there_ = std::make_unique<Edge>(loop_, "c2s-4", std::vector{address(1)}, redis_.options(),
+                                    std::chrono::milliseconds(600));
+    RunUntil([&] { return there_->ready() && HasEdge("c2s-4", 1); });
+  }
+  // Another account that has the same home.
+  std::string Neighbour() {
+    int number = 0;
+    std::string name;
+    do {
+      name = "u" + std::to_string(++number) + "@home.example";
+    } while (first().HomeOf(name) != first().HomeOf(kRomeo));
+    roster_->AddAccount(name);
+    return name;
+  }
+  void CutOff() {
+    CutFromRedis(0);
+    RunUntil([&] { return !Missing().empty(); });
+  }
+  void Join() {
+    JoinToRedis(0);
+    RunUntil([&] { return Missing().empty(); });
+  }
+  // He has all that was stored before.
+  Client& OnlineThere(const std::string& bare) {
+    Client& client = Login(*there_, bare + "/orchard");
+    client.Send("<presence/>");
+    RunUntil([&] { return Ids(client.received()).size() == 1; });
+    return client;
+  }
+  // From now on it reaches both, too.
+  void LinkThere() {
+    there_->Reconnect({address(0), address(1)});
+    RunUntil([&] { return there_->ready() && HasEdge("c2s-4"); });
+  }
+  void Store(int number, const std::string& bare) {
+    Chat(number, bare);
+    RunUntil([&] { return roster_->offline_count(bare) == 1; });
+  }
+
+  static constexpr char kRomeo[] = "romeo@home.example";
+
+ private:
+  std::unique_ptr<Edge> there_;
+};
+
+TEST_F(BlindTest, WhatIsStoredForOneWhoIsBoundMeanwhileComesToHimBeforeWhatIsNew) {
+  Store(1, kRomeo);
+  CutOff();
+  Client& romeo = OnlineThere(kRomeo);
+  Store(2, kRomeo);
+  LinkThere();
+  Join();
   RunUntil([&] { return Ids(romeo.received()).size() == 2; });
-  Chat(3, "romeo@home.example");
+  Chat(3, kRomeo);
   ExpectIds(romeo, Numbers(1, 4));
+}
+
+TEST_F(BlindTest, AnAccountForWhichSomethingIsStoredWhileAnotherIsReadIsReadToo) {
+  const std::string neighbour = Neighbour();
+  Store(1, kRomeo);
+  Store(1, neighbour);
+  CutOff();
+  Client& romeo = OnlineThere(kRomeo);
+  Client& other = OnlineThere(neighbour);
+  Store(2, kRomeo);
+  LinkThere();
+  roster_->SetHolding(true, "fetch_offline");
+  Join();
+  RunUntil([&] { return roster_->held() == 1; });
+  CutOff();
+  Store(2, neighbour);
+  Join();
+  roster_->SetHolding(false);
+  ExpectIds(romeo, Numbers(1, 3));
+  ExpectIds(other, Numbers(1, 3));
+}
+
+// As where another router has written what was to be written in the turn that waited for Redis.
+TEST_F(BlindTest, AnAccountThatIsReadInTheMiddleOfItsTurnIsLookedAtToo) {
+  const std::string neighbour = Neighbour();
+  Client& quiet = Login(first(), std::string(kRomeo) + "/quiet");
+  Client& witness = Login(first(), neighbour + "/home");
+  Store(1, kRomeo);
+  CutOff();
+  Client& romeo = OnlineThere(kRomeo);
+  Store(2, kRomeo);
+  LinkThere();
+  quiet.Send("<presence><priority>-1</priority></presence>");
+  witness.Send("<iq type='get' id='ping' to='home.example'><ping xmlns='urn:xmpp:ping'/></iq>");
+  RunUntil([&] { return !witness.received().empty(); });  // and what was said before it has arrived
+  auto record = RecordOf("quiet");
+  const std::string stamp = record.session() + " " + std::to_string(record.revision() + 1) + "\n";
+  record.set_revision(record.revision() + 1);
+  Redis({"HSET", "parley:s:{romeo@home.example}", "quiet", stamp + record.SerializeAsString()});
+  Join();
+  ExpectIds(romeo, Numbers(1, 3));
 }
 
 }  // namespace

@@ -169,19 +169,15 @@ Task<void> Offline::GoOn(Account& account, std::string id) {
 }
 
 Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt attempt) {
+  Reading reading{session_id};
   const Session* before = account.WithId(session_id);
-  const bool waited = before != nullptr && before->stored == Session::Stored::kLater;
+  reading.patient = before == nullptr || before->stored != Session::Stored::kLater;
   Note(account, session_id, Session::Stored::kLeft);
   co_await parts_.spool.Stored(account.bare());
   bool more = attempt == Attempt::kRepeat || !account.nothing_stored();
-  std::int64_t after = 0;
-  const auto begun = std::chrono::steady_clock::now();
   while (more) {
-    const auto answer = co_await Fetch(account.bare(), session_id, after);
+    const auto answer = co_await Fetch(account, reading);
     if (answer.problem() == roster::v1::PROBLEM_STORE) {
-      bool again = !waited;
-      if (again) again = co_await parts_.spool.MayPass(account.bare(), begun);
-      if (again) continue;
       Note(account, session_id, Session::Stored::kLater);
       co_return false;
     }
@@ -189,10 +185,8 @@ Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt
     const Session* session = account.WithId(session_id);
     if (session == nullptr) co_return true;  // what stays comes at the next login
     if (batch.messages().empty()) break;
-    Given given = co_await Give(account, *session, batch);
-    after = batch.messages().rbegin()->id();
+    const Given given = co_await Give(account, *session, batch);
     const bool all = given.accepted.size() == static_cast<std::size_t>(batch.messages_size());
-    if (!given.accepted.empty()) co_await Delete(account.bare(), std::move(given.accepted));
     if (!all) co_return !given.others_later;
     more = batch.more();
   }
@@ -204,18 +198,29 @@ void Offline::Note(Account& account, const std::string& session_id, Session::Sto
   if (Session* session = account.WithId(session_id)) session->stored = stored;
 }
 
-Task<roster::v1::Answer> Offline::Fetch(std::string owner, std::string session, std::int64_t after) {
+// The next batch.
+Task<roster::v1::Answer> Offline::Fetch(Account& account, Reading& reading) {
   roster::v1::Ask ask;
-  ask.mutable_fetch_offline()->set_owner(owner);
+  ask.mutable_fetch_offline()->set_owner(account.bare());
   ask.mutable_fetch_offline()->set_limit(batch_);
-  ask.mutable_fetch_offline()->set_after_id(after);
-  ask.set_session(session);
-  co_return co_await parts_.rosters.Ask(owner, std::move(ask));
+  ask.mutable_fetch_offline()->set_after_id(reading.after);
+  ask.set_session(reading.session);
+  auto answer = co_await parts_.rosters.Ask(account.bare(), ask);
+  while (answer.problem() == roster::v1::PROBLEM_STORE && reading.patient) {
+    reading.patient = co_await parts_.spool.MayPass(account.bare(), reading.begun);
+    if (reading.patient) answer = co_await parts_.rosters.Ask(account.bare(), ask);
+  }
+  const auto& messages = answer.offline_messages().messages();
+  if (!messages.empty()) reading.after = messages.rbegin()->id();
+  co_return answer;
 }
 
+// What is taken is deleted.
 Task<Offline::Given> Offline::Give(Account& account, const Session& session, const Batch& batch) {
-  if (session.away()) co_return co_await QueueBatch(account, session.id(), batch);
-  co_return co_await DeliverBatch(account, session, batch);
+  auto giving = session.away() ? QueueBatch(account, session.id(), batch) : DeliverBatch(account, session, batch);
+  Given given = co_await std::move(giving);
+  if (!given.accepted.empty()) co_await Delete(account.bare(), given.accepted);
+  co_return given;
 }
 
 // Another router may do the same at the same time, as where an edge reaches only one of us: so its edge has to look

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -62,6 +64,13 @@ class Offline {
     Ids accepted;
     bool others_later = false;  // its edge may take them then
   };
+  // Of what is stored, batch by batch.
+  struct Reading {
+    std::string session;
+    bool patient = true;  // if the store is away for a moment only
+    std::int64_t after = 0;
+    std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+  };
   struct Pending;
   // False: some may be left, and it is worth while to try again.
   Task<bool> TryToFlush(Account& account, std::string session, Attempt attempt);
@@ -72,7 +81,7 @@ class Offline {
   Task<void> GoOn(Account& account, std::string session);
   static void Note(Account& account, const std::string& session, Session::Stored stored);
   bool IsNew(const Session& session) const;
-  Task<roster::v1::Answer> Fetch(std::string owner, std::string session, std::int64_t after);
+  Task<roster::v1::Answer> Fetch(Account& account, Reading& reading);
   Task<Given> Give(Account& account, const Session& session, const Batch& batch);
   Task<Given> DeliverBatch(Account& account, const Session& session, const Batch& batch);
   // A full queue takes it, too (there is no more than roster.max_offline_messages): the session ends with what is new,

@@ -66,6 +66,17 @@ TEST_F(RefusedTest, PresenceIsInForceAndWrittenLater) {
   RunUntil([&] { return Metric("parley_router_unsaved") == 0; });
 }
 
+TEST_F(RefusedTest, WhatIsRefusedIsNotTriedAgainAtOnce) {
+  BeginWith({"router.unsaved_retry=10m"});
+  Client& romeo = Login(first(), kOrchard);
+  RefuseWrites();
+  const double before = Metric("parley_router_account_loads_total");
+  romeo.Send("<presence id='1'/>");
+  AwaitFromRomeo("id='1'");
+  EXPECT_EQ(Metric("parley_router_account_loads_total"), before);
+  TakeWrites();
+}
+
 TEST_F(RefusedTest, ThatItIsOverIsWrittenLater) {
   BeginWith({"router.unsaved_retry=50ms"});
   Client& romeo = Online(first(), kOrchard);

@@ -216,9 +216,11 @@ Task<Sessions::Written> Sessions::Write(Account& account, std::string session_id
       session->unsaved = session->outdated = false;
       co_return Written::kDone;
     }
-    // Lost to another router, or in doubt: Redis knows how it stands.
-    if (!written && !parts_.store.up()) continue;
-    co_await parts_.accounts.Reload(account);
+    if (!written) {
+      if (parts_.store.up()) co_return Written::kNoRedis;  // it would refuse the same again
+      continue;
+    }
+    co_await parts_.accounts.Reload(account);  // lost to another router
   }
   co_return Written::kNoRedis;
 }

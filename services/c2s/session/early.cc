@@ -7,13 +7,13 @@
 
 namespace parley::c2s {
 
-void Early::Keep(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt) {
+bool Early::Keep(std::unique_ptr<link::v1::Envelope>& envelope, rpc::Receipt& receipt) {
   if (kept_.size() >= context_.config.c2s.max_early) {
     context_.metrics.limits.Add("early");
-    context_.metrics.deliveries_refused.Add("overloaded");
-    return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+    return false;
   }
   kept_.push_back({std::move(envelope), std::move(receipt)});
+  return true;
 }
 
 void Early::Deliver() {

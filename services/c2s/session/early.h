@@ -16,7 +16,9 @@ class Early {
   ~Early() { Refuse(); }
   Early(const Early&) = delete;
   Early& operator=(const Early&) = delete;
-  void Keep(std::unique_ptr<link::v1::Envelope> envelope, rpc::Receipt receipt);
+  // Takes both. False: it keeps as many as it may.
+  bool Keep(std::unique_ptr<link::v1::Envelope>& envelope, rpc::Receipt& receipt);
+  bool empty() const { return kept_.empty(); }
   // The session is ready for it.
   void Deliver();
   // The session will not be.

@@ -272,10 +272,18 @@ void Session::NoteQueued(const xmpp::Envelope& envelope) {
   if (envelope.answers() != 0) TakeAnswer(envelope, Uplink::Delivery::kRepeat);
 }
 
+void Session::Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt) {
+  if (early_.Keep(envelope, receipt)) return;
+  context_.metrics.deliveries_refused.Add("overloaded");
+  receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
+}
+
 // Who gives it what is stored waits for the outcome in the account's turn, for which what we hold may wait.
 void Session::Refuse(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt) {
-  const bool holds = management_ && management_->outbound().queue().owes();
-  if (holds && !envelope->kept()) return Keep(std::move(envelope), std::move(receipt));
+  if (owes() && !envelope->kept()) {
+    if (early_.Keep(envelope, receipt)) return;
+    GiveBack();  // what is one too many goes back with all that it is behind
+  }
   context_.metrics.deliveries_refused.Add("no_session");
   receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
 }
@@ -284,6 +292,8 @@ void Session::GiveBack() {
   if (management_) management_->outbound().queue().GiveBack();
   early_.Refuse();
 }
+
+bool Session::owes() const { return !early_.empty() || (management_ && management_->outbound().queue().owes()); }
 
 // What the client has not acknowledged, and what would come now, is dealt with as for one who is not there.
 rpc::RefusalReason Session::Overflow() {

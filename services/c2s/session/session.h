@@ -86,15 +86,15 @@ class Session final : public std::enable_shared_from_this<Session> {
   rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
                              rpc::Receipt& receipt);
   // One that came before the session is ready for it.
-  void Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt) {
-    early_.Keep(std::move(envelope), std::move(receipt));
-  }
+  void Keep(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt);
   // The same for one that is over: behind what it took and gives back, as routers go by that order.
   void Refuse(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt receipt);
   // A router has put it into the queue meanwhile, which is read.
   void NoteQueued(const xmpp::Envelope& envelope);
   // What it has for its client and Redis has not goes back to the router.
   void GiveBack();
+  // Whether there is any of that.
+  bool owes() const;
   // A stanza of our own for the client.
   void Write(std::string_view stanza);
   void WriteOwn(xmpp::Envelope envelope);

@@ -36,8 +36,10 @@ Session* SessionTable::Find(std::string_view id) const {
 }
 
 Session* SessionTable::FindEnding(std::string_view id) const {
-  const auto found = ending_.find(id);
-  return found == ending_.end() ? nullptr : found->second.get();
+  const auto [begin, end] = ending_.equal_range(id);
+  if (begin == end) return nullptr;
+  const auto found = std::find_if(begin, end, [](const auto& entry) { return !entry.second->departure().told(); });
+  return (found == end ? begin : found)->second.get();
 }
 
 std::vector<std::weak_ptr<Session>> SessionTable::All() const {

@@ -207,7 +207,8 @@ void StoredQueue::OnFailure(std::uint32_t round) {
 }
 
 // Redis cannot be asked: what was in flight may be in the queue or not. If Redis is there but does not do what it is
-// asked (out of memory, read-only), it is asked again after a while.
+// asked (out of memory, read-only), it is asked again after a while: for all sessions by our lease, if that is refused,
+// too. What others may have queued can be read meanwhile.
 void StoredQueue::Suspend() {
   ++round_;
   NoteLate();
@@ -218,6 +219,7 @@ void StoredQueue::Suspend() {
   Note();
   session_.uplink().OnNoted();
   if (!context_.redis.up()) return;
+  if (context_.node.without_redis() && !distrusted_) return context_.node.AwaitRedis();
   auto again = [](Session& session) { QueueOf(session).OnRedisUp(); };
   retry_ = context_.loop.After(kRetryDelay, WhileAlive(session_.shared_from_this(), again));
 }

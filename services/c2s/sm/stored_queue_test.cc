@@ -10,16 +10,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class StoredQueueTest : public ManagementTest {
- protected:
-  std::vector<std::string> Refused() {
-    return edge_.OnLoop([this] {
-      std::vector<std::string> stanzas;
-      for (const auto& [envelope, reason] : edge_.router().refused) stanzas.push_back(envelope.stanza());
-      return stanzas;
-    });
-  }
-};
+class StoredQueueTest : public ManagementTest {};
 
 // Of Juliet's stanzas.
 auto Numbered(std::uint64_t seq) {
@@ -201,40 +192,6 @@ TEST_F(StoredQueueTest, WhatRedisAppendsLateAndItsClientHasAcknowledgedIsNoNews)
   EXPECT_TRUE(AwaitSettled(3));
   EXPECT_EQ(Contents().header.acked(), 1u);
   EXPECT_EQ(Contents().stanzas.size(), 2u);
-}
-
-// Of what goes back to it the router handles first what is refused first.
-TEST_F(StoredQueueTest, WhatComesOnceTheSessionIsOverIsRefusedBehindWhatItHas) {
-  Client client(edge_.port());
-  Enable(client);
-  edge_.redis().Pause();
-  Deliver(SessionId(), Message("1"));
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sm_unacknowledged_stanzas") == 1; }));
-  client.Send(
-      "<iq type='get' id='ours' to='example.org'><ping xmlns='urn:xmpp:ping'/></iq>");  // which the edge answers
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_sm_unacknowledged_stanzas") == 2; }));
-  client.Send("</stream:stream>");
-  client.Rest();
-  Deliver(SessionId(), Message("2"));
-  Deliver(SessionId(), Message("stored"), [](link::v1::Envelope& envelope) { envelope.set_kept(true); });
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 3; }));
-  edge_.redis().Resume();
-  EXPECT_EQ(Refused(), (std::vector<std::string>{Message("stored"), Message("1"), Message("2")}));
-}
-
-class FullQueueTest : public SmTest {
- protected:
-  FullQueueTest() : SmTest([](config::Config& config) { config.c2s.sm_max_stanzas = 2; }) {}
-};
-
-TEST_F(FullQueueTest, WhatIsOneTooManyIsRefusedBehindTheOthers) {
-  Client client(edge_.port());
-  Enable(client);
-  edge_.redis().Pause();
-  for (const char* id : {"1", "2", "3"}) Deliver(SessionId(), Message(id));
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 3; }));
-  edge_.redis().Resume();
-  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused.back().first.stanza(); }), Message("3"));
 }
 
 // Also if the client has acknowledged many since.

@@ -19,7 +19,7 @@ inline void Hasten(config::Config& config) {
 
 class LonelyTest : public ResumeTest {
  protected:
-  LonelyTest() : ResumeTest(&Hasten) {}
+  explicit LonelyTest(const EdgeHarness::Change& change = &Hasten) : ResumeTest(change) {}
 
   // Messages that clients said.
   bool AwaitSaid(int count) {

@@ -77,7 +77,10 @@ class EdgeHarness {
   test::RedisServer& redis() { return Redis(); }
   const test::CertificateAuthority& ca() const { return Certificates().ca; }
   void StopRouter() {
-    OnLoop([this] { router_server_.reset(); });
+    OnLoop([this] {
+      router_server_.reset();
+      router_.links.clear();  // they went with it
+    });
   }
   // Where it was before.
   void StartRouter() {
