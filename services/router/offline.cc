@@ -146,7 +146,7 @@ Task<void> Offline::AfterLoad(Account& account) {
   std::vector<std::string> doubtful;
   for (const auto& session : account.sessions()) {
     // An orphan gets it with what is new.
-    const bool lacks = session.takes_messages() && !session.away() && (blind || IsNew(session));
+    const bool lacks = session.takes_messages() && !session.away() && (blind || MayBeOwed(account, session));
     if (lacks) doubtful.push_back(session.id());
   }
   for (auto& id : doubtful) {
@@ -156,9 +156,9 @@ Task<void> Offline::AfterLoad(Account& account) {
   }
 }
 
-bool Offline::IsNew(const Session& session) const {
-  return session.stored == Session::Stored::kUnknown &&
-         session.record.bound_at() + recheck_.count() > UnixMilliseconds();
+bool Offline::MayBeOwed(const Account& account, const Session& session) const {
+  const bool is_new = session.record.bound_at() + recheck_.count() > UnixMilliseconds();
+  return session.stored == Session::Stored::kUnknown && (is_new || GetsMoreLater(account.bare(), session.id()));
 }
 
 void Offline::OnRedisUp() {

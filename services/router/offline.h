@@ -53,8 +53,9 @@ class Offline {
   bool MustPassOn(const Account& account) const;
   Task<void> PassOn(Account& account);
   // The account was read: to those of its sessions that may lack it, what is stored goes before anything newer. That
-  // are those that another router has just bound, and may have died before it gave it to them; and all, if we have
-  // stored something while we did not reach Redis, for one of whom we did not know.
+  // are those that another router has just bound, and may have died before it gave it to them; those that we were to
+  // give the rest later; and all, if we have stored something while we did not reach Redis, for one of whom we did not
+  // know.
   Task<void> AfterLoad(Account& account);
   // Redis is back: the accounts for which something was stored without it are read, one after the other.
   void OnRedisUp();
@@ -77,7 +78,7 @@ class Offline {
   // Once its edge is linked.
   Task<void> GoOn(Account& account, std::string session);
   static void Note(Account& account, const std::string& session, Session::Stored stored);
-  bool IsNew(const Session& session) const;
+  bool MayBeOwed(const Account& account, const Session& session) const;
   Task<roster::v1::Answer> Fetch(std::string owner, std::string session, std::int64_t after);
   Task<Given> Give(Account& account, const Session& session, const Batch& batch);
   Task<Given> DeliverBatch(Account& account, const Session& session, const Batch& batch);

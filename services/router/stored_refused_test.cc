@@ -138,11 +138,24 @@ TEST_F(StoredRefusedTest, ReadAnewTheSessionGetsItFirst) {
   ExpectIds(romeo, Numbers(1, 3));
 }
 
-TEST_F(StoredRefusedTest, OneThatWasBoundLongAgoIsNotDoubted) {
+TEST_F(StoredRefusedTest, SoDoesOneThatWasBoundLongAgo) {
   Configure(1, {"router.recheck_stored=0ms"});
   Begin();
   Client& romeo = RefusedByFirst();
   ReadAnew();
+  Chat(2, kRomeo);
+  Settle();
+  EXPECT_THAT(Ids(romeo.received()), IsEmpty());
+  first().SetInDoubt(false);
+  ExpectIds(romeo, Numbers(1, 3));
+}
+
+TEST_F(StoredRefusedTest, OneThatWasBoundLongAgoIsNotDoubtedByAnotherHome) {
+  Configure(2, {"router.recheck_stored=0ms"});
+  Begin();
+  const std::size_t home = second().HomeOf(kRomeo) == "router-1" ? 0 : 1;
+  Client& romeo = RefusedByFirst();
+  KillRouter(home);
   Chat(2, kRomeo);
   ExpectIds(romeo, {"2"});
 }
