@@ -145,7 +145,8 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   if (session == nullptr) {
     if (parts_.unacknowledged.TakeReturned(held)) co_return;
     // Its edge may have had it in the queue, and we do not know, as it died or we stood still.
-    const bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
+    bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
+    if (!had) had = co_await parts_.unacknowledged.AnotherHad(account, *held.envelope);
     if (!had) co_await parts_.delivery.Again(account, std::move(held));
   } else if (session->away()) {
     co_await QueueInOrder(account, std::move(held));
