@@ -259,8 +259,11 @@ Task<bool> Orphans::FlushFirst(Account& account, std::string id) {
   const Session* session = account.WithId(id);  // not one that has vanished from Redis
   if (session == nullptr || !session->may_lack_stored()) co_return true;
   const bool reachable = co_await parts_.queues.AwaitRedis();  // else all of it is fetched for nothing
-  if (reachable) co_await parts_.offline.Resume(account, std::move(id));
-  co_return reachable;
+  if (!reachable) co_return false;
+  co_await parts_.offline.Resume(account, id);
+  session = account.WithId(id);
+  const bool left = session != nullptr && session->stored == Session::Stored::kLeft;
+  co_return !left || !parts_.queues.failing();
 }
 
 Task<void> Orphans::Queue(Account& account, Held held) {
