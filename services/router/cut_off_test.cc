@@ -85,5 +85,27 @@ TEST_F(ManagedTest, WhatIsStoredForOneWhoIsBoundMeanwhileComesToHimBeforeWhatIsN
   ExpectIds(romeo, Numbers(1, 4));
 }
 
+// Nothing is stored for such a user: there is no account.
+TEST_F(ManagedTest, AnAnonymousUserIsNotReadAgainAndAgain) {
+  Configure(2, {"router.redis_patience=10m"});
+  Begin();
+  Edge there(loop_, "c2s-4", {address(1)}, redis_.options(), std::chrono::milliseconds(600));
+  RunUntil([&] { return there.ready() && HasEdge("c2s-4", 1); });
+  Chat(1, "romeo@home.example");
+  Settle();
+  CutFromRedis(0);
+  RunUntil([&] { return !Missing().empty(); });
+  Chat(2, "romeo@home.example");
+  RunUntil([&] { return roster_->offline_count("romeo@home.example") == 2; });
+  Client& romeo = there.Bind("romeo@home.example", "orchard", session::v1::CONFLICT_REPLACE_OLD, true);
+  RunUntil([&] { return there.answered(romeo); });
+  there.Reconnect({address(0), address(1)});
+  RunUntil([&] { return there.ready() && HasEdge("c2s-4"); });
+  JoinToRedis(0);
+  RunUntil([&] { return Missing().empty(); });
+  Chat(3);
+  ExpectIds(romeo, {"3"});
+}
+
 }  // namespace
 }  // namespace parley::router

@@ -141,8 +141,8 @@ Task<void> Offline::GiveToNext(Account& account) {
 }
 
 Task<void> Offline::AfterLoad(Account& account) {
-  if (account.anonymous()) co_return;
   const bool blind = blind_.erase(account.bare()) > 0;
+  if (account.anonymous()) co_return;
   std::vector<std::string> doubtful;
   for (const auto& session : account.sessions()) {
     // An orphan gets it with what is new.
