@@ -146,9 +146,10 @@ void AccountTable::Start(Slot& slot) {
 
 Task<void> AccountTable::Pump(Slot& slot) {
   while (!slot.idle()) {
-    auto& next = slot.returned.empty() ? slot.mailbox.front() : slot.returned.front();
+    Work& next = First(slot);
     const bool usable = co_await MakeFresh(slot, next);
-    // What was waited for may have brought something that comes before it.
+    // What was waited for may have brought something that comes before it, which need not wait in vain, too.
+    if (!usable && &next != &First(slot)) continue;
     Work work = PopNext(slot);
     if (usable) {
       slot.handling = true;
@@ -159,6 +160,8 @@ Task<void> AccountTable::Pump(Slot& slot) {
     }
   }
 }
+
+Work& AccountTable::First(Slot& slot) { return slot.returned.empty() ? slot.mailbox.front() : slot.returned.front(); }
 
 Work AccountTable::PopNext(Slot& slot) {
   --waiting_;

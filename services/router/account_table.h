@@ -109,6 +109,7 @@ class AccountTable {
   bool Fresh(const Slot& slot) const;
   Work Waiting(rpc::Held held) const;
   void OnWaiting(Slot& slot);
+  static Work& First(Slot& slot);
   Work PopNext(Slot& slot);
   void Start(Slot& slot);
   void Stop(Slot& slot);

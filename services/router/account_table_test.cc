@@ -1,4 +1,4 @@
-// What is let in while a handler waits for long.
+// What is let in while a handler waits for long, and what waits for Redis.
 #include "services/router/account_table.h"
 
 #include <gmock/gmock.h>
@@ -27,15 +27,15 @@ class AccountTableTest : public ::testing::Test, private StanzaHandler {
     table_.SetHandler(*this);
     RunUntil([this] { return store_.up(); });
   }
+  static rpc::Held Stanza(rpc::Receipt receipt = rpc::Receipt()) {
+    return {std::make_unique<rpc::Envelope>(), std::move(receipt)};
+  }
   // A stanza whose handler waits until it is told to go on.
   void Occupy() {
-    table_.Post(kJuliet, rpc::Held{std::make_unique<rpc::Envelope>(), rpc::Receipt()});
+    table_.Post(kJuliet, Stanza());
     RunUntil([this] { return go_on_ != nullptr; });
   }
-  void GoOn() {
-    go_on_(true);
-    go_on_ = nullptr;
-  }
+  void GoOn() { std::exchange(go_on_, nullptr)(true); }
   void Post(
       const std::string& name, const std::function<void()>& act = [] {}) {
     AccountTable::Job job;
@@ -82,11 +82,10 @@ class AccountTableTest : public ::testing::Test, private StanzaHandler {
   }
   Task<void> AfterLoad(Account&) override { co_return; }
   bool MayGetBack(const Account&) const override { return false; }
-  void Unreachable(rpc::Held) override {}
-
-  std::function<void(bool)> go_on_;
+  void Unreachable(rpc::Held) override { done_.emplace_back("unreachable"); }
 
  protected:
+  std::function<void(bool)> go_on_;
   SessionStore store_{tasks_, redis_, options_, metrics_};
   AccountTable table_{tasks_, store_, options_, metrics_, [](const std::string*) {}};
   Tasks tasks_{loop_};
@@ -128,6 +127,40 @@ TEST_F(AccountTableTest, NothingIsLetInWhereNobodyWaitsForLong) {
   EXPECT_TRUE(LetIn());
   RunUntil([this] { return done_.size() == 1; });
   EXPECT_EQ(table_.waiting(), 0u);
+}
+
+// Its link may break: it does not wait for Redis any more then.
+class Breaking final : public rpc::Receipt::Debt {
+ public:
+  struct Link {
+    bool broken = false;
+    bool noticed = false;
+  };
+  explicit Breaking(Link& link) : link_(link) {}
+  bool severed() const override { return link_.noticed = link_.broken; }
+
+ private:
+  void Settle(rpc::RefusalReason) override {}
+  Link& link_;
+};
+
+TEST_F(AccountTableTest, WhatComesBackIsNotGivenUpWithWhatWaitedBehindIt) {
+  redis_server_.Stop();
+  RunUntil([this] { return !store_.up(); });
+  Breaking::Link link;
+  table_.Post(kJuliet, Stanza(rpc::Receipt(std::make_unique<Breaking>(link))));
+  RunUntil([this] { return metrics_.account_loads.Value() > 0; });
+  table_.PostReturned(kJuliet, Stanza());
+  link.broken = true;
+  RunUntil([&link] { return link.noticed; });
+  redis_server_.Start();
+  RunUntil([this] { return go_on_ != nullptr; });
+  GoOn();
+  RunUntil([this] { return !done_.empty(); });
+  EXPECT_THAT(done_, ElementsAre("stanza"));
+  RunUntil([this] { return go_on_ != nullptr; });
+  GoOn();
+  RunUntil([this] { return !table_.busy(); });
 }
 
 }  // namespace

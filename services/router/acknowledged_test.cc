@@ -320,6 +320,26 @@ TEST_F(AcknowledgedTest, ACopyIsNotOwedWhenAnotherSessionHadAcknowledgedItsOwn) 
   EXPECT_EQ(Ids(TakeOffline()), Numbers(2, 4));
 }
 
+// It waited for an edge that was killed.
+TEST_F(AcknowledgedTest, ACopyThatComesBackIsNotOwedWhenAnotherSessionHadAcknowledgedItsOwn) {
+  Begin();
+  Online(second(), "romeo@home.example/street");
+  Client& romeo = Managed(first(), kOrchard);
+  second().Disconnect();
+  RunUntil([&] { return !HasEdge("c2s-3"); });
+  Chat(1, kRomeo);
+  RunUntil([&] { return Ids(romeo.received()) == Numbers(1, 2); });
+  first().Acknowledge(romeo, 1);
+  RunUntil([&] { return QueueLength(romeo.queue()) == "1"; });
+  juliet().Take();
+  romeo.Close();
+  RunUntil([&] { return juliet().received().size() == 1; });  // he is unavailable
+  KillEdge(second());
+  RunUntil([&] { return RedisIsClean(); });
+  Settle();
+  EXPECT_EQ(Stored(), 0u);
+}
+
 TEST_F(AcknowledgedTest, WhatIsNotMarkedAsSentAgainIsNotLookedUp) {
   Begin();
   Client& romeo = Managed(first(), kOrchard);

@@ -102,6 +102,11 @@ class BlindTest : public ManagedTest {
     RunUntil([&] { return Ids(client.received()).size() == 1; });
     return client;
   }
+  Client& AnonymousThere(const std::string& bare) {
+    Client& client = there_->Bind(bare, "orchard", session::v1::CONFLICT_REPLACE_OLD, true);
+    RunUntil([&] { return there_->answered(client); });
+    return client;
+  }
   // From now on it reaches both, too.
   void LinkThere() {
     there_->Reconnect({address(0), address(1)});
@@ -169,6 +174,19 @@ TEST_F(BlindTest, AnAccountThatIsReadInTheMiddleOfItsTurnIsLookedAtToo) {
   Redis({"HSET", "parley:s:{romeo@home.example}", "quiet", stamp + record.SerializeAsString()});
   Join();
   ExpectIds(romeo, Numbers(1, 3));
+}
+
+// Nothing is stored for such a user: there is no account.
+TEST_F(BlindTest, AnAnonymousUserIsNotReadAgainAndAgain) {
+  Store(1, kRomeo);
+  CutOff();
+  Chat(2, kRomeo);
+  RunUntil([&] { return roster_->offline_count(kRomeo) == 2; });
+  Client& romeo = AnonymousThere(kRomeo);
+  LinkThere();
+  Join();
+  Chat(3, kRomeo);
+  ExpectIds(romeo, {"3"});
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ bool Delivery::BehindStored(const Account& account) const {
   const auto wanted = IsMostAvailable(account);
   const auto& all = account.sessions();
   const auto first = std::find_if(all.begin(), all.end(), wanted);
-  return first != all.end() && offline_.Owes(*first) && std::none_of(first + 1, all.end(), wanted);
+  return first != all.end() && offline_.Owes(account, *first) && std::none_of(first + 1, all.end(), wanted);
 }
 
 template <class Wanted>

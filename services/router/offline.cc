@@ -1,7 +1,9 @@
 #include "services/router/offline.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <tuple>
 
 #include "libs/base/log.h"
 #include "libs/base/unix_time.h"
@@ -41,6 +43,15 @@ Envelope EnvelopeOf(const Account& account, const roster::v1::OfflineMessage& me
   envelope.set_kept(true);
   return envelope;
 }
+
+// Of a session's id.
+struct TakesNone {
+  const Account& account;
+  bool operator()(const std::string& id) const {
+    const auto& all = account.sessions();
+    return std::none_of(all.begin(), all.end(), [&](const Session& s) { return s.id() == id && s.takes_messages(); });
+  }
+};
 
 }  // namespace
 
@@ -82,25 +93,60 @@ bool Offline::StoreNow(Account& account, Held& held) {
 
 Task<void> Offline::Flush(Account& account, std::string session, Attempt attempt) {
   const bool flushed = co_await TryToFlush(account, session, attempt);
-  if (!flushed) Later(account.bare(), std::move(session));
+  if (!flushed) {
+    Later(account.bare(), std::move(session));
+  } else if (account.WithId(session) == nullptr) {
+    co_await GiveToNext(account);
+  }
 }
 
 void Offline::Later(const std::string& bare, std::string session) {
-  if (!to_resume_.insert(session).second) return;
+  if (!to_resume_[bare].insert(session).second) return;
   parts_.tasks.Spawn("flush_later", ResumeLater(bare, std::move(session)));
 }
 
-bool Offline::Owes(const Session& session) const {
-  return session.stored == Session::Stored::kLeft && !session.away() && to_resume_.contains(session.id());
+bool Offline::GetsMoreLater(const std::string& bare, const std::string& session) const {
+  const auto sessions = to_resume_.find(bare);
+  return sessions != to_resume_.end() && sessions->second.contains(session);
+}
+
+bool Offline::Owes(const Account& account, const Session& session) const {
+  return session.stored == Session::Stored::kLeft && !session.away() && GetsMoreLater(account.bare(), session.id());
+}
+
+bool Offline::MustPassOn(const Account& account) const {
+  if (to_resume_.empty()) return false;
+  const auto sessions = to_resume_.find(account.bare());
+  if (sessions == to_resume_.end()) return false;
+  return std::any_of(sessions->second.begin(), sessions->second.end(), TakesNone{account});
+}
+
+Task<void> Offline::PassOn(Account& account) {
+  const auto sessions = to_resume_.find(account.bare());
+  if (sessions == to_resume_.end()) co_return;
+  const bool any = std::erase_if(sessions->second, TakesNone{account}) > 0;
+  if (sessions->second.empty()) to_resume_.erase(sessions);
+  if (any) co_await GiveToNext(account);
+}
+
+Task<void> Offline::GiveToNext(Account& account) {
+  const auto rank = [](const Session& s) { return std::tuple(s.takes_messages(), s.record.priority(), !s.away()); };
+  const auto& all = account.sessions();
+  const auto next =
+      std::max_element(all.begin(), all.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  if (next == all.end() || !next->takes_messages() || GetsMoreLater(account.bare(), next->id())) co_return;
+  std::string id = next->id();
+  Note(account, id, Session::Stored::kLeft);
+  co_await GoOn(account, std::move(id));
 }
 
 Task<void> Offline::AfterLoad(Account& account) {
-  if (account.anonymous()) co_return;
   const bool blind = blind_.erase(account.bare()) > 0;
+  if (account.anonymous()) co_return;
   std::vector<std::string> doubtful;
   for (const auto& session : account.sessions()) {
     // An orphan gets it with what is new.
-    const bool lacks = session.takes_messages() && !session.away() && (blind || IsNew(session));
+    const bool lacks = session.takes_messages() && !session.away() && (blind || MayBeOwed(account, session));
     if (lacks) doubtful.push_back(session.id());
   }
   for (auto& id : doubtful) {
@@ -110,9 +156,9 @@ Task<void> Offline::AfterLoad(Account& account) {
   }
 }
 
-bool Offline::IsNew(const Session& session) const {
-  return session.stored == Session::Stored::kUnknown &&
-         session.record.bound_at() + recheck_.count() > UnixMilliseconds();
+bool Offline::MayBeOwed(const Account& account, const Session& session) const {
+  const bool is_new = session.record.bound_at() + recheck_.count() > UnixMilliseconds();
+  return session.stored == Session::Stored::kUnknown && (is_new || GetsMoreLater(account.bare(), session.id()));
 }
 
 void Offline::OnRedisUp() {
@@ -153,7 +199,10 @@ Task<void> Offline::ResumeLater(std::string bare, std::string id) {
 }
 
 Task<void> Offline::TryAgain(Account& account, std::string id) {
-  to_resume_.erase(id);
+  co_await PassOn(account);
+  const auto sessions = to_resume_.find(account.bare());
+  if (sessions == to_resume_.end() || sessions->second.erase(id) == 0) co_return;
+  if (sessions->second.empty()) to_resume_.erase(sessions);
   co_await GoOn(account, std::move(id));
 }
 

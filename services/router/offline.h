@@ -49,10 +49,15 @@ class Offline {
   Task<void> Resume(Account& account, std::string session);
   // Its edge, which lives, did not take all, and will be asked again: the place of what is new is behind that, in the
   // store. Not so of an orphan, which gets both at once (Orphans), nor while the store cannot be read.
-  bool Owes(const Session& session) const;
+  bool Owes(const Account& account, const Session& session) const;
+  // A session that was to get the rest later is over, or takes no messages any more. What is stored, also behind what
+  // it lacked, goes to the most available of the others, before anything newer.
+  bool MustPassOn(const Account& account) const;
+  Task<void> PassOn(Account& account);
   // The account was read: to those of its sessions that may lack it, what is stored goes before anything newer. That
-  // are those that another router has just bound, and may have died before it gave it to them; and all, if we have
-  // stored something while we did not reach Redis, for one of whom we did not know.
+  // are those that another router has just bound, and may have died before it gave it to them; those that we were to
+  // give the rest later; and all, if we have stored something while we did not reach Redis, for one of whom we did not
+  // know.
   Task<void> AfterLoad(Account& account);
   // Redis is back: the accounts for which something was stored without it are read, one after the other.
   void OnRedisUp();
@@ -76,11 +81,13 @@ class Offline {
   Task<bool> TryToFlush(Account& account, std::string session, Attempt attempt);
   void Later(const std::string& bare, std::string session);
   Task<void> ResumeLater(std::string bare, std::string session);
+  bool GetsMoreLater(const std::string& bare, const std::string& session) const;
   Task<void> TryAgain(Account& account, std::string session);
+  Task<void> GiveToNext(Account& account);
   // Once its edge is linked.
   Task<void> GoOn(Account& account, std::string session);
   static void Note(Account& account, const std::string& session, Session::Stored stored);
-  bool IsNew(const Session& session) const;
+  bool MayBeOwed(const Account& account, const Session& session) const;
   Task<roster::v1::Answer> Fetch(Account& account, Reading& reading);
   Task<Given> Give(Account& account, const Session& session, const Batch& batch);
   Task<Given> DeliverBatch(Account& account, const Session& session, const Batch& batch);
@@ -97,8 +104,8 @@ class Offline {
   Parts parts_;
   std::uint32_t batch_;
   std::chrono::milliseconds recheck_;
-  std::set<std::string> to_resume_;  // sessions that get the rest later
-  std::set<std::string> blind_;      // accounts for which something was stored without Redis
+  std::map<std::string, std::set<std::string>> to_resume_;  // by account: sessions that get the rest later
+  std::set<std::string> blind_;                             // accounts for which something was stored without Redis
   bool reading_blind_ = false;
   // Delivered, but the roster service was away when they were to be deleted: not to be delivered again.
   std::map<std::string, std::set<std::int64_t>> undeleted_;

@@ -145,7 +145,8 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   if (session == nullptr) {
     if (parts_.unacknowledged.TakeReturned(held)) co_return;
     // Its edge may have had it in the queue, and we do not know, as it died or we stood still.
-    const bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
+    bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
+    if (!had) had = co_await parts_.unacknowledged.AnotherHad(account, *held.envelope);
     if (!had) co_await parts_.delivery.Again(account, std::move(held));
   } else if (session->away()) {
     co_await QueueInOrder(account, std::move(held));
@@ -258,8 +259,11 @@ Task<bool> Orphans::FlushFirst(Account& account, std::string id) {
   const Session* session = account.WithId(id);  // not one that has vanished from Redis
   if (session == nullptr || !session->may_lack_stored()) co_return true;
   const bool reachable = co_await parts_.queues.AwaitRedis();  // else all of it is fetched for nothing
-  if (reachable) co_await parts_.offline.Resume(account, std::move(id));
-  co_return reachable;
+  if (!reachable) co_return false;
+  co_await parts_.offline.Resume(account, id);
+  session = account.WithId(id);
+  const bool left = session != nullptr && session->stored == Session::Stored::kLeft;
+  co_return !left || !parts_.queues.failing();
 }
 
 Task<void> Orphans::Queue(Account& account, Held held) {

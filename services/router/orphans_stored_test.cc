@@ -223,6 +223,30 @@ TEST_F(OrphansStoredTest, WithoutRedisNothingIsFetchedForWhatIsNew) {
   EXPECT_THAT(roster_->TakeAsked(), IsEmpty());
 }
 
+// Redis refuses the second, for too long, and has the first already.
+TEST_F(OrphansStoredTest, WhatIsNewIsNotQueuedBeforeWhatCouldNotBe) {
+  Configure(1, {"router.delivery_timeout=50ms"});
+  Begin();
+  Chat(0, kRomeo);
+  Settle();
+  link::v1::Envelope queued = edge().last();
+  Client& romeo = IsRefusedStored(1);
+  Redis({"RPUSH", session::QueueKey(kRomeo, romeo.queue()), session::Encode(queued, 1, 0)});
+  const Client left = Kill(first(), romeo);
+  RunUntilOrphaned();
+  Settle();
+  ASSERT_EQ(stored(), 2u);
+  Redis({"ACL", "SETUSER", "router-1", "-rpushx"});
+  roster_->SetHolding(true, "delete_offline");
+  Chat(3, kRomeo);
+  RunUntil([&] { return roster_->held() == 1; });
+  Redis({"ACL", "SETUSER", "router-1", "+rpushx"});
+  roster_->SetHolding(false);
+  RunUntil([&] { return !Ids(juliet().received()).empty(); });
+  EXPECT_EQ(Ids(juliet().Take()), Numbers(3, 4));
+  ExpectIds(Resumed(second(), left), Numbers(0, 2));
+}
+
 TEST_F(OrphansStoredTest, AFullQueueKeepsItsOrder) {
   Configure(1, {"c2s.sm_max_stanzas=10", "c2s.sm_request_stanzas=5"});
   Begin();

@@ -37,7 +37,11 @@ bool Rules::HandleNow(Account& account, Held& held) {
   if (envelope.repeat() && envelope.leg() == LEG_INBOUND && !IsLeft(envelope))
     parts_.unacknowledged.Recognise(*held.envelope);
   if (envelope.kind() == KIND_CONTROL || envelope.leg() == LEG_DELIVER || IsLeft(envelope)) return false;
-  return !MayBeAcknowledged(envelope) && ByLegNow(account, held);
+  return !MayBeAcknowledged(envelope) && !IsBehindStored(account, envelope) && ByLegNow(account, held);
+}
+
+bool Rules::IsBehindStored(const Account& account, const Envelope& envelope) const {
+  return envelope.kind() == KIND_MESSAGE && parts_.offline.MustPassOn(account);
 }
 
 bool Rules::ByLegNow(Account& account, Held& held) {
@@ -49,9 +53,9 @@ Task<void> Rules::Handle(Account& account, Held held) {
     const bool owed = co_await Owed(account, held);
     if (!owed) co_return;
     if (held.envelope->leg() == LEG_INBOUND && InboundNow(account, held)) co_return;
-  } else if (MayBeAcknowledged(*held.envelope) && held.envelope->leg() != LEG_DELIVER) {
-    const bool over = co_await AcknowledgedBefore(account, held);
-    if (over || ByLegNow(account, held)) co_return;
+  } else if (held.envelope->leg() != LEG_DELIVER) {
+    const bool now = co_await GoesNow(account, held);
+    if (now) co_return;
   }
   if (held.envelope->leg() == LEG_DELIVER) {
     co_await parts_.orphans.Deliver(account, std::move(held));
@@ -62,6 +66,19 @@ Task<void> Rules::Handle(Account& account, Held held) {
   } else {
     co_await Outbound(account, std::move(held));
   }
+}
+
+// What HandleNow leaves to it for another reason than that it has to wait itself.
+Task<bool> Rules::GoesNow(Account& account, Held& held) {
+  const bool repeat = MayBeAcknowledged(*held.envelope);
+  if (repeat) {
+    const bool over = co_await AcknowledgedBefore(account, held);
+    if (over) co_return true;
+  }
+  const bool behind = IsBehindStored(account, *held.envelope);
+  if (behind) co_await parts_.offline.PassOn(account);
+  if (held.receipt.severed()) held.envelope->set_repeat(true);
+  co_return (repeat || behind) && ByLegNow(account, held);
 }
 
 // Those of one session go to the store together. What waits for that is asked for anew: another router may have taken

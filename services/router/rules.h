@@ -45,6 +45,10 @@ class Rules final : public StanzaHandler, public Edges::Owner {
  private:
   // By leg.
   bool ByLegNow(Account& account, Held& held);
+  // A message, and what is stored is to go to some session before it. (Not what a session left, which is older.)
+  bool IsBehindStored(const Account& account, const Envelope& envelope) const;
+  // Once what has to be known, or done, before it is. False: it waits for something else.
+  Task<bool> GoesNow(Account& account, Held& held);
   bool OutboundNow(Account& account, Held& held);
   bool InboundNow(Account& account, Held& held);
   bool OutboundIqNow(Account& account, Held& held);

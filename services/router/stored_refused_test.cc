@@ -13,6 +13,7 @@ using testing::ManagedTest;
 class StoredRefusedTest : public ManagedTest {
  protected:
   static constexpr char kRomeo[] = "romeo@home.example";
+  static constexpr char kOther[] = "romeo@home.example/other";
 
   // One message is stored for Romeo when he logs in. His edge refuses it.
   Client& RefusedByFirst(const std::string& priority = "0") {
@@ -25,13 +26,20 @@ class StoredRefusedTest : public ManagedTest {
     EXPECT_EQ(stored(), 1u);
     return romeo;
   }
-  Client& ManagedAndRefused() {
+  Client& ManagedAndRefused(const std::string& priority = "0") {
     Client& romeo = RefusedByFirst("-1");
     first().Enable(romeo, kLong);
     RunUntil([&] { return first().answered(romeo); });
-    romeo.Send("<presence/>");
+    romeo.Send("<presence><priority>" + priority + "</priority></presence>");
     Settle();
     return romeo;
+  }
+  // Of a lower priority. Gets what is stored for Romeo, and nothing that is new while there is another session.
+  Client& LoginOther() {
+    Client& other = Login(second(), kOther);
+    other.Send("<presence/>");
+    ExpectIds(other, {"1"});
+    return other;
   }
   void PutBack(Client& romeo) {
     first().SetInDoubt(false);
@@ -142,11 +150,24 @@ TEST_F(StoredRefusedTest, ReadAnewTheSessionGetsItFirst) {
   ExpectIds(romeo, Numbers(1, 3));
 }
 
-TEST_F(StoredRefusedTest, OneThatWasBoundLongAgoIsNotDoubted) {
+TEST_F(StoredRefusedTest, SoDoesOneThatWasBoundLongAgo) {
   Configure(1, {"router.recheck_stored=0ms"});
   Begin();
   Client& romeo = RefusedByFirst();
   ReadAnew();
+  Chat(2, kRomeo);
+  Settle();
+  EXPECT_THAT(Ids(romeo.received()), IsEmpty());
+  first().SetInDoubt(false);
+  ExpectIds(romeo, Numbers(1, 3));
+}
+
+TEST_F(StoredRefusedTest, OneThatWasBoundLongAgoIsNotDoubtedByAnotherHome) {
+  Configure(2, {"router.recheck_stored=0ms"});
+  Begin();
+  const std::size_t home = second().HomeOf(kRomeo) == "router-1" ? 0 : 1;
+  Client& romeo = RefusedByFirst();
+  KillRouter(home);
   Chat(2, kRomeo);
   ExpectIds(romeo, {"2"});
 }
@@ -220,6 +241,82 @@ TEST_F(StoredRefusedTest, WhoNeverGotItLeavesItInOrder) {
   romeo.Close();
   Settle();
   EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 3));
+}
+
+TEST_F(StoredRefusedTest, WhoEndsLeavesItToAnotherSession) {
+  Begin();
+  Client& romeo = RefusedByFirst("5");
+  Client& other = LoginOther();
+  Chat(2, kRomeo);
+  RunUntil([&] { return stored() == 1; });
+  romeo.Close();
+  ExpectIds(other, Numbers(1, 3));
+  EXPECT_EQ(stored(), 0u);
+}
+
+TEST_F(StoredRefusedTest, AnotherSessionGetsItBeforeWhatIsNew) {
+  Begin();
+  Client& romeo = RefusedByFirst("5");
+  Client& other = LoginOther();
+  Chat(2, kRomeo);
+  RunUntil([&] { return stored() == 1; });
+  romeo.Close();
+  Settle();
+  Chat(3, kRomeo);
+  ExpectIds(other, Numbers(1, 4));
+  EXPECT_EQ(stored(), 0u);
+}
+
+TEST_F(StoredRefusedTest, SoItDoesIfTheFirstIsNotAvailableAnyMore) {
+  Begin();
+  Client& romeo = RefusedByFirst("5");
+  Client& other = LoginOther();
+  Chat(2, kRomeo);
+  RunUntil([&] { return stored() == 1; });
+  romeo.Send("<presence type='unavailable'/>");
+  Settle();
+  Chat(3, kRomeo);
+  ExpectIds(other, Numbers(1, 4));
+  first().SetInDoubt(false);
+  romeo.Send("<presence><priority>5</priority></presence>");
+  Settle();
+  Chat(4, kRomeo);
+  ExpectIds(romeo, {"4"});
+}
+
+// An orphan, with what is new.
+TEST_F(StoredRefusedTest, SoItDoesIfItIsAway) {
+  Begin();
+  Client& romeo = RefusedByFirst("5");
+  Client& other = LoginOther();
+  second().Enable(other, kLong);
+  RunUntil([&] { return second().answered(other); });
+  const Client left(first(), kRomeo, other.id());
+  KillEdge(second());
+  RunUntilOrphaned();
+  Chat(2, kRomeo);
+  RunUntil([&] { return stored() == 1; });
+  romeo.Close();
+  Settle();
+  Chat(3, kRomeo);
+  RunUntil([&] { return stored() == 0; });
+  first().SetInDoubt(false);
+  ExpectIds(Resumed(first(), left), Numbers(2, 4));
+}
+
+// Which its client has not acknowledged, and which came before that.
+TEST_F(StoredRefusedTest, AnotherSessionGetsItBehindWhatTheFirstLeaves) {
+  Begin();
+  Client& romeo = ManagedAndRefused("5");
+  Client& other = LoginOther();
+  Chat(2);
+  ExpectIds(romeo, {"2"});
+  Chat(3, kRomeo);
+  RunUntil([&] { return stored() == 1; });
+  romeo.Close();
+  Settle();
+  Chat(4, kRomeo);
+  ExpectIds(other, Numbers(1, 5));
 }
 
 // It has no place in the store.

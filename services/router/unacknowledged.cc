@@ -269,6 +269,13 @@ Task<bool> Unacknowledged::AcknowledgedBefore(Account& account, const Envelope& 
   co_return known&& account.acknowledged()->Has(repeat);
 }
 
+Task<bool> Unacknowledged::AnotherHad(Account& account, const Envelope& returned) {
+  if (!returned.copied()) co_return false;
+  const bool known = co_await KnowAcknowledged(account);
+  if (!known) co_return false;
+  co_return account.acknowledged()->HasCopy(returned);
+}
+
 // When it is needed first: most accounts never have a repeat.
 Task<bool> Unacknowledged::KnowAcknowledged(Account& account) {
   if (account.acknowledged()) co_return true;

@@ -63,6 +63,8 @@ class Unacknowledged {
   // came of that is known or on its way. False: not as far as is known. It would be lost if that were wrong, so only
   // exact numbers count.
   Task<bool> AcknowledgedBefore(Account& account, const Envelope& repeat);
+  // Whether it is a copy for a session that is over, and the client of another one that has ended since had its own.
+  Task<bool> AnotherHad(Account& account, const Envelope& returned);
 
  private:
   using Clock = std::chrono::steady_clock;
