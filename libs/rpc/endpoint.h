@@ -52,7 +52,9 @@ class Endpoint final : public Link, public TransportEvents, public std::enable_s
   void Close() override;
   std::vector<Held> Reclaim() override;
   std::uint64_t LastFor(std::string_view session) const override { return outbox_.LastFor(session); }
-  bool IsSettled(std::uint64_t number) const override { return outbox_.IsSettled(number); }
+  bool IsSettledFor(std::string_view session, std::uint64_t number) const override {
+    return outbox_.IsSettledFor(session, number);
+  }
   void WhenSettled(std::function<void()> settled) override;
 
   // Of a replica (link.proto, changeover). `yielded` is called once, maybe at once: when the peer has, or if it never

@@ -235,7 +235,9 @@ class Link {
     (void)session;
     return 0;
   }
-  virtual bool IsSettled(std::uint64_t number) const {
+  // Whether all for it is, up to that number: they may be settled in another order than they were sent in.
+  virtual bool IsSettledFor(std::string_view session, std::uint64_t number) const {
+    (void)session;
     (void)number;
     return true;
   }

@@ -128,12 +128,13 @@ bool Outbox::IsWaitedForBehind(std::uint64_t number) const {
          std::any_of(stragglers_.begin(), stragglers_.end(), [&](const auto& one) { return waited_for(one.second); });
 }
 
-bool Outbox::IsSettled(std::uint64_t number) const {
-  if (number > last_ || number < oldest()) return true;
-  if (stragglers_.contains(number)) return false;
-  if (number < first_) return true;
-  const std::uint64_t index = number - first_;
-  return index < unsettled_.size() && !unsettled_[index].envelope;
+bool Outbox::IsSettledFor(std::string_view session, std::uint64_t number) const {
+  if (number < oldest()) return true;
+  const auto open = [session, number](const Held& held) {
+    return IsFor(session, held) && held.envelope->seq() <= number;
+  };
+  return std::none_of(unsettled_.begin(), unsettled_.end(), open) && std::none_of(queue_.begin(), queue_.end(), open) &&
+         std::none_of(stragglers_.begin(), stragglers_.end(), [&](const auto& one) { return open(one.second); });
 }
 
 bool Outbox::Relieve() {

@@ -212,6 +212,31 @@ TEST_F(EdgeInDoubtTest, WhatTheEdgeOfADisplacedSessionRefusesComesBeforeWhatIsNe
   ExpectIds(heir, Numbers(1, 4));
 }
 
+// What it drops, as it had it already, it settles at once.
+TEST_F(EdgeInDoubtTest, WhatItHasNotSettledBeforeWhatItDropsIsWaitedForToo) {
+  Begin();
+  Client& old = Online(first(), "romeo@home.example/plain");
+  Client& nurse = Online(first(), "nurse@home.example/hall");
+  juliet().Take();
+  FreezeFirstWith(1, old.jid());
+  edge().SendAgain(std::make_unique<rpc::Envelope>(edge().last()));
+  RunUntil([&] { return first().frozen() == 2; });
+  Client& heir = second().Bind("romeo@home.example", "plain");
+  RunUntil([&] { return first().frozen() == 3; });  // it is told
+  first().SetHolding(true);
+  first().SetFrozen(false);
+  EXPECT_EQ(first().repeats(), 1);
+  Chat(2, old.jid());
+  for (std::size_t i = 1; i <= 20; ++i) {  // behind what it settled; the router looks at that each millisecond
+    nurse.Send("<message to='juliet@home.example' id='after'/>");
+    RunUntil([&] { return Ids(juliet().received()).size() == i; });
+  }
+  EXPECT_FALSE(second().answered(heir));
+  KillEdge(first());
+  RunUntil([&] { return second().answered(heir); });
+  ExpectIds(heir, Numbers(1, 3));
+}
+
 // It cannot reach Redis, but its clients and we can reach it.
 TEST_F(EdgeInDoubtTest, AnEdgeWithoutLeaseButWithALinkKeepsItsSessions) {
   Begin();

@@ -83,7 +83,7 @@ Task<void> Edges::Settled(Record record) const {
   if (last == 0) co_return;
   link->Hurry();
   const auto late = Clock::now() + options_.handover_timeout;
-  while (LinkOf(record.node()) == link && !link->IsSettled(last)) {
+  while (LinkOf(record.node()) == link && !link->IsSettledFor(record.session(), last)) {
     if (Clock::now() >= late) {
       metrics_.limits_settling.Increment();
       co_return;
