@@ -185,7 +185,7 @@ TEST_F(BlindTest, AnAnonymousUserIsNotReadAgainAndAgain) {
   Client& romeo = AnonymousThere(kRomeo);
   LinkThere();
   Join();
-  Chat(3, kRomeo);
+  Chat(3);
   ExpectIds(romeo, {"3"});
 }
 

@@ -232,7 +232,7 @@ Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt
     }
     const Batch& batch = answer.offline_messages();
     const Session* session = account.WithId(session_id);
-    if (session == nullptr) co_return true;  // what stays comes at the next login
+    if (session == nullptr) co_return true;  // what stays is for another one, or the next login
     if (batch.messages().empty()) break;
     const Given given = co_await Give(account, *session, batch);
     const bool all = given.accepted.size() == static_cast<std::size_t>(batch.messages_size());
