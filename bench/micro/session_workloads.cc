@@ -20,8 +20,8 @@ Workload Repeat() {
   return {"repeat_check", [repeats, seq] {
             const auto now = c2s::Repeats::Clock::time_point(std::chrono::hours(2));
             const auto origin = StableHash("c2s-1/1234567890/abcdefghijkl");
-            Keep(repeats->Seen(origin, "abcdefghijklmnopqrstuv", ++*seq, now));
-            repeats->Note(origin, "abcdefghijklmnopqrstuv", *seq, now);
+            Keep(repeats->Seen(origin, 7, ++*seq, now));
+            repeats->Note(origin, 7, *seq, now);
           }};
 }
 
