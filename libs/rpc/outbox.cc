@@ -130,6 +130,8 @@ bool Outbox::IsWaitedForBehind(std::uint64_t number) const {
 
 bool Outbox::IsSettledFor(std::string_view session, std::uint64_t number) const {
   if (number < oldest()) return true;
+  const bool waits = number > last_sent() || stragglers_.contains(number);
+  if (waits || (number >= first_ && unsettled_[number - first_].envelope)) return false;
   const auto open = [session, number](const Held& held) {
     return IsFor(session, held) && held.envelope->seq() <= number;
   };

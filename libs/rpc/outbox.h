@@ -33,7 +33,8 @@ class Outbox {
 
   // Number of the last stanza for this session that is waiting or unacknowledged; 0: none.
   std::uint64_t LastFor(std::string_view session) const;
-  // Whether nothing for this session is, up to that number.
+  // Whether nothing for this session is, up to that number, which is one of its. Looks at all where that one is
+  // settled.
   bool IsSettledFor(std::string_view session, std::uint64_t number) const;
 
   // Waiting and unacknowledged.

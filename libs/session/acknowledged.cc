@@ -42,7 +42,7 @@ bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number) {
 
 std::uint64_t LatestAcknowledged(const v1::Seen& seen) {
   std::uint64_t latest = 0;
-  for (std::uint64_t n = 0; n < 64 && n < seen.seq(); ++n) {
+  for (std::uint64_t n = 0; n < kBlock && n < seen.seq(); ++n) {
     if (HasAcknowledged(seen, seen.seq() - n)) latest |= std::uint64_t{1} << n;
   }
   return latest;

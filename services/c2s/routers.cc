@@ -211,6 +211,7 @@ void Routers::Deliver(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
   }
   if (session->state() == Session::State::kBinding && !envelope->kept())
     return session->Keep(std::move(envelope), std::move(receipt));
+  if (envelope->batch_place() == 1) session->BeginBatch();
   const session::Mark mark = session::MarkOf(*envelope);
   const bool maybe_stored = envelope->kept() || (envelope->repeat() && IsMessage(*envelope));
   if (HadBefore(*session, *envelope, mark)) {

@@ -44,14 +44,10 @@ Envelope EnvelopeOf(const Account& account, const roster::v1::OfflineMessage& me
   return envelope;
 }
 
-// Of a session's id.
-struct TakesNone {
-  const Account& account;
-  bool operator()(const std::string& id) const {
-    const auto& all = account.sessions();
-    return std::none_of(all.begin(), all.end(), [&](const Session& s) { return s.id() == id && s.takes_messages(); });
-  }
-};
+bool TakesMessages(const Account& account, const std::string& id) {
+  const auto& all = account.sessions();
+  return std::any_of(all.begin(), all.end(), [&](const Session& s) { return s.id() == id && s.takes_messages(); });
+}
 
 }  // namespace
 
@@ -93,11 +89,7 @@ bool Offline::StoreNow(Account& account, Held& held) {
 
 Task<void> Offline::Flush(Account& account, std::string session, Attempt attempt) {
   const bool flushed = co_await TryToFlush(account, session, attempt);
-  if (!flushed) {
-    Later(account.bare(), std::move(session));
-  } else if (account.WithId(session) == nullptr) {
-    co_await GiveToNext(account);
-  }
+  if (!flushed) Later(account.bare(), std::move(session));
 }
 
 void Offline::Later(const std::string& bare, std::string session) {
@@ -118,18 +110,16 @@ bool Offline::MustPassOn(const Account& account) const {
   if (to_resume_.empty()) return false;
   const auto sessions = to_resume_.find(account.bare());
   if (sessions == to_resume_.end()) return false;
-  return std::any_of(sessions->second.begin(), sessions->second.end(), TakesNone{account});
+  const auto takes = [&account](const std::string& id) { return TakesMessages(account, id); };
+  return !std::all_of(sessions->second.begin(), sessions->second.end(), takes);
 }
 
 Task<void> Offline::PassOn(Account& account) {
   const auto sessions = to_resume_.find(account.bare());
   if (sessions == to_resume_.end()) co_return;
-  const bool any = std::erase_if(sessions->second, TakesNone{account}) > 0;
+  const auto gone = std::erase_if(sessions->second, [&](const std::string& id) { return !TakesMessages(account, id); });
   if (sessions->second.empty()) to_resume_.erase(sessions);
-  if (any) co_await GiveToNext(account);
-}
-
-Task<void> Offline::GiveToNext(Account& account) {
+  if (gone == 0) co_return;
   const auto rank = [](const Session& s) { return std::tuple(s.takes_messages(), s.record.priority(), !s.away()); };
   const auto& all = account.sessions();
   const auto next =
@@ -232,7 +222,7 @@ Task<bool> Offline::TryToFlush(Account& account, std::string session_id, Attempt
     }
     const Batch& batch = answer.offline_messages();
     const Session* session = account.WithId(session_id);
-    if (session == nullptr) co_return true;  // what stays is for another one, or the next login
+    if (session == nullptr) co_return false;  // see PassOn
     if (batch.messages().empty()) break;
     const Given given = co_await Give(account, *session, batch);
     const bool all = given.accepted.size() == static_cast<std::size_t>(batch.messages_size());
@@ -266,8 +256,12 @@ Task<roster::v1::Answer> Offline::Fetch(Account& account, Reading& reading) {
 
 // What is taken is deleted.
 Task<Offline::Given> Offline::Give(Account& account, const Session& session, const Batch& batch) {
-  auto giving = session.away() ? QueueBatch(account, session.id(), batch) : DeliverBatch(account, session, batch);
-  Given given = co_await std::move(giving);
+  Given given;
+  if (session.away()) {
+    given = co_await QueueBatch(account, session.id(), batch);
+  } else {
+    given = co_await DeliverBatch(account, session, batch);
+  }
   if (!given.accepted.empty()) co_await Delete(account.bare(), given.accepted);
   co_return given;
 }

@@ -83,7 +83,6 @@ class Offline {
   Task<void> ResumeLater(std::string bare, std::string session);
   bool GetsMoreLater(const std::string& bare, const std::string& session) const;
   Task<void> TryAgain(Account& account, std::string session);
-  Task<void> GiveToNext(Account& account);
   // Once its edge is linked.
   Task<void> GoOn(Account& account, std::string session);
   static void Note(Account& account, const std::string& session, Session::Stored stored);

@@ -30,7 +30,7 @@ class OrphanQueues {
   Task<bool> AwaitRedis();
   // While Redis is away, all that has to wait for it waits no longer than one of them may (router.delivery_timeout).
   bool OutOfPatience();
-  // Something could not be queued, and nothing was since.
+  // Something could not be queued, or waits for Redis, and nothing was queued since.
   bool failing() const { return failing_since_.has_value(); }
   // It is there again, or has done what it was told.
   void RedisAnswers() { failing_since_.reset(); }

@@ -262,7 +262,7 @@ Task<bool> Orphans::FlushFirst(Account& account, std::string id) {
   if (!reachable) co_return false;
   co_await parts_.offline.Resume(account, id);
   session = account.WithId(id);
-  const bool left = session != nullptr && session->stored == Session::Stored::kLeft;
+  const bool left = session != nullptr && session->away() && session->stored == Session::Stored::kLeft;
   co_return !left || !parts_.queues.failing();
 }
 

@@ -70,14 +70,14 @@ Task<void> Rules::Handle(Account& account, Held held) {
 
 // What HandleNow leaves to it for another reason than that it has to wait itself.
 Task<bool> Rules::GoesNow(Account& account, Held& held) {
+  const bool behind = IsBehindStored(account, *held.envelope);
+  if (behind) co_await parts_.offline.PassOn(account);
+  if (held.receipt.severed()) held.envelope->set_repeat(true);
   const bool repeat = MayBeAcknowledged(*held.envelope);
   if (repeat) {
     const bool over = co_await AcknowledgedBefore(account, held);
     if (over) co_return true;
   }
-  const bool behind = IsBehindStored(account, *held.envelope);
-  if (behind) co_await parts_.offline.PassOn(account);
-  if (held.receipt.severed()) held.envelope->set_repeat(true);
   co_return (repeat || behind) && ByLegNow(account, held);
 }
 

@@ -1,28 +1,24 @@
 #include "services/c2s/session/repeats.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace parley::c2s {
 
 bool Repeats::Numbers::Has(std::uint64_t seq) const {
-  if (seq > highest) return false;
-  return highest - seq >= kLatest || (latest >> (highest - seq) & 1) != 0;
+  return seq <= up_to || (seq <= highest && highest - seq >= kLatest) || HasItself(seq);
 }
 
 bool Repeats::Numbers::HasItself(std::uint64_t seq) const {
-  return seq <= highest && highest - seq < kLatest && (itself >> (highest - seq) & 1) != 0;
+  return seq <= highest && highest - seq < kLatest && (latest >> (highest - seq) & 1) != 0;
 }
 
-void Repeats::Numbers::Add(std::uint64_t seq) {
+void Repeats::Numbers::Add(std::uint64_t seq, std::uint64_t below) {
   if (seq > highest) {
-    const std::uint64_t by = seq - highest;
-    latest = by < kLatest ? latest << by : 0;
-    itself = by < kLatest ? itself << by : 0;
+    latest = seq - highest < kLatest ? latest << (seq - highest) : 0;
     highest = seq;
   }
-  if (highest - seq >= kLatest) return;
-  latest |= std::uint64_t{1} << (highest - seq);
-  itself |= std::uint64_t{1} << (highest - seq);
+  if (highest - seq < kLatest) latest |= below << (highest - seq);
 }
 
 template <class Known>
@@ -45,7 +41,7 @@ bool Repeats::SeenItself(std::uint64_t origin, std::uint64_t session, std::uint6
 
 Repeats::Kept Repeats::Note(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
   const Kept kept = Age(now);
-  young_[{origin, session}].Add(seq);
+  young_[{origin, session}].Add(seq, 1);
   return kept;
 }
 
@@ -53,10 +49,8 @@ Repeats::Kept Repeats::NoteUpTo(std::uint64_t origin, std::uint64_t session, std
                                 Clock::time_point now) {
   const Kept kept = Age(now);
   auto& numbers = young_[{origin, session}];
-  numbers.Add(seq);
-  if (numbers.highest != seq) return kept;
-  numbers.latest = ~std::uint64_t{0};
-  numbers.itself |= itself;
+  numbers.Add(seq, itself);
+  numbers.up_to = std::max(numbers.up_to, seq);
   return kept;
 }
 

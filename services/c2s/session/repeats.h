@@ -43,11 +43,11 @@ class Repeats {
   struct Numbers {
     bool Has(std::uint64_t seq) const;
     bool HasItself(std::uint64_t seq) const;
-    void Add(std::uint64_t seq);
+    // Bit n of `below`: also seq - n.
+    void Add(std::uint64_t seq, std::uint64_t below);
     std::uint64_t highest = 0;
-    // Bit n: highest - n.
-    std::uint64_t latest = 0;
-    std::uint64_t itself = 0;  // of these the ones that were noted one by one
+    std::uint64_t latest = 0;  // noted one by one; bit n: highest - n
+    std::uint64_t up_to = 0;   // all to this one
   };
   using Generation = boost::unordered_flat_map<Key, Numbers, Hash>;
   // Either generation has numbers for the key of which that is true.

@@ -40,7 +40,7 @@ class Session final : public std::enable_shared_from_this<Session> {
 
   State state() const { return state_; }
   const std::string& id() const { return id_; }
-  // No other session of this edge has or had it, nor has this one, should it be claimed again.
+  // Of this object: a session that is claimed again has another.
   std::uint64_t number() const { return number_; }
   const xmpp::Jid& jid() const { return jid_; }  // bare while binding
   Uplink& uplink() { return uplink_; }
@@ -82,6 +82,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Submit(std::unique_ptr<xmpp::Envelope> stanza);
   // Its client is not read while more of what it sent is under way than may be.
   void Throttle();
+  // The first of what comes from the store together is next.
+  void BeginBatch() { batch_refused_ = false; }
   // A stanza for the client, with its mark: takes both, or says why not.
   rpc::RefusalReason Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
                              rpc::Receipt& receipt);
@@ -141,8 +143,6 @@ class Session final : public std::enable_shared_from_this<Session> {
   bool HasReader() const;
   void Count(double change);
   rpc::RefusalReason Take(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark, rpc::Receipt& receipt);
-  // Of what comes from the store.
-  bool IsBehindRefused(const xmpp::Envelope& kept);
   rpc::RefusalReason Overflow();
   // False: what it answers had been answered before.
   bool TakeAnswer(const xmpp::Envelope& answer, Uplink::Delivery delivery);

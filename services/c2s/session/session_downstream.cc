@@ -12,14 +12,12 @@ namespace parley::c2s {
 rpc::RefusalReason Session::Deliver(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
                                     rpc::Receipt& receipt) {
   if (!envelope->kept()) return Take(envelope, mark, receipt);
-  if (IsBehindRefused(*envelope)) return link::v1::REFUSAL_REASON_OVERLOADED;
+  // What was refused stays stored, and would come behind it. The next batch comes when the outcome of this is known.
+  if (batch_refused_ && envelope->batch_place() > 1) return link::v1::REFUSAL_REASON_OVERLOADED;
   const auto refusal = Take(envelope, mark, receipt);
   batch_refused_ = refusal == link::v1::REFUSAL_REASON_OVERLOADED;
   return refusal;
 }
-
-// What was refused stays stored, and would come behind it. The next batch comes when the outcome of this one is known.
-bool Session::IsBehindRefused(const xmpp::Envelope& kept) { return kept.batch_place() > 1 && batch_refused_; }
 
 rpc::RefusalReason Session::Take(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark,
                                  rpc::Receipt& receipt) {

@@ -21,7 +21,8 @@ class SessionTable {
   void Forget(const Session& session);
   // nullptr: not here (any more).
   Session* Find(std::string_view id) const;
-  // One that has ended, and is not forgotten yet: the one that may hold something, as it was not said yet to be over.
+  // One that has ended, and is not forgotten yet: if there is, one that may hold something, as it was not said yet to
+  // be over.
   Session* FindEnding(std::string_view id) const;
   std::size_t size() const { return sessions_.size(); }
   std::size_t ending() const { return ending_.size(); }

@@ -21,6 +21,14 @@ class RefusedTest : public LonelyTest {
     edge_.redis().Call({"CONFIG", "SET", "min-replicas-to-write", "1"});
     ASSERT_TRUE(edge_.Eventually([this] { return edge_.edge().context().node.without_redis(); }));
   }
+  // Meanwhile others may take our sessions for those of a dead edge.
+  void RestartRouter() {
+    edge_.StopRouter();
+    const auto doubts = [this] { return edge_.Metric("parley_c2s_doubts_total{reason=\"no router\"}"); };
+    ASSERT_TRUE(edge_.Eventually([&] { return doubts() > 0; }));
+    edge_.StartRouter();
+    ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().links.empty(); }));
+  }
   void TakeWrites() { edge_.redis().Call({"CONFIG", "SET", "min-replicas-to-write", "0"}); }
   // What Redis has counted since its start, by a line of INFO that begins so.
   int Count(const std::string& section, const std::string& line_start) {
@@ -63,12 +71,21 @@ TEST_F(RefusedTest, WhatOthersMayHaveQueuedComesFirst) {
   foreign.set_stanza(Message("foreign"));
   edge_.redis().Call({"RPUSH", queue_, session::Encode(foreign, 1, 0)});
   RefuseWrites();
-  edge_.StopRouter();
-  ASSERT_TRUE(edge_.Eventually([this] { return edge_.Metric("parley_c2s_doubts_total{reason=\"no router\"}") > 0; }));
-  edge_.StartRouter();
-  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().links.empty(); }));
+  RestartRouter();
   Deliver(id, Message("new"));
   EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("foreign")));
+}
+
+// What is not taken waits for the lease; what others may have queued does not.
+TEST_F(RefusedTest, WhatComesOnceOthersMayHaveQueuedSomethingIsWritten) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  RefuseWrites();
+  Deliver(id, Message("1"));
+  client.Until(Message("1"));
+  RestartRouter();
+  Deliver(id, Message("new"));
+  EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("new")));
 }
 
 class MomentTest : public RefusedTest {

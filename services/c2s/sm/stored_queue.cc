@@ -235,6 +235,11 @@ void StoredQueue::OnRedisUp() {
   if (state_ == State::kDown) Sync();
 }
 
+void StoredQueue::Distrust() {
+  distrusted_ = true;
+  if (context_.redis.up()) OnRedisUp();
+}
+
 void StoredQueue::OnRestored() {
   may_create_ = true;
   Sync();

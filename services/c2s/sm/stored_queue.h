@@ -74,7 +74,7 @@ class StoredQueue {
   void OnRedisUp();
   // Others may add to its queue in Redis, as for a session whose edge is dead: what is there comes before what is new,
   // also if Redis is away now.
-  void Distrust() { distrusted_ = true; }
+  void Distrust();
   // The router says that the session is ours: if its queue is gone, Redis lost it.
   void OnRestored();
 
