@@ -43,7 +43,7 @@ bool IsMessage(const rpc::Envelope& envelope) { return envelope.kind() == link::
 // edge.
 session::Mark MarkOfKept(session::Mark mark) {
   if (mark.origin == 0) return mark;
-  const std::uint64_t stretch = mark.seq / Repeats::kLatest + 1;
+  const std::uint64_t stretch = mark.seq / LatestNumbers::kCount + 1;
   return {mark.origin ^ (stretch * 0x9e3779b97f4a7c15), mark.seq};
 }
 
@@ -244,7 +244,9 @@ bool Routers::HadBefore(const Session& session, const rpc::Envelope& envelope, s
   }
   // A router may have answered in place of a client whose answer was on its way.
   const bool doubtful = envelope.repeat() || (IsAnswer(envelope) && envelope.answers() == 0);
-  return doubtful && repeats_.Seen(mark.origin, session.number(), mark.seq, now);
+  if (doubtful) return repeats_.Seen(mark.origin, session.number(), mark.seq, now);
+  // A router that was cut off for a moment does not know that its stanza was sent again.
+  return IsMessage(envelope) && repeats_.SeenItself(mark.origin, session.number(), mark.seq, now);
 }
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {

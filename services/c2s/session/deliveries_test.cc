@@ -43,10 +43,11 @@ TEST_F(SessionTest, DropsRepeats) {
   Deliver(session, "<message id='b-again'/>", numbered(2, true));
   Deliver(session, "<message id='c-late'/>", numbered(3, true));
   Deliver(session, "<message id='c-again'/>", numbered(3, true));
+  Deliver(session, "<message id='c-unmarked'/>", numbered(3, false));
   Deliver(session, "<message id='end'/>");
   EXPECT_EQ(client.Until("<message id='end'/>"),
             "<message id='a'/><message id='b'/><message id='c-late'/><message id='end'/>");
-  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 6; }));
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 7; }));
 }
 
 // Once taken it is deleted there: what is only older than the latest is no repeat.
@@ -124,6 +125,7 @@ TEST_F(SessionTest, TakesOneAnswerToEachStanza) {
   Deliver(session, "<iq id='1' type='error'/>", again);
   edge_.OnLoop([this] { edge_.router().Acknowledge(0); });
   Deliver(session, "<iq id='1' type='late'/>", again);
+  Deliver(session, "<iq id='1' type='late-unmarked'/>", answers);
   Deliver(session, "<message id='end'/>");
   EXPECT_EQ(client.Until("<message id='end'/>"), "<iq id='1' type='result'/><message id='end'/>");
 }

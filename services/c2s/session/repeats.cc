@@ -5,22 +5,6 @@
 
 namespace parley::c2s {
 
-bool Repeats::Numbers::Has(std::uint64_t seq) const {
-  return seq <= up_to || (seq <= highest && highest - seq >= kLatest) || HasItself(seq);
-}
-
-bool Repeats::Numbers::HasItself(std::uint64_t seq) const {
-  return seq <= highest && highest - seq < kLatest && (latest >> (highest - seq) & 1) != 0;
-}
-
-void Repeats::Numbers::Add(std::uint64_t seq, std::uint64_t below) {
-  if (seq > highest) {
-    latest = seq - highest < kLatest ? latest << (seq - highest) : 0;
-    highest = seq;
-  }
-  if (highest - seq < kLatest) latest |= below << (highest - seq);
-}
-
 template <class Known>
 bool Repeats::Any(const Key& key, Clock::time_point now, Known known) {
   Age(now);
@@ -32,16 +16,18 @@ bool Repeats::Any(const Key& key, Clock::time_point now, Known known) {
 }
 
 bool Repeats::Seen(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
-  return Any({origin, session}, now, [seq](const Numbers& numbers) { return numbers.Has(seq); });
+  return Any({origin, session}, now, [seq](const Numbers& numbers) {
+    return seq <= numbers.up_to || numbers.latest.IsOlder(seq) || numbers.latest.Has(seq);
+  });
 }
 
 bool Repeats::SeenItself(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
-  return Any({origin, session}, now, [seq](const Numbers& numbers) { return numbers.HasItself(seq); });
+  return Any({origin, session}, now, [seq](const Numbers& numbers) { return numbers.latest.Has(seq); });
 }
 
 Repeats::Kept Repeats::Note(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
   const Kept kept = Age(now);
-  young_[{origin, session}].Add(seq, 1);
+  young_[{origin, session}].latest.Add(seq);
   return kept;
 }
 
@@ -49,7 +35,7 @@ Repeats::Kept Repeats::NoteUpTo(std::uint64_t origin, std::uint64_t session, std
                                 Clock::time_point now) {
   const Kept kept = Age(now);
   auto& numbers = young_[{origin, session}];
-  numbers.Add(seq, itself);
+  numbers.latest.Add(seq, itself);
   numbers.up_to = std::max(numbers.up_to, seq);
   return kept;
 }

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "services/c2s/session/latest_numbers.h"
+
 namespace parley::c2s {
 
 // Recognises deliveries that came before: after a router died, the sender's edge sends again what may have arrived.
@@ -13,7 +15,6 @@ namespace parley::c2s {
 class Repeats {
  public:
   using Clock = std::chrono::steady_clock;
-  static constexpr std::uint64_t kLatest = 64;  // so many numbers are known exactly
   Repeats(std::size_t max_entries, Clock::duration period) : max_entries_(max_entries / 2), period_(period) {}
 
   // True: this one was noted before, or it is far older than the latest: numbers of one origin come to one session in
@@ -41,13 +42,8 @@ class Repeats {
     std::size_t operator()(const Key& key) const { return key.origin ^ (key.session * 0x9e3779b97f4a7c15ull); }
   };
   struct Numbers {
-    bool Has(std::uint64_t seq) const;
-    bool HasItself(std::uint64_t seq) const;
-    // Bit n of `below`: also seq - n.
-    void Add(std::uint64_t seq, std::uint64_t below);
-    std::uint64_t highest = 0;
-    std::uint64_t latest = 0;  // noted one by one; bit n: highest - n
-    std::uint64_t up_to = 0;   // all to this one
+    LatestNumbers latest;     // noted one by one
+    std::uint64_t up_to = 0;  // all to this one
   };
   using Generation = boost::unordered_flat_map<Key, Numbers, Hash>;
   // Either generation has numbers for the key of which that is true.

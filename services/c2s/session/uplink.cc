@@ -199,10 +199,17 @@ void Uplink::Drop() {
 }
 
 bool Uplink::TakeAnswer(std::uint64_t seq, Delivery delivery) {
+  if (answered_.Has(seq)) return false;
   const auto found = Find(seq);
-  // An acknowledgement may overtake the answer within a frame, but not the answer that a fault repeats.
-  if (found == pending_.end()) return AnswersTakenBack(seq) || delivery == Delivery::kFirst;
-  return !std::exchange(found->answered, true);
+  bool takes;
+  if (found != pending_.end()) {
+    takes = !std::exchange(found->answered, true);
+  } else {
+    // An acknowledgement may overtake the answer within a frame, but not the answer that a fault repeats.
+    takes = AnswersTakenBack(seq) || delivery == Delivery::kFirst;
+  }
+  if (takes) answered_.Add(seq);
+  return takes;
 }
 
 // It need not be sent again.

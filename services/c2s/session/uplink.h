@@ -7,6 +7,7 @@
 
 #include "libs/rpc/link.h"
 #include "services/c2s/context.h"
+#include "services/c2s/session/latest_numbers.h"
 #include "services/c2s/session/route.h"
 #include "services/c2s/wheel.h"
 
@@ -98,6 +99,8 @@ class Uplink {
   std::uint64_t dropped_from_ = 0;  // 0: none
   std::uint64_t held_from_ = 0;     // 0: none
   std::uint64_t held_to_ = 0;
+  // Also by a router that was cut off for a moment, and does not know that another one has answered meanwhile.
+  LatestNumbers answered_;
   std::vector<Pending> pending_;    // by number
   std::vector<rpc::Held> waiting_;  // for order, see Blocked()
   Wheel::Timer patience_;
