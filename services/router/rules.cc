@@ -71,7 +71,8 @@ Task<void> Rules::Handle(Account& account, Held held) {
 // What HandleNow leaves to it for another reason than that it has to wait itself.
 Task<bool> Rules::GoesNow(Account& account, Held& held) {
   const bool behind = IsBehindStored(account, *held.envelope);
-  if (behind) co_await parts_.offline.PassOn(account);
+  // Who was to get it next may be gone by then.
+  while (IsBehindStored(account, *held.envelope)) co_await parts_.offline.PassOn(account);
   if (held.receipt.severed()) held.envelope->set_repeat(true);
   const bool repeat = MayBeAcknowledged(*held.envelope);
   if (repeat) {

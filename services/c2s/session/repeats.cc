@@ -35,7 +35,7 @@ Repeats::Kept Repeats::NoteUpTo(std::uint64_t origin, std::uint64_t session, std
                                 Clock::time_point now) {
   const Kept kept = Age(now);
   auto& numbers = young_[{origin, session}];
-  numbers.latest.Add(seq, itself);
+  numbers.latest.Add(seq, itself | 1);
   numbers.up_to = std::max(numbers.up_to, seq);
   return kept;
 }

@@ -26,7 +26,7 @@ class Repeats {
   // kShorter: for want of room, older ones are forgotten before the period is over.
   enum class Kept { kAll, kShorter };
   Kept Note(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now);
-  // This one and all before it. Bit n of `itself`: that very one is seq - n.
+  // This very one, and all before it. Bit n of `itself`: seq - n is noted itself, too.
   Kept NoteUpTo(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, std::uint64_t itself,
                 Clock::time_point now);
   std::size_t size() const { return young_.size() + old_.size(); }

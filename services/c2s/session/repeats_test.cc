@@ -43,6 +43,7 @@ TEST(RepeatsTest, KnowsAllThatWasAcknowledged) {
   EXPECT_TRUE(repeats.Seen(1, 7, 70, now));
   EXPECT_TRUE(repeats.Seen(1, 7, 8, now));
   EXPECT_FALSE(repeats.Seen(1, 7, 71, now));
+  EXPECT_TRUE(repeats.SeenItself(1, 7, 70, now));
   EXPECT_TRUE(repeats.SeenItself(1, 7, 68, now));
   EXPECT_FALSE(repeats.SeenItself(1, 7, 69, now));
 }
