@@ -244,9 +244,7 @@ bool Routers::HadBefore(const Session& session, const rpc::Envelope& envelope, s
   }
   // A router may have answered in place of a client whose answer was on its way.
   const bool doubtful = envelope.repeat() || (IsAnswer(envelope) && envelope.answers() == 0);
-  if (doubtful) return repeats_.Seen(mark.origin, session.number(), mark.seq, now);
-  // A router that was cut off for a moment does not know that its stanza was sent again.
-  return IsMessage(envelope) && repeats_.SeenItself(mark.origin, session.number(), mark.seq, now);
+  return doubtful && repeats_.Seen(mark.origin, session.number(), mark.seq, now);
 }
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {
