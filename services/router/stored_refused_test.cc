@@ -1,5 +1,6 @@
 // What is stored for an account whose session's edge lives, but does not take it now.
 #include <algorithm>
+#include <utility>
 
 #include "services/router/testing/managed.h"
 
@@ -40,6 +41,14 @@ class StoredRefusedTest : public ManagedTest {
     other.Send("<presence/>");
     ExpectIds(other, {"1"});
     return other;
+  }
+  // And another session, of a lower priority, is there when something new is stored behind it.
+  std::pair<Client*, Client*> OwedBesideAnother() {
+    Client& romeo = RefusedByFirst("5");
+    Client& other = LoginOther();
+    Chat(2, kRomeo);
+    RunUntil([&] { return stored() == 1; });
+    return {&romeo, &other};
   }
   void PutBack(Client& romeo) {
     first().SetInDoubt(false);
@@ -245,43 +254,34 @@ TEST_F(StoredRefusedTest, WhoNeverGotItLeavesItInOrder) {
 
 TEST_F(StoredRefusedTest, WhoEndsLeavesItToAnotherSession) {
   Begin();
-  Client& romeo = RefusedByFirst("5");
-  Client& other = LoginOther();
-  Chat(2, kRomeo);
-  RunUntil([&] { return stored() == 1; });
-  romeo.Close();
-  ExpectIds(other, Numbers(1, 3));
+  const auto [romeo, other] = OwedBesideAnother();
+  romeo->Close();
+  ExpectIds(*other, Numbers(1, 3));
   EXPECT_EQ(stored(), 0u);
 }
 
 TEST_F(StoredRefusedTest, AnotherSessionGetsItBeforeWhatIsNew) {
   Begin();
-  Client& romeo = RefusedByFirst("5");
-  Client& other = LoginOther();
-  Chat(2, kRomeo);
-  RunUntil([&] { return stored() == 1; });
-  romeo.Close();
+  const auto [romeo, other] = OwedBesideAnother();
+  romeo->Close();
   Settle();
   Chat(3, kRomeo);
-  ExpectIds(other, Numbers(1, 4));
+  ExpectIds(*other, Numbers(1, 4));
   EXPECT_EQ(stored(), 0u);
 }
 
 TEST_F(StoredRefusedTest, SoItDoesIfTheFirstIsNotAvailableAnyMore) {
   Begin();
-  Client& romeo = RefusedByFirst("5");
-  Client& other = LoginOther();
-  Chat(2, kRomeo);
-  RunUntil([&] { return stored() == 1; });
-  romeo.Send("<presence type='unavailable'/>");
+  const auto [romeo, other] = OwedBesideAnother();
+  romeo->Send("<presence type='unavailable'/>");
   Settle();
   Chat(3, kRomeo);
-  ExpectIds(other, Numbers(1, 4));
+  ExpectIds(*other, Numbers(1, 4));
   first().SetInDoubt(false);
-  romeo.Send("<presence><priority>5</priority></presence>");
+  romeo->Send("<presence><priority>5</priority></presence>");
   Settle();
   Chat(4, kRomeo);
-  ExpectIds(romeo, {"4"});
+  ExpectIds(*romeo, {"4"});
 }
 
 // An orphan, with what is new.
