@@ -1,6 +1,9 @@
 // One-to-one chat. Closed loop: each conversation keeps `window` messages in flight, the next leaves when one arrives.
 // Open loop: messages leave on a schedule, whatever the server does, and latency counts from when each was due.
 #include <algorithm>
+#include <random>
+#include <string>
+#include <string_view>
 
 #include "bench/generator/mark.h"
 #include "bench/generator/scenario_types.h"
@@ -9,9 +12,30 @@
 namespace parley::bench {
 namespace {
 
+// Bodies: letters about as often as in English, in no order. No two are alike, and they pack no better than what people say.
+class Chatter {
+ public:
+  explicit Chatter(std::size_t bytes) : text_(bytes, ' ') {}
+
+  const std::string& Next() {
+    static constexpr std::string_view kLetters = "eeeeeettttaaaaooooiiiinnnnssshhhrrrrdddlluuccmmwwffggyyppbvk     ";
+    static_assert(kLetters.size() >= 64);
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < text_.size(); ++i, bits >>= 6) {
+      if (i % 10 == 0) bits = random_();
+      text_[i] = kLetters[bits % 64];
+    }
+    return text_;
+  }
+
+ private:
+  std::mt19937_64 random_;
+  std::string text_;
+};
+
 class Chat final : public Scenario {
  public:
-  explicit Chat(Worker& worker) : worker_(worker), body_(worker.options().body_bytes, 'x') {}
+  explicit Chat(Worker& worker) : worker_(worker), chatter_(worker.options().body_bytes) {}
 
   void Start() override {
     auto& clients = worker_.clients();
@@ -67,7 +91,7 @@ class Chat final : public Scenario {
     text_ += "' id='";
     text_ += Mark{number, talk.flow.Next(), due}.ToString();
     text_ += "'><body>";
-    text_ += body_;
+    text_ += chatter_.Next();
     text_ += "</body></message>";
     ++worker_.stats().sent;
     talk.from->Send(text_);
@@ -91,7 +115,7 @@ class Chat final : public Scenario {
   }
 
   Worker& worker_;
-  const std::string body_;
+  Chatter chatter_;
   std::vector<Talk> talks_;
   std::string text_;
   bool running_ = false;
