@@ -36,11 +36,10 @@ std::uint8_t* WriteSize(std::uint8_t* to, int field, std::size_t size) {
   return CodedOutputStream::WriteVarint64ToArray(size, to);
 }
 
-// An element is the same with this before it, and says what is handled: parsers merge what comes of one field.
-std::string SayHandled(std::uint64_t handled) {
-  v1::QueueElement element;
-  element.mutable_stanza()->set_handled(handled);
-  return element.SerializeAsString();
+// What stands for several stanzas, as said by the header: those that are acknowledged are not the queue's any more.
+void Skip(QueueContents& contents) {
+  const std::size_t skipped = std::min<std::size_t>(contents.header.skip(), contents.stanzas.size());
+  contents.stanzas.erase(contents.stanzas.begin(), contents.stanzas.begin() + static_cast<std::ptrdiff_t>(skipped));
 }
 
 }  // namespace
@@ -125,24 +124,31 @@ Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
       handled = std::max(handled, element.header().handled());
       contents.header = std::move(*element.mutable_header());
       contents.stanzas.clear();
+      contents.elements.clear();
+      continue;
+    }
+    const std::size_t before = contents.stanzas.size();
+    if (element.has_packed()) {
+      handled = std::max(handled, element.packed().handled());
+      if (!Unpack(element.packed(), contents.stanzas)) return Error("an element of the queue does not unpack");
     } else {
       handled = std::max(handled, element.stanza().handled());
       contents.stanzas.push_back(std::move(*element.mutable_stanza()));
     }
+    contents.elements.push_back(static_cast<std::uint32_t>(contents.stanzas.size() - before));
   }
   if (!headed) return Error(kNoQueue);
+  Skip(contents);
   contents.header.set_handled(handled);
   return contents;
 }
 
-void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string_view>& elements,
-            std::uint64_t handled, std::function<void(Result<std::uint64_t>)> done) {
+void Append(storage::Redis& redis, const std::string& key, const std::vector<Element>& elements,
+            std::function<void(Result<std::uint64_t>)> done) {
   std::vector<std::string_view> words;
   words.reserve(elements.size() + 2);
   words.assign({"RPUSHX", key});
-  words.insert(words.end(), elements.begin(), elements.end());
-  std::string last;
-  if (handled != 0) words.back() = last = SayHandled(handled).append(words.back());
+  for (const Element& element : elements) words.push_back(element.bytes);
   redis.Command(words, [done = std::move(done)](Result<storage::Reply> reply) {
     if (!reply) return done(reply.error());
     done(static_cast<std::uint64_t>(reply->integer));
@@ -174,7 +180,8 @@ void Load(storage::Redis& redis, const std::string& key, std::function<void(Resu
 }
 
 void Rebuild(storage::Redis& redis, const std::string& key, const Owner& owner, std::size_t length,
-             const std::vector<std::string_view>& elements, std::function<void(Result<bool>)> done) {
+             const v1::QueueHeader& header, const std::vector<Element>& elements,
+             std::function<void(Result<bool>)> done) {
   static const storage::Script script(R"(
     if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
     if ARGV[1] == '0' then
@@ -187,8 +194,9 @@ void Rebuild(storage::Redis& redis, const std::string& key, const Owner& owner, 
     return 1)");
   const std::string expected = std::to_string(length);
   const std::string retired = RetiredField(owner.session);
-  std::vector<std::string_view> arguments{expected, owner.resource, owner.session, retired};
-  arguments.insert(arguments.end(), elements.begin(), elements.end());
+  const std::string first = Encode(header);
+  std::vector<std::string_view> arguments{expected, owner.resource, owner.session, retired, first};
+  for (const Element& element : elements) arguments.push_back(element.bytes);
   redis.Eval(script, {key, storage::SessionsKey(owner.bare_jid)}, arguments,
              [done = std::move(done)](const Result<storage::Reply>& reply) {
                if (!reply) return done(reply.error());

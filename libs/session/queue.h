@@ -8,13 +8,14 @@
 #include <vector>
 
 #include "libs/base/result.h"
+#include "libs/session/packing.h"
 #include "libs/storage/redis.h"
 #include "parley/session/v1/session.pb.h"
 
 // The queue of a session with stream management (XEP-0198) in Redis: what its client has not acknowledged, and the
 // counters that a resumption needs. The list is there exactly as long as its owner's claim: a claim renames it, so that
 // whoever lost the session changes nothing any more and finds out by the reply. The position of a stanza in the list is
-// its number, whoever appended it.
+// its number, whoever appended it; several of one turn may be packed into one element (packing.h).
 namespace parley::session {
 
 // parley:q:{user@host}:<queue>
@@ -68,6 +69,8 @@ struct QueueContents {
   v1::QueueHeader header;  // `handled` is the highest that any element names
   std::vector<v1::Queued> stanzas;
   std::size_t length = 0;  // of the list
+  // How many stanzas each element behind the header has, those of `header.skip` among them.
+  std::vector<std::uint32_t> elements;
   std::uint64_t total() const { return header.acked() + stanzas.size(); }
 };
 // The message of the Error when there is no queue of that name (any more).
@@ -75,14 +78,14 @@ inline constexpr char kNoQueue[] = "there is no such queue";
 // The reply to LRANGE key 0 -1.
 Result<QueueContents> DecodeQueue(const storage::Reply& reply);
 
-// All or none; they say that all up to `handled` is, unless it is 0. `done` gets the length of the list afterwards; 0:
-// there is no such queue (any more), and nothing was appended.
-void Append(storage::Redis& redis, const std::string& key, const std::vector<std::string_view>& elements,
-            std::uint64_t handled, std::function<void(Result<std::uint64_t>)> done);
+// All or none. `done` gets the length of the list afterwards; 0: there is no such queue (any more), and nothing was
+// appended.
+void Append(storage::Redis& redis, const std::string& key, const std::vector<Element>& elements,
+            std::function<void(Result<std::uint64_t>)> done);
 // Replaces the header. An Error if there is no such queue.
 void SetHeader(storage::Redis& redis, const std::string& key, const v1::QueueHeader& header,
                std::function<void(Result<Ok>)> done);
-// Takes the oldest `count` stanzas out; `header` counts them as acknowledged.
+// Takes the oldest `count` elements out; `header` counts their stanzas as acknowledged.
 void Trim(storage::Redis& redis, const std::string& key, std::uint64_t count, const v1::QueueHeader& header,
           std::function<void(Result<Ok>)> done);
 void Load(storage::Redis& redis, const std::string& key, std::function<void(Result<QueueContents>)> done);
@@ -96,6 +99,7 @@ struct Owner {
 // nothing is changed, if the list does not have `length` elements any more (0: it is not there), or is not there as the
 // session's end was begun, or its resource is another's.
 void Rebuild(storage::Redis& redis, const std::string& key, const Owner& owner, std::size_t length,
-             const std::vector<std::string_view>& elements, std::function<void(Result<bool>)> done);
+             const v1::QueueHeader& header, const std::vector<Element>& elements,
+             std::function<void(Result<bool>)> done);
 
 }  // namespace parley::session

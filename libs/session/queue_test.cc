@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "libs/session/packing.h"
 #include "libs/storage/lease.h"
 #include "tests/support/redis_server.h"
 #include "tests/support/run_until.h"
@@ -53,7 +54,10 @@ class QueueTest : public ::testing::Test {
   }
   void Begin(std::uint64_t acked = 0) { server_.Call({"RPUSH", kKey, Encode(Header(acked))}); }
   Result<std::uint64_t> Push(const std::string& key, int number, std::uint64_t handled = 0) {
-    return Wait<std::uint64_t>([&](auto done) { Append(redis_, key, {Element(number)}, handled, done); });
+    return Wait<std::uint64_t>([&](auto done) {
+      const std::string element = Element(number);
+      Append(redis_, key, Packing(std::vector<std::string_view>{element}, 1, handled).elements(), done);
+    });
   }
   Result<QueueContents> Contents(const std::string& key = kKey) {
     return Wait<QueueContents>([&](auto done) { Load(redis_, key, done); });
@@ -121,10 +125,8 @@ TEST_F(QueueTest, TrimTakesTheOldestOut) {
 TEST_F(QueueTest, IsRebuiltOnlyAsItWasRead) {
   Begin();
   ASSERT_TRUE(Push(kKey, 1));
-  const std::string header = Encode(Header(7));
-  const std::vector<std::string_view> elements{header};
   const auto rebuild = [&](std::size_t length) {
-    return Wait<bool>([&](auto done) { Rebuild(redis_, kKey, kOwner, length, elements, done); });
+    return Wait<bool>([&](auto done) { Rebuild(redis_, kKey, kOwner, length, Header(7), {}, done); });
   };
   EXPECT_FALSE(*rebuild(0));
   EXPECT_FALSE(*rebuild(1));
@@ -135,9 +137,8 @@ TEST_F(QueueTest, IsRebuiltOnlyAsItWasRead) {
 }
 
 TEST_F(QueueTest, IsNotMadeAnewForASessionThatAnotherHasPutAway) {
-  const std::string header = Encode(Header(7));
   const auto rebuild = [&] {
-    return *Wait<bool>([&](auto done) { Rebuild(redis_, kKey, kOwner, 0, {header}, done); });
+    return *Wait<bool>([&](auto done) { Rebuild(redis_, kKey, kOwner, 0, Header(7), {}, done); });
   };
   const std::string sessions = storage::SessionsKey("romeo@home.example");
   server_.Call({"HSET", sessions, "orchard", "s2 1\nrecord"});

@@ -184,6 +184,8 @@ Metrics::Metrics(telemetry::Metrics& m)
       sm_trims(QueueWrites(m, "trim")),
       sm_headers(QueueWrites(m, "header")),
       sm_rebuilds(QueueWrites(m, "rebuild")),
+      sm_packed(m.Counter("parley_c2s_sm_packed_total", "Stanzas that were packed with others for queues in Redis")),
+      sm_queue_bytes(m.Counter("parley_c2s_sm_queue_bytes_total", "Bytes of stanzas that queues in Redis got")),
       sm_unlogged(m.Counter("parley_c2s_sm_unlogged_total",
                             "Times that a client began to get what its queue has not, and routers were told")),
       sm_recounted(m.Counter("parley_c2s_sm_recounted_total",

@@ -124,6 +124,8 @@ struct Metrics {
   prometheus::Counter& sm_trims;
   prometheus::Counter& sm_headers;
   prometheus::Counter& sm_rebuilds;
+  prometheus::Counter& sm_packed;
+  prometheus::Counter& sm_queue_bytes;
   prometheus::Counter& sm_unlogged;
   prometheus::Counter& sm_recounted;
   prometheus::Counter& sm_blocks_forgotten;

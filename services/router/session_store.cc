@@ -44,6 +44,16 @@ bool ParseValue(std::string_view value, Record& record) {
   return record.ParseFromArray(body.data(), static_cast<int>(body.size()));
 }
 
+// Nothing: there is no such queue, or none that can be read.
+std::optional<session::QueueContents> Decoded(const std::string& bare, const std::string& key,
+                                              const storage::Reply& reply) {
+  if (reply.items.empty()) return std::nullopt;
+  auto contents = session::DecodeQueue(reply);
+  if (contents) return std::move(*contents);
+  log::Error("queue_unreadable", {{"account", bare}, {"key", key}, {"reason", contents.error().message()}});
+  return std::nullopt;
+}
+
 }  // namespace
 
 SessionStore::SessionStore(Tasks& tasks, storage::Redis& redis, const Options& options, Metrics& metrics)
@@ -182,21 +192,16 @@ Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadPastQueue(
 }
 
 Task<Result<std::optional<session::QueueContents>>> SessionStore::LoadList(std::string bare, std::string key) {
-  std::optional<session::QueueContents> none;
   std::vector<std::string> words{"LRANGE", key, "0", "-1"};
   const auto reply = co_await storage::AwaitCommand(redis_, std::move(words));
   if (!reply) co_return reply.error();
-  if (reply->items.empty()) co_return none;
-  auto contents = session::DecodeQueue(*reply);
-  if (contents) co_return std::optional(std::move(*contents));
-  log::Error("queue_unreadable", {{"account", bare}, {"key", key}, {"reason", contents.error().message()}});
-  co_return none;
+  co_return Decoded(bare, key, *reply);
 }
 
 Task<Result<std::uint64_t>> SessionStore::Append(std::string bare, std::string queue, std::string element) {
   const std::string key = session::QueueKey(bare, queue);
   std::function<void(std::function<void(Result<std::uint64_t>)>)> start = [&](auto done) {
-    session::Append(redis_, key, {element}, 0, std::move(done));
+    session::Append(redis_, key, {{element}}, std::move(done));
   };
   co_return co_await Await<Result<std::uint64_t>>(start);
 }

@@ -1,3 +1,4 @@
+#include "libs/session/packing.h"
 #include "services/router/testing/managed.h"
 
 namespace parley::router {
@@ -31,6 +32,27 @@ TEST_F(UnacknowledgedTest, IsStored) {
   const auto stored = TakeOffline();
   EXPECT_EQ(Ids(stored), Numbers(3, 6));
   EXPECT_THAT(stored, ::testing::Contains(HasSubstr("stamp='2023-11-14T22:13:20.000Z'")).Times(3));  // when queued
+}
+
+TEST_F(UnacknowledgedTest, WhatIsPackedIsStoredAsWhatIsNot) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  std::vector<std::string> elements;
+  for (int number = 2; number <= 3; ++number) {
+    link::v1::Envelope envelope = edge().last();
+    envelope.set_origin_seq(envelope.origin_seq() + number);
+    envelope.set_to(kOrchard);
+    envelope.set_stanza("<message id='" + std::to_string(number) + "'><body>x</body></message>");
+    elements.push_back(session::Encode(envelope, 1, 0));
+  }
+  const session::Packing packing(std::vector<std::string_view>(elements.begin(), elements.end()), 2, 0);
+  Redis({"RPUSH", session::QueueKey("romeo@home.example", romeo.queue()), std::string(packing.elements()[0].bytes)});
+  romeo.Close();
+  Settle();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 4));
 }
 
 TEST_F(UnacknowledgedTest, GoesToTheOtherResource) {

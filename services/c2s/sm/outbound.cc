@@ -38,7 +38,7 @@ void Outbound::Adopt(session::QueueContents contents, const session::v1::Record&
   }
   unacked_.AdoptReplied(contents.header);
   remembered_.Adopt(contents.header);
-  queue_.Adopt(contents.header);
+  queue_.Adopt(contents);
   written_ = unacked_.acked();
   written_ever_ = unacked_.last();
   if (record.has_unlogged_after() && record.unlogged_after() >= unacked_.acked())

@@ -33,10 +33,10 @@ StoredQueue::StoredQueue(Outbound& outbound, Session& session, Context& context,
 
 StoredQueue::~StoredQueue() { GiveBack(); }
 
-void StoredQueue::Adopt(const session::v1::QueueHeader& header) {
-  trimmed_ = header.acked();
+void StoredQueue::Adopt(const session::QueueContents& contents) {
+  layout_ = Layout(contents);
   logged_ = issued_ = unacked_.last();
-  noting_.SetStored(header.handled());
+  noting_.SetStored(contents.header.handled());
 }
 
 std::uint64_t StoredQueue::sure() const { return std::max(logged_, unacked_.acked()); }
@@ -75,7 +75,7 @@ void StoredQueue::Renumber(std::uint64_t after, std::uint64_t by) {
   renumbered_ = Renumbered{after, by};
   logged_ += by;
   issued_ += by;
-  trimmed_ += by;
+  layout_.Renumber(by);
   UpdateHeader();
   if (under_way) Sync();
 }
@@ -115,17 +115,27 @@ void StoredQueue::AppendNew() {
   // Who waits for more than what is handled waits for the header.
   const std::uint64_t handled = session_.uplink().handled();
   Noting::Note note = outdated_ ? Noting::Note{handled, {}} : noting_.Start(handled);
-  std::vector<std::string_view> elements;
-  elements.reserve(unacked_.last() - issued_);
-  while (issued_ < unacked_.last()) elements.push_back(unacked_.At(++issued_).element());
-  const Appending appending{issued_, issued_ - trimmed_ + 1, round_};
+  const session::Packing packing = Pack(issued_, handled);
+  issued_ = unacked_.last();
+  const Appending appending{issued_, layout_.length(), round_};
   auto appended = [appending, note = std::move(note)](Session& session, const Result<std::uint64_t>& length) {
     QueueOf(session).OnAppended(appending, length);
     QueueOf(session).Finish(note, length && *length > 0);
   };
   context_.metrics.sm_appends.Increment();
-  session::Append(context_.redis, key_, elements, handled,
+  session::Append(context_.redis, key_, packing.elements(),
                   WhileAlive(session_.shared_from_this(), std::move(appended)));
+}
+
+session::Packing StoredQueue::Pack(std::uint64_t after, std::uint64_t handled) {
+  std::vector<std::string_view> stanzas;
+  stanzas.reserve(unacked_.last() - after);
+  while (after < unacked_.last()) stanzas.push_back(unacked_.At(++after).element());
+  session::Packing packing(stanzas, context_.config.c2s.sm_pack_stanzas, handled);
+  layout_.Add(packing.elements());
+  context_.metrics.sm_packed.Increment(static_cast<double>(packing.packed()));
+  context_.metrics.sm_queue_bytes.Increment(static_cast<double>(packing.bytes()));
+  return packing;
 }
 
 void StoredQueue::OnAppended(const Appending& appending, const Result<std::uint64_t>& length) {
@@ -143,9 +153,9 @@ void StoredQueue::OnAppended(const Appending& appending, const Result<std::uint6
 
 void StoredQueue::Trim() {
   const std::uint64_t upto = std::min(unacked_.acked(), logged_);
-  if (state_ != State::kReady || upto <= trimmed_) return;
-  const std::uint64_t count = upto - trimmed_;
-  trimmed_ = upto;
+  if (state_ != State::kReady || upto <= layout_.acked()) return;
+  const std::size_t count = layout_.Acknowledge(upto);
+  if (count == 0) return SetHeader(Close::kOpen);
   const auto header = Header(Close::kOpen);
   context_.metrics.sm_trims.Increment();
   session::Trim(context_.redis, key_, count, header, Noted());
@@ -186,7 +196,8 @@ std::function<void(Result<Ok>)> StoredQueue::Noted() {
 
 session::v1::QueueHeader StoredQueue::Header(Close close) {
   session::v1::QueueHeader header;
-  header.set_acked(trimmed_);
+  header.set_acked(layout_.acked());
+  header.set_skip(layout_.skip());
   header.set_handled(session_.uplink().handled());
   header.set_base(session_.management()->base());
   // What an edge before us passed on beyond what it noted is in doubt until the client has said it again.
@@ -277,23 +288,20 @@ void StoredQueue::OnContents(session::QueueContents contents) {
   if (renumbered_ && contents.header.acked() <= renumbered_->after)
     contents.header.set_acked(contents.header.acked() + renumbered_->by);
   const std::uint64_t total = contents.total();
-  const std::uint64_t acked = contents.header.acked();
   const std::size_t length = contents.length;
+  Layout layout(contents);
   // Positions in the list are numbers: they have to fit again.
-  const bool fit = length == contents.stanzas.size() + 1 && total >= logged_ && outbound_.written() <= logged_;
+  const bool fit = length == layout.length() && total >= logged_ && outbound_.written() <= logged_;
   if (!outbound_.Merge(std::move(contents), logged_) || !fit) return Rebuild(length);
-  trimmed_ = acked;
+  layout_ = std::move(layout);
   logged_ = issued_ = total;
   Ready();
 }
 
 void StoredQueue::Rebuild(std::size_t length) {
-  std::vector<std::string_view> elements;
-  elements.reserve(unacked_.size() + 1);
-  trimmed_ = unacked_.acked();
-  const std::string header = session::Encode(Header(Close::kOpen));
-  elements.push_back(header);
-  for (const auto& entry : unacked_.entries()) elements.push_back(entry.element());
+  layout_ = Layout(unacked_.acked());
+  const auto header = Header(Close::kOpen);
+  const session::Packing packing = Pack(unacked_.acked(), 0);
   state_ = State::kSyncing;
   auto rebuilt = [round = ++round_, upto = unacked_.last(), handled = session_.uplink().handled()](
                      Session& session, const Result<bool>& done) {
@@ -307,7 +315,7 @@ void StoredQueue::Rebuild(std::size_t length) {
   };
   context_.metrics.sm_rebuilds.Increment();
   const session::Owner owner{session_.jid().bare(), session_.jid().resource(), session_.id()};
-  session::Rebuild(context_.redis, key_, owner, length, elements,
+  session::Rebuild(context_.redis, key_, owner, length, header, packing.elements(),
                    WhileAlive(session_.shared_from_this(), std::move(rebuilt)));
 }
 

@@ -8,8 +8,10 @@
 
 #include "libs/base/loop.h"
 #include "libs/base/result.h"
+#include "libs/session/packing.h"
 #include "libs/session/queue.h"
 #include "services/c2s/context.h"
+#include "services/c2s/sm/layout.h"
 #include "services/c2s/sm/noting.h"
 #include "services/c2s/sm/remembered.h"
 #include "services/c2s/sm/unacked.h"
@@ -37,7 +39,7 @@ class StoredQueue {
   // At the end of the turn Redis has a new header.
   void UpdateHeader();
   // What another edge left, and is not acknowledged.
-  void Adopt(const session::v1::QueueHeader& header);
+  void Adopt(const session::QueueContents& contents);
   // Up to this number the client may see what is pushed: Redis has it or, while it is away, is to get it.
   std::uint64_t released() const;
   // Redis has confirmed all up to this number.
@@ -90,6 +92,8 @@ class StoredQueue {
   bool hopeless() const;
   void Flush();
   void AppendNew();
+  // All behind this number as elements of the list, which is to have them now.
+  session::Packing Pack(std::uint64_t after, std::uint64_t handled);
   struct Appending {
     std::uint64_t number;  // of the last
     std::uint64_t length;  // that the list is to have
@@ -122,15 +126,15 @@ class StoredQueue {
   Context& context_;
   std::string name_;
   std::string key_;
-  std::uint64_t logged_ = 0;   // Redis has confirmed them
-  std::uint64_t issued_ = 0;   // sent to Redis
-  std::uint64_t trimmed_ = 0;  // taken out of Redis' list
+  std::uint64_t logged_ = 0;  // Redis has confirmed them
+  std::uint64_t issued_ = 0;  // sent to Redis
   std::optional<std::uint64_t> said_unlogged_after_;
   struct Renumbered {
     std::uint64_t after;
     std::uint64_t by;
   };
   std::optional<Renumbered> renumbered_;  // once it was
+  Layout layout_;                         // of Redis' list, when all is done that it was sent
   Noting noting_;
   std::vector<std::function<void()>> waiting_;
   std::int64_t planned_at_ = 0;

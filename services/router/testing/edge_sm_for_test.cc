@@ -35,7 +35,7 @@ void Edge::Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::R
     if (holding_) receipts_.push_back(std::move(receipt));
     receipt = rpc::Receipt();
   };
-  session::Append(redis_, session::QueueKey(client.account_, client.queue_), {element}, 0, done);
+  session::Append(redis_, session::QueueKey(client.account_, client.queue_), {{element}}, done);
 }
 
 session::Mark Edge::MarkToAcknowledge(const rpc::Envelope& envelope) {
