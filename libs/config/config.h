@@ -130,7 +130,7 @@ struct C2s {
   std::string sm_location;                 // "host:port" that clients are to come back to; empty: anywhere
   std::uint32_t sm_max_stanzas = 1000;     // unacknowledged by the client; then the session ends
   std::uint32_t sm_max_bytes = 4194304;
-  std::uint32_t sm_pack_stanzas = 1;        // so many that came at once share an element of the queue
+  std::uint32_t sm_pack_stanzas = 64;       // so many that came at once share an element of the queue
   std::uint32_t sm_request_stanzas = 200;   // an acknowledgement is asked for after so many,
   std::uint32_t sm_request_bytes = 65536;   // so many bytes,
   Milliseconds sm_request_delay{3000};      // or so long

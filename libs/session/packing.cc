@@ -10,6 +10,8 @@ namespace {
 
 // More bytes than that gain little by company.
 constexpr std::size_t kFull = 64 * 1024;
+// Of LZ4: for ten messages a third less time than 1 takes, and a tenth more bytes.
+constexpr int kAcceleration = 4;
 // LZ4 makes no more than that of a byte.
 constexpr std::size_t kMostOfAByte = 255;
 
@@ -27,8 +29,8 @@ std::string Together(std::span<const std::string_view> stanzas, std::uint64_t ha
   bytes.clear();
   for (const std::string_view stanza : stanzas) bytes.append(stanza);
   room.resize(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size()))));
-  const int size =
-      LZ4_compress_default(bytes.data(), room.data(), static_cast<int>(bytes.size()), static_cast<int>(room.size()));
+  const int size = LZ4_compress_fast(bytes.data(), room.data(), static_cast<int>(bytes.size()),
+                                     static_cast<int>(room.size()), kAcceleration);
   auto& packed = *element.mutable_packed();
   packed.set_block(room.data(), static_cast<std::size_t>(size));
   packed.set_size(static_cast<std::uint32_t>(bytes.size()));
