@@ -14,6 +14,7 @@ namespace parley::c2s {
 namespace {
 
 constexpr char kResumedElsewhere[] = "resumed by another connection";
+constexpr char kLeft[] = "left";  // link.proto, SessionEnded
 
 }  // namespace
 
@@ -144,6 +145,7 @@ void Departure::SayEnded(const std::string& reason) {
     return;
   }
   told_ = true;
+  over_ = reason != kLeft;
   auto& uplink = session_.uplink();
   auto envelope = std::make_unique<xmpp::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
@@ -169,7 +171,7 @@ void Departure::Forget() {
 
 void Departure::LetGo() {
   const auto keep = session_.shared_from_this();
-  if (session_.Leave(life::Event::kLetGo)) SayEnded("left");
+  if (session_.Leave(life::Event::kLetGo)) SayEnded(kLeft);
 }
 
 }  // namespace parley::c2s

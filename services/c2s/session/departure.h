@@ -53,6 +53,8 @@ class Departure {
   void OnAnswered();
   // That it ended, or goes on elsewhere, was said: Redis has what we took, or cannot be asked.
   bool told() const { return told_; }
+  // That it ended was: Redis has all that is to be handled again.
+  bool over() const { return over_; }
   // It never was ours: nobody is told.
   void Forget();
   // It may be ours at the router, but we do not take it.
@@ -78,6 +80,7 @@ class Departure {
   bool settled_ = false;   // and done
   bool dismissed_ = false;
   bool told_ = false;  // ended, and nothing more is to be sent for it
+  bool over_ = false;  // and it goes on nowhere
 };
 
 }  // namespace parley::c2s

@@ -98,6 +98,10 @@ TEST_F(HastyResumeTest, WhatRoutersDoNotTakeIsLeftToTheClient) {
   EXPECT_FALSE(Contents().header.settled());
   EXPECT_EQ(Contents().header.handled(), 0u);
   EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"sm_settle_wait\"}"), 1);
+  Deliver(id, Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().refused.empty(); }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_NO_SESSION)
+      << "it is not over";
 }
 
 // Its client may be back elsewhere at once.
