@@ -12,6 +12,7 @@
 #include "libs/rpc/link.h"
 #include "services/c2s/context.h"
 #include "services/c2s/session/life.h"
+#include "services/c2s/session/uplink.h"
 #include "services/c2s/sm/stored_queue.h"
 
 namespace parley::c2s {
@@ -45,7 +46,9 @@ class Departure {
   void HandOver(const std::string& queue, rpc::Receipt receipt);
   // The router has ended it, and waits for what we hold for it.
   void OnDismissed() { dismissed_ = true; }
-  // It is over: tells the home router. Idempotent.
+  // It is over: tells the home router. Idempotent. Nobody resumes what its client has closed, and asks how much of it
+  // was taken: its presence, which its end is sent behind, need not be waited for. The router that has that may stand
+  // still, and what is for the session come by the next home.
   void End(life::Event event, std::string_view reason);
   // A router is asked to put it back, or has answered or cannot. That it is over is said behind that, by whichever
   // router: one that handled the question last would put back what has ended.
@@ -64,6 +67,7 @@ class Departure {
   struct Patience {
     std::chrono::milliseconds time;
     const char* limit;
+    bool (Uplink::*quiet)() const = &Uplink::idle;
   };
   void Quiesce(StoredQueue::Close close, const Patience& patience, Quiet done);
   void FinishHandOver(rpc::Receipt receipt);

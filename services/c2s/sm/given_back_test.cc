@@ -90,6 +90,26 @@ TEST_F(GivenBackTest, NotBeforeRedisHasWhatIsToBeHandledAgain) {
   EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_NO_SESSION);
 }
 
+class PatientTest : public SmTest {
+ protected:
+  PatientTest() : SmTest([](config::Config& config) { config.c2s.order_timeout = std::chrono::minutes(5); }) {}
+};
+
+// Else what is for the session waits in its queue when another router has its account.
+TEST_F(PatientTest, ThatItsClientClosedItIsSaidBehindItsPresenceThoughThatIsNotTaken) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<presence type='unavailable'/></stream:stream>");
+  ASSERT_TRUE(AwaitArrived(1));
+  client.connection().Reset();
+  ASSERT_TRUE(AwaitEnd("closed"));
+  EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().got.at(0).envelope.kind() == link::v1::KIND_PRESENCE; }));
+  Deliver(SessionId(), Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().refused.empty(); }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_SESSION_OVER);
+}
+
 class NarrowTest : public SmTest {
  protected:
   NarrowTest() : SmTest([](config::Config& config) { config.c2s.max_early = 1; }) {}
