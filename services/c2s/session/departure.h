@@ -46,9 +46,9 @@ class Departure {
   void HandOver(const std::string& queue, rpc::Receipt receipt);
   // The router has ended it, and waits for what we hold for it.
   void OnDismissed() { dismissed_ = true; }
-  // It is over: tells the home router. Idempotent. Nobody resumes what its client has closed, and asks how much of it
-  // was taken: its presence, which its end is sent behind, need not be waited for. The router that has that may stand
-  // still, and what is for the session come by the next home.
+  // It is over: tells the home router. Idempotent. Nobody resumes what its client has closed, nor asks how much of it
+  // was taken: so its presence, behind which its end is sent, is not waited for. The router that has it may stand
+  // still, while what is for the session comes by the next home.
   void End(life::Event event, std::string_view reason);
   // A router is asked to put it back, or has answered or cannot. That it is over is said behind that, by whichever
   // router: one that handled the question last would put back what has ended.
