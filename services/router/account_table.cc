@@ -104,6 +104,13 @@ void AccountTable::PostReturned(std::string_view bare, rpc::Held held) {
   OnWaiting(slot);
 }
 
+void AccountTable::PostReturned(std::string_view bare, Job job) {
+  Slot& slot = Obtain(bare);
+  slot.returned.push_back(Waiting({}));
+  slot.returned.back().job = std::move(job);
+  OnWaiting(slot);
+}
+
 void AccountTable::PostReturned(std::string_view bare, std::vector<rpc::Held> held) {
   for (auto& each : held) PostReturned(bare, std::move(each));
 }

@@ -57,6 +57,7 @@ class AccountTable {
   // Before all that waits, but behind what was posted so before: it was with an edge already.
   void PostReturned(std::string_view bare, rpc::Held held);
   void PostReturned(std::string_view bare, std::vector<rpc::Held> held);
+  void PostReturned(std::string_view bare, Job job);
   // Before these too, in this order.
   void PostFirst(std::string_view bare, std::vector<rpc::Held> oldest);
 

@@ -14,6 +14,17 @@ constexpr std::chrono::milliseconds kSweep{200};
 // time, most often. Not a setting: how long it may take in all is one (router.handover_timeout).
 constexpr std::chrono::milliseconds kSettling{1};
 
+Failure FailureOf(rpc::RefusalReason reason) {
+  switch (reason) {
+    case link::v1::REFUSAL_REASON_OVERLOADED:
+      return Failure::kFull;
+    case link::v1::REFUSAL_REASON_SESSION_OVER:
+      return Failure::kOver;
+    default:  // an edge that stops is about to end its sessions: they are as good as gone
+      return Failure::kGone;
+  }
+}
+
 }  // namespace
 
 Edges::Edges(Loop& loop, Nodes& nodes, const Options& options, Metrics& metrics, Owner& owner)
@@ -186,9 +197,7 @@ void Edges::OnDown(rpc::Link& link, std::vector<rpc::Held> held) {
 void Edges::OnRefused(rpc::Held held, rpc::RefusalReason reason) {
   if (held.envelope->has_hand_over()) return held.receipt.Refuse(reason);
   metrics_.undeliverable.Increment();
-  // An edge that stops is about to end its sessions: they are as good as gone.
-  const bool full = reason == link::v1::REFUSAL_REASON_OVERLOADED;
-  owner_.OnUndelivered(std::move(held), full ? Failure::kFull : Failure::kGone);
+  owner_.OnUndelivered(std::move(held), FailureOf(reason));
 }
 
 void Edges::GiveBack(std::deque<Parked> parked, Failure failure) {

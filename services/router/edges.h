@@ -22,6 +22,7 @@ namespace parley::router {
 // Why a delivery came back.
 enum class Failure {
   kGone,      // the session, or its edge, is no more
+  kOver,      // the session is over, as its edge has said, maybe to another router
   kFull,      // the session's queue is full
   kTimeout,   // the edge lives but does not take it
   kOutdated,  // perhaps: a roster push that waited, or was sent before, and that goes by its account's turn now

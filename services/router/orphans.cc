@@ -189,6 +189,13 @@ Task<void> Orphans::Unknown(Account& account, std::string id) {
   log::Info("ghost_session_ended", {{"session", id}});
 }
 
+// Also if it was made an orphan meanwhile: nobody else has it as long as the mark is the same.
+Task<void> Orphans::EndIfOver(Account& account, std::string id, std::uint64_t mark) {
+  const Session* session = account.WithId(id);
+  if (session == nullptr || mark != Edges::MarkOf(session->record)) co_return;
+  co_await parts_.sessions.End(account, std::move(id), life::Event::kOver, Receipt());
+}
+
 Task<void> Orphans::Orphan(Account& account, std::string id, life::Event event) {
   Session* session = account.WithId(id);
   if (session == nullptr) co_return;

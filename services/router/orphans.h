@@ -43,6 +43,8 @@ class Orphans {
 
   // A delivery that came back from its edge, or that there was no edge for, or that may be outdated.
   Task<void> Deliver(Account& account, Held held);
+  // The edge of the session's owner with that mark has said that it is over.
+  Task<void> EndIfOver(Account& account, std::string session, std::uint64_t mark);
   // The session's edge is dead. False: it may yet be resumed; look again later.
   Task<bool> Lose(Account& account, std::string session, Receipt receipt);
   // The session's edge lives, but has let go of it.

@@ -288,7 +288,7 @@ void Rules::Unreachable(Held held) {
 void Rules::OnUndelivered(Held held, Failure failure) {
   const Envelope& envelope = *held.envelope;
   if (envelope.kept()) {
-    const bool gone = failure == Failure::kGone;
+    const bool gone = failure == Failure::kGone || failure == Failure::kOver;
     held.receipt.Refuse(gone ? link::v1::REFUSAL_REASON_NO_SESSION : link::v1::REFUSAL_REASON_OVERLOADED);
     return;
   }
@@ -297,11 +297,13 @@ void Rules::OnUndelivered(Held held, Failure failure) {
     case Failure::kOutdated:
       held.mark = 0;  // nobody has refused it
       [[fallthrough]];
-    case Failure::kGone: {
-      const std::string bare(xmpp::BareOf(envelope.to()));
-      parts_.accounts.PostReturned(bare, std::move(held));
+    case Failure::kGone:
+      Return(std::move(held));
       break;
-    }
+    case Failure::kOver:
+      EndBefore(held);
+      Return(std::move(held));
+      break;
     case Failure::kFull:
       parts_.delivery.GiveUp(std::move(held), xmpp::ResourceConstraint("The recipient does not keep up"));
       break;
@@ -309,6 +311,20 @@ void Rules::OnUndelivered(Held held, Failure failure) {
       parts_.delivery.GiveUp(std::move(held), xmpp::RemoteServerTimeout("The recipient's node does not answer"));
       break;
   }
+}
+
+void Rules::Return(Held held) {
+  const std::string bare(xmpp::BareOf(held.envelope->to()));
+  parts_.accounts.PostReturned(bare, std::move(held));
+}
+
+// As if its edge had told us: what the session left comes before what is given back.
+void Rules::EndBefore(const Held& returned) {
+  AccountTable::Job end;
+  end.run = [this, id = returned.envelope->session(), mark = returned.mark](Account& account) {
+    return parts_.orphans.EndIfOver(account, id, mark);
+  };
+  parts_.accounts.PostReturned(xmpp::BareOf(returned.envelope->to()), std::move(end));
 }
 
 void Rules::OnUnforwardable(Held held, rpc::RefusalReason) {

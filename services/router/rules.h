@@ -61,6 +61,10 @@ class Rules final : public StanzaHandler, public Edges::Owner {
   Delivery::StillDue StillOwed();
   // True: it was sent again, and a session that has ended since had it; `held` ends here.
   Task<bool> AcknowledgedBefore(Account& account, Held& held);
+  // Into the account's turn, before what is new.
+  void Return(Held held);
+  // Ends the session for which it came back.
+  void EndBefore(const Held& returned);
   // Gives a request back to its edge if we do not know (any more, or again yet) the session that waits for the answer.
   bool CanBeAnswered(Account& account, Held& held);
 

@@ -14,6 +14,9 @@ namespace parley::c2s {
 namespace {
 
 constexpr char kResumedElsewhere[] = "resumed by another connection";
+// SessionEnded (link.proto).
+constexpr std::string_view kClosed = "closed";
+constexpr char kLeft[] = "left";
 
 }  // namespace
 
@@ -49,7 +52,7 @@ void Departure::Quiesce(StoredQueue::Close close, const Patience& patience, Quie
   };
   auto logged = [store, patience](Session& self) {
     auto idle = WhileAlive(self.shared_from_this(), store);
-    if (self.uplink().idle() || self.management()->outbound().queue().lost()) return idle();
+    if ((self.uplink().*patience.quiet)() || self.management()->outbound().queue().lost()) return idle();
     Departure& departure = self.departure();
     departure.on_idle_.push_back(std::move(idle));
     auto stop = [limit = patience.limit](Session& late) {
@@ -118,7 +121,9 @@ void Departure::End(life::Event event, std::string_view reason) {
     if (noted) ended.unanswered().Answer(requests);
     ended.departure().SayEnded(reason);
   };
-  Quiesce(StoredQueue::Close::kSettled, WhileAlive(keep, quiet));
+  Patience patience{context_.config.c2s.order_timeout, "order"};
+  if (reason == kClosed) patience.quiet = &Uplink::idle_but_for_presence;
+  Quiesce(StoredQueue::Close::kSettled, patience, WhileAlive(keep, quiet));
 }
 
 void Departure::EndUnmanaged(const std::string& reason) {
@@ -144,6 +149,7 @@ void Departure::SayEnded(const std::string& reason) {
     return;
   }
   told_ = true;
+  over_ = reason != kLeft;
   auto& uplink = session_.uplink();
   auto envelope = std::make_unique<xmpp::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
@@ -169,7 +175,7 @@ void Departure::Forget() {
 
 void Departure::LetGo() {
   const auto keep = session_.shared_from_this();
-  if (session_.Leave(life::Event::kLetGo)) SayEnded("left");
+  if (session_.Leave(life::Event::kLetGo)) SayEnded(kLeft);
 }
 
 }  // namespace parley::c2s

@@ -12,6 +12,7 @@
 #include "libs/rpc/link.h"
 #include "services/c2s/context.h"
 #include "services/c2s/session/life.h"
+#include "services/c2s/session/uplink.h"
 #include "services/c2s/sm/stored_queue.h"
 
 namespace parley::c2s {
@@ -45,7 +46,9 @@ class Departure {
   void HandOver(const std::string& queue, rpc::Receipt receipt);
   // The router has ended it, and waits for what we hold for it.
   void OnDismissed() { dismissed_ = true; }
-  // It is over: tells the home router. Idempotent.
+  // It is over: tells the home router. Idempotent. Nobody resumes what its client has closed, nor asks how much of it
+  // was taken: so its presence, behind which its end is sent, is not waited for. The router that has it may stand
+  // still, while what is for the session comes by the next home.
   void End(life::Event event, std::string_view reason);
   // A router is asked to put it back, or has answered or cannot. That it is over is said behind that, by whichever
   // router: one that handled the question last would put back what has ended.
@@ -53,6 +56,8 @@ class Departure {
   void OnAnswered();
   // That it ended, or goes on elsewhere, was said: Redis has what we took, or cannot be asked.
   bool told() const { return told_; }
+  // That it ended was: Redis has all that is to be handled again.
+  bool over() const { return over_; }
   // It never was ours: nobody is told.
   void Forget();
   // It may be ours at the router, but we do not take it.
@@ -62,6 +67,7 @@ class Departure {
   struct Patience {
     std::chrono::milliseconds time;
     const char* limit;
+    bool (Uplink::*quiet)() const = &Uplink::idle;
   };
   void Quiesce(StoredQueue::Close close, const Patience& patience, Quiet done);
   void FinishHandOver(rpc::Receipt receipt);
@@ -78,6 +84,7 @@ class Departure {
   bool settled_ = false;   // and done
   bool dismissed_ = false;
   bool told_ = false;  // ended, and nothing more is to be sent for it
+  bool over_ = false;  // and it goes on nowhere
 };
 
 }  // namespace parley::c2s

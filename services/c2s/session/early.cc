@@ -21,10 +21,10 @@ void Early::Deliver() {
     context_.routers.Deliver(std::move(held.envelope), std::move(held.receipt));
 }
 
-void Early::Refuse() {
+void Early::Refuse(rpc::RefusalReason reason) {
   for (auto& held : std::exchange(kept_, {})) {
     context_.metrics.deliveries_refused.Add("no_session");
-    held.receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+    held.receipt.Refuse(reason);
   }
 }
 

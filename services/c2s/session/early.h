@@ -22,7 +22,7 @@ class Early {
   // The session is ready for it.
   void Deliver();
   // The session will not be.
-  void Refuse();
+  void Refuse(rpc::RefusalReason reason = link::v1::REFUSAL_REASON_NO_SESSION);
 
  private:
   Context& context_;

@@ -144,6 +144,8 @@ class Session final : public std::enable_shared_from_this<Session> {
   void Count(double change);
   rpc::RefusalReason Take(std::unique_ptr<xmpp::Envelope>& envelope, const session::Mark& mark, rpc::Receipt& receipt);
   rpc::RefusalReason Overflow();
+  // Of what comes once nobody is here to take it.
+  rpc::RefusalReason WhyGone() const;
   // False: what it answers had been answered before.
   bool TakeAnswer(const xmpp::Envelope& answer, Uplink::Delivery delivery);
 

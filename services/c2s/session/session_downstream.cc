@@ -76,12 +76,17 @@ void Session::Refuse(std::unique_ptr<xmpp::Envelope> envelope, rpc::Receipt rece
     GiveBack();  // what is one too many goes back with all that it is behind
   }
   context_.metrics.deliveries_refused.Add("no_session");
-  receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  receipt.Refuse(WhyGone());
+}
+
+// The router that was told may stand still, and another not know it yet.
+rpc::RefusalReason Session::WhyGone() const {
+  return departure_.over() ? link::v1::REFUSAL_REASON_SESSION_OVER : link::v1::REFUSAL_REASON_NO_SESSION;
 }
 
 void Session::GiveBack() {
   if (management_) management_->outbound().queue().GiveBack();
-  early_.Refuse();
+  early_.Refuse(WhyGone());
 }
 
 bool Session::owes() const { return !early_.empty() || (management_ && management_->outbound().queue().owes()); }

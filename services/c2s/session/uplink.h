@@ -67,6 +67,8 @@ class Uplink {
   // All up to this number are handled (XEP-0198 section 4): taken by the routers, or answered here.
   std::uint64_t handled() const;
   bool idle() const { return pending_.empty() && waiting_.empty(); }
+  // But for presence: what says more of that comes behind it.
+  bool idle_but_for_presence() const { return pending_.size() == spreading_ && waiting_.empty(); }
   // Somebody waits until it is, or for a part of that. Else nobody does for a message without stream management.
   void Hurry();
   bool hurried() const { return hurried_; }

@@ -59,6 +59,57 @@ TEST_F(GivenBackTest, WhatComesBehindWhatAnEndedSessionHoldsIsRefusedBehindIt) {
   EXPECT_EQ(Refused(), (std::vector<std::string>{Message("none"), Message("none"), Message("2"), Message("3")}));
 }
 
+// The router that is told may stand still, and another not know that the session is over.
+TEST_F(GivenBackTest, WhatComesOnceItIsSaidThatTheSessionIsOverIsRefusedAsSuch) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("</stream:stream>");
+  ASSERT_TRUE(AwaitEnd("closed"));
+  Deliver(SessionId(), Message("1"));
+  Deliver(SessionId(), Message("stored"), [](link::v1::Envelope& envelope) { envelope.set_kept(true); });
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 2; }));
+  edge_.OnLoop([this] {
+    for (const auto& [envelope, reason] : edge_.router().refused)
+      EXPECT_EQ(reason, link::v1::REFUSAL_REASON_SESSION_OVER);
+  });
+}
+
+// What it holds meanwhile is given back behind that.
+TEST_F(GivenBackTest, NotBeforeRedisHasWhatIsToBeHandledAgain) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<message to='juliet@example.org'/>");
+  ASSERT_TRUE(AwaitArrived(1));
+  client.Send("</stream:stream>");
+  ASSERT_TRUE(AwaitSessions("ending", 1));
+  Deliver(SessionId(), Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().refused.size() == 1; }));
+  EXPECT_FALSE(Ended());
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_NO_SESSION);
+}
+
+class PatientTest : public SmTest {
+ protected:
+  PatientTest() : SmTest([](config::Config& config) { config.c2s.order_timeout = std::chrono::minutes(5); }) {}
+};
+
+// Else what is for the session waits in its queue when another router has its account.
+TEST_F(PatientTest, ThatItsClientClosedItIsSaidBehindItsPresenceThoughThatIsNotTaken) {
+  Client client(edge_.port());
+  Enable(client);
+  edge_.OnLoop([this] { edge_.router().hold = true; });
+  client.Send("<presence type='unavailable'/></stream:stream>");
+  ASSERT_TRUE(AwaitArrived(1));
+  client.connection().Reset();
+  ASSERT_TRUE(AwaitEnd("closed"));
+  EXPECT_TRUE(edge_.OnLoop([this] { return edge_.router().got.at(0).envelope.kind() == link::v1::KIND_PRESENCE; }));
+  Deliver(SessionId(), Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().refused.empty(); }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_SESSION_OVER);
+}
+
 class NarrowTest : public SmTest {
  protected:
   NarrowTest() : SmTest([](config::Config& config) { config.c2s.max_early = 1; }) {}

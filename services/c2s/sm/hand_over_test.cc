@@ -98,6 +98,10 @@ TEST_F(HastyResumeTest, WhatRoutersDoNotTakeIsLeftToTheClient) {
   EXPECT_FALSE(Contents().header.settled());
   EXPECT_EQ(Contents().header.handled(), 0u);
   EXPECT_EQ(edge_.Metric("parley_c2s_limits_total{limit=\"sm_settle_wait\"}"), 1);
+  Deliver(id, Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().refused.empty(); }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_NO_SESSION)
+      << "it is not over";
 }
 
 // Its client may be back elsewhere at once.
@@ -266,13 +270,20 @@ class PatientResumeTest : public ResumeTest {
 
 // Its client may have the session elsewhere by now, and lose it to us.
 TEST_F(PatientResumeTest, NothingIsClaimedForAClientThatHasGone) {
-  edge_.OnLoop([this] { edge_.router().resumed.set_condition("resource-constraint"); });
+  edge_.OnLoop([this] {
+    edge_.router().resumed.set_condition("resource-constraint");
+    edge_.router().hold = true;
+  });
   Client client(edge_.port());
   client.LogIn();
   client.Send("<resume xmlns='urn:xmpp:sm:3' previd='busy' h='0'/><r xmlns='urn:xmpp:sm:3'/>");
   ASSERT_TRUE(edge_.Eventually([this] { return edge_.router().asks.size() > 1; }));
   client.connection().SendEnd();
   EXPECT_TRUE(AwaitEnd("left"));
+  Deliver("busy", Message("1"));
+  ASSERT_TRUE(edge_.Eventually([this] { return !edge_.router().refused.empty(); }));
+  EXPECT_EQ(edge_.OnLoop([this] { return edge_.router().refused[0].second; }), link::v1::REFUSAL_REASON_NO_SESSION)
+      << "it is not over";
 }
 
 // Its client is told so soon, as it can have the session where that is.

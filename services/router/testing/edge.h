@@ -84,6 +84,11 @@ class Edge final : private rpc::Ring::Owner {
   void Restore(Client& client, session::v1::Record record, std::function<void(bool)> done);
   // Forgets a session without a word, as if it had never been.
   void Lose(Client& client) { lost_.push_back(client.id()); }
+  // It is over, as it has said to a router that nobody knows any more.
+  void EndUnheard(Client& client) {
+    Lose(client);
+    over_.push_back(client.id());
+  }
   void Regain(const Client& client) { std::erase(lost_, client.id()); }
   // Stream management, as c2s does it: what is delivered is appended to the session's queue and written to the client
   // when it is there.
@@ -169,6 +174,7 @@ class Edge final : private rpc::Ring::Owner {
   void OnResumed(Client& client, session::v1::Resumed resumed);
   void OnQueue(Client& client, const Result<session::QueueContents>& contents);
   Client* Find(const std::string& session);
+  rpc::RefusalReason WhyGone(const std::string& session) const;
   void OnRequest(rpc::Link&, const std::string&, rpc::LinkHandler::Respond) override {}
   void OnUndeliverable(rpc::Held held, rpc::RefusalReason reason) override;
   void OnAvailability(bool) override {}
@@ -184,6 +190,7 @@ class Edge final : private rpc::Ring::Owner {
   std::vector<rpc::Held> frozen_deliveries_;
   bool frozen_ = false;
   std::vector<std::string> lost_;
+  std::vector<std::string> over_;  // of these
   std::vector<rpc::Receipt> receipts_;
   std::map<std::pair<std::uint64_t, std::string>, std::uint64_t> seen_;  // highest number, by mark and session
   std::vector<std::string> undeliverable_;

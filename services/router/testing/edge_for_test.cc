@@ -189,6 +189,11 @@ Client* Edge::Find(const std::string& session) {
   return nullptr;
 }
 
+rpc::RefusalReason Edge::WhyGone(const std::string& session) const {
+  const bool over = std::find(over_.begin(), over_.end(), session) != over_.end();
+  return over ? link::v1::REFUSAL_REASON_SESSION_OVER : link::v1::REFUSAL_REASON_NO_SESSION;
+}
+
 void Edge::OnEnvelope(rpc::Link&, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt) {
   OnDelivery(std::move(envelope), std::move(receipt));
 }
@@ -205,7 +210,7 @@ void Edge::OnDelivery(std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt rece
     return;
   }
   Client* client = Find(envelope->session());
-  if (client == nullptr) return receipt.Refuse(link::v1::REFUSAL_REASON_NO_SESSION);
+  if (client == nullptr) return receipt.Refuse(WhyGone(envelope->session()));
   const bool takes = !overloaded_ && (!envelope->kept() || TakesStored(*envelope));
   if (!takes) return receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);
   if (resuming_.contains(client->id())) {
