@@ -12,7 +12,7 @@
 namespace parley::bench {
 namespace {
 
-// Bodies: letters about as often as in English, in no order. No two are alike, and they pack no better than what people say.
+// Bodies: letters about as often as in English, in no order. They pack no better than what people say.
 class Chatter {
  public:
   explicit Chatter(std::size_t bytes) : text_(bytes, ' ') {}

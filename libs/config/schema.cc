@@ -326,10 +326,8 @@ const std::vector<Row<Config>>& Rows() {
           "stored or bounced."),
       ROW(c2s.sm_max_bytes, Bytes(64 * kKiB, kGiB), "Their bytes."),
       ROW(c2s.sm_pack_stanzas, Number(1, 1000),
-          "Stanzas for one session that came at once are packed (LZ4) for its queue in Redis, at most so many "
-          "together: "
-          "less of Redis' CPU and memory. What is packed stays there until the client has acknowledged all of it. 1: "
-          "each by itself."),
+          "Stanzas that came for a session at once are packed (LZ4) for its queue in Redis, so many together: less of "
+          "Redis' CPU and memory. It keeps them until the client has acknowledged all of them. 1: each by itself."),
       ROW(c2s.sm_request_stanzas, Number(1, 1'000'000),
           "Stanzas after which an acknowledgement is asked for; at half of c2s.sm_max_stanzas at the latest."),
       ROW(c2s.sm_request_bytes, Bytes(kKiB, kGiB),

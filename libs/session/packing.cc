@@ -15,6 +15,9 @@ constexpr int kAcceleration = 4;
 // LZ4 makes no more than that of a byte.
 constexpr std::size_t kMostOfAByte = 255;
 
+// One behind the other, elements with a stanza each are a message of them.
+static_assert(+v1::Unpacked::kStanzaFieldNumber == +v1::QueueElement::kStanzaFieldNumber);
+
 // An element is the same with this before it, and says what is handled: parsers merge what comes of one field.
 std::string SayHandled(std::uint64_t handled) {
   v1::QueueElement element;
@@ -28,7 +31,8 @@ std::string Together(std::span<const std::string_view> stanzas, std::uint64_t ha
   thread_local v1::QueueElement element;  // it keeps its memory, too
   bytes.clear();
   for (const std::string_view stanza : stanzas) bytes.append(stanza);
-  room.resize(static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size()))));
+  const auto bound = static_cast<std::size_t>(LZ4_compressBound(static_cast<int>(bytes.size())));
+  if (room.size() < bound) room.resize(bound);
   const int size = LZ4_compress_fast(bytes.data(), room.data(), static_cast<int>(bytes.size()),
                                      static_cast<int>(room.size()), kAcceleration);
   auto& packed = *element.mutable_packed();

@@ -22,9 +22,14 @@ struct Element {
 
 class Packing {
  public:
-  // `stanzas`: their elements (Encode). `most`: so many in one element; 1: each by itself. The last element says that
-  // all of the client's up to `handled` is, unless that is 0.
+  // `stanzas`: their elements, as Encode makes them. `most`: so many in one element; 1: each by itself. The last
+  // element says that all of the client's up to `handled` is, unless that is 0.
   Packing(std::span<const std::string_view> stanzas, std::size_t most, std::uint64_t handled);
+  Packing(const Packing&) = delete;
+  Packing& operator=(const Packing&) = delete;
+  Packing(Packing&&) = default;
+  Packing& operator=(Packing&&) = default;
+
   // As long as this is there, and the stanzas are.
   const std::vector<Element>& elements() const { return elements_; }
   // Of these.

@@ -62,7 +62,7 @@ TEST(Packing, WhatIsPackedComesOutInOrder) {
   EXPECT_THAT(packed.Counts(), ElementsAre(2, 1));
   const auto contents = Read(packed);
   EXPECT_THAT(Stanzas(contents), ElementsAre(Stanza(1), Stanza(2), Stanza(3)));
-  EXPECT_THAT(contents.elements, ElementsAre(2, 1));
+  EXPECT_THAT(contents.counts, ElementsAre(2, 1));
   EXPECT_EQ(contents.length, 3u);
   EXPECT_EQ(contents.stanzas[1].at(), 1002);
   EXPECT_EQ(contents.header.handled(), 7u);
@@ -81,8 +81,9 @@ TEST(Packing, EachByItselfIsWhatAFormerReleaseReads) {
 }
 
 TEST(Packing, TakesFewerBytes) {
-  const std::vector<std::string> encoded(10, Encoded(1, 100));
-  EXPECT_LT(Packed(encoded, 10).Bytes(0).size(), encoded.size() * encoded[0].size() / 4);
+  std::vector<std::string> encoded;
+  for (int i = 0; i < 10; ++i) encoded.push_back(Encoded(i, static_cast<std::size_t>(10 * i)));
+  EXPECT_LT(Packed(encoded, 10).Bytes(0).size(), Packed(encoded, 1).packing.bytes() / 2);
 }
 
 TEST(Packing, WhatIsLargeIsByItself) {
@@ -97,7 +98,30 @@ TEST(Packing, WhatIsAcknowledgedOfAPackedElementIsNotThere) {
   const auto contents = Read(Packed({Encoded(11), Encoded(12), Encoded(13)}, 3), header);
   EXPECT_THAT(Stanzas(contents), ElementsAre(Stanza(13)));
   EXPECT_EQ(contents.total(), 13u);
-  EXPECT_THAT(contents.elements, ElementsAre(3));
+  EXPECT_THAT(contents.counts, ElementsAre(3));
+}
+
+TEST(Packing, WhatIsSkippedMustBeThere) {
+  const auto reads = [](std::uint32_t skip, const std::vector<std::string>& encoded) {
+    v1::QueueHeader header;
+    header.set_skip(skip);
+    storage::Reply reply;
+    reply.items.emplace_back().text = Encode(header);
+    Add(reply, Packed(encoded, 2));
+    return static_cast<bool>(DecodeQueue(reply));
+  };
+  EXPECT_TRUE(reads(1, {Encoded(1), Encoded(2), Encoded(3)}));
+  EXPECT_FALSE(reads(2, {Encoded(1), Encoded(2), Encoded(3)})) << "it is all that the first element has";
+  EXPECT_FALSE(reads(1, {}));
+}
+
+TEST(Packing, WhatALaterReleaseMayWriteIsNoEmptyStanza) {
+  storage::Reply reply;
+  reply.items.emplace_back().text = Encode(v1::QueueHeader());
+  v1::QueueElement unknown;
+  unknown.GetReflection()->MutableUnknownFields(&unknown)->AddVarint(15, 1);
+  reply.items.emplace_back().text = unknown.SerializeAsString();
+  EXPECT_FALSE(DecodeQueue(reply));
 }
 
 // The last header counts, and what is before it is gone.
@@ -112,7 +136,7 @@ TEST(Packing, OfATrimThatWasCutOffTheRestIsThere) {
   const auto contents = DecodeQueue(reply);
   ASSERT_TRUE(contents);
   EXPECT_THAT(Stanzas(*contents), ElementsAre(Stanza(4)));
-  EXPECT_THAT(contents->elements, ElementsAre(2));
+  EXPECT_THAT(contents->counts, ElementsAre(2));
 }
 
 TEST(Packing, WhatPackingDidNotMakeIsRefused) {

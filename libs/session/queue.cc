@@ -36,10 +36,12 @@ std::uint8_t* WriteSize(std::uint8_t* to, int field, std::size_t size) {
   return CodedOutputStream::WriteVarint64ToArray(size, to);
 }
 
-// What stands for several stanzas, as said by the header: those that are acknowledged are not the queue's any more.
-void Skip(QueueContents& contents) {
-  const std::size_t skipped = std::min<std::size_t>(contents.header.skip(), contents.stanzas.size());
-  contents.stanzas.erase(contents.stanzas.begin(), contents.stanzas.begin() + static_cast<std::ptrdiff_t>(skipped));
+// Those that are acknowledged are not the queue's any more. False: the header counts more than the first element has.
+bool Skip(QueueContents& contents) {
+  const std::uint32_t skip = contents.header.skip();
+  if (skip != 0 && (contents.counts.empty() || skip >= contents.counts.front())) return false;
+  contents.stanzas.erase(contents.stanzas.begin(), contents.stanzas.begin() + skip);
+  return true;
 }
 
 }  // namespace
@@ -124,21 +126,23 @@ Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
       handled = std::max(handled, element.header().handled());
       contents.header = std::move(*element.mutable_header());
       contents.stanzas.clear();
-      contents.elements.clear();
+      contents.counts.clear();
       continue;
     }
     const std::size_t before = contents.stanzas.size();
     if (element.has_packed()) {
       handled = std::max(handled, element.packed().handled());
       if (!Unpack(element.packed(), contents.stanzas)) return Error("an element of the queue does not unpack");
+    } else if (!element.has_stanza()) {
+      return Error("an element of the queue is of an unknown kind");
     } else {
       handled = std::max(handled, element.stanza().handled());
       contents.stanzas.push_back(std::move(*element.mutable_stanza()));
     }
-    contents.elements.push_back(static_cast<std::uint32_t>(contents.stanzas.size() - before));
+    contents.counts.push_back(static_cast<std::uint32_t>(contents.stanzas.size() - before));
   }
   if (!headed) return Error(kNoQueue);
-  Skip(contents);
+  if (!Skip(contents)) return Error("the header of the queue skips what is not there");
   contents.header.set_handled(handled);
   return contents;
 }

@@ -14,8 +14,8 @@
 
 // The queue of a session with stream management (XEP-0198) in Redis: what its client has not acknowledged, and the
 // counters that a resumption needs. The list is there exactly as long as its owner's claim: a claim renames it, so that
-// whoever lost the session changes nothing any more and finds out by the reply. The position of a stanza in the list is
-// its number, whoever appended it; several of one turn may be packed into one element (packing.h).
+// whoever lost the session changes nothing any more and finds out by the reply. The place of a stanza among those of
+// the list is its number, whoever appended it; several of one turn may be packed into one element (packing.h).
 namespace parley::session {
 
 // parley:q:{user@host}:<queue>
@@ -70,7 +70,7 @@ struct QueueContents {
   std::vector<v1::Queued> stanzas;
   std::size_t length = 0;  // of the list
   // How many stanzas each element behind the header has, those of `header.skip` among them.
-  std::vector<std::uint32_t> elements;
+  std::vector<std::uint32_t> counts;
   std::uint64_t total() const { return header.acked() + stanzas.size(); }
 };
 // The message of the Error when there is no queue of that name (any more).

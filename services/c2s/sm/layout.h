@@ -16,7 +16,7 @@ class Layout {
   explicit Layout(std::uint64_t acked = 0) : acked_(acked) {}
   // Of one as it was read.
   explicit Layout(const session::QueueContents& contents)
-      : stanzas_(contents.elements), acked_(contents.header.acked()), skip_(contents.header.skip()) {}
+      : stanzas_(contents.counts), acked_(contents.header.acked()), skip_(contents.header.skip()) {}
 
   // At the end.
   void Add(const std::vector<session::Element>& elements) {

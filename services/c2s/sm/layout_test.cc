@@ -32,7 +32,7 @@ TEST(Layout, GoesOnFromWhatWasRead) {
   session::QueueContents contents;
   contents.header.set_acked(12);
   contents.header.set_skip(2);
-  contents.elements = {3, 1};
+  contents.counts = {3, 1};
   Layout layout(contents);
   EXPECT_EQ(layout.length(), 3u);
   EXPECT_EQ(layout.Acknowledge(13), 1u);

@@ -213,9 +213,8 @@ TEST_F(ManagementTest, QueuesInRedisUntilAcknowledged) {
   EXPECT_EQ(contents.stanzas[0].envelope().stanza(), Message("1"));
   EXPECT_GT(contents.stanzas[0].at(), 0);
   client.Send("<a xmlns='urn:xmpp:sm:3' h='1'/>");
-  ASSERT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));
+  ASSERT_TRUE(AwaitAcked(1));
   contents = Contents();
-  EXPECT_EQ(contents.header.acked(), 1u);
   EXPECT_EQ(contents.stanzas.at(0).envelope().stanza(), Message("2"));
 }
 

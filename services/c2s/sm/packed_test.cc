@@ -29,9 +29,6 @@ class PackedTest : public ResumeTest {
     return all;
   }
   void Acknowledge(Client& client, int h) { client.Send("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(h) + "'/>"); }
-  bool AwaitAcked(std::uint64_t number) {
-    return edge_.Eventually([=, this] { return Contents().header.acked() == number; });
-  }
   // As another edge left it: `acked` acknowledged by the client, and behind that, packed, what came at once.
   void LeavePacked(std::uint64_t acked, std::uint32_t skip, int from, int to) {
     Leave(

@@ -49,9 +49,6 @@ class RememberedTest : public ResumeTest {
   static void AwaitNextMillisecond() {
     for (const auto now = UnixMilliseconds(); UnixMilliseconds() == now;) std::this_thread::yield();
   }
-  bool AwaitAcked(std::uint64_t count) {
-    return edge_.Eventually([this, count] { return Contents().header.acked() == count; });
-  }
 };
 
 TEST_F(RememberedTest, WhatTheClientAcknowledgedIsNotedOneByOne) {

@@ -157,7 +157,7 @@ TEST_F(ResumeTest, LessThanWasAcknowledgedBeforeIsIgnored) {
   for (const char* message : {"1", "2", "3"}) Deliver(id, Message(message));
   client.Until(Message("3"));
   client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
-  ASSERT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));
+  ASSERT_TRUE(AwaitAcked(2));
   GoAway(client);
   Client again(edge_.port());
   EXPECT_THAT(Resume(again, id, 1), HasSubstr("<resumed"));

@@ -322,8 +322,7 @@ TEST_F(StoredQueueTest, WhatRedisDidNotTrimKeepsItsNumber) {
   edge_.redis().Call({"ACL", "SETUSER", "default", "+lset"});
   client.Send("<iq type='result' id='asked' to='juliet@example.org/balcony'/>");  // is noted in the header
   ASSERT_TRUE(AwaitArrived(1));
-  EXPECT_TRUE(edge_.Eventually([this] { return Length() == "2"; }));
-  EXPECT_EQ(Contents().header.acked(), 1u);
+  EXPECT_TRUE(AwaitAcked(1));
   EXPECT_EQ(Contents().stanzas.at(0).envelope().stanza(), Message("2"));
 }
 

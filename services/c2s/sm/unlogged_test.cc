@@ -25,9 +25,6 @@ class UnloggedTest : public ResumeTest {
     for (const auto& queued : Contents().stanzas) stanzas.push_back(queued.envelope().stanza());
     return stanzas;
   }
-  bool AwaitAcked(std::uint64_t acked) {
-    return edge_.Eventually([&] { return Contents().header.acked() == acked; });
-  }
   // What the router was told: behind which number the queue may lack something. On the loop's thread.
   std::optional<std::uint64_t> Heard() {
     std::optional<std::uint64_t> after;

@@ -69,15 +69,23 @@ class SmTest : public ::testing::Test {
   }
   std::string Length() { return edge_.redis().Call({"LLEN", queue_}); }
   session::QueueContents Contents() {
-    session::QueueContents contents;
+    const std::string text = edge_.redis().Call({"EVAL", R"(
+      local all = {}
+      for _, element in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+        table.insert(all, string.format('%010d', #element) .. element)
+      end
+      return table.concat(all))",
+                                                 "1", queue_});
     storage::Reply reply;
-    const int length = std::stoi(Length());
-    for (int i = 0; i < length; ++i) {
-      reply.items.emplace_back().text = edge_.redis().Call({"LINDEX", queue_, std::to_string(i)});
+    for (std::size_t at = 0; at < text.size(); at += 10 + reply.items.back().text.size()) {
+      reply.items.emplace_back().text = text.substr(at + 10, std::stoul(text.substr(at, 10)));
     }
     auto decoded = session::DecodeQueue(reply);
     EXPECT_TRUE(decoded) << decoded.error().message();
-    return decoded ? *decoded : contents;
+    return decoded ? *decoded : session::QueueContents();
+  }
+  bool AwaitAcked(std::uint64_t number) {
+    return edge_.Eventually([&] { return Contents().header.acked() == number; });
   }
   static std::string Failed(const std::string& condition) {
     return "<failed xmlns='urn:xmpp:sm:3'><" + condition + " xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>";
