@@ -48,6 +48,35 @@ async def test_sends_again_exactly_what_h_does_not_cover(world, edge):
     assert not [e for e in await again.sync() if is_message(e)]
 
 
+async def test_what_came_at_once_is_acknowledged_in_part_on_one_edge_after_the_other(world):
+    """In Redis it shares elements of the session's queue, which go once they are acknowledged as a whole."""
+    romeo, juliet = await managed(world, world.account(), 1), await world.login(world.account(), 0)
+    total, before = 0, packed(world)
+    while packed(world) == before:
+        total += 100
+        await juliet.send("".join(f"<message to='{romeo.jid}'><body>{n}</body></message>" for n in range(total - 100, total)))
+        assert await bodies(romeo, 100) == [str(n) for n in range(total - 100, total)]
+        others = romeo.handled - total  # they are counted, too
+        await romeo.acknowledge(others + total - 70)
+    for edge, taken in [(0, total - 45), (1, total - 20), (0, total - 7)]:
+        romeo.abort()
+        romeo, _ = await resumed(world, romeo, edge, h=others + taken)
+        assert await bodies(romeo, total - taken) == [str(n) for n in range(taken, total)]
+        await romeo.acknowledge(others + taken + 3)
+        await juliet.message(romeo.jid, str(total))
+        total += 1
+        assert await bodies(romeo, 1) == [str(total - 1)]
+    assert not [e for e in await romeo.sync() if is_message(e)]
+
+
+def packed(world):
+    """Stanzas that the second edge has put into queues together with others."""
+    status, text = world.cluster.http("c2s-2", "/metrics")
+    assert status == 200
+    (line,) = [line for line in text.splitlines() if line.startswith("parley_c2s_sm_packed_total")]
+    return float(line.split()[-1])
+
+
 @pytest.mark.parametrize("edge", [0, 1])
 async def test_what_the_client_sends_again_comes_once_and_in_order(world, edge):
     """Cut at any moment, again and again: h decides what is sent once more."""
