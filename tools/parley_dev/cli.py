@@ -109,7 +109,8 @@ def release(arguments):
         version, commit = releases.end(build.ROOT, arguments.following)
     except ValueError as problem:
         raise Failure(problem) from None
-    print(f"{commit} is release {version}: git tag -a v{version} {commit[:12]}\ncommit what changed: {arguments.following} begins")
+    print(f"{commit} is release {version}: git tag -a v{version} {commit[:12]}")
+    print(f"./parley generate, and commit what changed: {arguments.following} begins")
 
 
 def test(arguments):
