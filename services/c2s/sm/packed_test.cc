@@ -28,7 +28,16 @@ class PackedTest : public ResumeTest {
     for (const auto& queued : Contents().stanzas) all += queued.envelope().stanza();
     return all;
   }
-  void Acknowledge(Client& client, int h) { client.Send("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(h) + "'/>"); }
+  bool Acknowledge(Client& client, std::uint64_t h) {
+    client.Send("<a xmlns='urn:xmpp:sm:3' h='" + std::to_string(h) + "'/>");
+    return AwaitAcked(h);
+  }
+  // Three that share an element, of which the client has acknowledged the first.
+  void DeliverThreeAndAcknowledgeOne(Client& client, const std::string& session) {
+    DeliverAtOnce(session, 1, 3);
+    client.Until(Message("3"));
+    ASSERT_TRUE(Acknowledge(client, 1));
+  }
   // As another edge left it: `acked` acknowledged by the client, and behind that, packed, what came at once.
   void LeavePacked(std::uint64_t acked, std::uint32_t skip, int from, int to) {
     Leave(
@@ -70,19 +79,16 @@ TEST_F(PackedTest, WhatIsAcknowledgedGoesWithTheLastOfItsElement) {
   const std::string id = Enable(client);
   DeliverAtOnce(id, 1, 6);
   client.Until(Message("6"));
-  Acknowledge(client, 2);
-  ASSERT_TRUE(AwaitAcked(2));
+  ASSERT_TRUE(Acknowledge(client, 2));
   EXPECT_EQ(Length(), "3");
   EXPECT_EQ(Queued(), Messages(3, 6));
-  Acknowledge(client, 5);
-  ASSERT_TRUE(AwaitAcked(5));
+  ASSERT_TRUE(Acknowledge(client, 5));
   EXPECT_EQ(Length(), "2");
   EXPECT_EQ(Queued(), Messages(6, 6));
   DeliverAtOnce(id, 7, 7);
   client.Until(Message("7"));
   EXPECT_EQ(Queued(), Messages(6, 7));
-  Acknowledge(client, 7);
-  ASSERT_TRUE(AwaitAcked(7));
+  ASSERT_TRUE(Acknowledge(client, 7));
   EXPECT_EQ(Length(), "1");
 }
 
@@ -109,8 +115,7 @@ TEST_F(PackedTest, IsClaimedWithoutWhatIsAcknowledged) {
   EXPECT_EQ(client.Until(Message("16")), Messages(15, 16));
   EXPECT_EQ(Queued(), Messages(13, 16));
   EXPECT_EQ(Length(), "3");
-  Acknowledge(client, 15);
-  ASSERT_TRUE(AwaitAcked(15));
+  ASSERT_TRUE(Acknowledge(client, 15));
   EXPECT_EQ(Length(), "2");
   EXPECT_EQ(Queued(), Messages(16, 16));
 }
@@ -127,34 +132,26 @@ TEST_F(PackedTest, IsClaimedByAClientThatHasMoreOfIt) {
 TEST_F(PackedTest, WhatOthersPackedMeanwhileIsDelivered) {
   Client client(edge_.port());
   const std::string id = Enable(client);
-  DeliverAtOnce(id, 1, 3);
-  client.Until(Message("3"));
-  Acknowledge(client, 1);
-  ASSERT_TRUE(AwaitAcked(1));
+  DeliverThreeAndAcknowledgeOne(client, id);
   edge_.redis().Call({"RPUSHX", queue_, Packed(4, 5)});
   DeliverAtOnce(id, 6, 7);
   EXPECT_EQ(client.Until(Message("7")), Messages(4, 7));
   ASSERT_TRUE(AwaitSettled(5));
   EXPECT_EQ(Queued(), Messages(2, 7));
-  Acknowledge(client, 7);
-  ASSERT_TRUE(AwaitAcked(7));
+  ASSERT_TRUE(Acknowledge(client, 7));
   EXPECT_EQ(Length(), "1");
 }
 
 TEST_F(PackedTest, IsMadeAnewWithoutWhatIsAcknowledged) {
   Client client(edge_.port());
   const std::string id = Enable(client);
-  DeliverAtOnce(id, 1, 3);
-  client.Until(Message("3"));
-  Acknowledge(client, 1);
-  ASSERT_TRUE(AwaitAcked(1));
+  DeliverThreeAndAcknowledgeOne(client, id);
   edge_.redis().Call({"DEL", queue_});
   DeliverAtOnce(id, 4, 4);
   client.Until(Message("4"));
   EXPECT_EQ(Contents().header.acked(), 1u);
   EXPECT_EQ(Queued(), Messages(2, 4));
-  Acknowledge(client, 4);
-  ASSERT_TRUE(AwaitAcked(4));
+  ASSERT_TRUE(Acknowledge(client, 4));
   EXPECT_EQ(Length(), "1");
 }
 
