@@ -22,7 +22,8 @@ class Redis:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.process.start(
             ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory)]
-            + ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--daemonize", "no"],
+            + ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--daemonize", "no"]
+            + ["--auto-aof-rewrite-min-size", "256mb", "--list-max-listpack-size", "-1"],  # docs/operate.md, Redis
         )
         self.process.wait_until(self.answers, 30, "Redis")
 
