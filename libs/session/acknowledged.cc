@@ -1,6 +1,10 @@
 #include "libs/session/acknowledged.h"
 
 #include <algorithm>
+#include <bit>
+#include <optional>
+
+#include "libs/xmpp/request.h"
 
 namespace parley::session {
 namespace {
@@ -40,12 +44,43 @@ bool HasAcknowledged(const v1::Seen& seen, std::uint64_t number) {
   return index < Known(seen) && (seen.acknowledged(index) >> number % kBlock & 1) != 0;
 }
 
+std::uint64_t Highest(const v1::Seen& seen) {
+  if (seen.seq() != 0) return seen.seq();
+  std::uint64_t highest = 0;
+  for (int i = 0; i < Known(seen); ++i) {
+    const auto width = static_cast<std::uint64_t>(std::bit_width(seen.acknowledged(i)));
+    if (width > 0) highest = std::max(highest, seen.block(i) * kBlock + width - 1);
+  }
+  return highest;
+}
+
 std::uint64_t LatestAcknowledged(const v1::Seen& seen) {
+  const std::uint64_t highest = Highest(seen);
   std::uint64_t latest = 0;
-  for (std::uint64_t n = 0; n < kBlock && n < seen.seq(); ++n) {
-    if (HasAcknowledged(seen, seen.seq() - n)) latest |= std::uint64_t{1} << n;
+  for (std::uint64_t n = 0; n < kBlock && n < highest; ++n) {
+    if (HasAcknowledged(seen, highest - n)) latest |= std::uint64_t{1} << n;
   }
   return latest;
+}
+
+const v1::Seen* FindSeen(const v1::QueueHeader& header, std::uint64_t origin) {
+  const auto& all = header.seen();
+  const auto seen = std::find_if(all.begin(), all.end(), [origin](const auto& one) { return one.origin() == origin; });
+  return seen == all.end() ? nullptr : &*seen;
+}
+
+bool IsNotedOneByOne(const link::v1::Envelope& envelope) {
+  return envelope.kind() == link::v1::KIND_MESSAGE || xmpp::IsRequest(envelope.type());
+}
+
+std::uint64_t UnknownUpTo(const v1::Seen& seen, const v1::Seen* copies) {
+  std::optional<std::uint64_t> known_from;
+  for (const v1::Seen* one : {&seen, copies}) {
+    if (one == nullptr || Known(*one) == 0) continue;
+    const auto first = std::min_element(one->block().begin(), one->block().begin() + Known(*one));
+    known_from = std::max(known_from.value_or(1), *first * kBlock);
+  }
+  return known_from ? std::min(seen.seq(), *known_from - 1) : seen.seq();
 }
 
 std::uint64_t OriginOfCopies(std::uint64_t origin) { return origin ^ 0xc2b2ae3d27d4eb4f; }

@@ -26,6 +26,28 @@ TEST(AcknowledgedTest, KnowsTheLatestAtOnce) {
   EXPECT_EQ(LatestAcknowledged(seen), 0b101u | std::uint64_t{1} << 63);
 }
 
+TEST(AcknowledgedTest, KnowsTheLatestCopies) {
+  v1::Seen copies;
+  for (const std::uint64_t number : {3u, 6u, 130u, 128u}) NoteAcknowledged(copies, number, kBlocks);
+  EXPECT_EQ(Highest(copies), 130u);
+  EXPECT_EQ(LatestAcknowledged(copies), 0b101u);
+}
+
+TEST(AcknowledgedTest, OfWhatIsOlderThanItsBlocksItKnowsNothing) {
+  v1::Seen seen;
+  seen.set_seq(300);
+  EXPECT_EQ(UnknownUpTo(seen, nullptr), 300u);
+  for (const std::uint64_t number : {299u, 290u, 130u}) NoteAcknowledged(seen, number, kBlocks);
+  EXPECT_EQ(UnknownUpTo(seen, nullptr), 127u);
+  v1::Seen copies;
+  EXPECT_EQ(UnknownUpTo(seen, &copies), 127u);
+  NoteAcknowledged(copies, 200, kBlocks);
+  EXPECT_EQ(UnknownUpTo(seen, &copies), 191u);
+  NoteAcknowledged(copies, 5, kBlocks);
+  NoteAcknowledged(seen, 6, kBlocks);
+  EXPECT_EQ(UnknownUpTo(seen, &copies), 0u);
+}
+
 TEST(AcknowledgedTest, ForgetsTheOldestBlock) {
   v1::Seen seen;
   for (std::uint64_t number = 0; number < 64 * kBlocks; ++number) {

@@ -244,13 +244,18 @@ bool Routers::HadBefore(const Session& session, const rpc::Envelope& envelope, s
   }
   // A router may have answered in place of a client whose answer was on its way.
   const bool doubtful = envelope.repeat() || (IsAnswer(envelope) && envelope.answers() == 0);
-  return doubtful && repeats_.Seen(mark.origin, session.number(), mark.seq, now);
+  if (!doubtful) return false;
+  if (!session::IsNotedOneByOne(envelope)) return repeats_.Seen(mark.origin, session.number(), mark.seq, now);
+  return repeats_.SeenOneByOne(mark.origin, session.number(), mark.seq, now) ||
+         repeats_.SeenItself(session::OriginOfCopies(mark.origin), session.number(), mark.seq, now);
 }
 
 void Routers::Remember(const Session& session, const session::QueueContents& contents) {
   for (const auto& seen : contents.header.seen()) {
-    const auto kept =
-        repeats_.NoteUpTo(seen.origin(), session.number(), seen.seq(), session::LatestAcknowledged(seen), CoarseNow());
+    const auto* copies = session::FindSeen(contents.header, session::OriginOfCopies(seen.origin()));
+    const Repeats::Past past{session::Highest(seen), session::LatestAcknowledged(seen),
+                             session::UnknownUpTo(seen, copies)};
+    const auto kept = repeats_.NoteUpTo(seen.origin(), session.number(), past, CoarseNow());
     if (kept == Repeats::Kept::kShorter) metrics_.limits.Add("repeats_remembered");
   }
   for (const auto& queued : contents.stanzas) {

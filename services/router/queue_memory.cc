@@ -26,8 +26,13 @@ bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
   const session::Mark mark = session::MarkOf(envelope);
   const auto origin = acknowledged_.find(mark.origin);
   if (mark.origin == 0 || origin == acknowledged_.end()) return false;
-  if (envelope.kept()) return session::HasAcknowledged(origin->second, mark.seq);
-  return mark.seq <= origin->second.seq();
+  const session::v1::Seen& seen = origin->second;
+  if (envelope.kept()) return session::HasAcknowledged(seen, mark.seq);
+  if (!session::IsNotedOneByOne(envelope)) return mark.seq <= seen.seq();
+  const auto found = acknowledged_.find(session::OriginOfCopies(mark.origin));
+  const auto* copies = found == acknowledged_.end() ? nullptr : &found->second;
+  return mark.seq <= session::UnknownUpTo(seen, copies) || session::HasAcknowledged(seen, mark.seq) ||
+         (copies != nullptr && session::HasAcknowledged(*copies, mark.seq));
 }
 
 bool QueueMemory::Holds(const link::v1::Envelope& envelope) const { return stanzas_.contains(IdentityOf(envelope)); }

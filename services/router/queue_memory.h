@@ -17,7 +17,7 @@ class QueueMemory {
  public:
   explicit QueueMemory(const session::QueueContents& contents);
   // Never of what has no identity: the server's own, if it answers nothing. What was stored may be older than what its
-  // origin has sent since: only exact numbers count then.
+  // origin has sent since: only exact numbers count then. Of other messages and requests they count as far as known.
   bool Has(const link::v1::Envelope& envelope) const;
   // It is in the queue itself: by its exact number.
   bool Holds(const link::v1::Envelope& envelope) const;

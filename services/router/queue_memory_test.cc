@@ -46,6 +46,33 @@ TEST(QueueMemoryTest, TellsWhatIsHandledAgainFromARepeat) {
   EXPECT_FALSE(memory.Has(again));
 }
 
+// A router stood still with the others, and what was acknowledged came by another.
+TEST(QueueMemoryTest, KnowsOneByOneWhatWasAcknowledged) {
+  session::QueueContents contents;
+  auto& seen = *contents.header.add_seen();
+  seen.set_origin(StableHash("juliet"));
+  seen.set_seq(130);
+  for (const std::uint64_t seq : {70u, 130u}) session::NoteAcknowledged(seen, seq, 4);
+  auto& copies = *contents.header.add_seen();
+  copies.set_origin(session::OriginOfCopies(StableHash("juliet")));
+  session::NoteAcknowledged(copies, 69, 4);
+  const QueueMemory memory(contents);
+  auto envelope = From("juliet", 0);
+  const auto has = [&](std::uint64_t seq) {
+    envelope.set_origin_seq(seq);
+    return memory.Has(envelope);
+  };
+  envelope.set_kind(link::v1::KIND_MESSAGE);
+  for (const std::uint64_t seq : {130u, 69u, 70u, 63u, 127u}) EXPECT_EQ(has(seq), seq != 127) << seq;
+  envelope.set_kind(link::v1::KIND_IQ);
+  envelope.set_type(link::v1::TYPE_GET);
+  EXPECT_FALSE(has(129));
+  envelope.set_type(link::v1::TYPE_RESULT);
+  EXPECT_TRUE(has(129)) << "not noted one by one";
+  envelope.set_kind(link::v1::KIND_PRESENCE);
+  EXPECT_TRUE(has(129));
+}
+
 // It may have been stored for long, while its origin sent other things straight to this session.
 TEST(QueueMemoryTest, KnowsWhatWasStoredByItsNumberAlone) {
   session::QueueContents contents;

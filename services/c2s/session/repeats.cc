@@ -21,6 +21,12 @@ bool Repeats::Seen(std::uint64_t origin, std::uint64_t session, std::uint64_t se
   });
 }
 
+bool Repeats::SeenOneByOne(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
+  return Any({origin, session}, now, [seq](const Numbers& numbers) {
+    return seq <= numbers.unknown_up_to || numbers.latest.IsOlder(seq) || numbers.latest.Has(seq);
+  });
+}
+
 bool Repeats::SeenItself(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now) {
   return Any({origin, session}, now, [seq](const Numbers& numbers) { return numbers.latest.Has(seq); });
 }
@@ -31,12 +37,12 @@ Repeats::Kept Repeats::Note(std::uint64_t origin, std::uint64_t session, std::ui
   return kept;
 }
 
-Repeats::Kept Repeats::NoteUpTo(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, std::uint64_t itself,
-                                Clock::time_point now) {
+Repeats::Kept Repeats::NoteUpTo(std::uint64_t origin, std::uint64_t session, const Past& past, Clock::time_point now) {
   const Kept kept = Age(now);
   auto& numbers = young_[{origin, session}];
-  numbers.latest.Add(seq, itself | 1);
-  numbers.up_to = std::max(numbers.up_to, seq);
+  numbers.latest.Add(past.seq, past.itself | 1);
+  numbers.up_to = std::max(numbers.up_to, past.seq);
+  numbers.unknown_up_to = std::max(numbers.unknown_up_to, past.unknown_up_to);
   return kept;
 }
 

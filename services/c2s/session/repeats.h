@@ -21,14 +21,19 @@ class Repeats {
   // rising order, but one that was refused by the session's former edge may come behind the next.
   // `origin` and `seq`: session::MarkOf. `session`: Session::number.
   bool Seen(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now);
+  // The same of what is noted one by one (session::IsNotedOneByOne): of what was noted up to a number only those count.
+  bool SeenOneByOne(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now);
   // True: this very one was noted, and is among the latest. What is only older than another may be new.
   bool SeenItself(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now);
   // kShorter: for want of room, older ones are forgotten before the period is over.
   enum class Kept { kAll, kShorter };
   Kept Note(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, Clock::time_point now);
-  // This very one, and all before it. Bit n of `itself`: seq - n is noted itself, too.
-  Kept NoteUpTo(std::uint64_t origin, std::uint64_t session, std::uint64_t seq, std::uint64_t itself,
-                Clock::time_point now);
+  struct Past {
+    std::uint64_t seq;            // this very one, and all before it
+    std::uint64_t itself;         // bit n: seq - n is noted itself, too
+    std::uint64_t unknown_up_to;  // above this, what is noted one by one is only noted by these bits
+  };
+  Kept NoteUpTo(std::uint64_t origin, std::uint64_t session, const Past& past, Clock::time_point now);
   std::size_t size() const { return young_.size() + old_.size(); }
 
  private:
@@ -44,6 +49,7 @@ class Repeats {
   struct Numbers {
     LatestNumbers latest;     // noted one by one
     std::uint64_t up_to = 0;  // all to this one
+    std::uint64_t unknown_up_to = 0;
   };
   using Generation = boost::unordered_flat_map<Key, Numbers, Hash>;
   // Either generation has numbers for the key of which that is true.

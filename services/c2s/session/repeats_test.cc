@@ -39,13 +39,15 @@ TEST(RepeatsTest, WhatComesBehindALaterOneIsNoRepeat) {
 TEST(RepeatsTest, KnowsAllThatWasAcknowledged) {
   Repeats repeats(100, seconds(60));
   const auto now = Repeats::Clock::now();
-  repeats.NoteUpTo(1, 7, 70, 0b100, now);
+  repeats.NoteUpTo(1, 7, {.seq = 70, .itself = 0b100, .unknown_up_to = 20}, now);
   EXPECT_TRUE(repeats.Seen(1, 7, 70, now));
   EXPECT_TRUE(repeats.Seen(1, 7, 8, now));
   EXPECT_FALSE(repeats.Seen(1, 7, 71, now));
   EXPECT_TRUE(repeats.SeenItself(1, 7, 70, now));
   EXPECT_TRUE(repeats.SeenItself(1, 7, 68, now));
   EXPECT_FALSE(repeats.SeenItself(1, 7, 69, now));
+  for (const std::uint64_t seq : {70u, 68u, 20u, 1u}) EXPECT_TRUE(repeats.SeenOneByOne(1, 7, seq, now)) << seq;
+  for (const std::uint64_t seq : {71u, 69u, 21u}) EXPECT_FALSE(repeats.SeenOneByOne(1, 7, seq, now)) << seq;
 }
 
 TEST(RepeatsTest, KnowsTheVeryOnesAmongTheLatest) {

@@ -1,5 +1,6 @@
 // Sessions that are claimed from another edge (XEP-0198 section 5).
 #include "libs/base/ids.h"
+#include "libs/session/acknowledged.h"
 #include "services/c2s/testing/resume_test.h"
 
 namespace parley::c2s::testing {
@@ -116,6 +117,38 @@ TEST_F(ResumeTest, RecognisesRepeatsOfWhatWasAcknowledgedElsewhere) {
   client.Send("<message to='juliet@example.org'/>");
   ASSERT_TRUE(AwaitArrived(1));
   EXPECT_FALSE(edge_.OnLoop([this] { return edge_.router().got.back().envelope.repeat(); }));
+}
+
+// A router stood still with it, and what its origin said next came by another.
+TEST_F(ResumeTest, TakesARepeatThatIsOnlyOlderThanWhatWasAcknowledgedElsewhere) {
+  Leave(
+      [](session::v1::QueueHeader& header) {
+        auto& seen = *header.add_seen();
+        seen.set_origin(StableHash("origin"));
+        seen.set_seq(130);
+        for (const std::uint64_t number : {70u, 130u}) session::NoteAcknowledged(seen, number, 4);
+        auto& copies = *header.add_seen();
+        copies.set_origin(session::OriginOfCopies(StableHash("origin")));
+        session::NoteAcknowledged(copies, 69, 4);
+      },
+      {});
+  Client client(edge_.port());
+  Resume(client, "left", 0);
+  const auto repeat = [](std::uint64_t seq, link::v1::Kind kind) {
+    return [seq, kind](link::v1::Envelope& envelope) {
+      envelope.set_kind(kind);
+      envelope.set_origin("origin");
+      envelope.set_origin_seq(seq);
+      envelope.set_repeat(true);
+    };
+  };
+  for (const std::uint64_t seq : {130u, 70u, 69u, 3u, 127u, 129u}) {
+    Deliver("left", Message(std::to_string(seq)), repeat(seq, link::v1::KIND_MESSAGE));
+  }
+  // Of presence only the highest number is known.
+  Deliver("left", "<presence id='126'/>", repeat(126, link::v1::KIND_PRESENCE));
+  Deliver("left", Message("131"), repeat(131, link::v1::KIND_MESSAGE));
+  EXPECT_EQ(client.Until(Message("131")), Message("127") + Message("129") + Message("131"));
 }
 
 // Its edge died while it was given what was stored; senders of the same edge sent that again, and the router put it
