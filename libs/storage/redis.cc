@@ -79,6 +79,7 @@ struct Redis::State : std::enable_shared_from_this<State> {
   bool gone = false;  // the Redis object is: no more callbacks
   std::string last_failure;
   int attempts = 0;
+  Clock::time_point ready_at;
   Loop::Timer reconnect;
   std::minstd_rand random{std::random_device()()};
   std::string client_id;    // of the last connection, as Redis
@@ -152,7 +153,7 @@ void Redis::State::OnReady() {
   const auto self = shared_from_this();
   Fence();
   up = true;
-  attempts = 0;
+  ready_at = Clock::now();
   last_failure.clear();
   ++counters.connects;
   log::Info("redis_connected", {{"host", options.unix_socket.empty() ? options.host : options.unix_socket}});
@@ -203,6 +204,8 @@ void Redis::State::OnClosed(const std::string& reason) {
   // Not each attempt of a long outage.
   if (was_up || reason != last_failure) log::Warn(was_up ? "redis_lost" : "redis_connect_failed", {{"reason", reason}});
   last_failure = reason;
+  // One that is lost at once is none: a replica's, which takes no writes.
+  if (was_up && Clock::now() - ready_at > options.reconnect_max) attempts = 0;
   const auto limit = std::min(options.reconnect_max, options.reconnect_min * (1 << std::min(attempts++, 16)));
   // Between half and all of it, so that processes that lost the same Redis do not come back in step.
   const auto delay = limit / 2 + limit * std::uniform_int_distribution<int>(0, 500)(random) / 1000;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "libs/base/coarse_clock.h"
+#include "libs/storage/lease.h"
 #include "libs/storage/redis_tls.h"
 #include "libs/storage/resp.h"
 
@@ -268,8 +269,9 @@ RedisConnection::RedisConnection(Loop& loop, const RedisOptions& options, std::v
   }
   if (options.database != 0) words.push_back({"SELECT", std::to_string(options.database)});
   words.insert(words.end(), setup.begin(), setup.end());
-  // Answers only when Redis has loaded its data, and only to those who may speak.
-  words.push_back({"PING"});
+  // Answers only when Redis has loaded its data, and only to those who may read ours. Not PING: that is refused where
+  // Redis takes no writes, as its disk is full, and reads go on.
+  words.push_back({"EXISTS", kNodesKey});
   // Not from inside the constructor: its owner has not taken it yet.
   loop.Post([weak = std::weak_ptr(state_)] {
     if (auto state = weak.lock(); state && !state->closed) state->Connect();

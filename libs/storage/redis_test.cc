@@ -195,6 +195,39 @@ TEST_F(RedisTest, LeavesAServerThatBecameAReplica) {
   server_.Call({"REPLICAOF", "NO", "ONE"});
 }
 
+TEST_F(RedisTest, AsksAReplicaEachTimeALittleLater) {
+  options_.reconnect_max = std::chrono::hours(1);
+  Connect();
+  server_.Call({"REPLICAOF", "127.0.0.1", "1"});
+  std::vector<std::chrono::steady_clock::time_point> connected;
+  redis_->OnState([&](bool up) {
+    if (!up) return;
+    connected.push_back(std::chrono::steady_clock::now());
+    redis_->Command({"SET", "key", "value"}, [](const Result<Reply>&) {});
+  });
+  Turn([&] { return connected.size() >= 8; });
+  // At least half of reconnect_min, twice as much each time.
+  EXPECT_GE(connected[7] - connected[6], options_.reconnect_min / 2 * 64);
+}
+
+class FullDiskTest : public RedisTest {
+ protected:
+  FullDiskTest() : RedisTest({"--enable-protected-configs", "yes"}) {}
+};
+
+// It cannot save: it refuses writes, and PING.
+TEST_F(FullDiskTest, ReadsGoOn) {
+  server_.Call({"CONFIG", "SET", "save", "3600 1000000", "dir", std::make_unique<test::TemporaryDirectory>()->path()});
+  server_.Call({"BGSAVE"});
+  Connect();
+  Turn([&] { return server_.Call({"INFO", "persistence"}).find("rdb_last_bgsave_status:err") != std::string::npos; });
+  EXPECT_THAT(Do({"PING"}), StartsWith("!MISCONF"));
+  redis_.reset();
+  Connect();
+  EXPECT_EQ(Do({"GET", "key"}), "(nil)");
+  EXPECT_THAT(Do({"SET", "key", "value"}), StartsWith("!MISCONF"));
+}
+
 TEST_F(RedisTest, ExplainsWhetherRedisAnsweredOrCouldNotBeAsked) {
   Connect();
   std::vector<std::string> explained;
