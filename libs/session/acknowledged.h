@@ -20,6 +20,8 @@ std::uint64_t LatestAcknowledged(const v1::Seen& seen);
 // Copies of what other sessions of the account got, too, are noted under a name of their own: that this client
 // acknowledged one says nothing of theirs, but who ends without having acknowledged its own owes it to nobody any more.
 std::uint64_t OriginOfCopies(std::uint64_t origin);
+// Of what an ended session left: the mark with which it came to that, and maybe to others. None of anything else.
+Mark FirstMarkOf(const link::v1::Envelope& left);
 // Of all origins of a header those of which something is known, and that since `old` (unix milliseconds).
 v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old);
 // One more, at that moment.
