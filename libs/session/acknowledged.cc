@@ -6,6 +6,8 @@
 
 #include "libs/xmpp/request.h"
 
+#include "libs/base/ids.h"
+
 namespace parley::session {
 namespace {
 
@@ -84,6 +86,11 @@ std::uint64_t UnknownUpTo(const v1::Seen& seen, const v1::Seen* copies) {
 }
 
 std::uint64_t OriginOfCopies(std::uint64_t origin) { return origin ^ 0xc2b2ae3d27d4eb4f; }
+
+Mark FirstMarkOf(const link::v1::Envelope& left) {
+  if (left.unacknowledged_by().empty() || left.origin().empty()) return {};
+  return {StableHash(left.origin()), left.origin_seq()};
+}
 
 v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old) {
   v1::Acknowledged acknowledged;

@@ -30,6 +30,8 @@ bool IsNotedOneByOne(const link::v1::Envelope& envelope);
 // known of it: of messages and requests, up to this number. Above it, what is not known to be acknowledged may yet
 // come: as where the router that had it stood still, and what is newer came by another. `copies`: may be nullptr.
 std::uint64_t UnknownUpTo(const v1::Seen& seen, const v1::Seen* copies);
+// Of what an ended session left: the mark with which it came to that, and maybe to others. None of anything else.
+Mark FirstMarkOf(const link::v1::Envelope& left);
 // Of all origins of a header those of which something is known, and that since `old` (unix milliseconds).
 v1::Acknowledged AcknowledgedSince(const v1::QueueHeader& header, std::int64_t old);
 // One more, at that moment.

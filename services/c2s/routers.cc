@@ -242,6 +242,9 @@ bool Routers::HadBefore(const Session& session, const rpc::Envelope& envelope, s
     return repeats_.SeenItself(mark.origin, session.number(), mark.seq, now) ||
            repeats_.Seen(kept.origin, session.number(), kept.seq, now);
   }
+  // An ended session left what this one has had by itself. That is older than what its sender has said since.
+  const auto first = session::FirstMarkOf(envelope);
+  if (first.origin != 0 && repeats_.SeenItself(first.origin, session.number(), first.seq, now)) return true;
   // A router may have answered in place of a client whose answer was on its way.
   const bool doubtful = envelope.repeat() || (IsAnswer(envelope) && envelope.answers() == 0);
   if (!doubtful) return false;

@@ -45,11 +45,15 @@ class Copies {
   };
 
   Copies(Sender& sender, const Held& held) : sender_(sender), message_(*held.envelope), told_(held.receipt) {}
+  // Makes it one of several.
+  static std::shared_ptr<Copies> Of(Sender& sender, Held& held);
   Copies(const Copies&) = delete;
   Copies& operator=(const Copies&) = delete;
   ~Copies() {
     if (settled_ < made_) {  // the process is going
       told_.Abandon();
+    } else if (!delivered_ && message_.copied()) {
+      told_.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // others may have it
     } else if (!delivered_) {
       Bounce();
     }
@@ -70,6 +74,14 @@ class Copies {
   int settled_ = 0;
   bool delivered_ = false;
 };
+
+std::shared_ptr<Copies> Copies::Of(Sender& sender, Held& held) {
+  std::shared_ptr<Copies> copies;
+  if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(sender, held);
+  held.envelope->set_copied(true);
+  held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
+  return copies;
+}
 
 }  // namespace
 
@@ -193,11 +205,7 @@ template <class Wanted>
 void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
   const auto& all = account.sessions();
   std::shared_ptr<Copies> copies;
-  if (std::count_if(all.begin(), all.end(), wanted) > 1) {
-    held.envelope->set_copied(true);
-    held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
-    if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(sender_, held);
-  }
+  if (std::count_if(all.begin(), all.end(), wanted) > 1) copies = Copies::Of(sender_, held);
   const auto receipt = [&] { return copies ? Receipt(std::make_unique<Copies::Debt>(copies)) : held.receipt; };
   Session* last = nullptr;
   for (auto& session : account.sessions()) {
@@ -211,6 +219,18 @@ void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
   if (last == nullptr) return;
   held.receipt = receipt();
   sender_.Deliver(*last, std::move(held));
+}
+
+// To the other it is new, also if its sender has said more to that since; unless others got it before.
+Held Delivery::Share(Held& waiting) {
+  const bool repeat = waiting.envelope->copied();
+  const auto copies = Copies::Of(sender_, waiting);
+  waiting.receipt = Receipt(std::make_unique<Copies::Debt>(copies));
+  Held copy;
+  copy.envelope = std::make_unique<Envelope>(*waiting.envelope);
+  copy.envelope->set_repeat(repeat);
+  copy.receipt = Receipt(std::make_unique<Copies::Debt>(copies));
+  return copy;
 }
 
 Task<void> Delivery::Again(Account& account, Held held) {

@@ -27,6 +27,8 @@ class Delivery {
   void Iq(Account& account, Held held);
   // An edge gave back what was for a session that `account` has no more (or never could take it).
   Task<void> Again(Account& account, Held held);
+  // Another session is to have `waiting`, too, which waits for its own: a copy for that.
+  Held Share(Held& waiting);
   // It cannot be delivered, now or here.
   void GiveUp(Held held, const xmpp::StanzaError& error);
 

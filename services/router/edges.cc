@@ -89,18 +89,25 @@ bool Edges::MayGiveBack(const Record& record) const {
 }
 
 Task<void> Edges::Settled(Record record) const {
+  const bool in_time = co_await SettledWithin(options_.handover_timeout, std::move(record));
+  if (!in_time) metrics_.limits_settling.Increment();
+}
+
+Task<void> Edges::SettledOrCutOff(Record record) const {
+  co_await SettledWithin(options_.link_silence, std::move(record));
+}
+
+Task<bool> Edges::SettledWithin(std::chrono::milliseconds most, Record record) const {
   auto* link = LinkOf(record.node());
   const std::uint64_t last = link == nullptr ? 0 : link->LastFor(record.session());
-  if (last == 0) co_return;
+  if (last == 0) co_return true;
   link->Hurry();
-  const auto late = Clock::now() + options_.handover_timeout;
+  const auto late = Clock::now() + most;
   while (LinkOf(record.node()) == link && !link->IsSettledFor(record.session(), last)) {
-    if (Clock::now() >= late) {
-      metrics_.limits_settling.Increment();
-      co_return;
-    }
+    if (Clock::now() >= late) co_return false;
     co_await SleepFor(kSettling);
   }
+  co_return true;
 }
 
 void Edges::Hand(Edge& edge, rpc::Held held) {
@@ -154,6 +161,14 @@ std::vector<rpc::Held> Edges::TakeParked(const Record& record) {
     }
   }
   return taken;
+}
+
+void Edges::ForEachParked(const Record& record, const std::function<void(rpc::Held&)>& change) {
+  const auto place = edges_.find(record.node());
+  if (place == edges_.end()) return;
+  for (auto& each : place->second.parked) {
+    if (each.held.envelope->session() == record.session()) change(each.held);
+  }
 }
 
 void Edges::OnNodeDied(const Nodes::Node& node) {

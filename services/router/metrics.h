@@ -101,6 +101,9 @@ struct Metrics {
                                      "Answers about ended sessions that came too late to act on")),
         diverted_again(registry.Counter("parley_router_diverted_again_total",
                                         "Messages sent again that had gone to other sessions than the one they name")),
+        shared(registry.Counter("parley_router_shared_total",
+                                "Messages that waited for an edge that is cut off, and were given to a session that "
+                                "had just become available, too")),
         stored_rechecked(registry.Counter("parley_router_stored_rechecked_total",
                                           "Sessions for which the offline store was looked into, as their account was "
                                           "read and they may not have got what is there")),
@@ -189,6 +192,7 @@ struct Metrics {
   prometheus::Gauge& deferred;
   prometheus::Counter& standstills;
   prometheus::Counter& diverted_again;
+  prometheus::Counter& shared;
   prometheus::Counter& stored_rechecked;
   prometheus::Counter& acknowledged_again;
   prometheus::Gauge& storing;

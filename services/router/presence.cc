@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "libs/xml/element.h"
 #include "libs/xmpp/jid.h"
@@ -71,6 +72,9 @@ Task<void> Presence::Available(Account& account, Held held) {
   const bool untold = std::exchange(before->unannounced, false) || envelope.repeat();
   const bool initial = untold || !before->available();
   const bool new_for_messages = untold || !before->takes_messages();
+  const bool rises = new_for_messages || before->record.priority() < *priority;
+  std::vector<Record> stranded;
+  if (rises && *priority >= std::max(0, account.highest_priority())) stranded = parts_.stranded.WithOthers(account, id);
   if (before->record.presence() != envelope.stanza()) {  // not written ahead
     Sessions::Change change = [&](Record& record) {
       if (!held.receipt.severed()) PutPresence(envelope, record);
@@ -89,6 +93,7 @@ Task<void> Presence::Available(Account& account, Held held) {
     const auto attempt = envelope.repeat() ? Offline::Attempt::kRepeat : Offline::Attempt::kFirst;
     co_await parts_.offline.Flush(account, id, attempt);
   }
+  co_await parts_.stranded.Share(account, id, std::move(stranded));
 }
 
 Task<void> Presence::Introduce(Account& account, std::string id, bool initial, Origin origin, Receipt receipt) {

@@ -11,6 +11,7 @@
 #include "services/router/roster_client.h"
 #include "services/router/sender.h"
 #include "services/router/sessions.h"
+#include "services/router/stranded.h"
 
 namespace parley::router {
 
@@ -26,6 +27,7 @@ class Presence {
     Sessions& sessions;
     Fanout& fanout;
     Offline& offline;
+    Stranded& stranded;
   };
   Presence(const Parts& parts, const Options& options);
 

@@ -5,10 +5,17 @@
 
 namespace parley::router {
 
+namespace {
+
+std::uint64_t IdentityBy(const session::Mark& mark) {
+  return mark.origin == 0 ? 0 : mark.origin ^ (mark.seq * 0x9e3779b97f4a7c15);
+}
+
+}  // namespace
+
 std::uint64_t IdentityOf(const link::v1::Envelope& envelope) {
   if (envelope.answers() != 0) return StableHash("answer", envelope.answers());
-  const session::Mark mark = session::MarkOf(envelope);
-  return mark.origin == 0 ? 0 : mark.origin ^ (mark.seq * 0x9e3779b97f4a7c15);
+  return IdentityBy(session::MarkOf(envelope));
 }
 
 QueueMemory::QueueMemory(const session::QueueContents& contents) {
@@ -35,7 +42,9 @@ bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
          (copies != nullptr && session::HasAcknowledged(*copies, mark.seq));
 }
 
-bool QueueMemory::Holds(const link::v1::Envelope& envelope) const { return stanzas_.contains(IdentityOf(envelope)); }
+bool QueueMemory::Holds(const link::v1::Envelope& envelope) const {
+  return stanzas_.contains(IdentityOf(envelope)) || stanzas_.contains(IdentityBy(session::FirstMarkOf(envelope)));
+}
 
 void QueueMemory::Add(const link::v1::Envelope& envelope) {
   ++count_;

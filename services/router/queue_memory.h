@@ -19,7 +19,7 @@ class QueueMemory {
   // Never of what has no identity: the server's own, if it answers nothing. What was stored may be older than what its
   // origin has sent since: only exact numbers count then. Of other messages and requests they count as far as known.
   bool Has(const link::v1::Envelope& envelope) const;
-  // It is in the queue itself: by its exact number.
+  // It is in the queue itself: by its exact number, or that with which it came first to another session, which left it.
   bool Holds(const link::v1::Envelope& envelope) const;
   void Add(const link::v1::Envelope& envelope);
   // How much the queue holds, as far as we know.

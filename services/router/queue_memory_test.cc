@@ -73,6 +73,18 @@ TEST(QueueMemoryTest, KnowsOneByOneWhatWasAcknowledged) {
   EXPECT_TRUE(has(129));
 }
 
+TEST(QueueMemoryTest, KnowsWhatAnotherSessionLeftAndTheQueueHoldsAsWell) {
+  session::QueueContents contents;
+  *contents.stanzas.emplace_back().mutable_envelope() = From("juliet", 5);
+  const QueueMemory memory(contents);
+  auto left = From("juliet", 5);
+  left.set_unacknowledged_by("ended");
+  left.set_unacknowledged_number(1);
+  EXPECT_TRUE(memory.Holds(left));
+  left.set_origin_seq(4);
+  EXPECT_FALSE(memory.Holds(left));
+}
+
 // It may have been stored for long, while its origin sent other things straight to this session.
 TEST(QueueMemoryTest, KnowsWhatWasStoredByItsNumberAlone) {
   session::QueueContents contents;

@@ -47,6 +47,7 @@ Options OptionsOf(const config::Config& config) {
   options.reap_search = router.reap_search;
   options.reap_retry = router.reap_retry;
   options.handover_timeout = router.handover_timeout;
+  options.link_silence = config.link.keepalive + 2 * config.link.keepalive_timeout;  // Http2Connection::CheckPeer
   options.standstill = config.link.keepalive_timeout / 2;
   options.sm_orphan_grace = router.sm_orphan_grace;
   options.sm_remember_queue = router.sm_remember_queue;
@@ -137,7 +138,9 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
       orphans_(Orphans::Parts{tasks_, accounts_, store_, nodes_, edges_, sender_, delivery_, sessions_, past_,
                               unacknowledged_, orphan_queues_, offline_, pushes_, metrics_},
                options_),
-      presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_}, options_),
+      stranded_(Stranded::Parts{edges_, sender_, store_, unacknowledged_, delivery_, metrics_}),
+      presence_(Presence::Parts{tasks_, accounts_, sender_, rosters_, sessions_, fanout_, offline_, stranded_},
+                options_),
       subscriptions_(Subscriptions::Parts{sender_, rosters_, store_, fanout_, pushes_}),
       removal_(AccountRemoval::Parts{rosters_, store_, subscriptions_, fanout_, credentials_}),
       iqs_(sender_, rosters_,

@@ -36,6 +36,7 @@
 #include "services/router/session_asks.h"
 #include "services/router/session_store.h"
 #include "services/router/sessions.h"
+#include "services/router/stranded.h"
 #include "services/router/subscriptions.h"
 #include "services/router/unacknowledged.h"
 
@@ -101,6 +102,7 @@ class Router {
   Unacknowledged unacknowledged_;
   Sessions sessions_;
   Orphans orphans_;
+  Stranded stranded_;
   Presence presence_;
   Subscriptions subscriptions_;
   AccountRemoval removal_;

@@ -65,6 +65,9 @@ class Unacknowledged {
   Task<bool> AcknowledgedBefore(Account& account, const Envelope& repeat);
   // Whether it is a copy for a session that is over, and the client of another one that has ended since had its own.
   Task<bool> AnotherHad(Account& account, const Envelope& returned);
+  // Account::acknowledged() is there: what Redis knows of it, once for an account that was read. False: Redis cannot be
+  // asked.
+  Task<bool> KnowAcknowledged(Account& account);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -72,8 +75,6 @@ class Unacknowledged {
   Task<Result<Whose>> TryAgain(Account& account, const Ended& ended, Receipt told);
   Task<Result<Whose>> Load(Account& account, const Ended& ended, Receipt told);
   Task<Result<Whose>> Ask(const Account& account, std::string session);
-  // What Redis knows of it, once for an account that was read. False: Redis cannot be asked.
-  Task<bool> KnowAcknowledged(Account& account);
   void Keep(std::vector<Held>& deferred, Held held);
   std::vector<Held> TakeKept(std::map<std::string, std::vector<Held>>& deferred, const std::string& session);
   Task<void> Defer(std::string bare, std::string session);

@@ -63,3 +63,49 @@ async def test_what_was_not_acknowledged_comes_before_what_is_new_to_who_has_lef
     romeo = await world.login(world.account(), 0)
     heard = await left_while_the_home_stands_still(world, romeo, [0, 1], [])
     assert heard == [["0", "1", "9"]] * ACCOUNTS
+
+
+def links_of_the_second_edge(world):
+    return [link for link in world.cluster.links("c2s-2") if "router" in link]
+
+
+@pytest.mark.parametrize("how", ["cut", "hold"])
+async def test_what_waits_for_an_edge_that_is_cut_off_comes_before_what_is_new_to_who_has_left_it(own_cluster, how):
+    """No router knows that its clients have left. `hold`: nor, for a moment, that it is cut off."""
+    world = own_cluster(kind=ProxiedCluster)
+    romeo = await world.login(world.account(), 0)
+    accounts = world.accounts(ACCOUNTS)
+    left = [await managed(world, account, 1) for account in accounts]
+    for each in left:
+        await each.acknowledge()
+        assert await each.server_h() > 0
+
+    async def hear(back, number):
+        await send_numbered(romeo, back.jid.split("/")[0], [number])
+        heard = []
+        while str(number) not in heard:
+            heard += await bodies(back, 1)
+        return heard
+
+    async def return_and_hear(account):
+        back = await world.login(account, 0, available=False)
+        await back.presence()
+        first = [body(each) for each in await back.sync() if is_message(each)]
+        return back, first + await hear(back, 9)
+
+    async def nothing_waits(service, name):
+        return await in_thread(metric, world, name, service) == 0
+
+    await in_thread(world.cluster.partition, links_of_the_second_edge(world), how)
+    for each in left:
+        await each.send("</stream:stream>")
+        each.writer.close()
+    await eventually(lambda: nothing_waits("c2s-2", 'parley_c2s_sessions{state="bound"}'))
+    for account in accounts:
+        await send_numbered(romeo, account, [0, 1])
+    back, heard = zip(*await asyncio.gather(*map(return_and_hear, accounts)))
+    assert list(heard) == [["0", "1", "9"]] * ACCOUNTS
+    await in_thread(world.cluster.partition, links_of_the_second_edge(world), "release")
+    for router in ("router-1", "router-2"):
+        await eventually(lambda router=router: nothing_waits(router, "parley_router_parked"))
+    assert [await hear(each, 10) for each in back] == [["10"]] * ACCOUNTS

@@ -105,6 +105,29 @@ TEST_F(SessionTest, WhatItHadFirstIsNotTakenFromTheStoreAsWell) {
             "<message id='8'/><message id='10'/><message id='9'/><message id='end'/>");
 }
 
+// Another session of the account got it, too, and has ended without acknowledging it.
+TEST_F(SessionTest, WhatItHadByItselfIsNotTakenFromWhatAnotherSessionLeft) {
+  Client client(edge_.port());
+  client.Start();
+  const std::string session = SessionId();
+  const auto left = [](std::uint64_t seq, std::uint64_t number) {
+    return [=](Envelope& envelope) {
+      Again(seq, false)(envelope);
+      envelope.set_unacknowledged_by("ended");
+      envelope.set_unacknowledged_number(number);
+    };
+  };
+  Deliver(session, "<message id='8'/>", Again(8, false));
+  Deliver(session, "<message id='10'/>", Again(10, false));
+  Deliver(session, "<message id='8-left'/>", left(8, 1));
+  Deliver(session, "<message id='9-left'/>", left(9, 2));
+  Deliver(session, "<message id='9-left-again'/>", left(9, 2));
+  Deliver(session, "<message id='end'/>");
+  EXPECT_EQ(client.Until("<message id='end'/>"),
+            "<message id='8'/><message id='10'/><message id='9-left'/><message id='end'/>");
+  EXPECT_TRUE(edge_.Eventually([this] { return edge_.router().settled == 6; }));
+}
+
 TEST_F(SessionTest, TakesOneAnswerToEachStanza) {
   edge_.OnLoop([this] { edge_.router().hold = true; });
   Client client(edge_.port());

@@ -1,0 +1,250 @@
+// Messages that wait for the edge of one session, which is cut off, while another one of the account becomes available.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "services/router/testing/orphans.h"
+
+namespace parley::router {
+namespace {
+
+using testing::Client;
+using testing::Edge;
+using testing::OrphansTest;
+
+constexpr char kRomeo[] = "romeo@home.example";
+constexpr char kGarden[] = "romeo@home.example/garden";
+
+class StrandedTest : public OrphansTest {
+ protected:
+  void CutOff(Edge& edge) {
+    edge.Disconnect();
+    RunUntil([&] { return !HasEdge(edge.instance()); });
+  }
+  void Return(Edge& edge) {
+    edge.Reconnect();
+    RunUntil([&] { return HasEdge(edge.instance()); });
+    Settle();
+  }
+  // Not settled: something waits for the edge that is cut off.
+  Client& Available(const std::string& jid, int priority = 0) {
+    Client& client = Login(second(), jid);
+    client.Send("<presence><priority>" + std::to_string(priority) + "</priority></presence>");
+    return client;
+  }
+  Client& ManagedAndAvailable(const std::string& jid) {
+    Client& client = Login(second(), jid);
+    second().Enable(client, kLong);
+    RunUntil([&] { return second().answered(client); });
+    client.Send("<presence/>");
+    return client;
+  }
+  // All that it got up to that message.
+  void AcknowledgeUpTo(const std::string& message, Client& client) {
+    const auto& all = client.received();
+    const auto last = std::find_if(all.begin(), all.end(), [&](const auto& stanza) {
+      return stanza.starts_with("<message") && testing::Attr(stanza, "id") == message;
+    });
+    const std::string length = QueueLength(client.queue());
+    second().Acknowledge(client, static_cast<std::uint64_t>(last - all.begin()) + 1);
+    RunUntil([&] { return QueueLength(client.queue()) != length; });
+  }
+  void ExpectSoFar(Client& client, const std::vector<std::string>& ids) {
+    RunUntil([&] { return Ids(client.received()).size() >= ids.size(); });
+    EXPECT_EQ(Ids(client.received()), ids);
+  }
+  double parked() const { return Metric("parley_router_parked"); }
+};
+
+TEST_F(StrandedTest, ComesBeforeWhatIsNewToWhoLogsInElsewhere) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  Chat(2, kRomeo);
+  RunUntil([&] { return parked() == 2; });
+  Client& next = Available(kGarden);
+  ExpectSoFar(next, {"1", "2"});
+  Chat(3, kRomeo);
+  ExpectSoFar(next, {"1", "2", "3"});
+  first().EndUnheard(romeo);
+  Return(first());
+  EXPECT_EQ(Ids(next.received()), Numbers(1, 4));
+  EXPECT_EQ(Ids(romeo.received()), Numbers(1, 1));
+  EXPECT_EQ(roster_->offline_count(kRomeo), 0);
+}
+
+TEST_F(StrandedTest, ComesToWhoIsThereAllTheSame) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  Chat(2, kRomeo);
+  RunUntil([&] { return parked() == 2; });
+  Client& next = Available(kGarden);
+  Chat(3, kRomeo);
+  ExpectSoFar(next, {"1", "2", "3"});
+  Return(first());
+  EXPECT_EQ(Ids(romeo.received()), Numbers(1, 4));
+  EXPECT_EQ(Ids(next.received()), Numbers(1, 4));
+}
+
+// The link to it stands yet.
+TEST_F(StrandedTest, WhatIsOnItsWayToWhoIsJustCutOffIsWaitedFor) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  FreezeFirstWith(2, kRomeo);
+  Client& next = Available(kGarden);
+  Chat(3, kRomeo);
+  RunUntil([&] { return Metric("parley_router_mailbox") > 0; });
+  first().Disconnect();
+  ExpectSoFar(next, {"1", "2", "3"});
+  first().EndUnheard(romeo);
+  first().SetFrozen(false);
+  Return(first());
+  EXPECT_EQ(Ids(next.received()), Numbers(1, 4));
+}
+
+TEST_F(StrandedTest, WhoDoesNotAnswerIsNotWaitedForForLong) {
+  Configure(1, {"link.keepalive=100ms", "link.keepalive_timeout=200ms", "router.handover_timeout=1m"});
+  Begin();
+  Managed(first(), kOrchard);
+  first().SetHolding(true);
+  Chat(1, kRomeo);
+  Client& next = Available(kGarden);
+  Chat(2, kRomeo);
+  ExpectSoFar(next, {"2"});
+  first().SetHolding(false);
+  Settle();
+  EXPECT_EQ(Ids(next.received()), Numbers(2, 3));
+}
+
+// That it had it shows in its queue.
+TEST_F(StrandedTest, WhatItsEdgeHadTakenStaysWithTheSession) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  first().SetHolding(true);
+  Chat(1, kRomeo);
+  Chat(2, kRomeo);
+  ExpectSoFar(romeo, {"1", "2"});
+  first().Acknowledge(romeo, 1);
+  RunUntil([&] { return LengthNow() == "2"; });
+  CutOff(first());
+  Chat(3, kRomeo);
+  RunUntil([&] { return parked() >= 3; });
+  Client& next = Available(kGarden);
+  Chat(4, kRomeo);
+  ExpectSoFar(next, {"3", "4"});
+  first().SetHolding(false);
+  first().EndUnheard(romeo);
+  Return(first());
+  EXPECT_EQ(Ids(next.received()), (std::vector<std::string>{"3", "4", "2"}));
+}
+
+TEST_F(StrandedTest, WhatOneHasAcknowledgedComesToNoOther) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  Chat(2, kRomeo);
+  RunUntil([&] { return parked() == 2; });
+  Client& next = ManagedAndAvailable(kGarden);
+  ExpectSoFar(next, {"1", "2"});
+  AcknowledgeUpTo("2", next);
+  next.Close();
+  Client& last = Available("romeo@home.example/balcony");
+  Chat(3, kRomeo);
+  ExpectSoFar(last, {"3"});
+  first().EndUnheard(romeo);
+  Return(first());
+  EXPECT_EQ(Ids(last.received()), Numbers(3, 4));
+}
+
+TEST_F(StrandedTest, WhatOneHasNotAcknowledgedComesToTheNext) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  Chat(2, kRomeo);
+  RunUntil([&] { return parked() == 2; });
+  Client& next = ManagedAndAvailable(kGarden);
+  ExpectSoFar(next, {"1", "2"});
+  AcknowledgeUpTo("1", next);
+  next.Close();
+  Client& last = Available("romeo@home.example/balcony");
+  Chat(3, kRomeo);
+  ExpectSoFar(last, {"2", "3"});
+  first().EndUnheard(romeo);
+  Return(first());
+  EXPECT_EQ(Ids(last.received()), Numbers(2, 4));
+}
+
+TEST_F(StrandedTest, WhatIsForTheSessionAloneWaitsForIt) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1);
+  juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='q'><query xmlns='any'/></iq>");
+  Chat(2, kRomeo);
+  RunUntil([&] { return parked() == 3; });
+  Client& next = Available(kGarden);
+  ExpectSoFar(next, {"2"});
+  Return(first());
+  EXPECT_EQ(Ids(romeo.received()), Numbers(1, 3));
+  EXPECT_EQ(Ids(next.received()), Numbers(2, 3));
+}
+
+TEST_F(StrandedTest, GoesToWhoBecomesMostAvailable) {
+  Begin();
+  Managed(first(), kOrchard, kLong, 1);
+  CutOff(first());
+  Chat(1, kRomeo);
+  RunUntil([&] { return parked() == 1; });
+  Client& next = Available(kGarden, 0);
+  Chat(2, kRomeo);
+  RunUntil([&] { return parked() == 3; });  // and that presence
+  EXPECT_EQ(Ids(next.received()), Numbers(1, 1));
+  next.Send("<presence><priority>5</priority></presence>");
+  Chat(3, kRomeo);
+  ExpectSoFar(next, {"1", "2", "3"});
+  next.Send("<presence><priority>5</priority><status>again</status></presence>");
+  next.Send("<presence><priority>6</priority></presence>");
+  Chat(4, kRomeo);
+  ExpectSoFar(next, {"1", "2", "3", "4"});
+}
+
+TEST_F(StrandedTest, ItsSenderIsToldOfNoErrorAsLongAsOneMayHaveIt) {
+  Configure(1, {"router.edge_timeout=300ms"});
+  Begin();
+  Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  RunUntil([&] { return parked() == 1; });
+  Client& next = Available(kGarden);
+  ExpectSoFar(next, {"1"});
+  second().SetOverloaded(true);
+  Chat(2, kRomeo);
+  RunUntil([&] { return parked() == 3; });  // and that presence
+  RunUntil([&] { return parked() == 0; });
+  Settle();
+  EXPECT_EQ(Ids(juliet().received()), (std::vector<std::string>{"2"})) << "nobody took it";
+}
+
+TEST_F(StrandedTest, WhoHasNoRoomForItIsNoReasonForAnError) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  RunUntil([&] { return parked() == 1; });
+  Client& garden = Available(kGarden);
+  ExpectSoFar(garden, {"1"});
+  second().SetOverloaded(true);
+  Client& next = Available("romeo@home.example/balcony");
+  Return(first());
+  EXPECT_EQ(Ids(next.received()), Numbers(1, 1));
+  EXPECT_EQ(Ids(romeo.received()), Numbers(1, 2));
+  EXPECT_EQ(Ids(juliet().received()), Numbers(1, 1));
+}
+
+}  // namespace
+}  // namespace parley::router
