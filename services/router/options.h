@@ -40,7 +40,7 @@ struct Options {
   std::chrono::milliseconds reap_search{15000};
   std::chrono::milliseconds reap_retry{2000};
   std::chrono::milliseconds handover_timeout{6000};
-  std::chrono::milliseconds link_silence{1600};  // the link to an edge that cannot be reached is broken by then
+  std::chrono::milliseconds link_silence{2900};  // the link to an edge that cannot be reached is broken by then
   // What Redis said of a session's end holds for that long: other routers take one that stands still for dead.
   std::chrono::milliseconds standstill{650};
   std::chrono::milliseconds sm_orphan_grace{15000};
