@@ -68,6 +68,8 @@ class Receipt {
     virtual bool severed() const { return false; }
     // Nobody waits for it to be settled, for now.
     virtual bool unhurried() const { return false; }
+    // Of copies, each with a debt of its own: one of them was taken.
+    virtual bool taken() const { return false; }
 
    private:
     friend class Receipt;
@@ -105,6 +107,9 @@ class Receipt {
   bool severed() const { return debt_ != nullptr && debt_->severed(); }
   // Nobody waits for it to be settled, for now: so nobody waits for what is sent with it to be acknowledged.
   bool unhurried() const { return debt_ != nullptr && debt_->unhurried(); }
+
+  // Of copies of what it was received for, one was taken: by this one's recipient, or by another.
+  bool taken() const { return debt_ != nullptr && debt_->taken(); }
 
   // Our part in the way of a traced stanza (libs/rpc/trace.h). It ends when nothing more is owed. nullptr: not traced.
   tracing::Span* span() const { return debt_ == nullptr ? nullptr : debt_->span_.get(); }

@@ -4,9 +4,8 @@
 #include <bit>
 #include <optional>
 
-#include "libs/xmpp/request.h"
-
 #include "libs/base/ids.h"
+#include "libs/xmpp/request.h"
 
 namespace parley::session {
 namespace {
@@ -16,6 +15,18 @@ constexpr std::uint64_t kBlock = 64;
 int IndexOf(const v1::Seen& seen, std::uint64_t number) {
   const auto& blocks = seen.block();
   return static_cast<int>(std::find(blocks.begin(), blocks.end(), number / kBlock) - blocks.begin());
+}
+
+// In order. Where it is then.
+int Insert(v1::Seen& seen, std::uint64_t block) {
+  auto& blocks = *seen.mutable_block();
+  auto& acknowledged = *seen.mutable_acknowledged();
+  const auto at = std::upper_bound(blocks.begin(), blocks.end(), block) - blocks.begin();
+  blocks.Add(block);
+  acknowledged.Add(0);
+  std::rotate(blocks.begin() + at, blocks.end() - 1, blocks.end());
+  std::rotate(acknowledged.begin() + at, acknowledged.end() - 1, acknowledged.end());
+  return static_cast<int>(at);
 }
 
 // As many as both have: another release may have written something else.
@@ -28,11 +39,8 @@ bool NoteAcknowledged(v1::Seen& seen, std::uint64_t number, std::uint32_t blocks
     seen.clear_block();
     seen.clear_acknowledged();
   }
-  const int index = IndexOf(seen, number);
-  if (index == seen.block_size()) {
-    seen.add_block(number / kBlock);
-    seen.add_acknowledged(0);
-  }
+  int index = IndexOf(seen, number);
+  if (index == Known(seen)) index = Insert(seen, number / kBlock);
   seen.set_acknowledged(index, seen.acknowledged(index) | std::uint64_t{1} << number % kBlock);
   const int excess = seen.block_size() - static_cast<int>(blocks);
   if (excess <= 0) return true;
@@ -86,6 +94,14 @@ std::uint64_t UnknownUpTo(const v1::Seen& seen, const v1::Seen* copies) {
 }
 
 std::uint64_t OriginOfCopies(std::uint64_t origin) { return origin ^ 0xc2b2ae3d27d4eb4f; }
+
+bool CountsAsAcknowledged(const link::v1::Envelope& envelope, const v1::Seen& seen, const v1::Seen* copies) {
+  const std::uint64_t number = MarkOf(envelope).seq;
+  if (envelope.kept()) return HasAcknowledged(seen, number);
+  if (!IsNotedOneByOne(envelope)) return number <= seen.seq();
+  return number <= UnknownUpTo(seen, copies) || HasAcknowledged(seen, number) ||
+         (copies != nullptr && HasAcknowledged(*copies, number));
+}
 
 Mark FirstMarkOf(const link::v1::Envelope& left) {
   if (left.unacknowledged_by().empty() || left.origin().empty()) return {};

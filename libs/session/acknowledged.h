@@ -30,6 +30,9 @@ bool IsNotedOneByOne(const link::v1::Envelope& envelope);
 // known of it: of messages and requests, up to this number. Above it, what is not known to be acknowledged may yet
 // come: as where the router that had it stood still, and what is newer came by another. `copies`: may be nullptr.
 std::uint64_t UnknownUpTo(const v1::Seen& seen, const v1::Seen* copies);
+// Whether it counts as acknowledged by this. What was stored (Envelope.kept) may be older than what its origin has said
+// since: only its very number counts.
+bool CountsAsAcknowledged(const link::v1::Envelope& envelope, const v1::Seen& seen, const v1::Seen* copies);
 // Of what an ended session left: the mark with which it came to that, and maybe to others. None of anything else.
 Mark FirstMarkOf(const link::v1::Envelope& left);
 // Of all origins of a header those of which something is known, and that since `old` (unix milliseconds).

@@ -62,6 +62,16 @@ TEST(AcknowledgedTest, ForgetsTheOldestBlock) {
   EXPECT_FALSE(HasAcknowledged(seen, 64 * kBlocks + 1));
 }
 
+TEST(AcknowledgedTest, ForgetsTheLowestAlsoIfItCameLate) {
+  v1::Seen seen;
+  for (const std::uint64_t block : {5u, 6u, 8u, 9u}) EXPECT_TRUE(NoteAcknowledged(seen, 64 * block, kBlocks));
+  EXPECT_FALSE(NoteAcknowledged(seen, 64 * 3, kBlocks));
+  EXPECT_FALSE(HasAcknowledged(seen, 64 * 3));
+  EXPECT_FALSE(NoteAcknowledged(seen, 64 * 7, kBlocks));
+  EXPECT_FALSE(HasAcknowledged(seen, 64 * 5));
+  for (const std::uint64_t block : {6u, 7u, 8u, 9u}) EXPECT_TRUE(HasAcknowledged(seen, 64 * block)) << block;
+}
+
 // The setting may have been higher where the session was before.
 TEST(AcknowledgedTest, ForgetsAllThatIsTooMuch) {
   v1::Seen seen;

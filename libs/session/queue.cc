@@ -147,6 +147,16 @@ Result<QueueContents> DecodeQueue(const storage::Reply& reply) {
   return contents;
 }
 
+void Supersede(QueueContents& contents, v1::QueueHeader header) {
+  const std::uint64_t acked = contents.header.acked();
+  const std::uint64_t more = header.acked() - std::min(acked, header.acked());
+  const auto gone = std::min<std::uint64_t>(more, contents.stanzas.size());
+  contents.stanzas.erase(contents.stanzas.begin(), contents.stanzas.begin() + static_cast<std::ptrdiff_t>(gone));
+  header.set_acked(acked + gone);
+  header.set_handled(std::max(header.handled(), contents.header.handled()));
+  contents.header = std::move(header);
+}
+
 void Append(storage::Redis& redis, const std::string& key, const std::vector<Element>& elements,
             std::function<void(Result<std::uint64_t>)> done) {
   std::vector<std::string_view> words;
@@ -192,14 +202,15 @@ void Rebuild(storage::Redis& redis, const std::string& key, const Owner& owner, 
       if redis.call('HEXISTS', KEYS[2], ARGV[4]) == 1 then return 0 end
       local record = redis.call('HGET', KEYS[2], ARGV[2])
       if record and string.match(record, '^[^ ]*') ~= ARGV[3] then return 0 end
+      if record and not string.find(record, ARGV[5], 1, true) then return 0 end
     end
     redis.call('DEL', KEYS[1])
-    for i = 5, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+    for i = 6, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
     return 1)");
   const std::string expected = std::to_string(length);
   const std::string retired = RetiredField(owner.session);
   const std::string first = Encode(header);
-  std::vector<std::string_view> arguments{expected, owner.resource, owner.session, retired, first};
+  std::vector<std::string_view> arguments{expected, owner.resource, owner.session, retired, owner.queue, first};
   for (const Element& element : elements) arguments.push_back(element.bytes);
   redis.Eval(script, {key, storage::SessionsKey(owner.bare_jid)}, arguments,
              [done = std::move(done)](const Result<storage::Reply>& reply) {

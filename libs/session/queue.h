@@ -73,6 +73,8 @@ struct QueueContents {
   std::vector<std::uint32_t> counts;
   std::uint64_t total() const { return header.acked() + stanzas.size(); }
 };
+// Its last owner knew it by this header, which did not get there: what that counts as acknowledged is gone.
+void Supersede(QueueContents& contents, v1::QueueHeader header);
 // The message of the Error when there is no queue of that name (any more).
 inline constexpr char kNoQueue[] = "there is no such queue";
 // The reply to LRANGE key 0 -1.
@@ -94,10 +96,11 @@ struct Owner {
   std::string_view bare_jid;
   std::string_view resource;
   std::string_view session;
+  std::string_view queue;  // by name
 };
 // Makes the queue what its owner knows: after Redis lost it, or others added to it meanwhile. `done` gets false, and
 // nothing is changed, if the list does not have `length` elements any more (0: it is not there), or is not there as the
-// session's end was begun, or its resource is another's.
+// session's end was begun, or its resource is another's, or the session has another queue by now.
 void Rebuild(storage::Redis& redis, const std::string& key, const Owner& owner, std::size_t length,
              const v1::QueueHeader& header, const std::vector<Element>& elements,
              std::function<void(Result<bool>)> done);

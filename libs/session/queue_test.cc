@@ -17,7 +17,7 @@ using ::testing::ElementsAre;
 
 const std::string kKey = QueueKey("romeo@home.example", "q1");
 
-const Owner kOwner{"romeo@home.example", "orchard", "s1"};
+const Owner kOwner{"romeo@home.example", "orchard", "s1", "q1"};
 
 link::v1::Envelope Message(int number) {
   link::v1::Envelope envelope;
@@ -136,6 +136,30 @@ TEST_F(QueueTest, IsRebuiltOnlyAsItWasRead) {
   EXPECT_TRUE(Contents()->stanzas.empty());
 }
 
+TEST(SupersedeTest, WhatItsOwnerKnewCountsAsIfItHadBeenWritten) {
+  QueueContents contents;
+  contents.header.set_acked(4);
+  contents.header.set_handled(9);
+  for (int number = 5; number < 8; ++number) *contents.stanzas.emplace_back().mutable_envelope() = Message(number);
+  v1::QueueHeader known;
+  known.set_acked(6);
+  known.set_handled(7);
+  known.add_replied(7);
+  Supersede(contents, known);
+  EXPECT_EQ(contents.header.acked(), 6u);
+  EXPECT_EQ(contents.header.handled(), 9u);
+  EXPECT_THAT(contents.header.replied(), ElementsAre(7));
+  ASSERT_EQ(contents.stanzas.size(), 1u);
+  EXPECT_EQ(contents.stanzas[0].envelope().stanza(), Message(7).stanza());
+  known.set_acked(5);
+  Supersede(contents, known);
+  EXPECT_EQ(contents.header.acked(), 6u);
+  known.set_acked(20);
+  Supersede(contents, known);
+  EXPECT_EQ(contents.header.acked(), 7u);
+  EXPECT_THAT(contents.stanzas, ::testing::IsEmpty());
+}
+
 TEST_F(QueueTest, IsNotMadeAnewForASessionThatAnotherHasPutAway) {
   const auto rebuild = [&] {
     return *Wait<bool>([&](auto done) { Rebuild(redis_, kKey, kOwner, 0, Header(7), {}, done); });
@@ -148,7 +172,9 @@ TEST_F(QueueTest, IsNotMadeAnewForASessionThatAnotherHasPutAway) {
   EXPECT_FALSE(rebuild());
   EXPECT_EQ(server_.Call({"EXISTS", kKey}), "0");
   server_.Call({"HDEL", sessions, RetiredField("s1")});
-  server_.Call({"HSET", sessions, "orchard", "s1 5\nrecord"});
+  server_.Call({"HSET", sessions, "orchard", "s1 5\nrecord with q2"});
+  EXPECT_FALSE(rebuild()) << "an edge that claimed it renamed its queue";
+  server_.Call({"HSET", sessions, "orchard", "s1 5\nrecord with q1"});
   EXPECT_TRUE(rebuild());
 }
 

@@ -34,6 +34,7 @@ class Copies {
     explicit Debt(std::shared_ptr<Copies> copies) : copies_(std::move(copies)) { ++copies_->made_; }
     bool severed() const override { return copies_->told_.severed(); }
     bool unhurried() const override { return copies_->told_.unhurried(); }
+    bool taken() const override { return copies_->delivered_ || copies_->told_.taken(); }
 
    private:
     void Settle(rpc::RefusalReason refusal) override {
@@ -45,8 +46,6 @@ class Copies {
   };
 
   Copies(Sender& sender, const Held& held) : sender_(sender), message_(*held.envelope), told_(held.receipt) {}
-  // Makes it one of several.
-  static std::shared_ptr<Copies> Of(Sender& sender, Held& held);
   Copies(const Copies&) = delete;
   Copies& operator=(const Copies&) = delete;
   ~Copies() {
@@ -74,14 +73,6 @@ class Copies {
   int settled_ = 0;
   bool delivered_ = false;
 };
-
-std::shared_ptr<Copies> Copies::Of(Sender& sender, Held& held) {
-  std::shared_ptr<Copies> copies;
-  if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(sender, held);
-  held.envelope->set_copied(true);
-  held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
-  return copies;
-}
 
 }  // namespace
 
@@ -205,7 +196,11 @@ template <class Wanted>
 void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
   const auto& all = account.sessions();
   std::shared_ptr<Copies> copies;
-  if (std::count_if(all.begin(), all.end(), wanted) > 1) copies = Copies::Of(sender_, held);
+  if (std::count_if(all.begin(), all.end(), wanted) > 1) {
+    if (held.envelope->kind() == link::v1::KIND_MESSAGE) copies = std::make_shared<Copies>(sender_, held);
+    held.envelope->set_copied(true);
+    held.envelope->set_received_at(UnixMilliseconds());  // who was bound by then had it
+  }
   const auto receipt = [&] { return copies ? Receipt(std::make_unique<Copies::Debt>(copies)) : held.receipt; };
   Session* last = nullptr;
   for (auto& session : account.sessions()) {
@@ -221,16 +216,23 @@ void Delivery::ToEach(Account& account, Held held, Wanted wanted) {
   sender_.Deliver(*last, std::move(held));
 }
 
-// To the other it is new, also if its sender has said more to that since; unless others got it before.
+// To the other it is new, also if its sender has said more to that since; unless others got it before. That one is
+// there says nothing of whether it had it (Unacknowledged): the one may be cut off for good, the other be full.
 Held Delivery::Share(Held& waiting) {
   const bool repeat = waiting.envelope->copied();
-  const auto copies = Copies::Of(sender_, waiting);
+  const auto copies = std::make_shared<Copies>(sender_, waiting);
   waiting.receipt = Receipt(std::make_unique<Copies::Debt>(copies));
+  waiting.envelope->set_copied(true);
+  waiting.envelope->clear_received_at();
   Held copy;
   copy.envelope = std::make_unique<Envelope>(*waiting.envelope);
   copy.envelope->set_repeat(repeat);
   copy.receipt = Receipt(std::make_unique<Copies::Debt>(copies));
   return copy;
+}
+
+bool Delivery::WasShared(const Held& held) {
+  return held.envelope->copied() && held.envelope->received_at() == 0 && held.receipt.taken();
 }
 
 Task<void> Delivery::Again(Account& account, Held held) {

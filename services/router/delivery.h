@@ -27,8 +27,10 @@ class Delivery {
   void Iq(Account& account, Held held);
   // An edge gave back what was for a session that `account` has no more (or never could take it).
   Task<void> Again(Account& account, Held held);
-  // Another session is to have `waiting`, too, which waits for its own: a copy for that.
+  // Another session is to have the message `waiting`, too, which waits for its own: a copy for that.
   Held Share(Held& waiting);
+  // Such a one, and that other session has it: it is that session's, and owed to nobody else.
+  static bool WasShared(const Held& held);
   // It cannot be delivered, now or here.
   void GiveUp(Held held, const xmpp::StanzaError& error);
 

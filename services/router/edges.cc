@@ -89,25 +89,26 @@ bool Edges::MayGiveBack(const Record& record) const {
 }
 
 Task<void> Edges::Settled(Record record) const {
-  const bool in_time = co_await SettledWithin(options_.handover_timeout, std::move(record));
-  if (!in_time) metrics_.limits_settling.Increment();
+  return SettledBefore(Clock::now() + options_.handover_timeout, std::move(record));
 }
 
-Task<void> Edges::SettledOrCutOff(Record record) const {
-  co_await SettledWithin(options_.link_silence, std::move(record));
+Task<void> Edges::SettledOrCutOff(std::vector<Record> records) const {
+  const auto late = Clock::now() + options_.link_silence;
+  for (auto& record : records) co_await SettledBefore(late, std::move(record));
 }
 
-Task<bool> Edges::SettledWithin(std::chrono::milliseconds most, Record record) const {
+Task<void> Edges::SettledBefore(Clock::time_point late, Record record) const {
   auto* link = LinkOf(record.node());
   const std::uint64_t last = link == nullptr ? 0 : link->LastFor(record.session());
-  if (last == 0) co_return true;
+  if (last == 0) co_return;
   link->Hurry();
-  const auto late = Clock::now() + most;
   while (LinkOf(record.node()) == link && !link->IsSettledFor(record.session(), last)) {
-    if (Clock::now() >= late) co_return false;
+    if (Clock::now() >= late) {
+      metrics_.limits_settling.Increment();
+      co_return;
+    }
     co_await SleepFor(kSettling);
   }
-  co_return true;
 }
 
 void Edges::Hand(Edge& edge, rpc::Held held) {

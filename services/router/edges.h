@@ -53,8 +53,8 @@ class Edges {
   // Until it has settled that, and what it refused is back (Owner::OnUndelivered); its link broke, and what it had is
   // parked; or router.handover_timeout is over.
   Task<void> Settled(Record record) const;
-  // Or until it is time for its link to have broken, if it cannot be reached any more.
-  Task<void> SettledOrCutOff(Record record) const;
+  // The same for all of these, but no longer than it takes to notice that an edge cannot be reached.
+  Task<void> SettledOrCutOff(std::vector<Record> records) const;
   // What waits for this session, in order: it is over, or elsewhere.
   std::vector<rpc::Held> TakeParked(const Record& record);
   // What waits for its edge to come back, in order. May change it where it is, and deliver nothing.
@@ -115,7 +115,7 @@ class Edges {
     Loop::Timer timer;
   };
 
-  Task<bool> SettledWithin(std::chrono::milliseconds most, Record record) const;
+  Task<void> SettledBefore(Clock::time_point late, Record record) const;
   bool IsDead(Edge& edge, const Record& record);
   std::deque<Parked> Extract(const Record& record);
   void Wait(Leaving& leaving, rpc::Held held);

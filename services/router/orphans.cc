@@ -143,7 +143,7 @@ Task<void> Orphans::Deliver(Account& account, Held held) {
   }
   const Session* session = account.WithId(id);
   if (session == nullptr) {
-    if (parts_.unacknowledged.TakeReturned(held)) co_return;
+    if (Delivery::WasShared(held) || parts_.unacknowledged.TakeReturned(held)) co_return;
     // Its edge may have had it in the queue, and we do not know, as it died or we stood still.
     bool had = co_await parts_.past.Had(account.bare(), *held.envelope);
     if (!had) had = co_await parts_.unacknowledged.AnotherHad(account, *held.envelope);

@@ -33,13 +33,9 @@ bool QueueMemory::Has(const link::v1::Envelope& envelope) const {
   const session::Mark mark = session::MarkOf(envelope);
   const auto origin = acknowledged_.find(mark.origin);
   if (mark.origin == 0 || origin == acknowledged_.end()) return false;
-  const session::v1::Seen& seen = origin->second;
-  if (envelope.kept()) return session::HasAcknowledged(seen, mark.seq);
-  if (!session::IsNotedOneByOne(envelope)) return mark.seq <= seen.seq();
-  const auto found = acknowledged_.find(session::OriginOfCopies(mark.origin));
-  const auto* copies = found == acknowledged_.end() ? nullptr : &found->second;
-  return mark.seq <= session::UnknownUpTo(seen, copies) || session::HasAcknowledged(seen, mark.seq) ||
-         (copies != nullptr && session::HasAcknowledged(*copies, mark.seq));
+  const auto copies = acknowledged_.find(session::OriginOfCopies(mark.origin));
+  return session::CountsAsAcknowledged(envelope, origin->second,
+                                       copies == acknowledged_.end() ? nullptr : &copies->second);
 }
 
 bool QueueMemory::Holds(const link::v1::Envelope& envelope) const {

@@ -24,8 +24,12 @@ void RespondEnabled(const Resumption::Respond& respond, bool ok) {
 Task<void> Resumption::Enable(Account& account, session::v1::Enable ask, Respond respond) {
   for (int i = 0; i < kTries; ++i) {
     Session* session = account.WithId(ask.session());
-    if (session == nullptr || !session->record.queue().empty()) {
-      RespondEnabled(respond, session != nullptr && session->record.queue() == ask.queue());
+    const bool done = session != nullptr && session->record.queue() == ask.queue();
+    bool managed = session == nullptr || done;
+    if (!managed) managed = co_await IsManaged(account, session->record);
+    session = account.WithId(ask.session());
+    if (managed || session == nullptr) {
+      RespondEnabled(respond, done);
       co_return;
     }
     Record next = session->record;
@@ -36,6 +40,7 @@ Task<void> Resumption::Enable(Account& account, session::v1::Enable ask, Respond
     const auto written = co_await parts_.store.PutWithQueue(account.bare(), next, as, ask.header());
     if (!written) break;
     if (*written == SessionStore::Write::kDone) {
+      parts_.store.ForgetDoubtful(account.bare(), next);
       session->record = std::move(next);
       RespondEnabled(respond, true);
       co_return;
@@ -44,6 +49,15 @@ Task<void> Resumption::Enable(Account& account, session::v1::Enable ask, Respond
     if (!reloaded) break;
   }
   respond(Error("the session cannot be written"));
+}
+
+// Not by a queue that Redis made without a word: its edge does not know of that, nor was anything delivered by it,
+// unless the session was taken for an orphan meanwhile.
+Task<bool> Resumption::IsManaged(const Account& account, Record record) {
+  if (record.queue().empty()) co_return false;
+  if (!parts_.store.IsDoubtful(record)) co_return true;
+  const auto contents = co_await parts_.store.LoadQueue(account.bare(), record.queue());
+  co_return !contents || (contents->has_value() && !(*contents)->stanzas.empty());
 }
 
 Task<void> Resumption::Resume(Account& account, session::v1::Resume ask, Respond respond) {

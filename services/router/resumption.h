@@ -49,6 +49,8 @@ class Resumption {
     int questions = 0;   // to owners
     bool stays = false;  // where it is, as we cannot give it away without Redis
   };
+  // Whether the session has a queue.
+  Task<bool> IsManaged(const Account& account, Record record);
   Task<void> Try(Account& account, Claim claim);
   enum class Step { kDone, kAgain, kFailed };
   Task<Step> TryOnce(Account& account, Claim& claim);

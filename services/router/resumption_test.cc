@@ -49,6 +49,52 @@ TEST_F(ResumptionTest, AQueueThatWasMadeTooLateIsNotLeftBehind) {
   RunUntil([&] { return RedisIsClean(); });
 }
 
+TEST_F(ResumptionTest, AQueueThatMayHaveBeenMadeIsNoReasonNotToMakeOne) {
+  Begin();
+  Client& romeo = Online(first(), kOrchard);
+  redis_.Pause();
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return first().answered(romeo); });
+  ASSERT_EQ(romeo.queue(), "");
+  redis_.Resume();
+  RunUntil([&] { return Missing().empty(); });
+  ASSERT_NE(Redis({"KEYS", "parley:q:*"}), "") << "it was";
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return first().answered(romeo); });
+  ASSERT_NE(romeo.queue(), "");
+  RunUntil([&] { return Redis({"KEYS", "parley:q:*"}) == session::QueueKey("romeo@home.example", romeo.queue()); });
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  first().Enable(romeo, kLong);
+  const std::string queue = romeo.queue();
+  RunUntil([&] { return first().answered(romeo); });
+  EXPECT_EQ(RecordOf().queue(), queue) << "it has one";
+}
+
+// Its edge was taken for dead meanwhile.
+TEST_F(ResumptionTest, AQueueThatMayHaveBeenMadeStaysIfThereIsSomethingInIt) {
+  Begin();
+  Client& romeo = Online(first(), kOrchard);
+  Chat(1);
+  ExpectIds(romeo, {"1"});
+  link::v1::Envelope message = edge().last();
+  redis_.Pause();
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return first().answered(romeo); });
+  redis_.Resume();
+  RunUntil([&] { return Missing().empty(); });
+  const std::string queue = Redis({"KEYS", "parley:q:*"});
+  ASSERT_NE(queue, "");
+  message.set_origin_seq(message.origin_seq() + 1);
+  Redis({"RPUSH", queue, session::Encode(message, 1, 0)});
+  first().Enable(romeo, kLong);
+  RunUntil([&] { return first().answered(romeo); });
+  EXPECT_EQ(romeo.queue(), "");
+  romeo.Close();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(1, 2));
+}
+
 TEST_F(ResumptionTest, OnlySoManyQueuesThatMayHaveBeenMadeAreRemembered) {
   Configure(1, {"router.max_doubtful_queues=0"});
   Begin();

@@ -182,6 +182,7 @@ Router::Router(Loop& loop, const config::Config& config, telemetry::Metrics& met
   redis_.OnState([this](bool up) {
     log::Info(up ? "redis_up" : "redis_down");
     if (up) orphan_queues_.RedisAnswers();
+    if (up) store_.OnRedisUp();
     OnChanged(nullptr);  // what was read before has not been watched over since
     if (up) offline_.OnRedisUp();
   });

@@ -257,7 +257,8 @@ Task<void> Rules::Control(Account& account, Held held) {
   const auto& ended = envelope.session_ended();
   const bool lost = ended.reason() == "lost" && envelope.origin().empty();  // so the reaper says; an edge knows
   const Session* session = account.Asking(envelope.session());
-  bool over = session != nullptr || !lost || !parts_.store.ending(envelope.session());
+  const bool ending = lost && parts_.store.ending(envelope.session());
+  bool over = session != nullptr || !(ending || parts_.store.unknown(envelope.session()));
   if (session != nullptr && Orphans::IsOf(session->record, ended)) {
     std::string id = session->id();
     if (ended.reason() == "left") {
@@ -265,7 +266,7 @@ Task<void> Rules::Control(Account& account, Held held) {
     } else if (lost) {
       over = co_await parts_.orphans.Lose(account, std::move(id), held.receipt);
     } else {
-      co_await parts_.sessions.End(account, std::move(id), life::Event::kOver, held.receipt, ended.reason());
+      co_await parts_.sessions.End(account, std::move(id), life::Event::kOver, held.receipt, ended);
     }
   }
   if (!over) held.receipt.Refuse(link::v1::REFUSAL_REASON_OVERLOADED);  // not yet

@@ -142,11 +142,23 @@ Task<Result<SessionStore::Write>> SessionStore::PutWithQueue(std::string bare, R
 }
 
 void SessionStore::NoteDoubtful(const Record& record) {
-  if (doubtful_.size() >= max_doubtful_ && !doubtful_.contains(record.session())) {
-    metrics_.limits_doubtful.Increment();
-    return;
+  if (doubtful_.size() >= max_doubtful_) return metrics_.limits_doubtful.Increment();
+  doubtful_.emplace(record.session(), record.queue());
+}
+
+bool SessionStore::IsDoubtful(const Record& record) const {
+  const auto [begin, end] = doubtful_.equal_range(record.session());
+  return std::any_of(begin, end, [&record](const auto& doubtful) { return doubtful.second == record.queue(); });
+}
+
+void SessionStore::ForgetDoubtful(const std::string& bare, const Record& record) {
+  const auto [begin, end] = doubtful_.equal_range(record.session());
+  for (auto doubtful = begin; doubtful != end; ++doubtful) {
+    if (doubtful->second == record.queue()) continue;
+    const std::string key = session::QueueKey(bare, doubtful->second);
+    redis_.Command({"DEL", key}, storage::LogFailure);
   }
-  doubtful_[record.session()] = record.queue();
+  doubtful_.erase(begin, end);
 }
 
 Task<Result<SessionStore::Write>> SessionStore::Claim(std::string bare, Record next, Expected expected,
@@ -310,11 +322,7 @@ Task<void> SessionStore::EraseUntilDone(std::string bare, Record record, rpc::Re
 
 // What nobody looks at any more.
 Task<void> SessionStore::ForgetUntilDone(std::string bare, Record record) {
-  auto doubtful = doubtful_.extract(record.session());
-  if (!doubtful.empty()) {
-    const std::string key = session::QueueKey(bare, doubtful.mapped());
-    redis_.Command({"DEL", key}, storage::LogFailure);
-  }
+  ForgetDoubtful(bare, record);
   bool removed = co_await index_.RemoveForGood(bare, record);
   while (!removed) {
     co_await SleepFor(kRetry);

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "libs/base/result.h"
@@ -54,8 +55,16 @@ class SessionStore {
   // The same; an account that has nothing gets `first` in the same step, which then is what was loaded. Indexed, too.
   Task<Result<Loaded>> LoadOrPut(std::string bare, Record first);
   Task<Result<Write>> Put(std::string bare, Record next, Expected expected);
+  // Redis did not say whether it has the session, which was to be put. That is known when it can be asked again.
+  void NoteUnknown(const std::string& session) { unknown_.insert(session); }
+  bool unknown(const std::string& session) const { return unknown_.contains(session); }
+  void OnRedisUp() { unknown_.clear(); }
   // Put, and the queue that `next` names begins with `header` alone, unless it is there already.
   Task<Result<Write>> PutWithQueue(std::string bare, Record next, Expected expected, session::v1::QueueHeader header);
+  // Whether the record may have got its queue when Redis did not say so.
+  bool IsDoubtful(const Record& record) const;
+  // Queues that the session got in such a way, but for that which it has: they are gone.
+  void ForgetDoubtful(const std::string& bare, const Record& record);
   // Put, and the queue `from` gets the name that `next` has for it.
   Task<Result<Write>> Claim(std::string bare, Record next, Expected expected, std::string from);
   // See above. `next`, if it has a session, takes the resource in the same step. Done, too, if just this was done
@@ -128,8 +137,9 @@ class SessionStore {
   std::unordered_map<std::string, Ending> ending_;  // by session
   const std::size_t max_doubtful_;
   NodeIndex index_;
-  // By session: a queue that Redis may have made although it did not say so.
-  std::unordered_map<std::string, std::string> doubtful_;
+  std::unordered_set<std::string> unknown_;
+  // By session: queues that Redis may have made although it did not say so.
+  std::unordered_multimap<std::string, std::string> doubtful_;
   std::shared_ptr<SessionStore*> alive_;
 };
 

@@ -75,8 +75,12 @@ Task<session::v1::Bound> Sessions::Bind(Account& account, session::v1::Bind bind
     const Session* other = account.WithResource(resource);
     const std::string displaced = other == nullptr ? std::string() : other->id();
     parts_.store.index().Add(account.bare(), record);
+    const bool asked = parts_.store.up();
     const auto written = co_await Occupy(account, record);
-    if (!written) co_return Refused("resource-constraint", "Sessions cannot be bound at the moment; try later");
+    if (!written) {
+      if (asked && !parts_.store.up()) parts_.store.NoteUnknown(record.session());
+      co_return Refused("resource-constraint", "Sessions cannot be bound at the moment; try later");
+    }
     if (*written == SessionStore::Write::kConflict) {
       const bool reloaded = co_await parts_.accounts.Reload(account);
       if (!reloaded) co_return Refused("resource-constraint", "Sessions cannot be bound at the moment; try later");
@@ -128,6 +132,8 @@ Task<Result<SessionStore::Write>> Sessions::Occupy(Account& account, Record next
 }
 
 Task<Sessions::Restored> Sessions::Restore(Account& account, Record record) {
+  // It asks again under the lease that it has by then.
+  if (parts_.nodes.Dead(record)) co_return Restored::kFailed;
   const bool unnoticed = Remember(account, record);
   record.clear_away_since();
   for (int i = 0; i < kTries; ++i) {

@@ -63,9 +63,9 @@ class Sessions {
   Task<bool> NoteUnlogged(Account& account, std::string session, link::v1::Unlogged unlogged);
 
   // It is over: contacts see unavailable, its record goes, what waits for it or was not acknowledged by its client is
-  // handled as for an absent resource. Nothing if it is over already, or was resumed elsewhere. `reason`: its edge's.
+  // handled as for an absent resource. Nothing if it is over already, or was resumed elsewhere. `said`: by its edge.
   Task<void> End(Account& account, std::string session, life::Event event, Receipt receipt,
-                 std::string reason = std::string());
+                 link::v1::SessionEnded said = link::v1::SessionEnded());
   // Ends its stream too, wherever that is.
   Task<void> Kick(Account& account, std::string session, std::string condition, std::string text);
   // What a router that died had begun to end.
@@ -92,6 +92,7 @@ class Sessions {
     Record record;
     SessionStore::Expected as;  // if its queue is to be retired yet
     std::string reason;
+    std::string header;                // Unacknowledged::Ended
     std::optional<life::Event> event;  // nullopt: a router that died had begun to end it
   };
   bool MayHappen(const Session& session, life::Event event) const;
@@ -108,6 +109,7 @@ class Sessions {
   Task<void> Displace(Account& account, std::string session);
   Task<void> SayGoneLater(std::string bare, Record gone, std::string stanza, Origin origin, Receipt receipt);
   Task<void> Farewell(Account& account, Record gone, Buried buried);
+  void PostFarewell(const std::string& bare, Record gone, Buried buried);
   std::string UnavailableStanza(const Account& account, const Record& gone) const;
 
   Parts parts_;

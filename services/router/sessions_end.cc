@@ -103,7 +103,7 @@ Task<Sessions::Buried> Sessions::Bury(Account& account, Gone gone, Receipt recei
 
 Task<Unacknowledged::Whose> Sessions::HandleLeft(Account& account, const Gone& gone, Receipt told) {
   if (!gone.record.queue().empty()) {
-    Unacknowledged::Ended ended{gone.record, gone.as, gone.reason};
+    Unacknowledged::Ended ended{gone.record, gone.as, gone.reason, gone.header};
     co_return co_await parts_.unacknowledged.HandleAgain(account, std::move(ended), std::move(told));
   }
   // Its edge has answered for its client, too.
@@ -114,14 +114,14 @@ Task<Unacknowledged::Whose> Sessions::HandleLeft(Account& account, const Gone& g
 }
 
 Task<void> Sessions::End(Account& account, std::string session_id, life::Event event, Receipt receipt,
-                         std::string reason) {
+                         link::v1::SessionEnded said) {
   if (account.Asking(session_id) == nullptr) co_return;
   const Session* known = account.WithId(session_id);  // else Redis has lost it
   if (known != nullptr && !MayHappen(*known, event)) co_return;
   const Retired retired = co_await Retire(account, session_id);
   if (retired == Retired::kElsewhere || account.Asking(session_id) == nullptr) co_return;
-  if (reason.empty()) reason = life::Name(event);
-  Gone gone = Take(account, session_id, event, std::move(reason));
+  Gone gone = Take(account, session_id, event, said.reason().empty() ? std::string(life::Name(event)) : said.reason());
+  gone.header = std::move(*said.mutable_header());
   if (retired == Retired::kLater) gone.as = SessionStore::As(gone.record);
   const Record record = gone.record;
   Buried buried = co_await Bury(account, std::move(gone), std::move(receipt));
@@ -149,11 +149,17 @@ Task<void> Sessions::Displace(Account& account, std::string session_id) {
   Gone gone = Take(account, session_id, life::Event::kDisplaced, "conflict");
   const Record record = gone.record;
   parts_.sender.Disconnect(record, "conflict", "Replaced by a new connection", Receipt());
-  const Buried buried = co_await Bury(account, std::move(gone), Receipt());
-  // Not awaited: it is the next that happens to this account.
+  Buried buried = co_await Bury(account, std::move(gone), Receipt());
+  PostFarewell(account.bare(), record, std::move(buried));
+}
+
+// Not awaited: it is the next that happens to this account.
+void Sessions::PostFarewell(const std::string& bare, Record gone, Buried buried) {
   AccountTable::Job farewell;
-  farewell.run = [this, record, buried](Account& a) { return Farewell(a, record, buried); };
-  parts_.accounts.Post(account.bare(), std::move(farewell));
+  farewell.run = [this, gone = std::move(gone), buried = std::move(buried)](Account& account) {
+    return Farewell(account, gone, buried);
+  };
+  parts_.accounts.Post(bare, std::move(farewell));
 }
 
 Task<void> Sessions::EndRetired(Account& account) {

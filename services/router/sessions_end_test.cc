@@ -22,6 +22,28 @@ TEST_F(SessionsTest, NothingIsLeftOfASessionInRedis) {
   RunUntil([&] { return Redis({"EXISTS", kRomeoKey, index}) == "0"; });
 }
 
+// Its edge was told that it is not bound.
+TEST_F(SessionsTest, NothingIsLeftOfASessionThatRedisBoundWithoutAWord) {
+  Configure(1, {"redis.command_timeout=200ms"});  // shorter than the edge's lease
+  Online("romeo@home.example/orchard");
+  const std::string index = "parley:n:c2s-1/" + edge().epoch();
+  redis_.Pause();
+  Client& ghost = edge().Bind("romeo@home.example", "garden");
+  RunUntil([&] { return edge().answered(ghost); });
+  EXPECT_EQ(ghost.bound().condition(), "resource-constraint");
+  ghost.Close();
+  RunUntil([&] { return edge().undeliverable().size() == 1; });  // not yet
+  auto again = std::make_unique<rpc::Envelope>(edge().last());
+  redis_.Resume();
+  RunUntil([&] { return Missing().empty(); });
+  edge().SendAgain(std::move(again));
+  RunUntil([&] { return Redis({"HKEYS", kRomeoKey}) == "orchard"; });
+  RunUntil([&] { return Redis({"SCARD", index}) == "1"; });
+  Client& next = edge().Bind("romeo@home.example", "garden", session::v1::CONFLICT_REFUSE_NEW);
+  RunUntil([&] { return edge().answered(next); });
+  EXPECT_EQ(next.jid(), "romeo@home.example/garden");
+}
+
 TEST_F(SessionsTest, AGhostIsEndedAndTheMessageHandledAsForAnAbsentResource) {
   roster_->Befriend("romeo@home.example", "benvolio@home.example", Subscription::kBoth);
   Client& benvolio = Online("benvolio@home.example/street");

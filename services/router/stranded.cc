@@ -16,8 +16,10 @@ std::vector<Record> Stranded::WithOthers(const Account& account, const std::stri
 }
 
 Task<void> Stranded::Share(Account& account, std::string id, std::vector<Record> others) {
+  const Session* session = account.WithId(id);
+  if (session == nullptr || session->stored == Session::Stored::kLeft) co_return;
+  co_await parts_.edges.SettledOrCutOff(others);
   for (auto& other : others) {
-    co_await parts_.edges.SettledOrCutOff(other);
     const bool cut_off = !parts_.edges.linked(other.node()) && parts_.edges.MayGiveBack(other);
     if (cut_off) co_await ShareOf(account, id, std::move(other));
   }
@@ -37,7 +39,7 @@ Task<void> Stranded::ShareOf(Account& account, std::string id, Record other) {
   const QueueMemory had(queue);
   std::vector<Held> copies;
   parts_.edges.ForEachParked(other, [&](Held& waiting) {
-    if (IsOpen(account, other, had, *waiting.envelope)) copies.push_back(parts_.delivery.Share(waiting));
+    if (IsOpen(account, other, had, waiting)) copies.push_back(parts_.delivery.Share(waiting));
   });
   for (auto& copy : copies) {
     parts_.metrics.shared.Increment();
@@ -45,9 +47,12 @@ Task<void> Stranded::ShareOf(Account& account, std::string id, Record other) {
   }
 }
 
-bool Stranded::IsOpen(const Account& account, const Record& other, const QueueMemory& had, const Envelope& waiting) {
+bool Stranded::IsOpen(const Account& account, const Record& other, const QueueMemory& had, const Held& held) {
+  const Envelope& waiting = *held.envelope;
   if (waiting.kind() != link::v1::KIND_MESSAGE || waiting.kept()) return false;
+  if (session::MarkOf(waiting).origin == 0) return false;                // nothing would tell its repeat
   if (xmpp::ResourceOf(waiting.to()) == other.resource()) return false;  // for that session alone
+  if (Delivery::WasShared(held)) return false;
   if (waiting.copied() && account.acknowledged()->HasCopy(waiting)) return false;
   return !had.Has(waiting);
 }

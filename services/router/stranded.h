@@ -33,12 +33,14 @@ class Stranded {
   // The other sessions whose edges have not settled something yet, or are cut off while it waits for them.
   std::vector<Record> WithOthers(const Account& account, const std::string& session) const;
   // What of this was for the account goes to the session, which has all that was stored by now, before anything newer.
+  // If it has not, what is new is stored behind that, and this stays where it is.
   Task<void> Share(Account& account, std::string session, std::vector<Record> others);
 
  private:
   Task<void> ShareOf(Account& account, std::string session, Record other);
-  // It is for the account, and neither that session nor the client of one that has ended since is known to have it.
-  static bool IsOpen(const Account& account, const Record& other, const QueueMemory& had, const Envelope& waiting);
+  // It is for the account, and nobody is known to have it: neither that session, nor another it was shared with, nor
+  // the client of one that has ended since.
+  static bool IsOpen(const Account& account, const Record& other, const QueueMemory& had, const Held& held);
 
   Parts parts_;
 };

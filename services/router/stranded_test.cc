@@ -14,6 +14,7 @@ using testing::OrphansTest;
 
 constexpr char kRomeo[] = "romeo@home.example";
 constexpr char kGarden[] = "romeo@home.example/garden";
+constexpr char kBalcony[] = "romeo@home.example/balcony";
 
 class StrandedTest : public OrphansTest {
  protected:
@@ -155,7 +156,7 @@ TEST_F(StrandedTest, WhatOneHasAcknowledgedComesToNoOther) {
   ExpectSoFar(next, {"1", "2"});
   AcknowledgeUpTo("2", next);
   next.Close();
-  Client& last = Available("romeo@home.example/balcony");
+  Client& last = Available(kBalcony);
   Chat(3, kRomeo);
   ExpectSoFar(last, {"3"});
   first().EndUnheard(romeo);
@@ -174,7 +175,7 @@ TEST_F(StrandedTest, WhatOneHasNotAcknowledgedComesToTheNext) {
   ExpectSoFar(next, {"1", "2"});
   AcknowledgeUpTo("1", next);
   next.Close();
-  Client& last = Available("romeo@home.example/balcony");
+  Client& last = Available(kBalcony);
   Chat(3, kRomeo);
   ExpectSoFar(last, {"2", "3"});
   first().EndUnheard(romeo);
@@ -235,22 +236,79 @@ TEST_F(StrandedTest, ItsSenderIsToldOfNoErrorAsLongAsOneMayHaveIt) {
   EXPECT_EQ(Ids(juliet().received()), (std::vector<std::string>{"2"})) << "nobody took it";
 }
 
-TEST_F(StrandedTest, WhoHasNoRoomForItIsNoReasonForAnErrorIfAnotherHadIt) {
+TEST_F(StrandedTest, WhoHasNoRoomForItIsNoReasonForAnErrorIfAnotherHasIt) {
   Configure(1, {"router.edge_timeout=1s"});
   Begin();
   Managed(first(), kOrchard);
   CutOff(first());
   Chat(1, kRomeo);
   RunUntil([&] { return parked() == 1; });
-  Client& garden = Available(kGarden);
-  ExpectSoFar(garden, {"1"});
   second().SetOverloaded(true);
-  Client& next = Available("romeo@home.example/balcony");
-  RunUntil([&] { return Metric("parley_router_shared_total") == 2; });
+  Client& garden = Available(kGarden);
+  RunUntil([&] { return Metric("parley_router_shared_total") == 1; });
+  Client& next = Login(edge(), kBalcony);
+  next.Send("<presence/>");
+  ExpectSoFar(next, {"1"});
   RunUntil([&] { return parked() == 0; });
   Settle();
-  EXPECT_EQ(Ids(next.received()), Numbers(1, 1));
+  EXPECT_EQ(Ids(garden.received()), Numbers(1, 1));
   EXPECT_EQ(Ids(juliet().received()), Numbers(1, 1));
+}
+
+TEST_F(StrandedTest, WhatOneHasTakenComesToNoOther) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  RunUntil([&] { return parked() == 1; });
+  Client& garden = Available(kGarden);
+  ExpectSoFar(garden, {"1"});
+  Client& next = Available(kBalcony);
+  Chat(2, kRomeo);
+  ExpectSoFar(next, {"2"});
+  first().EndUnheard(romeo);
+  Return(first());
+  EXPECT_EQ(Ids(garden.received()), Numbers(1, 3));
+  EXPECT_EQ(Ids(next.received()), Numbers(2, 3));
+  EXPECT_EQ(Metric("parley_router_shared_total"), 1);
+}
+
+TEST_F(StrandedTest, WhatTheFirstTakesLateIsItsOwnAlthoughASecondHasBeenAsked) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  RunUntil([&] { return parked() == 1; });
+  Client& garden = Login(second(), kGarden);
+  second().SetFrozen(true);
+  garden.Send("<presence/>");
+  RunUntil([&] { return Metric("parley_router_shared_total") == 1; });
+  Client& balcony = Login(edge(), kBalcony);
+  edge().SetOverloaded(true);
+  balcony.Send("<presence/>");
+  RunUntil([&] { return Metric("parley_router_shared_total") == 2; });
+  second().SetFrozen(false);
+  ExpectSoFar(garden, {"1"});
+  first().EndUnheard(romeo);
+  Return(first());
+  EXPECT_EQ(Ids(garden.received()), Numbers(1, 2));
+  EXPECT_EQ(Ids(balcony.received()), Numbers(1, 1));
+}
+
+// It was given up for the one that is cut off, but not the whole: the other had taken it.
+TEST_F(StrandedTest, WhatTheOtherLeavesComesToWhoIsThereAgain) {
+  Configure(1, {"router.edge_timeout=300ms"});
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  RunUntil([&] { return parked() == 1; });
+  Client& garden = ManagedAndAvailable(kGarden);
+  ExpectSoFar(garden, {"1"});
+  RunUntil([&] { return parked() == 0; });
+  Return(first());
+  garden.Close();
+  ExpectSoFar(romeo, {"1"});
 }
 
 }  // namespace

@@ -91,12 +91,13 @@ Task<Unacknowledged::Whose> Unacknowledged::HandleAgain(Account& account, Ended 
   co_return Whose::kOurs;
 }
 
-Task<Result<Unacknowledged::Whose>> Unacknowledged::TryAgain(Account& account, const Ended& ended, Receipt told) {
+Task<Result<Unacknowledged::Whose>> Unacknowledged::TryAgain(Account& account, Ended& ended, Receipt told) {
   if (!ended.as.session.empty()) {
     const auto retired = co_await parts_.store.Retire(account.bare(), ended.record, ended.as, Record());
     if (!retired) co_return retired.error();
     // If it was refused, the session lives, claimed by means of another router, or that has begun to end it, and may
-    // not get to the end of that: whether its queue is there tells.
+    // not get to the end of that: whether its queue is there tells. It may be another edge's by now.
+    if (*retired != SessionStore::Write::kDone) ended.header.clear();
   }
   co_return co_await Load(account, ended, std::move(told));
 }
@@ -106,6 +107,9 @@ Task<Result<Unacknowledged::Whose>> Unacknowledged::Load(Account& account, const
   auto contents = co_await parts_.store.LoadQueue(account.bare(), retired.queue());
   if (!contents) co_return contents.error();
   if (!*contents) co_return co_await Ask(account, ended.record.session());
+  if (session::v1::QueueHeader header; !ended.header.empty() && header.ParseFromString(ended.header)) {
+    session::Supersede(**contents, std::move(header));
+  }
   if (HasCopies(**contents)) co_await KnowAcknowledged(account);
   Post(account, ended, std::move(**contents), told);
   co_return Whose::kOurs;
@@ -223,11 +227,16 @@ void Unacknowledged::Post(const Account& account, const Ended& ended, session::Q
   std::vector<Held> again;
   std::uint64_t number = header.acked();
   std::unordered_set<std::uint64_t> had;
+  // An edge that said how the session stood may not have known that Redis had got the last ones: by their very numbers,
+  // as what others added may be older.
+  Acknowledged acknowledged(1);
+  acknowledged.Add(session::AcknowledgedSince(header, 0));
   for (auto& queued : contents.stanzas) {
     ++number;
     const std::uint64_t identity = IdentityOf(queued.envelope());
     const bool twice = identity != 0 && !had.insert(identity).second;
-    const bool owed = !twice && ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
+    const bool over = twice || acknowledged.Has(queued.envelope()) || acknowledged.HasCopy(queued.envelope());
+    const bool owed = !over && ForOthersToo(queued.envelope(), account.bare()) && !Replied(header, number);
     if (owed && !OthersHadIt(account, ended.record, queued)) {
       again.push_back(Again(std::move(queued), session, number, told));
       if (!left_.Note(*again.back().envelope, Clock::now())) parts_.metrics.limits_left.Increment();

@@ -42,6 +42,7 @@ class Unacknowledged {
     Record record;
     SessionStore::Expected as;
     std::string reason;
+    std::string header;  // of its queue, if its edge could not write that (link.v1.SessionEnded)
   };
   enum class Whose { kOurs, kAnothers };  // another router has taken care of all
   // In the account's turn: before everything else that waits for it. Without Redis later, behind what comes meanwhile.
@@ -72,7 +73,7 @@ class Unacknowledged {
  private:
   using Clock = std::chrono::steady_clock;
 
-  Task<Result<Whose>> TryAgain(Account& account, const Ended& ended, Receipt told);
+  Task<Result<Whose>> TryAgain(Account& account, Ended& ended, Receipt told);
   Task<Result<Whose>> Load(Account& account, const Ended& ended, Receipt told);
   Task<Result<Whose>> Ask(const Account& account, std::string session);
   void Keep(std::vector<Held>& deferred, Held held);

@@ -62,6 +62,20 @@ TEST_F(UnacknowledgedTest, OfWhatIsPackedOnlyWhatIsNotAcknowledgedIsStored) {
   EXPECT_EQ(Ids(TakeOffline()), Numbers(3, 5));
 }
 
+// Of the last message in the queue its edge does not know whether it is there.
+TEST_F(UnacknowledgedTest, WhatWasAcknowledgedWithoutRedisIsNotStored) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (int i = 1; i < 5; ++i) Chat(i);
+  ExpectIds(romeo, Numbers(1, 5));
+  redis_.Pause();
+  first().CloseUnnoted(romeo, 3, 2);
+  RunUntil([&] { return !Missing().empty(); });
+  redis_.Resume();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_EQ(Ids(TakeOffline()), Numbers(4, 5));
+}
+
 TEST_F(UnacknowledgedTest, GoesToTheOtherResource) {
   Begin();
   Client& other = Online(second(), "romeo@home.example/street", 0);

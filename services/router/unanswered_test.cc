@@ -113,6 +113,24 @@ TEST_F(UnansweredTest, AcknowledgedRequestsWithoutAnswerAreBouncedBeforeTheOther
   EXPECT_EQ(Metric("parley_router_unacknowledged_total{outcome=\"bounced\"}"), 3);
 }
 
+// The first it has acknowledged and answered, the second acknowledged, the third answered.
+TEST_F(UnansweredTest, WhatWasAnsweredWithoutRedisIsNotAnsweredAgain) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  for (const std::string id : {"1", "2", "3", "4"}) {
+    juliet().Send("<iq type='get' to='romeo@home.example/orchard' id='" + id + "'><ping xmlns='urn:xmpp:ping'/></iq>");
+  }
+  RunUntil([&] { return romeo.received().size() == 4; });
+  redis_.Pause();
+  juliet().Take();
+  first().CloseUnnoted(romeo, 2, 2, {3}, {"2"});
+  RunUntil([&] { return !Missing().empty(); });
+  redis_.Resume();
+  RunUntil([&] { return RedisIsClean(); });
+  EXPECT_THAT(Received(juliet()),
+              ::testing::UnorderedElementsAre(HasSubstr("'unavailable'"), HasSubstr("id='2'"), HasSubstr("id='4'")));
+}
+
 TEST_F(UnansweredTest, ARequestIsAnsweredOnceIfItsAnswerMayHaveArrived) {
   Client& romeo = Asked();
   romeo.Send("<iq type='result' to='juliet@home.example/balcony' id='q'/>");

@@ -6,10 +6,12 @@ import signal
 
 import pytest
 
+from faults import frozen
 from managed import bodies, friends, managed, presences, resumed, send_numbered, unavailable_once
 from proxied import ProxiedCluster
-from rawxmpp import body, condition, is_message
+from rawxmpp import CLIENT, body, condition, is_message, is_presence
 from test_faults import eventually, in_thread
+from test_unanswered import answer, answers, ask, requests
 
 
 async def kill(cluster, name):
@@ -123,6 +125,40 @@ async def test_absent_session_survives_the_death_of(own_cluster, service):
     await juliet.message(romeo.jid, "3")
     assert await bodies(again, 4) == ["0", "1", "2", "3"]
     assert not presences(await juliet.sync())
+
+
+async def test_session_that_ends_while_redis_stands_still_leaves_what_is_not_acknowledged(own_cluster):
+    """What its client acknowledged, and answered, its edge could not write."""
+    world = own_cluster()
+    romeo, juliet = await friends(world)
+    await send_numbered(juliet, romeo.jid, range(4))
+    await bodies(romeo, 4)
+    await ask(juliet, romeo.jid, "ab")
+    assert await requests(romeo, 2) == ["a", "b"]
+
+    async def is_noticed():
+        status = await asyncio.gather(*(in_thread(world.cluster.http, name, "/readyz") for name in ("c2s-1", "router-1", "router-2")))
+        return all(code == 503 for code, _ in status)
+
+    with frozen(world.cluster, ["redis"]):
+        await eventually(is_noticed)
+        await romeo.acknowledge(romeo.handled - 3)  # with the last message, "a" and "b" are not
+        await answer(romeo, juliet.jid, "a")
+        assert await answers(juliet, 1) == [("a", "result")]
+        await romeo.send("</stream:stream>")
+        await romeo.ended()
+    juliet.patience = 30
+
+    def of_its_end(element):
+        return is_presence(element) or element.tag == f"{{{CLIENT}}}iq"
+
+    told = [await juliet.until(of_its_end) for _ in range(2)]
+    assert sorted((e.get("type"), e.get("id")) for e in told) == [("error", "b"), ("unavailable", None)]
+    assert not [e for e in await juliet.sync() if of_its_end(e)]
+    again = await world.login(romeo.jid.split("/")[0], 1, available=False)
+    await again.presence()
+    assert await bodies(again, 1) == ["3"]
+    assert not [e for e in await again.sync() if is_message(e)]
 
 
 async def test_queue_that_is_too_long_ends_the_session_and_keeps_the_messages(own_cluster):

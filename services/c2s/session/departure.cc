@@ -115,10 +115,12 @@ void Departure::End(life::Event event, std::string_view reason) {
   log::Info("session_ended", {{"session", session_.id()}, {"jid", session_.jid().str()}, {"reason", reason}});
   session_.uplink().Pump();
   if (!session_.management()) return EndUnmanaged(std::string(reason));
-  // The router is to find in the queue all that we took, for the client and from it. Should we not get to say that we
-  // answer the client's requests, it does.
+  // The router is to find in the queue all that we took, for the client and from it, or we say it. Should we not get to
+  // say that we answer the client's requests, it does.
   auto quiet = [reason = std::string(reason), requests = session_.unanswered().Take()](Session& ended, bool noted) {
     if (noted) ended.unanswered().Answer(requests);
+    if (!noted) ended.unanswered().Leave(requests);
+    ended.departure().noted_ = noted;
     ended.departure().SayEnded(reason);
   };
   Patience patience{context_.config.c2s.order_timeout, "order"};
@@ -155,9 +157,11 @@ void Departure::SayEnded(const std::string& reason) {
   envelope->set_kind(link::v1::KIND_CONTROL);
   envelope->set_from(session_.jid().str());
   envelope->set_session(session_.id());
+  auto* ended = envelope->mutable_session_ended();
+  // Before a number of our own counts as one of its client's.
+  if (!noted_) ended->set_header(management->outbound().queue().LastHeader());
   envelope->set_origin(session_.id());
   envelope->set_origin_seq(uplink.NumberOfOurOwn());
-  auto* ended = envelope->mutable_session_ended();
   ended->set_reason(reason);
   ended->set_node(context_.node.instance());
   // Under which lease the routers have it, if it was not put back yet, they know.

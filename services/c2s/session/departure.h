@@ -85,6 +85,7 @@ class Departure {
   bool dismissed_ = false;
   bool told_ = false;  // ended, and nothing more is to be sent for it
   bool over_ = false;  // and it goes on nowhere
+  bool noted_ = true;  // and the header of its queue says how it stood
 };
 
 }  // namespace parley::c2s

@@ -86,6 +86,10 @@ void Unanswered::Fill(session::v1::QueueHeader& header) const {
   requests_.Fill(header, [&](const auto& request) { return !unacked.Holds(request.id, request.from); });
 }
 
+void Unanswered::Leave(const std::vector<Requests::Request>& requests) {
+  for (const auto& request : requests) requests_.Note(request, context_.config.c2s.max_unanswered_bytes);
+}
+
 void Unanswered::TakeFromRedis(std::function<void(By)> taken) {
   context_.redis.Eval(session::TakeAskedScript(), {key()}, {},
                       [taken = std::move(taken)](const Result<storage::Reply>& reply) {

@@ -37,6 +37,8 @@ class Unanswered {
 
   // The session is over: all that it is to answer.
   std::vector<Requests::Request> Take() { return requests_.Take(); }
+  // A router is to answer them, which finds them in the header.
+  void Leave(const std::vector<Requests::Request>& requests);
   // Calls back with whether we are to answer what was noted, or a router does.
   enum class By { kUs, kRouter };
   void TakeFromRedis(std::function<void(By by)> taken);

@@ -153,6 +153,32 @@ TEST_F(StoppedTest, WhatOthersQueuedMeanwhileComesFirst) {
   EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("foreign")));
 }
 
+// A router stood still with it, or it came from the store, and what its sender said later was acknowledged before.
+TEST_F(StoppedTest, WhatOthersQueuedMeanwhileMayBeOlderThanWhatWasAcknowledged) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  const auto number = [](std::uint64_t seq) {
+    return [seq](link::v1::Envelope& envelope) {
+      envelope.set_kind(link::v1::KIND_MESSAGE);
+      envelope.set_origin("origin");
+      envelope.set_origin_seq(seq);
+    };
+  };
+  for (const std::uint64_t seq : {8u, 10u}) Deliver(id, Message(std::to_string(seq)), number(seq));
+  client.Until(Message("10"));
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>");
+  ASSERT_TRUE(AwaitAcked(2));
+  for (const std::uint64_t seq : {8u, 9u}) {
+    link::v1::Envelope late;
+    number(seq)(late);
+    late.set_repeat(true);
+    late.set_stanza(Message(std::to_string(seq)));
+    edge_.redis().Call({"RPUSH", queue_, session::Encode(late, 1, 0)});
+  }
+  StopAWhile();
+  EXPECT_EQ(client.Until(Message("9")), Message("9"));
+}
+
 // By a router that took its edge for dead, and queued the answer; another one is asked again, and answers, too.
 TEST_F(StoppedTest, WhatTheQueueAnswersIsNotAnsweredAgain) {
   Client client(edge_.port());

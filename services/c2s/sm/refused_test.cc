@@ -88,6 +88,79 @@ TEST_F(RefusedTest, WhatComesOnceOthersMayHaveQueuedSomethingIsWritten) {
   EXPECT_THAT(client.Until(Message("new")), HasSubstr(Message("new")));
 }
 
+// What Redis refuses to note of a session's end the router is told.
+class LastHeaderTest : public RefusedTest {
+ protected:
+  static constexpr char kJuliet[] = "juliet@example.org/balcony";
+  void Ask(const std::string& id, const std::string& number) {
+    const std::string stanza = "<iq type='get' id='" + number + "' from='" + kJuliet + "'/>";
+    Deliver(id, stanza, [&](link::v1::Envelope& envelope) {
+      envelope.set_kind(link::v1::KIND_IQ);
+      envelope.set_type(link::v1::TYPE_GET);
+      envelope.set_id(number);
+      envelope.set_from(kJuliet);
+      envelope.set_origin("juliet");
+      envelope.set_origin_seq(std::stoul(number));
+    });
+  }
+  static std::string Answer(const std::string& number) {
+    return "<iq type='result' id='" + number + "' to='" + kJuliet + "'/>";
+  }
+  // Of the end, which was said.
+  session::v1::QueueHeader Said() {
+    session::v1::QueueHeader header;
+    const auto end = edge_.OnLoop([this] { return edge_.router().got.back().envelope.session_ended(); });
+    EXPECT_TRUE(header.ParseFromString(end.header()));
+    return header;
+  }
+};
+
+TEST_F(LastHeaderTest, SaysWhatItsClientAcknowledgedAndAnswered) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  for (const std::string number : {"1", "2", "3"}) Ask(id, number);
+  client.Until("id='3'");
+  ASSERT_TRUE(edge_.Eventually([this] { return Contents().total() == 3; }));
+  RefuseWrites();
+  client.Send(Answer("1") + "<a xmlns='urn:xmpp:sm:3' h='2'/>" + Answer("3") + "</stream:stream>");
+  ASSERT_TRUE(AwaitEnd("closed"));
+  const auto header = Said();
+  EXPECT_EQ(header.acked(), 2u);
+  EXPECT_EQ(header.handled() - header.base(), 2u);
+  EXPECT_THAT(header.replied(), ::testing::ElementsAre(3));
+  ASSERT_EQ(header.asked_size(), 1);
+  EXPECT_EQ(header.asked(0).id(), "2");
+  ASSERT_EQ(header.seen_size(), 1);
+  EXPECT_EQ(header.seen(0).seq(), 2u);
+}
+
+// Others may have given other stanzas these numbers.
+TEST_F(LastHeaderTest, SaysNoNumbersOfWhatRedisIsNotKnownToHave) {
+  Client client(edge_.port());
+  const std::string id = Enable(client);
+  Ask(id, "1");
+  client.Until("id='1'");
+  ASSERT_TRUE(edge_.Eventually([this] { return Contents().total() == 1; }));
+  RefuseWrites();
+  for (const std::string number : {"2", "3"}) Ask(id, number);
+  client.Until("id='3'");
+  client.Send("<a xmlns='urn:xmpp:sm:3' h='2'/>" + Answer("3") + "</stream:stream>");
+  ASSERT_TRUE(AwaitEnd("closed"));
+  const auto header = Said();
+  EXPECT_EQ(header.acked(), 1u);
+  EXPECT_THAT(header.replied(), ::testing::IsEmpty());
+  ASSERT_EQ(header.seen_size(), 1);
+  EXPECT_EQ(header.seen(0).seq(), 2u) << "that number is its sender's";
+}
+
+TEST_F(LastHeaderTest, IsNotSaidIfItIsWritten) {
+  Client client(edge_.port());
+  Enable(client);
+  client.Send("</stream:stream>");
+  ASSERT_TRUE(AwaitEnd("closed"));
+  EXPECT_EQ(Said().ByteSizeLong(), 0u);
+}
+
 class MomentTest : public RefusedTest {
  protected:
   MomentTest()

@@ -73,9 +73,13 @@ bool Remembered::Has(const link::v1::Envelope& envelope) const {
                        [&](const AnswerSeen& seen) { return seen.request == envelope.answers(); });
   }
   const session::Mark mark = session::MarkOf(envelope);
-  return std::any_of(seen_.begin(), seen_.end(), [mark](const session::v1::Seen& seen) {
-    return mark.origin != 0 && seen.origin() == mark.origin && mark.seq <= seen.seq();
-  });
+  const auto* seen = mark.origin == 0 ? nullptr : Find(mark.origin);
+  return seen != nullptr && session::CountsAsAcknowledged(envelope, *seen, Find(session::OriginOfCopies(mark.origin)));
+}
+
+const session::v1::Seen* Remembered::Find(std::uint64_t origin) const {
+  const auto found = std::find_if(seen_.begin(), seen_.end(), [origin](const auto& s) { return s.origin() == origin; });
+  return found == seen_.end() ? nullptr : &*found;
 }
 
 void Remembered::NoteLate(const Entry& entry) {

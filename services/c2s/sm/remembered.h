@@ -40,6 +40,8 @@ class Remembered {
   // One by one: of messages and requests.
   void NoteNumber(session::v1::Seen& seen, std::uint64_t number);
   void NoteAnswerSeen(std::uint64_t request, std::int64_t now);
+  // nullptr: there is none.
+  const session::v1::Seen* Find(std::uint64_t origin) const;
   // One origin's. With too many, the one that was not used for longest goes.
   session::v1::Seen& SeenOf(std::uint64_t origin, std::int64_t now);
   session::v1::Seen& Saw(const session::Mark& mark, std::int64_t now);

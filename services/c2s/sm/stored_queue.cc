@@ -210,6 +210,16 @@ session::v1::QueueHeader StoredQueue::Header(Close close) {
   return header;
 }
 
+std::string StoredQueue::LastHeader() {
+  if (renumbered_) return {};
+  auto header = Header(Close::kOpen);
+  header.set_acked(std::min(unacked_.acked(), logged_));
+  header.clear_skip();
+  auto& replied = *header.mutable_replied();
+  while (!replied.empty() && replied.at(replied.size() - 1) > logged_) replied.RemoveLast();
+  return header.SerializeAsString();
+}
+
 // How things stand
 
 // A header that counts on a trim which was not done would give everything behind it another number.
@@ -314,7 +324,7 @@ void StoredQueue::Rebuild(std::size_t length) {
     self.Ready();
   };
   context_.metrics.sm_rebuilds.Increment();
-  const session::Owner owner{session_.jid().bare(), session_.jid().resource(), session_.id()};
+  const session::Owner owner{session_.jid().bare(), session_.jid().resource(), session_.id(), name_};
   session::Rebuild(context_.redis, key_, owner, length, header, packing.elements(),
                    WhileAlive(session_.shared_from_this(), std::move(rebuilt)));
 }

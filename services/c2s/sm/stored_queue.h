@@ -59,6 +59,9 @@ class StoredQueue {
   // `kSettled`: the session was left in order.
   enum class Close { kOpen, kSettled };
   void StoreHandled(Close close, std::function<void(bool)> done);
+  // What its header is to say of what Redis is known to have, for a router to whom that matters while Redis cannot be
+  // told. Empty: what Redis has may have other numbers than ours.
+  std::string LastHeader();
   // The highest number of the client's stanzas (origin_seq) that Redis knows to be handled.
   std::uint64_t stored() const { return noting_.stored(); }
 

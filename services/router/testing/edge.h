@@ -27,7 +27,7 @@ class Client {
   // As c2s does: parsed, stamped, and sent the way that its address says.
   void Send(std::string_view stanza);
   // The stream closed.
-  void Close(const std::string& reason = "closed");
+  void Close(const std::string& reason = "closed", const std::string& header = {});
 
   // What came since the last call.
   std::vector<std::string> Take() { return std::exchange(received_, {}); }
@@ -96,6 +96,10 @@ class Edge final : private rpc::Ring::Owner {
   // The client acknowledges the oldest `count`. `asked`: ids of Juliet's requests among them that it has not answered.
   void Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied = {},
                    const std::vector<std::string>& asked = {});
+  // The same, but Redis cannot be told any more, and of these knows only the oldest `sure` by number. Its stream
+  // closes.
+  void CloseUnnoted(Client& client, std::uint64_t count, std::uint64_t sure,
+                    const std::vector<std::uint64_t>& replied = {}, const std::vector<std::string>& asked = {});
   // And has answered request `id` of hers by its stanza `answer`, which is not known to have arrived.
   void SetAnswering(const Client& client, const std::string& id, std::uint64_t answer);
   // Without Redis the client acknowledges more than the queue has: that is sure up to `after`.
@@ -170,6 +174,9 @@ class Edge final : private rpc::Ring::Owner {
   void Queue(Client& client, std::unique_ptr<rpc::Envelope> envelope, rpc::Receipt receipt);
   static session::Mark MarkToAcknowledge(const rpc::Envelope& envelope);
   static void NoteAcknowledged(Client& client, std::uint64_t count);
+  static session::v1::QueueHeader NextHeader(Client& client, std::uint64_t count,
+                                             const std::vector<std::uint64_t>& replied,
+                                             const std::vector<std::string>& asked);
   void HandOver(const std::string& session, rpc::Receipt receipt);
   void OnResumed(Client& client, session::v1::Resumed resumed);
   void OnQueue(Client& client, const Result<session::QueueContents>& contents);

@@ -66,10 +66,10 @@ void Client::Send(std::string_view stanza) {
   edge_.Send(std::move(envelope));
 }
 
-void Client::Close(const std::string& reason) {
+void Client::Close(const std::string& reason, const std::string& header) {
   auto envelope = std::make_unique<rpc::Envelope>();
   envelope->set_kind(link::v1::KIND_CONTROL);
-  envelope->set_from(jid_);
+  envelope->set_from(jid_.empty() ? account_ : jid_);
   envelope->set_session(id_);
   envelope->set_origin(id_);
   envelope->set_origin_seq(++sent_);
@@ -77,6 +77,7 @@ void Client::Close(const std::string& reason) {
   envelope->mutable_session_ended()->set_node(edge_.instance());
   envelope->mutable_session_ended()->set_node_epoch(edge_.epoch());
   envelope->mutable_session_ended()->set_queue(queue_);
+  envelope->mutable_session_ended()->set_header(header);
   edge_.Lose(*this);
   edge_.Send(std::move(envelope));
 }

@@ -58,8 +58,9 @@ void Edge::NoteAcknowledged(Client& client, std::uint64_t count) {
   }
 }
 
-void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied,
-                       const std::vector<std::string>& asked) {
+session::v1::QueueHeader Edge::NextHeader(Client& client, std::uint64_t count,
+                                          const std::vector<std::uint64_t>& replied,
+                                          const std::vector<std::string>& asked) {
   session::v1::QueueHeader header;
   client.acked_ += count;
   header.set_acked(client.acked_);
@@ -72,7 +73,20 @@ void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<st
     request.set_id(id);
     request.set_from("juliet@home.example/balcony");
   }
+  return header;
+}
+
+void Edge::Acknowledge(Client& client, std::uint64_t count, const std::vector<std::uint64_t>& replied,
+                       const std::vector<std::string>& asked) {
+  const auto header = NextHeader(client, count, replied, asked);
   session::Trim(redis_, session::QueueKey(client.account_, client.queue_), count, header, [](const Result<Ok>&) {});
+}
+
+void Edge::CloseUnnoted(Client& client, std::uint64_t count, std::uint64_t sure,
+                        const std::vector<std::uint64_t>& replied, const std::vector<std::string>& asked) {
+  auto header = NextHeader(client, count, replied, asked);
+  header.set_acked(header.acked() - count + sure);
+  client.Close("closed", header.SerializeAsString());
 }
 
 void Edge::SetAnswering(const Client& client, const std::string& id, std::uint64_t answer) {
