@@ -11,6 +11,7 @@ from managed import bodies, friends, managed, presences, resumed, send_numbered,
 from proxied import ProxiedCluster
 from rawxmpp import CLIENT, body, condition, is_message, is_presence
 from test_faults import eventually, in_thread
+from test_limits import metric
 from test_unanswered import answer, answers, ask, requests
 
 
@@ -137,8 +138,7 @@ async def test_session_that_ends_while_redis_stands_still_leaves_what_is_not_ack
     assert await requests(romeo, 2) == ["a", "b"]
 
     async def is_noticed():
-        status = await asyncio.gather(*(in_thread(world.cluster.http, name, "/readyz") for name in ("c2s-1", "router-1", "router-2")))
-        return all(code == 503 for code, _ in status)
+        return all(metric(world, "parley_redis_up", name) == 0 for name in ("c2s-1", "router-1", "router-2"))
 
     with frozen(world.cluster, ["redis"]):
         await eventually(is_noticed)
