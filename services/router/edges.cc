@@ -63,7 +63,7 @@ void Edges::Wait(Leaving& leaving, rpc::Held held) {
   // Who delivers from a store waits for the outcome, in the account's turn: it may not have to wait for that here.
   if (held.envelope->kept()) return owner_.OnUndelivered(std::move(held), Failure::kTimeout);
   held.mark = MarkOf(leaving.record);
-  Park(leaving.waiting, std::move(held));
+  if (MayPark(leaving.waiting.size(), held)) leaving.waiting.push_back({std::move(held), Clock::now()});
 }
 
 bool Edges::IsDead(Edge& edge, const Record& record) {
@@ -82,10 +82,7 @@ bool Edges::HasFor(const Record& record) const {
 bool Edges::MayGiveBack(const Record& record) const {
   if (HasFor(record)) return true;
   const auto place = edges_.find(record.node());
-  if (place == edges_.end()) return false;
-  const auto& parked = place->second.parked;
-  const auto mine = [&](const Parked& p) { return p.held.envelope->session() == record.session(); };
-  return std::any_of(parked.begin(), parked.end(), mine);
+  return place != edges_.end() && place->second.parked.HasFor(record.session());
 }
 
 Task<void> Edges::Settled(Record record) const {
@@ -113,7 +110,7 @@ Task<void> Edges::SettledBefore(Clock::time_point late, Record record) const {
 
 void Edges::Hand(Edge& edge, rpc::Held held) {
   if (edge.link != nullptr) return edge.link->SendHeld(std::move(held));
-  Park(edge.parked, std::move(held));
+  if (MayPark(edge.parked.size(), held)) edge.parked.Add({std::move(held), Clock::now()});
 }
 
 // What waited, or had been sent before.
@@ -123,30 +120,24 @@ void Edges::HandLate(Edge& edge, rpc::Held held) {
   Hand(edge, std::move(held));
 }
 
-void Edges::Park(std::deque<Parked>& parked, rpc::Held held) {
-  if (parked.size() >= options_.max_parked) {
-    metrics_.limits_parked.Increment();
-    return owner_.OnUndelivered(std::move(held), Failure::kFull);
+bool Edges::MayPark(std::size_t waiting, rpc::Held& held) {
+  if (waiting < options_.max_parked) {
+    CountParked(+1);
+    return true;
   }
-  parked.push_back(Parked{std::move(held), Clock::now()});
-  CountParked(+1);
+  metrics_.limits_parked.Increment();
+  owner_.OnUndelivered(std::move(held), Failure::kFull);
+  return false;
 }
 
 // From what is parked for its edge.
-std::deque<Edges::Parked> Edges::Extract(const Record& record) {
-  std::deque<Parked> mine;
+Parked::Items Edges::Extract(const Record& record) {
   const auto place = edges_.find(record.node());
-  if (place == edges_.end()) return mine;
-  auto& parked = place->second.parked;
-  const auto others = [&](const Parked& p) { return p.held.envelope->session() != record.session(); };
-  const auto rest = std::stable_partition(parked.begin(), parked.end(), others);
-  std::move(rest, parked.end(), std::back_inserter(mine));
-  parked.erase(rest, parked.end());
-  return mine;
+  return place == edges_.end() ? Parked::Items() : place->second.parked.TakeOf(record.session());
 }
 
 std::vector<rpc::Held> Edges::TakeParked(const Record& record) {
-  std::deque<Parked> mine = Extract(record);
+  Parked::Items mine = Extract(record);
   if (const auto leaving = leaving_.extract(record.session())) {
     auto& waiting = leaving.mapped().waiting;
     std::move(waiting.begin(), waiting.end(), std::back_inserter(mine));
@@ -166,10 +157,7 @@ std::vector<rpc::Held> Edges::TakeParked(const Record& record) {
 
 void Edges::ForEachParked(const Record& record, const std::function<void(rpc::Held&)>& change) {
   const auto place = edges_.find(record.node());
-  if (place == edges_.end()) return;
-  for (auto& each : place->second.parked) {
-    if (each.held.envelope->session() == record.session()) change(each.held);
-  }
+  if (place != edges_.end()) place->second.parked.ForEachOf(record.session(), change);
 }
 
 void Edges::OnNodeDied(const Nodes::Node& node) {
@@ -177,7 +165,7 @@ void Edges::OnNodeDied(const Nodes::Node& node) {
   if (place == edges_.end() || place->second.epoch != node.epoch) return;
   place->second.dead = true;
   if (place->second.link != nullptr) return;
-  std::deque<Parked> parked = std::move(place->second.parked);
+  Parked::Items parked = place->second.parked.TakeAll();
   edges_.erase(place);
   GiveBack(std::move(parked), Failure::kGone);
 }
@@ -186,8 +174,7 @@ void Edges::OnUp(rpc::Link& link) {
   Edge& edge = edges_[link.peer().instance];
   edge.link = &link;
   nodes_.OnLinkUp(link.peer().epoch);
-  std::deque<Parked> parked = std::move(edge.parked);
-  edge.parked.clear();
+  Parked::Items parked = edge.parked.TakeAll();
   CountParked(-static_cast<int>(parked.size()));
   for (auto& each : parked) {
     each.held.envelope->set_repeat(true);
@@ -216,7 +203,7 @@ void Edges::OnRefused(rpc::Held held, rpc::RefusalReason reason) {
   owner_.OnUndelivered(std::move(held), FailureOf(reason));
 }
 
-void Edges::GiveBack(std::deque<Parked> parked, Failure failure) {
+void Edges::GiveBack(Parked::Items parked, Failure failure) {
   CountParked(-static_cast<int>(parked.size()));
   metrics_.undeliverable.Increment(static_cast<double>(parked.size()));
   for (auto& each : parked) owner_.OnUndelivered(std::move(each.held), failure);
@@ -225,19 +212,13 @@ void Edges::GiveBack(std::deque<Parked> parked, Failure failure) {
 void Edges::Sweep() {
   if (parked_ == 0) return;
   const auto late = Clock::now() - options_.edge_timeout;
-  std::deque<Parked> gone;
-  std::deque<Parked> timed_out;
+  Parked::Items gone;
+  Parked::Items timed_out;
   for (auto& [instance, edge] : edges_) {
     if (edge.parked.empty()) continue;
-    if (nodes_.Dead(instance, edge.epoch)) {
-      std::move(edge.parked.begin(), edge.parked.end(), std::back_inserter(gone));
-      edge.parked.clear();
-      continue;
-    }
-    while (!edge.parked.empty() && edge.parked.front().since < late) {
-      timed_out.push_back(std::move(edge.parked.front()));
-      edge.parked.pop_front();
-    }
+    const bool dead = nodes_.Dead(instance, edge.epoch);
+    Parked::Items taken = dead ? edge.parked.TakeAll() : edge.parked.TakeBefore(late);
+    std::move(taken.begin(), taken.end(), std::back_inserter(dead ? gone : timed_out));
   }
   GiveBack(std::move(gone), Failure::kGone);
   GiveBack(std::move(timed_out), Failure::kTimeout);

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -16,6 +15,7 @@
 #include "services/router/metrics.h"
 #include "services/router/nodes.h"
 #include "services/router/options.h"
+#include "services/router/parked.h"
 
 namespace parley::router {
 
@@ -96,20 +96,16 @@ class Edges {
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Parked {
-    rpc::Held held;
-    Clock::time_point since;
-  };
   struct Edge {
     rpc::Link* link = nullptr;
     std::string epoch;  // of its lease, as the last record that we saw of it says
     bool dead = false;  // that one
-    std::deque<Parked> parked;
+    Parked parked;
   };
 
   struct Leaving {
     Record record;
-    std::deque<Parked> waiting;
+    Parked::Items waiting;
     std::vector<HandedOver> done;  // not empty: it is asked
     std::uint64_t asked = 0;       // tells the questions apart
     Loop::Timer timer;
@@ -117,13 +113,14 @@ class Edges {
 
   Task<void> SettledBefore(Clock::time_point late, Record record) const;
   bool IsDead(Edge& edge, const Record& record);
-  std::deque<Parked> Extract(const Record& record);
+  Parked::Items Extract(const Record& record);
   void Wait(Leaving& leaving, rpc::Held held);
   void Hand(Edge& edge, rpc::Held held);
   void HandLate(Edge& edge, rpc::Held held);
-  void Park(std::deque<Parked>& parked, rpc::Held held);
+  // False: `held` is given back, as so many wait already.
+  bool MayPark(std::size_t waiting, rpc::Held& held);
   void OnHandedOver(std::string session, std::uint64_t asked, HandOver outcome);
-  void GiveBack(std::deque<Parked> parked, Failure failure);
+  void GiveBack(Parked::Items parked, Failure failure);
   void Sweep();
   void CountParked(int change);
 

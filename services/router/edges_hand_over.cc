@@ -57,7 +57,7 @@ void Edges::OnHandedOver(std::string session, std::uint64_t asked, HandOver outc
 void Edges::Hold(const Record& record) {
   Leaving& leaving = leaving_[record.session()];
   leaving.record = record;
-  std::deque<Parked> parked = Extract(record);
+  Parked::Items parked = Extract(record);
   leaving.waiting.insert(leaving.waiting.begin(), std::make_move_iterator(parked.begin()),
                          std::make_move_iterator(parked.end()));
 }
