@@ -60,7 +60,7 @@ struct NodeLease::State : std::enable_shared_from_this<State> {
   const LeaseOptions options;
   std::function<void(const std::string&)> changed;
   std::string epoch;
-  std::string failure;           // of the last attempt, as Redis said it
+  std::string failure;           // of the last attempt by this connection, as Redis said it
   std::string run_id;            // of the Redis that we were connected to last
   int taken = 0;                 // raised only when one is: an attempt that seemed to fail may have worked
   Clock::time_point held_until;  // not later than what Redis has
@@ -70,12 +70,19 @@ struct NodeLease::State : std::enable_shared_from_this<State> {
 
   bool Held() const { return CoarseNow() + kCoarseTick < held_until; }
   std::string NextEpoch() const { return process + "." + std::to_string(taken + 1); }
+  void OnConnected();
   void Identify();
   void OnIdentified(const Result<Reply>& info);
   void Hold();
   void Send(const std::string& wanted);
   void OnAnswer(const std::string& wanted, Clock::time_point asked, const Result<Reply>& reply);
 };
+
+// What was said of the lease by a former connection says nothing of this one.
+void NodeLease::State::OnConnected() {
+  failure.clear();
+  Identify();
+}
 
 // Another server, or the same one once more: a promoted replica, or what was restored from a log, may lack what was
 // said last, the sessions that were bound since among them, and still have the lease.
@@ -143,7 +150,7 @@ NodeLease::NodeLease(Loop& loop, Redis& redis, std::string instance, std::string
           std::make_shared<State>(loop, redis, std::move(instance), std::move(process), options, std::move(changed))) {
   state_->timer = loop.Every(options.refresh, [state = state_.get()] { state->Hold(); });
   redis.OnState([weak = std::weak_ptr(state_)](bool up) {
-    if (const auto state = weak.lock(); state && up) state->Identify();
+    if (const auto state = weak.lock(); state && up) state->OnConnected();
   });
 }
 

@@ -121,20 +121,6 @@ TEST_F(EdgeInDoubtTest, WithoutRedisWhatIsForADeadEdgeIsGivenUpAfterAWhile) {
   EXPECT_THAT(juliet().Take(), ElementsAre(HasSubstr("resource-constraint")));
 }
 
-// It has a new one by then, or will have. What is put back under the former would end at once.
-TEST_F(EdgeInDoubtTest, NothingIsPutBackUnderALeaseThatHasLapsed) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  const auto record = RecordOf();
-  RunUntilFirstIsDead();
-  first().Reconnect();
-  RunUntil([&] { return HasEdge("c2s-2"); });
-  std::optional<bool> restored;
-  first().Restore(romeo, record, [&](bool done) { restored = done; });
-  RunUntil([&] { return restored.has_value(); });
-  EXPECT_FALSE(*restored);
-}
-
 // An edge that is linked has its sessions put back after a while, or not; what it has got is its until then.
 TEST_F(EdgeInDoubtTest, NothingIsQueuedBehindWhatAnEdgeMayYetTake) {
   Configure(1, {"router.restore_grace=500ms"});

@@ -132,8 +132,6 @@ Task<Result<SessionStore::Write>> Sessions::Occupy(Account& account, Record next
 }
 
 Task<Sessions::Restored> Sessions::Restore(Account& account, Record record) {
-  // It asks again under the lease that it has by then.
-  if (parts_.nodes.Dead(record)) co_return Restored::kFailed;
   const bool unnoticed = Remember(account, record);
   record.clear_away_since();
   for (int i = 0; i < kTries; ++i) {
