@@ -153,6 +153,22 @@ TEST_F(LeaseTest, SaysWhyThereIsNoConnection) {
   EXPECT_TRUE(edge_->redis.up());
 }
 
+TEST_F(LeaseTest, WhatRedisRefusedByAFormerConnectionSaysNothingOfTheNext) {
+  SeeAlive();
+  server_.Call({"CONFIG", "SET", "min-replicas-to-write", "1"});
+  Turn([&] { return !edge_->lease.failure().empty(); });
+  std::optional<std::string> at_first;
+  edge_->redis.OnState([&](bool up) {
+    if (up) at_first = edge_->lease.failure();
+  });
+  Turn([&] { return at_first.has_value(); });  // it is up now
+  at_first.reset();
+  server_.Call({"CLIENT", "KILL", "TYPE", "normal"});
+  Turn([&] { return at_first.has_value(); });
+  EXPECT_EQ(*at_first, "");
+  Turn([&] { return !edge_->lease.failure().empty(); });
+}
+
 // The loop does not turn: what SIGSTOP does to an edge.
 TEST_F(LeaseTest, StoppedEdgeTakesANewEpoch) {
   SeeAlive();

@@ -235,6 +235,10 @@ bool Delivery::WasShared(const Held& held) {
   return held.envelope->copied() && held.envelope->received_at() == 0 && held.receipt.taken();
 }
 
+void Delivery::NoteShared(Held& held) {
+  if (WasShared(held)) held.envelope->set_received_at(UnixMilliseconds());
+}
+
 Task<void> Delivery::Again(Account& account, Held held) {
   Envelope& envelope = *held.envelope;
   envelope.set_leg(link::v1::LEG_INBOUND);

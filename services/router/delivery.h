@@ -31,6 +31,8 @@ class Delivery {
   Held Share(Held& waiting);
   // Such a one, and that other session has it: it is that session's, and owed to nobody else.
   static bool WasShared(const Held& held);
+  // Such a one is to go into a queue: what that session leaves of it the other had, as when both had been there.
+  static void NoteShared(Held& held);
   // It cannot be delivered, now or here.
   void GiveUp(Held held, const xmpp::StanzaError& error);
 

@@ -275,6 +275,7 @@ Task<bool> Orphans::FlushFirst(Account& account, std::string id) {
 
 Task<void> Orphans::Queue(Account& account, Held held) {
   const std::string id = held.envelope->session();
+  Delivery::NoteShared(held);
   const auto outcome = co_await parts_.queues.Append(account, *held.envelope);
   if (outcome == OrphanQueues::Outcome::kInDoubt) {
     parts_.delivery.GiveUp(std::move(held), OutOfReach());

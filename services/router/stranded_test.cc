@@ -295,6 +295,27 @@ TEST_F(StrandedTest, WhatTheFirstTakesLateIsItsOwnAlthoughASecondHasBeenAsked) {
   EXPECT_EQ(Ids(balcony.received()), Numbers(1, 1));
 }
 
+// Its edge's lease lapses before that is back, and says that it is over: what is queued for it then the other had.
+TEST_F(StrandedTest, WhatIsQueuedForAnOrphanComesOnce) {
+  Begin();
+  Client& romeo = Managed(first(), kOrchard);
+  CutOff(first());
+  Chat(1, kRomeo);
+  RunUntil([&] { return parked() == 1; });
+  Client& garden = Available(kGarden);
+  ExpectSoFar(garden, {"1"});
+  first().EndLease();
+  RunUntilOrphaned();
+  Settle();
+  second().ForgetSeen();  // as after more than it remembers
+  Return(first());
+  romeo.Close();
+  RunUntil([&] { return Redis({"HEXISTS", "parley:s:{romeo@home.example}", "orchard"}) == "0"; });
+  Settle();
+  EXPECT_EQ(Ids(garden.received()), Numbers(1, 2));
+  EXPECT_EQ(roster_->offline_count(kRomeo), 0);
+}
+
 // It was given up for the one that is cut off, but not the whole: the other had taken it.
 TEST_F(StrandedTest, WhatTheOtherLeavesComesToWhoIsThereAgain) {
   Configure(1, {"router.edge_timeout=300ms"});
