@@ -86,7 +86,8 @@ bool Edges::MayGiveBack(const Record& record) const {
 }
 
 Task<void> Edges::Settled(Record record) const {
-  return SettledBefore(Clock::now() + options_.handover_timeout, std::move(record));
+  const bool in_time = co_await SettledBefore(Clock::now() + options_.handover_timeout, std::move(record));
+  if (!in_time) metrics_.limits_settling.Increment();
 }
 
 Task<void> Edges::SettledOrCutOff(std::vector<Record> records) const {
@@ -94,18 +95,16 @@ Task<void> Edges::SettledOrCutOff(std::vector<Record> records) const {
   for (auto& record : records) co_await SettledBefore(late, std::move(record));
 }
 
-Task<void> Edges::SettledBefore(Clock::time_point late, Record record) const {
+Task<bool> Edges::SettledBefore(Clock::time_point late, Record record) const {
   auto* link = LinkOf(record.node());
   const std::uint64_t last = link == nullptr ? 0 : link->LastFor(record.session());
-  if (last == 0) co_return;
+  if (last == 0) co_return true;
   link->Hurry();
   while (LinkOf(record.node()) == link && !link->IsSettledFor(record.session(), last)) {
-    if (Clock::now() >= late) {
-      metrics_.limits_settling.Increment();
-      co_return;
-    }
+    if (Clock::now() >= late) co_return false;
     co_await SleepFor(kSettling);
   }
+  co_return true;
 }
 
 void Edges::Hand(Edge& edge, rpc::Held held) {

@@ -111,7 +111,7 @@ class Edges {
     Loop::Timer timer;
   };
 
-  Task<void> SettledBefore(Clock::time_point late, Record record) const;
+  Task<bool> SettledBefore(Clock::time_point late, Record record) const;
   bool IsDead(Edge& edge, const Record& record);
   Parked::Items Extract(const Record& record);
   void Wait(Leaving& leaving, rpc::Held held);

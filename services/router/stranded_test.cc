@@ -22,6 +22,15 @@ class StrandedTest : public OrphansTest {
     edge.Disconnect();
     RunUntil([&] { return !HasEdge(edge.instance()); });
   }
+  // Romeo's first session, whose edge is cut off, with so many messages to the account that wait for it.
+  Client& CutOffWith(int messages) {
+    Begin();
+    Client& romeo = Managed(first(), kOrchard);
+    CutOff(first());
+    for (int i = 1; i <= messages; ++i) Chat(i, kRomeo);
+    RunUntil([&] { return parked() == messages; });
+    return romeo;
+  }
   void Return(Edge& edge) {
     edge.Reconnect();
     RunUntil([&] { return HasEdge(edge.instance()); });
@@ -58,12 +67,7 @@ class StrandedTest : public OrphansTest {
 };
 
 TEST_F(StrandedTest, ComesBeforeWhatIsNewToWhoLogsInElsewhere) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  Chat(2, kRomeo);
-  RunUntil([&] { return parked() == 2; });
+  Client& romeo = CutOffWith(2);
   Client& next = Available(kGarden);
   ExpectSoFar(next, {"1", "2"});
   Chat(3, kRomeo);
@@ -76,12 +80,7 @@ TEST_F(StrandedTest, ComesBeforeWhatIsNewToWhoLogsInElsewhere) {
 }
 
 TEST_F(StrandedTest, ComesToWhoIsThereAllTheSame) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  Chat(2, kRomeo);
-  RunUntil([&] { return parked() == 2; });
+  Client& romeo = CutOffWith(2);
   Client& next = Available(kGarden);
   Chat(3, kRomeo);
   ExpectSoFar(next, {"1", "2", "3"});
@@ -146,12 +145,7 @@ TEST_F(StrandedTest, WhatItsEdgeHadTakenStaysWithTheSession) {
 }
 
 TEST_F(StrandedTest, WhatOneHasAcknowledgedComesToNoOther) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  Chat(2, kRomeo);
-  RunUntil([&] { return parked() == 2; });
+  Client& romeo = CutOffWith(2);
   Client& next = ManagedAndAvailable(kGarden);
   ExpectSoFar(next, {"1", "2"});
   AcknowledgeUpTo("2", next);
@@ -165,12 +159,7 @@ TEST_F(StrandedTest, WhatOneHasAcknowledgedComesToNoOther) {
 }
 
 TEST_F(StrandedTest, WhatOneHasNotAcknowledgedComesToTheNext) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  Chat(2, kRomeo);
-  RunUntil([&] { return parked() == 2; });
+  Client& romeo = CutOffWith(2);
   Client& next = ManagedAndAvailable(kGarden);
   ExpectSoFar(next, {"1", "2"});
   AcknowledgeUpTo("1", next);
@@ -221,11 +210,7 @@ TEST_F(StrandedTest, GoesToWhoBecomesMostAvailable) {
 
 TEST_F(StrandedTest, ItsSenderIsToldOfNoErrorAsLongAsOneMayHaveIt) {
   Configure(1, {"router.edge_timeout=300ms"});
-  Begin();
-  Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  RunUntil([&] { return parked() == 1; });
+  CutOffWith(1);
   Client& next = Available(kGarden);
   ExpectSoFar(next, {"1"});
   second().SetOverloaded(true);
@@ -238,11 +223,7 @@ TEST_F(StrandedTest, ItsSenderIsToldOfNoErrorAsLongAsOneMayHaveIt) {
 
 TEST_F(StrandedTest, WhoHasNoRoomForItIsNoReasonForAnErrorIfAnotherHasIt) {
   Configure(1, {"router.edge_timeout=1s"});
-  Begin();
-  Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  RunUntil([&] { return parked() == 1; });
+  CutOffWith(1);
   second().SetOverloaded(true);
   Client& garden = Available(kGarden);
   RunUntil([&] { return Metric("parley_router_shared_total") == 1; });
@@ -256,11 +237,7 @@ TEST_F(StrandedTest, WhoHasNoRoomForItIsNoReasonForAnErrorIfAnotherHasIt) {
 }
 
 TEST_F(StrandedTest, WhatOneHasTakenComesToNoOther) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  RunUntil([&] { return parked() == 1; });
+  Client& romeo = CutOffWith(1);
   Client& garden = Available(kGarden);
   ExpectSoFar(garden, {"1"});
   Client& next = Available(kBalcony);
@@ -274,11 +251,7 @@ TEST_F(StrandedTest, WhatOneHasTakenComesToNoOther) {
 }
 
 TEST_F(StrandedTest, WhatTheFirstTakesLateIsItsOwnAlthoughASecondHasBeenAsked) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  RunUntil([&] { return parked() == 1; });
+  Client& romeo = CutOffWith(1);
   Client& garden = Login(second(), kGarden);
   second().SetFrozen(true);
   garden.Send("<presence/>");
@@ -297,11 +270,7 @@ TEST_F(StrandedTest, WhatTheFirstTakesLateIsItsOwnAlthoughASecondHasBeenAsked) {
 
 // Its edge's lease lapses before that is back, and says that it is over: what is queued for it then the other had.
 TEST_F(StrandedTest, WhatIsQueuedForAnOrphanComesOnce) {
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  RunUntil([&] { return parked() == 1; });
+  Client& romeo = CutOffWith(1);
   Client& garden = Available(kGarden);
   ExpectSoFar(garden, {"1"});
   first().EndLease();
@@ -319,11 +288,7 @@ TEST_F(StrandedTest, WhatIsQueuedForAnOrphanComesOnce) {
 // It was given up for the one that is cut off, but not the whole: the other had taken it.
 TEST_F(StrandedTest, WhatTheOtherLeavesComesToWhoIsThereAgain) {
   Configure(1, {"router.edge_timeout=300ms"});
-  Begin();
-  Client& romeo = Managed(first(), kOrchard);
-  CutOff(first());
-  Chat(1, kRomeo);
-  RunUntil([&] { return parked() == 1; });
+  Client& romeo = CutOffWith(1);
   Client& garden = ManagedAndAvailable(kGarden);
   ExpectSoFar(garden, {"1"});
   RunUntil([&] { return parked() == 0; });
